@@ -1,0 +1,195 @@
+"""What runs where: ports, channels and the environment of each function.
+
+Nothing here names a channel: a channel is an entry of infra/channels.yaml and a folder of functions/.
+"""
+
+import os
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emulator.errors import ConfigError, PortTaken
+
+HOST = "127.0.0.1"
+
+# The functions that are there whatever the channels are; the channels follow them on the ports.
+GATEWAY = "gateway"
+DEAD_LETTER = "dead_letter"
+RELAY = "relay"
+FIXED_PORTS = {
+    GATEWAY: 8080,
+    "pubsub": 8085,
+    "firestore": 8086,
+    "lab": 8090,
+    "smtp": 1025,
+    DEAD_LETTER: 8101,
+    RELAY: 8102,
+}
+FIRST_CHANNEL_PORT = 8103
+
+# Timings for one machine: with the cloud's a person would wait for minutes. They pass the functions' check at
+# start-up: ack deadline > send deadline + margin, lease > send deadline. A variable of the environment wins.
+LOCAL_DEFAULTS = {
+    "GRACE_SECONDS": "5",
+    "RETRY_BASE_SECONDS": "0.5",
+    "RETRY_CAP_SECONDS": "5",
+    "SEND_DEADLINE_SECONDS": "10",
+    "LEASE_SECONDS": "15",
+    "ACK_DEADLINE_SECONDS": "30",
+    "ACK_MARGIN_SECONDS": "5",
+    "PYTHONUNBUFFERED": "1",  # a log file would otherwise stay empty until a block of it is full
+}
+
+_CHANNEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Channel:
+    name: str
+    local: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables with {lab}, {smtp} and {gateway} not yet filled in."""
+
+
+@dataclass(frozen=True)
+class Config:
+    root: Path
+    """The repository."""
+    run_dir: Path
+    """Shared by all stacks of this repository; this stack's own folder is `stack_dir`."""
+    offset: int
+    channels: tuple[Channel, ...]
+    project: str
+    ports: Mapping[str, int]
+    """By process name, and "smtp" for the lab's second port."""
+    environ: Mapping[str, str]
+    """The environment of the supervisor itself."""
+
+    @property
+    def stack_dir(self) -> Path:
+        return self.run_dir / str(self.offset)
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        return (GATEWAY, DEAD_LETTER, RELAY, *(channel.name for channel in self.channels))
+
+    @property
+    def ack_deadline_seconds(self) -> int:
+        """The subscriptions get what the functions are told: these check their own deadlines against it."""
+        name = "ACK_DEADLINE_SECONDS"
+        value = self.environ.get(name, LOCAL_DEFAULTS[name])
+        if not value.isdigit() or not 10 <= int(value) <= 600:
+            raise ConfigError(f"{name}={value!r}: Pub/Sub wants a whole number of seconds from 10 to 600")
+        return int(value)
+
+    def url(self, name: str) -> str:
+        return f"http://{HOST}:{self.ports[name]}"
+
+
+def load(root: Path, environ: Mapping[str, str]) -> Config:
+    """Raises ConfigError."""
+    channels = read_channels(root / "infra" / "channels.yaml")
+    offset = port_offset(environ)
+    return Config(
+        root=root,
+        run_dir=Path(environ.get("HARK_RUN_DIR") or root / ".run").resolve(),
+        offset=offset,
+        channels=channels,
+        project=environ.get("GOOGLE_CLOUD_PROJECT") or "hark-local",
+        ports=plan_ports(channels, offset),
+        environ=environ,
+    )
+
+
+def read_channels(path: Path) -> tuple[Channel, ...]:
+    """Raises ConfigError."""
+    try:
+        entries = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if not isinstance(entries, dict) or not entries:
+        raise ConfigError(f"{path}: expected a mapping of channel names to their settings")
+    return tuple(_channel(path, name, entry) for name, entry in entries.items())
+
+
+def _channel(path: Path, name: Any, entry: Any) -> Channel:
+    if not isinstance(name, str) or not _CHANNEL_NAME.fullmatch(name):
+        raise ConfigError(f"{path}: channel name {name!r} must match {_CHANNEL_NAME.pattern}")
+    if name in FIXED_PORTS:
+        raise ConfigError(f"{path}: a channel cannot be called {name!r}: another process has that name")
+    local = (entry or {}).get("local") or {} if isinstance(entry or {}, dict) else None
+    if not isinstance(local, dict) or not all(type(v) in (str, int, float) for v in local.values()):
+        raise ConfigError(f"{path}: {name}.local must be a mapping of variable names to strings or numbers")
+    return Channel(name, {str(variable): str(value) for variable, value in local.items()})
+
+
+def port_offset(environ: Mapping[str, str]) -> int:
+    """Raises ConfigError."""
+    value = environ.get("HARK_PORT_OFFSET") or "0"
+    if not re.fullmatch(r"[0-9]{1,5}", value):
+        raise ConfigError(f"HARK_PORT_OFFSET={value!r}: expected a whole number, 0 or more")
+    return int(value)
+
+
+def plan_ports(channels: tuple[Channel, ...], offset: int) -> dict[str, int]:
+    """Raises ConfigError."""
+    plan = FIXED_PORTS | {channel.name: FIRST_CHANNEL_PORT + n for n, channel in enumerate(channels)}
+    highest = max(plan.values())
+    if highest + offset > 65535:
+        raise ConfigError(f"HARK_PORT_OFFSET={offset} is too high: at most {65535 - highest}")
+    return {name: port + offset for name, port in plan.items()}
+
+
+def check_ports_free(config: Config) -> None:
+    """Raises PortTaken. An emulator that the environment already names needs no port of ours."""
+    given = {"pubsub": "PUBSUB_EMULATOR_HOST", "firestore": "FIRESTORE_EMULATOR_HOST"}
+    for name, port in config.ports.items():
+        if name in given and config.environ.get(given[name]):
+            continue
+        with socket.socket() as probe:
+            # As servers do; without it a port counts as taken for a minute after a server on it has stopped.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                raise PortTaken(
+                    f"port {port}, needed for {name}, cannot be used ({os.strerror(error.errno or 0)}). "
+                    f"Stop what uses it, or set HARK_PORT_OFFSET (now {config.offset}) to shift all ports."
+                ) from error
+
+
+def function_environment(config: Config, name: str, pubsub: str, firestore: str) -> dict[str, str]:
+    """The environment of the function `name`; `pubsub` and `firestore` are the emulators as host:port.
+
+    Where it runs is fixed, how it behaves is a default that the environment overrides.
+    """
+    local = next((channel.local for channel in config.channels if channel.name == name), {})
+    defaults = LOCAL_DEFAULTS | {variable: _fill(value, config) for variable, value in local.items()}
+    search_path = [str(config.root), config.environ.get("PYTHONPATH", "")]
+    return {
+        **defaults,
+        **config.environ,
+        "FUNCTION_TARGET": name,
+        "FUNCTION_SOURCE": f"functions/{name}/main.py",
+        "HOST": HOST,
+        "PORT": str(config.ports[name]),
+        "PYTHONPATH": os.pathsep.join(filter(None, search_path)),
+        "GOOGLE_CLOUD_PROJECT": config.project,
+        "PUBSUB_EMULATOR_HOST": pubsub,
+        "FIRESTORE_EMULATOR_HOST": firestore,
+    }
+
+
+def _fill(value: str, config: Config) -> str:
+    known = {
+        "{lab}": config.url("lab"),
+        "{smtp}": f"{HOST}:{config.ports['smtp']}",
+        "{gateway}": config.url(GATEWAY),
+    }
+    for placeholder, filling in known.items():  # not str.format: a value may hold other braces
+        value = value.replace(placeholder, filling)
+    return value

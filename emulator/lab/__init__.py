@@ -1,0 +1,1 @@
+"""The lab: fake providers that the real SDKs talk to, with faults, an inbox and a witness file."""

@@ -1,0 +1,35 @@
+"""Run the lab: `python -m emulator.lab`. SIGTERM and SIGINT end it at once, with status 0."""
+
+import argparse
+import asyncio
+import signal
+from pathlib import Path
+
+from emulator.lab.running import Settings, running
+
+
+def parse_arguments() -> Settings:
+    parser = argparse.ArgumentParser(prog="python -m emulator.lab", description="Fake providers with faults.")
+    parser.add_argument("--host", default=Settings.host)
+    parser.add_argument("--port", type=int, default=Settings.port, help="of HTTP: providers, inbox, faults")
+    parser.add_argument("--smtp-port", type=int, default=Settings.smtp_port)
+    parser.add_argument(
+        "--witness",
+        type=Path,
+        default=Settings.witness,
+        help="file of all accepted messages",
+    )
+    return Settings(**vars(parser.parse_args()))
+
+
+async def main(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(settings) as addresses:
+        print(f"lab: {addresses.url} and smtp://{addresses.smtp_host}:{addresses.smtp_port}", flush=True)
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(parse_arguments()))

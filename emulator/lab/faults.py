@@ -1,0 +1,134 @@
+"""Which fault strikes which message. Pure: the random number comes in from outside.
+
+A channel can have several faults at once. Their rates lie side by side on [0, 1), so one number per message
+decides between all of them: 20 % `503` and 10 % `reset` together strike 30 % of the messages.
+"""
+
+import math
+import re
+from collections.abc import Set
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+CHANNEL_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+FIELDS = ("channel", "mode", "rate", "count")
+# Rates such as 0.7 + 0.2 + 0.1 must count as exactly 1.
+ROUNDING = 1e-9
+
+
+class Mode(StrEnum):
+    """What the provider does wrong."""
+
+    UNAVAILABLE = "503"  # refused for now: the provider is down
+    THROTTLED = "429"  # refused for now: too many requests, try again in a second
+    REFUSED = "400"  # refused for good: the recipient does not exist
+    UNAUTHORIZED = "401"  # refused: the credentials are wrong
+    TIMEOUT = "timeout"  # not accepted, and never an answer
+    RESET = "reset"  # not accepted, and the connection is reset after the request was read
+    ACCEPT_THEN_TIMEOUT = "accept-then-timeout"  # accepted, and never an answer
+    ACCEPT_THEN_RESET = "accept-then-reset"  # accepted, and the connection is reset instead of an answer
+    HTML = "html"  # not accepted: some proxy answers 200 with a page of its own
+    TRUNCATED = "truncated"  # accepted, and the connection closes in the middle of the answer
+    SLOW = "slow"  # accepted, and the answer arrives a byte at a time
+
+
+ANY = frozenset(Mode)
+# A message struck by one of these was taken all the same, so it belongs on the witness.
+ACCEPTING = frozenset({Mode.ACCEPT_THEN_TIMEOUT, Mode.ACCEPT_THEN_RESET, Mode.TRUNCATED, Mode.SLOW})
+
+
+@dataclass(frozen=True)
+class Fault:
+    channel: str
+    mode: Mode
+    rate: float = 1.0
+    """Share of the channel's messages that it strikes, 0..1."""
+    count: int | None = None
+    """How often it still strikes; None: until it is cleared."""
+
+
+@dataclass(frozen=True)
+class FieldError:
+    field: str
+    message: str
+
+
+class InvalidFault(ValueError):
+    """The asked fault cannot be set; `errors` says which fields are wrong and why."""
+
+    def __init__(self, *errors: FieldError) -> None:
+        super().__init__("; ".join(f"{error.field} {error.message}" for error in errors))
+        self.errors = errors
+
+
+def parse(document: object) -> Fault:
+    """The fault that a decoded JSON document asks for. Raises InvalidFault naming every wrong field."""
+    if not isinstance(document, dict):
+        raise InvalidFault(FieldError("body", "must be a JSON object"))
+    errors = [FieldError(str(name), "is not a field of a fault") for name in document if name not in FIELDS]
+    channel, mode = document.get("channel"), document.get("mode")
+    if type(mode) is int:
+        mode = str(mode)  # 503 is meant as "503"
+    rate, count = document.get("rate", 1.0), document.get("count")
+    if not (isinstance(channel, str) and CHANNEL_NAME.fullmatch(channel)):
+        errors.append(FieldError("channel", f"must be a channel's name, {CHANNEL_NAME.pattern}"))
+    if not (isinstance(mode, str) and mode in ANY):
+        errors.append(FieldError("mode", "must be one of " + ", ".join(f'"{mode}"' for mode in Mode)))
+    # JSON's true is an int to Python.
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+        errors.append(FieldError("rate", "must be a number from 0 to 1"))
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        errors.append(FieldError("count", "must be a whole number from 1, or null for no end"))
+    if errors:
+        raise InvalidFault(*errors)
+    return Fault(str(channel), Mode(str(mode)), float(rate), count)
+
+
+class FaultPlan:
+    """The faults that are set now, by channel and mode."""
+
+    def __init__(self) -> None:
+        self._faults: dict[tuple[str, Mode], Fault] = {}
+
+    @property
+    def items(self) -> list[Fault]:
+        return list(self._faults.values())
+
+    def set(self, fault: Fault) -> None:
+        """Add the fault, or replace the one of the same channel and mode.
+
+        Raises InvalidFault when the channel's rates would add up to more than 1.
+        """
+        others = [other.rate for other in self._of(fault.channel) if other.mode != fault.mode]
+        if math.fsum([fault.rate, *others]) > 1 + ROUNDING:
+            left = max(0.0, 1 - math.fsum(others))
+            raise InvalidFault(
+                FieldError("rate", f"must leave room for the channel's other faults: at most {left:g}")
+            )
+        self._faults[fault.channel, fault.mode] = fault
+
+    def clear(self) -> None:
+        self._faults.clear()
+
+    def take(self, channel: str, number: float, among: Set[Mode] = ANY) -> Mode | None:
+        """The fault that a number from [0, 1) picks, if it is among these modes. It then has struck."""
+        edge = 0.0
+        for fault in self._of(channel):
+            edge += fault.rate
+            if number < edge:
+                if fault.mode not in among:
+                    return None
+                self._count_down(fault)
+                return fault.mode
+        return None
+
+    def _of(self, channel: str) -> list[Fault]:
+        return [fault for fault in self._faults.values() if fault.channel == channel]
+
+    def _count_down(self, fault: Fault) -> None:
+        if fault.count is None:
+            return
+        if fault.count == 1:
+            del self._faults[fault.channel, fault.mode]
+        else:
+            self._faults[fault.channel, fault.mode] = replace(fault, count=fault.count - 1)

@@ -1,0 +1,121 @@
+"""SendGrid's `POST /v3/mail/send`. Errors: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors"""
+
+import secrets
+from datetime import datetime
+from typing import Any
+
+from emulator.lab.faults import Mode
+from emulator.lab.messages import Acceptable, Answer, Call, Message, json_object, timestamp
+
+PATH = "/v3/mail/send"
+HELP = "http://sendgrid.com/docs/API_Reference/Web_API_v3/Mail/errors.html#message."
+
+
+def error(status: int, message: str, field: str | None = None, topic: str | None = None) -> Answer:
+    return Answer.json(status, errors(message, field, HELP + topic if topic else None))
+
+
+def errors(message: str, field: str | None = None, link: str | None = None) -> dict[str, object]:
+    return {"errors": [{"message": message, "field": field, "help": link}]}
+
+
+def read(call: Call) -> Acceptable | Answer:
+    if not call.headers.get("Authorization", "").removeprefix("Bearer").strip():
+        return error(401, "authorization required")
+    mail = json_object(call.body)
+    if mail is None:
+        return error(400, "Bad Request")
+    return wrong_field(mail) or accepted(call, mail)
+
+
+def accepted(call: Call, mail: dict[str, Any]) -> Acceptable:
+    people = mail["personalizations"]
+    parts = {part.get("type"): part["value"] for part in reversed(mail["content"])}
+    arguments = [mail.get("custom_args"), *(person.get("custom_args") for person in people)]
+    ids = [each.get("notification_id") for each in arguments if isinstance(each, dict)]
+    known = [str(each) for each in ids if each is not None]
+    message = Message(
+        at=timestamp(call.at),
+        channel="email",
+        provider="sendgrid",
+        to=", ".join(address["email"] for person in people for address in person["to"]),
+        subject=mail["subject"] if has_text(mail, "subject") else people[0]["subject"],
+        text=parts.get("text/plain", mail["content"][0]["value"]),
+        message_id=secrets.token_urlsafe(16),
+        notification_id=known[0] if known else None,
+    )
+    return Acceptable(message, Answer(202, headers={"X-Message-Id": message.message_id}))
+
+
+def wrong_field(mail: dict[str, Any]) -> Answer | None:
+    people = mail.get("personalizations")
+    if not (isinstance(people, list) and people and all(isinstance(person, dict) for person in people)):
+        text = "The personalizations field is required and must have at least one personalization."
+        return error(400, text, "personalizations", "personalizations")
+    for number, person in enumerate(people):
+        to = person.get("to")
+        if not (isinstance(to, list) and to):
+            text = (
+                "The to array is required for all personalization objects, and must have at least one email "
+                "object with a valid email address."
+            )
+            return error(400, text, f"personalizations.{number}.to", "personalizations.to")
+        for position, address in enumerate(to):
+            if not is_address(address):
+                return invalid_address(f"personalizations.{number}.to.{position}.email")
+    if not is_address(mail.get("from")):
+        text = (
+            "The from object must be provided for every email send. It is an object that requires the email "
+            'parameter, but may also contain a name parameter.  e.g. {"email" : "example@example.com"}  or '
+            '{"email" : "example@example.com", "name" : "Example Recipient"}.'
+        )
+        return error(400, text, "from.email", "from")
+    if not has_text(mail, "subject") and not all(has_text(person, "subject") for person in people):
+        text = (
+            "The subject is required. You can get around this requirement if you use a template with a "
+            "subject defined or if every personalization has a subject defined."
+        )
+        return error(400, text, "subject", "subject")
+    content = mail.get("content")
+    if not (isinstance(content, list) and content):
+        text = (
+            "Unless a valid template_id is provided, the content parameter is required. There must be at "
+            "least one defined content block. We typically suggest both text/plain and text/html blocks are "
+            "included, but only one block is required."
+        )
+        return error(400, text, "content", "content")
+    for number, part in enumerate(content):
+        if not (isinstance(part, dict) and has_text(part, "value")):
+            text = "The content value must be a string at least one character in length."
+            return error(400, text, f"content.{number}.value", "content.value")
+    return None
+
+
+def invalid_address(field: str) -> Answer:
+    return error(400, "Does not contain a valid address.", field, "personalizations.to")
+
+
+def is_address(value: object) -> bool:
+    return (
+        isinstance(value, dict) and isinstance(email := value.get("email"), str) and "@" in email.strip("@")
+    )
+
+
+def has_text(value: dict[str, Any], name: str) -> bool:
+    return isinstance(value.get(name), str) and value[name] != ""
+
+
+def failures(message: Message) -> dict[Mode, Answer]:
+    reset = int(datetime.fromisoformat(message.at).timestamp()) + 1
+    throttled = {
+        "Retry-After": "1",
+        "X-RateLimit-Limit": "600",
+        "X-RateLimit-Remaining": "0",
+        "X-RateLimit-Reset": str(reset),
+    }
+    return {
+        Mode.UNAVAILABLE: error(503, "Service Unavailable"),
+        Mode.THROTTLED: Answer.json(429, errors("too many requests"), throttled),
+        Mode.REFUSED: invalid_address("personalizations.0.to.0.email"),
+        Mode.UNAUTHORIZED: error(401, "The provided authorization grant is invalid, expired, or revoked"),
+    }

@@ -1,0 +1,125 @@
+"""The lab over HTTP: the fake providers, the inbox and the faults."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+
+from aiohttp import web
+
+from emulator.lab import page, sendgrid, slack, slack_webhook, twilio
+from emulator.lab.core import Lab
+from emulator.lab.faults import FieldError, InvalidFault, Mode, parse
+from emulator.lab.messages import Answer, Call, Provider, timestamp
+from emulator.lab.transport import PROXY_PAGE, cut, drip, hold, reset
+
+PROVIDERS: tuple[Provider, ...] = (sendgrid, twilio, slack, slack_webhook)
+# SendGrid's own limit for a whole mail; the other providers' are lower.
+MAX_BODY = 30 * 1024 * 1024
+LIMIT = re.compile(r"[1-9][0-9]{0,4}")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def application(lab: Lab, slow_seconds: float) -> web.Application:
+    app = web.Application(client_max_size=MAX_BODY)
+    for provider in PROVIDERS:
+        app.router.add_post(provider.PATH, provider_handler(lab, provider, slow_seconds))
+    app.router.add_routes(
+        [*inbox_routes(lab), *fault_routes(lab), *page.routes(), web.get("/healthz", healthz)]
+    )
+    return app
+
+
+def provider_handler(lab: Lab, provider: Provider, slow_seconds: float) -> Handler:
+    async def receive(request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        outcome = provider.read(Call(lab.now(), request.match_info, request.headers, body))
+        if isinstance(outcome, Answer):
+            return response(outcome)
+        mode = await lab.handle(outcome.message)
+        answer = provider.failures(outcome.message).get(mode, outcome.answer) if mode else outcome.answer
+        return await deliver(request, answer, mode, slow_seconds)
+
+    return receive
+
+
+async def deliver(request: web.Request, answer: Answer, mode: Mode | None, slow: float) -> web.StreamResponse:
+    """Send the answer the way the mode says."""
+    transport = request.transport
+    if transport is None:
+        return response(answer)
+    match mode:
+        case Mode.TIMEOUT | Mode.ACCEPT_THEN_TIMEOUT:
+            await hold()
+        case Mode.RESET | Mode.ACCEPT_THEN_RESET:
+            reset(transport)
+            await hold()
+        case Mode.TRUNCATED:
+            # SendGrid's success has no body to cut short, so one is announced.
+            length = len(answer.body) or 100
+            cut(transport, answer.head(length) + (answer.body or b'{"message')[: length // 2])
+            await hold()
+        case Mode.SLOW:
+            await drip(transport, answer.head(len(answer.body)) + answer.body, slow)
+            transport.close()
+            await hold()
+        case Mode.HTML:
+            return response(Answer(200, PROXY_PAGE, {"Content-Type": "text/html; charset=utf-8"}))
+    return response(answer)
+
+
+def response(answer: Answer) -> web.Response:
+    return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+
+
+def inbox_routes(lab: Lab) -> list[web.RouteDef]:
+    async def show(request: web.Request) -> web.Response:
+        """Oldest first; `limit` keeps only the newest, for the page."""
+        limit = request.query.get("limit")
+        if limit is not None and not LIMIT.fullmatch(limit):
+            return problem(FieldError("limit", "must be a whole number from 1 to 99999"))
+        lines = lab.witness.lines(request.query.get("notification_id") or None)
+        shown = lines[-int(limit) :] if limit else lines
+        return web.Response(text=f'{{"items": [{", ".join(shown)}]}}', content_type="application/json")
+
+    async def clear(request: web.Request) -> web.Response:
+        await lab.witness.clear(timestamp(lab.now()))
+        return web.Response(status=204)
+
+    return [web.get("/inbox.json", show), web.delete("/inbox.json", clear)]
+
+
+def fault_routes(lab: Lab) -> list[web.RouteDef]:
+    async def show(request: web.Request) -> web.Response:
+        return web.json_response({"items": [asdict(fault) for fault in lab.faults.items]})
+
+    async def put(request: web.Request) -> web.Response:
+        try:
+            lab.faults.set(parse(json.loads(await request.read())))
+        except InvalidFault as error:
+            return problem(*error.errors)
+        except (ValueError, RecursionError):
+            return problem(FieldError("body", "must be JSON"))
+        return await show(request)
+
+    async def clear(request: web.Request) -> web.Response:
+        lab.faults.clear()
+        return web.Response(status=204)
+
+    return [web.get("/faults", show), web.put("/faults", put), web.delete("/faults", clear)]
+
+
+def problem(*errors: FieldError) -> web.Response:
+    document = {
+        "type": "about:blank",
+        "title": "Unprocessable Content",
+        "status": 422,
+        "detail": "; ".join(f"{error.field} {error.message}" for error in errors),
+        "errors": [asdict(error) for error in errors],
+    }
+    return web.json_response(document, status=422, content_type="application/problem+json")
+
+
+async def healthz(request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})

@@ -1,0 +1,94 @@
+"""Slack's `chat.postMessage`: errors are HTTP 200 with ok false. https://docs.slack.dev/reference/methods/chat.postMessage"""
+
+import hashlib
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+from emulator.lab.faults import Mode
+from emulator.lab.messages import Acceptable, Answer, Call, Message, json_object, timestamp
+
+PATH = "/api/chat.postMessage"
+MAX_LENGTH = 40_000
+CONVERSATION_ID = re.compile(r"[CDG][A-Z0-9]{8,}")
+
+
+def error(code: str, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    return Answer.json(status, {"ok": False, "error": code}, headers)
+
+
+def read(call: Call) -> Acceptable | Answer:
+    if not call.headers.get("Authorization", "").removeprefix("Bearer").strip():
+        return error("not_authed")
+    payload = read_payload(call)
+    if payload is None:
+        return error("invalid_json")
+    channel, text = str(payload.get("channel") or ""), shown(str(payload.get("text") or ""))
+    if not channel:
+        return error("channel_not_found")
+    if not (text or payload.get("blocks") or payload.get("attachments")):
+        return error("no_text")
+    if len(text) > MAX_LENGTH:
+        return error("msg_too_long")
+    ts = f"{int(call.at.timestamp())}.{call.at.microsecond:06}"
+    message = Message(
+        at=timestamp(call.at),
+        channel="slack",
+        provider="slack",
+        to=channel,
+        subject=None,
+        text=text,
+        message_id=ts,
+        notification_id=notification_id(payload),
+    )
+    posted = {
+        "type": "message",
+        "subtype": "bot_message",
+        "text": text,
+        "ts": ts,
+        "bot_id": "B0LAB00000",
+        "username": "lab",
+    }
+    return Acceptable(
+        message, Answer.json(200, {"ok": True, "channel": conversation(channel), "ts": ts, "message": posted})
+    )
+
+
+def shown(text: str) -> str:
+    """The text as Slack shows it: its three entities decoded.
+
+    https://docs.slack.dev/messaging/formatting-message-text#escaping
+    """
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def read_payload(call: Call) -> dict[str, Any] | None:
+    if call.headers.get("Content-Type", "").startswith("application/json"):
+        return json_object(call.body)
+    return dict(parse_qsl(call.body.decode(errors="replace")))
+
+
+def notification_id(payload: dict[str, Any]) -> str | None:
+    """From `metadata.event_payload`; metadata is a JSON string where the body is a form."""
+    metadata = payload.get("metadata")
+    if isinstance(metadata, str):
+        metadata = json_object(metadata.encode())
+    event = metadata.get("event_payload") if isinstance(metadata, dict) else None
+    found = event.get("notification_id") if isinstance(event, dict) else None
+    return None if found is None else str(found)
+
+
+def conversation(channel: str) -> str:
+    """The id of the conversation; Slack finds it by name, or opens it when a user is addressed."""
+    if CONVERSATION_ID.fullmatch(channel):
+        return channel
+    return "C" + hashlib.sha256(channel.removeprefix("#").encode()).hexdigest()[:10].upper()
+
+
+def failures(message: Message) -> dict[Mode, Answer]:
+    return {
+        Mode.UNAVAILABLE: error("service_unavailable", 503),
+        Mode.THROTTLED: error("ratelimited", 429, {"Retry-After": "1"}),
+        Mode.REFUSED: error("channel_not_found"),
+        Mode.UNAUTHORIZED: error("invalid_auth"),
+    }

@@ -1,0 +1,144 @@
+// Asks for the state every second: after a restart of the lab the next answer simply is the new state.
+// Messages are hostile, so they reach the page through textContent only.
+
+const PERIOD_MS = 1000;
+const LIMIT = 200;
+const byId = (id) => document.getElementById(id);
+const shown = new Map(); // a message's unique time → its element
+let filter = "all";
+
+function element(tag, className, text) {
+  const node = document.createElement(tag);
+  node.className = className;
+  node.textContent = text;
+  return node;
+}
+
+function messageElement(item) {
+  const node = element("li", "message", "");
+  node.dataset.channel = item.channel;
+  const line = element("div", "line", "");
+  const time = element("time", "", new Date(item.at).toLocaleTimeString());
+  time.dateTime = item.at;
+  time.title = item.at;
+  line.append(element("span", "badge", item.channel), element("span", "to", item.to), element("span", "", `via ${item.provider}`), time);
+  node.append(line);
+  if (item.subject) node.append(element("h3", "", item.subject));
+  node.append(element("p", "text", item.text));
+  node.append(element("p", "ids", `notification ${item.notification_id ?? "–"}`));
+  return node;
+}
+
+function renderMessages(items) {
+  const present = new Set(items.map((item) => item.at));
+  for (const [key, node] of shown) {
+    if (present.has(key)) continue;
+    node.remove();
+    shown.delete(key);
+  }
+  for (const item of items) {
+    if (shown.has(item.at)) continue;
+    const node = messageElement(item);
+    shown.set(item.at, node);
+    byId("messages").prepend(node);
+  }
+  byId("more").hidden = items.length < LIMIT;
+  renderFilters(new Set(["email", "sms", "slack", ...items.map((item) => item.channel)]));
+  applyFilter();
+}
+
+function renderFilters(channels) {
+  for (const channel of ["all", ...channels]) {
+    if (byId("filters").querySelector(`[data-channel="${CSS.escape(channel)}"]`)) continue;
+    const button = element("button", "", channel);
+    button.type = "button";
+    button.dataset.channel = channel;
+    button.addEventListener("click", () => {
+      filter = channel;
+      applyFilter();
+    });
+    byId("filters").append(button);
+  }
+}
+
+function applyFilter() {
+  let visible = 0;
+  for (const node of shown.values()) {
+    node.hidden = filter !== "all" && node.dataset.channel !== filter;
+    if (!node.hidden) visible += 1;
+  }
+  for (const button of byId("filters").children) {
+    button.setAttribute("aria-pressed", String(button.dataset.channel === filter));
+  }
+  byId("count").textContent = String(visible);
+  byId("empty").hidden = visible > 0;
+  byId("empty-title").textContent = shown.size ? `Nothing on ${filter} yet` : "Nothing has arrived yet";
+}
+
+function renderFaults(items) {
+  const lines = items.map(({ channel, mode, rate, count }) => {
+    const share = `${Number((rate * 100).toFixed(2))} %`;
+    return `${channel}: ${mode}, ${share}, ${count === null ? "until cleared" : `${count} more`}`;
+  });
+  const list = byId("faults");
+  // A live region that is rebuilt without a change would be read out every second.
+  if ([...list.children].map((node) => node.textContent).join("\n") !== lines.join("\n")) {
+    list.replaceChildren(...lines.map((line) => element("li", "", line)));
+  }
+  byId("no-faults").hidden = items.length > 0;
+}
+
+function showConnection(state, text) {
+  const node = byId("connection");
+  if (node.dataset.state === state) return;
+  node.dataset.state = state;
+  node.textContent = text;
+}
+
+async function items(path) {
+  const answer = await fetch(path, { signal: AbortSignal.timeout(5 * PERIOD_MS) });
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
+  return (await answer.json()).items;
+}
+
+async function refresh() {
+  try {
+    const [messages, faults] = await Promise.all([items(`/inbox.json?limit=${LIMIT}`), items("/faults")]);
+    renderMessages(messages);
+    renderFaults(faults);
+    showConnection("live", "Live");
+  } catch {
+    showConnection("lost", "The lab does not answer. Trying again…");
+  }
+}
+
+async function poll() {
+  await refresh();
+  setTimeout(poll, PERIOD_MS);
+}
+
+async function change(method, path, body) {
+  try {
+    const answer = await fetch(path, { method, body: body && JSON.stringify(body) });
+    const problem = answer.ok ? "" : (await answer.json()).detail;
+    byId("fault-error").textContent = problem;
+  } catch {
+    byId("fault-error").textContent = "The lab does not answer.";
+  }
+  await refresh();
+}
+
+byId("clear-inbox").addEventListener("click", () => change("DELETE", "/inbox.json"));
+byId("clear-faults").addEventListener("click", () => change("DELETE", "/faults"));
+byId("fault-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = new FormData(event.target);
+  change("PUT", "/faults", {
+    channel: form.get("channel"),
+    mode: form.get("mode"),
+    rate: Number(form.get("rate")) / 100,
+    count: form.get("count") ? Number(form.get("count")) : null,
+  });
+});
+byId("example").textContent = `curl ${location.origin}/services/T/B/demo -d '{"text": "Hello"}' -H 'Content-Type: application/json'`;
+poll();

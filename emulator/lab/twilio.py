@@ -1,0 +1,114 @@
+"""Twilio's Messages resource. Shape: https://www.twilio.com/docs/messaging/api/message-resource"""
+
+import base64
+import binascii
+import re
+import secrets
+from email.utils import format_datetime
+from urllib.parse import parse_qsl
+
+from emulator.lab.faults import Mode
+from emulator.lab.messages import Acceptable, Answer, Call, Message, timestamp
+
+PATH = "/2010-04-01/Accounts/{sid}/Messages.json"
+NUMBER = re.compile(r"\+[1-9]\d{6,14}")
+MAX_LENGTH = 1600
+# 160 septets fit one segment, 153 each when there are more; beyond the GSM alphabet it is UCS-2: 70 and 67.
+# Latin-1 stands in for the GSM alphabet here: nobody is billed.
+SEGMENTS = {True: (160, 153), False: (70, 67)}
+
+
+def error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> Answer:
+    more_info = f"https://www.twilio.com/docs/errors/{code}"
+    return Answer.json(
+        status, {"code": code, "message": message, "more_info": more_info, "status": status}, headers
+    )
+
+
+UNAUTHORIZED = error(401, 20003, "Authenticate", {"WWW-Authenticate": 'Basic realm="Twilio API"'})
+
+
+def read(call: Call) -> Acceptable | Answer:
+    sid = call.path["sid"]
+    if user(call) != sid:
+        return UNAUTHORIZED
+    form = dict(parse_qsl(call.body.decode(errors="replace")))
+    to, text = form.get("To", ""), form.get("Body", "")
+    if not to:
+        return error(400, 21604, "A 'To' phone number is required.")
+    if not NUMBER.fullmatch(to):
+        return invalid_number(to)
+    if not (form.get("From") or form.get("MessagingServiceSid")):
+        return error(400, 21603, "A 'From' phone number is required.")
+    if not text:
+        return error(400, 21602, "Message body is required.")
+    if len(text) > MAX_LENGTH:
+        return error(400, 21617, "The concatenated message body exceeds the 1600 character limit")
+    message = Message(
+        at=timestamp(call.at),
+        channel="sms",
+        provider="twilio",
+        to=to,
+        subject=None,
+        text=text,
+        message_id="SM" + secrets.token_hex(16),
+        notification_id=call.headers.get("X-Hark-Notification-Id"),
+    )
+    return Acceptable(message, Answer.json(201, resource(call, form, message)))
+
+
+def user(call: Call) -> str | None:
+    scheme, _, value = call.headers.get("Authorization", "").partition(" ")
+    try:
+        name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return name if scheme.lower() == "basic" and password else None
+
+
+def resource(call: Call, form: dict[str, str], message: Message) -> dict[str, object]:
+    date = format_datetime(call.at)
+    sid = call.path["sid"]
+    uri = f"/2010-04-01/Accounts/{sid}/Messages/{message.message_id}"
+    service = form.get("MessagingServiceSid")
+    return {
+        "account_sid": sid,
+        "api_version": "2010-04-01",
+        "body": message.text,
+        "date_created": date,
+        "date_sent": None,
+        "date_updated": date,
+        "direction": "outbound-api",
+        "error_code": None,
+        "error_message": None,
+        "from": form.get("From"),
+        "messaging_service_sid": service,
+        "num_media": "0",
+        # A messaging service picks the sender later, and only then are the segments known.
+        "num_segments": "0" if service else str(segments(message.text)),
+        "price": None,
+        "price_unit": "USD",
+        "sid": message.message_id,
+        "status": "accepted" if service else "queued",
+        "subresource_uris": {"media": f"{uri}/Media.json"},
+        "to": message.to,
+        "uri": f"{uri}.json",
+    }
+
+
+def segments(text: str) -> int:
+    single, part = SEGMENTS[all(ord(character) < 256 for character in text)]
+    return 1 if len(text) <= single else -(-len(text) // part)
+
+
+def invalid_number(to: str) -> Answer:
+    return error(400, 21211, f"Invalid 'To' Phone Number: {to}")
+
+
+def failures(message: Message) -> dict[Mode, Answer]:
+    return {
+        Mode.UNAVAILABLE: error(503, 20503, "Service is unavailable. Please try again."),
+        Mode.THROTTLED: error(429, 20429, "Too Many Requests", {"Retry-After": "1"}),
+        Mode.REFUSED: invalid_number(message.to),
+        Mode.UNAUTHORIZED: UNAUTHORIZED,
+    }

@@ -1,0 +1,136 @@
+"""The system on one machine: which processes it is made of, when it is ready, and what keeps it so."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+
+from emulator import google
+from emulator.config import GATEWAY, HOST, RELAY, Config, function_environment
+from emulator.errors import StartFailed
+from emulator.process import Process, Program, until_answers
+from emulator.provision import plan, provision
+from emulator.rundir import RunDir, environment
+
+START_SECONDS = 120.0
+RELAY_EVERY_SECONDS = 1.0
+RELAY_TIMEOUT_SECONDS = 60.0
+
+
+class Stack:
+    def __init__(
+        self, config: Config, run_dir: RunDir, http: aiohttp.ClientSession, say: Callable[[str], None]
+    ) -> None:
+        self._config = config
+        self._run_dir = run_dir
+        self._http = http
+        self._say = say
+        self._processes: list[Process] = []
+
+    async def serve(self) -> None:
+        """Starts everything and keeps it running until cancelled; `stop` ends it.
+
+        Raises StackError, perhaps in an exception group.
+        """
+        began = asyncio.get_running_loop().time()
+        emulators = await google.find(self._config, self._say)
+        pubsub, firestore = emulators["pubsub"], emulators["firestore"]
+        wanted = plan(self._config, pubsub.push_host)
+
+        async def provision_pubsub() -> None:
+            await provision(self._http, pubsub.host, wanted)
+
+        async def given_emulators() -> None:
+            for emulator in (pubsub, firestore):
+                if emulator.program is None:
+                    await until_answers(self._http, emulator.url, 200)
+            if pubsub.program is None:
+                await provision_pubsub()
+
+        for emulator, on_up in ((pubsub, provision_pubsub), (firestore, None)):
+            if emulator.program is not None:
+                self._add(emulator.program, on_up)
+        self._add(lab(self._config, self._run_dir.witness))
+        for program in functions(self._config, pubsub.host, firestore.host):
+            self._add(program)
+
+        async with asyncio.TaskGroup() as tasks:
+            for process in self._processes:
+                tasks.create_task(process.keep_running())
+            await self._ready(given_emulators())
+            self._run_dir.announce(environment(self._config, pubsub.host, firestore.host))
+            self._greet(asyncio.get_running_loop().time() - began)
+            tasks.create_task(self._call_relay())
+
+    async def stop(self, at_once: asyncio.Event) -> None:
+        await asyncio.gather(*(process.stop(at_once) for process in self._processes))
+
+    def _add(self, program: Program, on_up: Callable[[], Awaitable[None]] | None = None) -> None:
+        log = self._run_dir.logs / f"{program.name}.log"
+        self._processes.append(Process(program, log, self._http, self._say, self._run_dir.record_pid, on_up))
+
+    async def _ready(self, given_emulators: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await asyncio.gather(given_emulators, *(process.up.wait() for process in self._processes))
+        except TimeoutError:
+            silent = [process for process in self._processes if not process.up.is_set()]
+            names = ", ".join(process.program.name for process in silent) or "an emulator of the environment"
+            words = "".join(f"\n{process.last_words()}" for process in silent)
+            raise StartFailed(f"no answer within {START_SECONDS:.0f} s from: {names}.{words}") from None
+
+    def _greet(self, seconds: float) -> None:
+        gateway = self._config.url(GATEWAY)
+        self._say(
+            f"everything is up after {seconds:.1f} s\n"
+            f"  gateway    {gateway}\n"
+            f"  docs       {gateway}/docs\n"
+            f"  lab inbox  {self._config.url('lab')}/\n"
+            f"  logs       {self._run_dir.logs}\n"
+            "  Ctrl-C stops it all."
+        )
+        self._say("ready")
+
+    async def _call_relay(self) -> None:
+        """As Cloud Scheduler does every minute. One call at a time; an outage is a line, not one a second."""
+        clock = asyncio.get_running_loop().time
+        timeout = aiohttp.ClientTimeout(total=RELAY_TIMEOUT_SECONDS)
+        working = True
+        while True:
+            began = clock()
+            try:
+                async with self._http.post(self._config.url(RELAY) + "/", timeout=timeout) as answer:
+                    problem = f"status {answer.status}" if answer.status >= 400 else ""
+            except (aiohttp.ClientError, TimeoutError) as error:
+                problem = str(error) or type(error).__name__
+            if working and problem:
+                self._say(f"WARNING: calling the relay fails ({problem}), trying on")
+            elif not working and not problem:
+                self._say("calling the relay works again")
+            working = not problem
+            await asyncio.sleep(max(0.0, began + RELAY_EVERY_SECONDS - clock()))
+
+
+def lab(config: Config, witness: Path) -> Program:
+    ports = ("--port", str(config.ports["lab"]), "--smtp-port", str(config.ports["smtp"]))
+    argv = (sys.executable, "-m", "emulator.lab", "--host", HOST, *ports, "--witness", str(witness))
+    env = {"PYTHONUNBUFFERED": "1", **config.environ}
+    return Program("lab", argv, env, config.root, config.url("lab") + "/healthz")
+
+
+def functions(config: Config, pubsub: str, firestore: str) -> list[Program]:
+    """Each under the same server as in the cloud; it is up when it answers anything at all."""
+    command = str(Path(sys.executable).parent / "functions-framework")
+    return [
+        Program(
+            name=name,
+            argv=(command,),
+            env=function_environment(config, name, pubsub, firestore),
+            cwd=config.root,
+            probe=config.url(name) + "/healthz",
+            probe_status=None,
+        )
+        for name in config.functions
+    ]

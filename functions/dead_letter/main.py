@@ -1,0 +1,26 @@
+"""The function that looks after messages which Pub/Sub gave up on: pushed from every channel's dead-letter topic."""
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.dead_letter.dead_letter import DeadLetter
+from shared import logs
+from shared.function import Deliver, open_publisher, open_store, push_handler
+from shared.pipeline import Answer
+from shared.settings import CoreSettings, load
+
+logs.configure()
+_settings = load(CoreSettings)
+
+
+def _open() -> Deliver:
+    return DeadLetter(open_store(_settings), open_publisher(_settings), _settings.policy()).take
+
+
+_handle = push_handler(_open, malformed=Answer.ACK)
+
+
+@functions_framework.aio.http
+async def dead_letter(request: Request) -> Response:
+    return await _handle(request)

@@ -1,0 +1,19 @@
+"""What an e-mail address and an e-mail must be."""
+
+from email_validator import EmailNotValidError, validate_email
+
+from shared.channels import Channel
+from shared.texts import one_line
+
+
+def normalise(address: str) -> str:
+    """The address with its domain in lower case. Raises ValueError."""
+    try:
+        # No DNS look-up: whether a domain takes mail is the provider's to say. Names under .test (RFC 6761) go to
+        # nobody in the world, and the lab has some.
+        return validate_email(one_line(address), check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError:
+        raise ValueError("must be an e-mail address") from None
+
+
+CHANNEL = Channel(name="email", address="e-mail address", max_length=100_000, normalise=normalise)

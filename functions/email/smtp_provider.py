@@ -1,0 +1,121 @@
+"""Any mail server, by SMTP: RFC 5321, with TLS where the server offers it."""
+
+import re
+from collections.abc import Callable
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import formatdate
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+from pydantic import EmailStr, SecretStr, field_validator
+
+from functions.email.message import subject_of
+from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
+from shared.provider import Outgoing, Provider
+from shared.settings import Settings, load
+
+_PORTS = {"smtp": 587, "smtps": 465}
+_CREDENTIALS = {530, 534, 535, 538}  # RFC 4954, 6
+_PACE = re.compile(r"^4\.7\.")  # RFC 3463: a policy's "not now", as greylisting and rate limits answer
+
+
+class SmtpSettings(Settings):
+    smtp_url: SecretStr
+    """smtp://user:password@host:port, or smtps:// for TLS from the first byte."""
+    email_from: EmailStr
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_smtp(cls, url: SecretStr) -> SecretStr:
+        try:
+            parts = urlsplit(url.get_secret_value())
+            good = parts.scheme in _PORTS and parts.hostname and (parts.port or 1)
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError("must be smtp://[user:password@]host[:port], or smtps:// for TLS from the start")
+        return url
+
+
+class SmtpProvider:
+    name = "smtp"
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        self._from = settings.email_from
+        self._url = urlsplit(settings.smtp_url.get_secret_value())
+
+    async def send(self, outgoing: Outgoing) -> str | None:
+        mail = self._mail(outgoing)
+        url = self._url
+        client = aiosmtplib.SMTP(
+            hostname=url.hostname,
+            port=url.port or _PORTS[url.scheme],
+            use_tls=url.scheme == "smtps",
+            username=unquote(url.username) if url.username else None,
+            password=unquote(url.password) if url.password else None,
+            timeout=outgoing.timeout,
+        )
+        utf8 = not outgoing.address.isascii()
+        try:
+            await client.connect()
+            if utf8 and not client.supports_extension("smtputf8"):
+                raise Permanent("the mail server takes no addresses beyond ASCII")
+            options = ["SMTPUTF8"] if utf8 else []
+            encoding = "utf-8" if utf8 else "ascii"
+            await client.mail(self._from, options=options, encoding=encoding)
+            await client.rcpt(outgoing.address, encoding=encoding)
+        except aiosmtplib.SMTPResponseException as refused:
+            client.close()
+            raise _of_reply(refused) from None
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            client.close()
+            raise Retryable(f"the mail server did not take the envelope ({type(error).__name__})") from None
+        except BaseException:
+            client.close()
+            raise
+        try:
+            await client.data(mail.as_bytes(policy=SMTPUTF8 if utf8 else SMTP))
+        except aiosmtplib.SMTPResponseException as refused:
+            raise _of_reply(refused) from None
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            raise Unknown(f"no readable answer from the mail server ({type(error).__name__})") from None
+        finally:
+            client.close()
+        return str(mail["Message-ID"])
+
+    def _mail(self, outgoing: Outgoing) -> EmailMessage:
+        mail = EmailMessage()
+        try:
+            mail["From"] = self._from
+            mail["To"] = Address(addr_spec=outgoing.address)
+            mail["Subject"] = subject_of(outgoing)
+        except ValueError:
+            raise Permanent("the subject or address makes no mail header") from None
+        mail["Date"] = formatdate()
+        # The same id at each try: a mailbox that dedupes shows one, however often a lost answer made us send.
+        mail["Message-ID"] = f"<{outgoing.notification_id}@{self._from.rpartition('@')[2]}>"
+        mail["X-Hark-Notification-Id"] = outgoing.notification_id
+        mail.set_content(outgoing.text)
+        return mail
+
+    async def aclose(self) -> None:
+        """Each mail has its own connection."""
+
+
+def provider() -> Callable[[], Provider]:
+    settings = load(SmtpSettings)
+    return lambda: SmtpProvider(settings)
+
+
+def _of_reply(refused: aiosmtplib.SMTPResponseException) -> SendError:
+    """The error that a reply code means (RFC 5321, 4.2). The reply's text may repeat the address: it stays out."""
+    text = f"the mail server answered {refused.code}"
+    if refused.code in _CREDENTIALS:
+        return Retryable(text, credentials=True)
+    if 400 <= refused.code < 500:
+        return Throttled(text) if _PACE.match(refused.message) else Retryable(text)
+    if 500 <= refused.code < 600:
+        return Permanent(text)
+    return Unknown(f"{text}, which is no reply to a mail")

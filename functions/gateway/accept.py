@@ -1,0 +1,186 @@
+"""Accepting a notification: resolve, one commit, publish, and only then 202.
+
+What if the process dies
+- before the commit: nothing is written, the client has no answer and asks again;
+- between commit and publish: the deliveries are due, the relay publishes them;
+- between publish and answer: the client asks again, and with the same Idempotency-Key gets the same notification.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from functions.gateway.problems import FieldError, Problem, field_error, invalid
+from functions.gateway.schemas import NotificationRequest
+from shared.channels import Channel
+from shared.errors import AlreadyExists, PublishFailed, StoreUnavailable
+from shared.logs import get_logger
+from shared.model import Delivery, DeliveryStatus, Notification
+from shared.pipeline import content_of
+from shared.pubsub import Message, Publisher
+from shared.state import Policy, queued
+from shared.store import SHARDS, Store
+
+log = get_logger(__name__)
+
+KEYS = uuid.UUID("6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4")
+"""Namespace of the ids that idempotency keys make. Changing it would forget every key in use."""
+
+_CREATE_SECONDS = 8.0  # for a commit whose answers are lost
+_CREATE_PAUSE = 0.2
+RETRY_LATER = {"Retry-After": "5"}
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What the routes work with."""
+
+    store: Store
+    publisher: Publisher
+    channels: Mapping[str, Channel]
+    policy: Policy
+    retention: timedelta
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    notification: Notification
+    deliveries: Sequence[Delivery]
+    replayed: bool
+
+
+async def accept(gateway: Gateway, request: NotificationRequest, caller: str, key: str | None) -> Accepted:
+    """The notification on record and published. Raises Problem: 422, or 503 when it is not sure to be both."""
+    notification_id = str(uuid.uuid5(KEYS, f"{caller}\n{key}") if key is not None else uuid.uuid4())
+    try:
+        addresses = await _resolve(gateway, request)
+    except Problem:
+        # With a key, the answer of the first time holds, even if the recipient has gone since.
+        existing = await gateway.store.notification(notification_id) if key is not None else None
+        if existing is None:
+            raise
+        return await _again(gateway, existing, request)
+    now = gateway.now()
+    notification = Notification(
+        id=notification_id,
+        channels=tuple(addresses),
+        recipient=request.recipient,
+        subject=request.subject,
+        message=request.message,
+        tags=request.tags,
+        created_at=now,
+        expire_at=now + gateway.retention,
+        fingerprint=_fingerprint(request),
+        shard=random.randrange(SHARDS),  # noqa: S311 - spreads load, guards nothing
+    )
+    deliveries = [queued(notification, channel, address, gateway.policy) for channel, address in addresses.items()]
+    try:
+        version = await _create(gateway.store, notification, deliveries)
+    except AlreadyExists:
+        existing = await gateway.store.notification(notification_id)
+        if existing is None:
+            raise Problem(503, "try again", headers=RETRY_LATER) from None
+        return await _again(gateway, existing, request)
+    deliveries = [replace(delivery, version=version) for delivery in deliveries]
+    await _publish(gateway, notification, deliveries)
+    return Accepted(notification, deliveries, replayed=False)
+
+
+def normalised(channels: Mapping[str, Channel], addresses: Mapping[str, str], field_name: str) -> dict[str, str]:
+    """Each address in its channel's one spelling. Problem 422 names those that are none."""
+    good: dict[str, str] = {}
+    errors: list[FieldError] = []
+    for name, address in addresses.items():
+        if name not in channels:
+            errors.append(_unknown_channel(f"{field_name}.{name}", channels))
+            continue
+        try:
+            good[name] = channels[name].normalise(address)
+        except ValueError as wrong:
+            errors.append(field_error(f"{field_name}.{name}", str(wrong)))
+    if errors:
+        raise invalid(*errors)
+    return good
+
+
+async def _resolve(gateway: Gateway, request: NotificationRequest) -> dict[str, str]:
+    """The address for each channel asked for. Problem 422."""
+    known = gateway.channels
+    unknown = [_unknown_channel("channels", known) for name in request.channels or () if name not in known]
+    if unknown:
+        raise invalid(unknown[0])
+    if request.to is not None:
+        addresses = normalised(known, request.to, "to")
+    else:
+        recipient = await gateway.store.recipient(request.recipient or "")
+        if recipient is None:
+            raise invalid(field_error("recipient", "no recipient has this name"))
+        # A channel that has been taken out since is no longer one to send over.
+        addresses = {name: address for name, address in recipient.addresses.items() if name in known}
+    wanted = request.channels or list(addresses)
+    missing = [name for name in wanted if name not in addresses]
+    if missing or not wanted:
+        raise invalid(*(field_error("channels", f"there is no address for {name}") for name in missing or ["any"]))
+    errors = [
+        field_error("message", f"{name} takes 1 to {known[name].max_length} characters")
+        for name in wanted
+        if not request.message.strip() or len(request.message) > known[name].max_length
+    ]
+    if errors:
+        raise invalid(*errors)
+    return {name: addresses[name] for name in wanted}
+
+
+async def _create(store: Store, notification: Notification, deliveries: Sequence[Delivery]) -> int:
+    """The commit, again while its answer is lost: the id is the same, so it cannot be made twice."""
+    give_up_at = time.monotonic() + _CREATE_SECONDS
+    while True:
+        try:
+            return await store.create(notification, deliveries)
+        except StoreUnavailable:
+            if time.monotonic() >= give_up_at:
+                raise
+            await asyncio.sleep(_CREATE_PAUSE)
+
+
+async def _again(gateway: Gateway, existing: Notification, request: NotificationRequest) -> Accepted:
+    """The same request once more: goes on where the first stopped. Problem 422 when it is another."""
+    if existing.fingerprint != _fingerprint(request):
+        raise invalid(field_error("Idempotency-Key", "was used for another request"))
+    deliveries = (await gateway.store.deliveries([existing]))[existing.id]
+    await _publish(gateway, existing, [d for d in deliveries if d.status is DeliveryStatus.QUEUED])
+    return Accepted(existing, deliveries, replayed=True)
+
+
+async def _publish(gateway: Gateway, notification: Notification, deliveries: Sequence[Delivery]) -> None:
+    messages = [
+        Message(notification_id=d.notification_id, channel=d.channel, content=content_of(notification, d))
+        for d in deliveries
+    ]
+    try:
+        await gateway.publisher.publish(messages)
+    except PublishFailed as error:
+        # The record stays: it is due, and the relay will publish it. The client learns that it is not out yet.
+        log.error("not published", notification_id=notification.id, error=str(error))
+        raise Problem(
+            503,
+            f"notification {notification.id} is on record but could not be published yet; it will be. "
+            "The same request with the same Idempotency-Key continues it.",
+            headers=RETRY_LATER,
+        ) from None
+
+
+def _fingerprint(request: NotificationRequest) -> str:
+    """The same for two requests that ask for the same, however their JSON is spelt."""
+    return hashlib.sha256(json.dumps(request.model_dump(), sort_keys=True).encode()).hexdigest()
+
+
+def _unknown_channel(field_name: str, channels: Mapping[str, Channel]) -> FieldError:
+    return field_error(field_name, f"there is no such channel; there are {', '.join(channels)}")

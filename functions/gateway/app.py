@@ -1,0 +1,103 @@
+"""The gateway's FastAPI application: the routes, and one form for every error."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from functions.gateway import docs
+from functions.gateway.accept import RETRY_LATER, Gateway
+from functions.gateway.problems import Problem, of_validation
+from functions.gateway.routes import SCHEMAS, router
+from shared.errors import StoreUnavailable
+from shared.logs import get_logger, place
+
+log = get_logger(__name__)
+
+
+def create_app(gateway: Gateway) -> FastAPI:
+    app = FastAPI(title="Hark", version="1", docs_url=None, redoc_url=None, description=docs.DESCRIPTION)
+    app.include_router(router(gateway))
+
+    @app.get("/healthz", response_class=PlainTextResponse)
+    async def healthz() -> str:
+        """200 while the process serves; it asks nothing of others, so that their outage does not restart it."""
+        return "ok"
+
+    @app.get("/docs", include_in_schema=False)
+    async def page() -> Response:
+        return HTMLResponse(docs.page(app.openapi()), headers={"Content-Security-Policy": docs.POLICY})
+
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(StoreUnavailable, _unavailable)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(Exception, _fault)
+    return app
+
+
+def guarded(app: ASGIApp) -> ASGIApp:
+    """The application without the exceptions that Starlette raises again after it has answered them: the framework
+    would log their texts, which may hold anything.
+    """
+
+    async def guarded_app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except Exception as error:
+            log.error("a request failed", error=place(error), method=scope.get("method"))
+
+    return guarded_app
+
+
+async def _fault(_: Request, error: Exception) -> Response:
+    return Problem(500, "a fault of ours; it is on record").response()
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - registered for it
+    return error.response()
+
+
+async def _http_exception(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    return Problem(error.status_code, headers=error.headers).response()
+
+
+async def _validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    return of_validation(error.errors()).response()
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    log.error("the records cannot be reached", error=str(error))
+    return Problem(503, "the records cannot be reached; try again", headers=RETRY_LATER).response()
+
+
+async def _gone(_: Request, error: Exception) -> Response:
+    return Response(status_code=499)  # nobody reads it
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        models: list[tuple[Any, Any, TypeAdapter[Any]]] = [(m, "validation", TypeAdapter(m)) for m in SCHEMAS]
+        _, definitions = TypeAdapter.json_schemas(models, ref_template="#/components/schemas/{model}")
+        components = schema.setdefault("components", {}).setdefault("schemas", {})
+        components.update(definitions.get("$defs", {}))
+        # FastAPI adds its own form of a 422 to each route that has parameters. Those that can give one declare it.
+        for unused in ("HTTPValidationError", "ValidationError"):
+            components.pop(unused, None)
+        for operation in (o for methods in schema["paths"].values() for o in methods.values()):
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
+        app.openapi_schema = schema
+    return app.openapi_schema

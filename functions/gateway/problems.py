@@ -1,0 +1,74 @@
+"""Errors as RFC 9457 problem details. No problem repeats what a field held, only its name."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, NotRequired
+
+from pydantic_core import to_json
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+MEDIA_TYPE = "application/problem+json"
+_MOST_ERRORS = 20
+_NAME_LENGTH = 64  # a field's name may come from the client
+
+
+class FieldError(TypedDict):
+    field: str
+    message: str
+
+
+class ProblemDetails(TypedDict):
+    type: str
+    title: str
+    status: int
+    detail: NotRequired[str]
+    errors: NotRequired[list[FieldError]]
+
+
+class Problem(Exception):
+    """Raised anywhere below a route; becomes the answer."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str | None = None,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers
+
+    def response(self) -> Response:
+        details = ProblemDetails(type="about:blank", title=HTTPStatus(self.status).phrase, status=self.status)
+        if self.detail is not None:
+            details["detail"] = self.detail
+        if self.errors:
+            details["errors"] = list(self.errors[:_MOST_ERRORS])
+        return Response(to_json(details), self.status, self.headers, MEDIA_TYPE)
+
+
+def invalid(*errors: FieldError) -> Problem:
+    """422: these fields are at fault."""
+    return Problem(422, "some fields are not valid", errors=errors)
+
+
+def field_error(field: str, message: str) -> FieldError:
+    return FieldError(field=field[:_NAME_LENGTH], message=message)
+
+
+def of_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """422 from pydantic's errors, or 400 when the body was no JSON at all."""
+    if any(e["type"] == "json_invalid" for e in errors):
+        return Problem(400, "the body is not JSON: " + errors[0]["msg"].removeprefix("Invalid JSON: "))
+    return invalid(*(field_error(_path(e["loc"]), e["msg"].removeprefix("Value error, ")) for e in errors))
+
+
+def _path(loc: Sequence[str | int]) -> str:
+    # FastAPI puts the place before the name, and pydantic the word [key] behind a mapping's wrong key.
+    parts = [str(part) for part in loc if part not in {"query", "path", "header", "[key]"}]
+    return ".".join(parts) or "body"

@@ -1,0 +1,88 @@
+"""Reading what a client sent: bodies, cursors, ids and keys. Each refusal names the field."""
+
+import base64
+import binascii
+import json
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from functions.gateway.problems import Problem, field_error, invalid, of_validation
+from shared.store import Position
+
+BODY_LIMIT = 256 * 1024  # bytes
+MOST_ITEMS = 100
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DEAD_LETTER_ID = re.compile(r"([0-9a-f-]{36})/deliveries/[a-z][a-z0-9_]{0,63}")
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class PageQuery(BaseModel):
+    """The query of every listing. A parameter that is not known would be a filter that silently does nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=50, ge=1, le=MOST_ITEMS)
+    cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of the page before.")
+
+
+async def body_of(request: Request, model: type[M]) -> M:
+    """The body as the model. Problem 413 over the limit, 400 for no JSON, 422 for the wrong fields."""
+    too_large = Problem(413, f"the body is larger than {BODY_LIMIT} bytes", headers={"Connection": "close"})
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > BODY_LIMIT:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise too_large
+    try:
+        return model.model_validate_json(bytes(body))
+    except ValidationError as error:
+        raise of_validation(error.errors(include_url=False, include_input=False, include_context=False)) from None
+
+
+def idempotency_key(request: Request) -> str | None:
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        raise invalid(field_error("Idempotency-Key", "must be one value of 1 to 255 visible ASCII characters"))
+    return keys[0]
+
+
+def is_notification_id(text: str) -> bool:
+    """Whether it is a UUID in the spelling that we give out."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def cursor_of(kind: str, position: Position) -> str:
+    """An opaque cursor. `kind`: the listing it belongs to."""
+    micros = (position.at - _EPOCH) // timedelta(microseconds=1)
+    return base64.urlsafe_b64encode(json.dumps([kind, micros, position.id]).encode()).decode()
+
+
+def position_of(kind: str, cursor: str | None) -> Position | None:
+    """The position in a cursor of that kind. Problem 422 for anything that `cursor_of` did not make."""
+    if cursor is None:
+        return None
+    try:
+        got_kind, micros, last = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+        position = Position(_EPOCH + timedelta(microseconds=micros), last)
+        dead_letter = _DEAD_LETTER_ID.fullmatch(last)
+        good = got_kind == kind and is_notification_id(dead_letter[1] if dead_letter else last)
+        if good and cursor_of(kind, position) == cursor:
+            return position
+    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
+        pass
+    raise invalid(field_error("cursor", "must be the next_cursor of a page of this listing"))

@@ -1,0 +1,186 @@
+"""The API's JSON, in and out. What goes out is a TypedDict: checked by mypy, documented by FastAPI, cheap to make."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from typing_extensions import TypedDict
+
+from shared.model import (
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    Notification,
+    NotificationStatus,
+    Outcome,
+    Recipient,
+    notification_status,
+)
+from shared.texts import one_line, printable
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
+_ADDRESS_LENGTH = 320
+
+RecipientName = Annotated[str, StringConstraints(pattern=NAME)]
+ChannelName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Address = Annotated[str, StringConstraints(min_length=1, max_length=_ADDRESS_LENGTH)]
+TagName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(one_line)]
+TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(printable)]
+
+_BODY = ConfigDict(strict=True, extra="forbid")
+
+
+class NotificationRequest(BaseModel):
+    """What to send, and to whom: exactly one of `recipient` and `to`."""
+
+    model_config = _BODY
+
+    recipient: RecipientName | None = Field(default=None, description="A registered recipient's name.")
+    to: dict[ChannelName, Address] | None = Field(
+        default=None, min_length=1, max_length=20, description="Addresses by channel."
+    )
+    channels: list[ChannelName] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=20,
+        description="By default every channel that there is an address for.",
+    )
+    subject: Annotated[str, StringConstraints(max_length=255), AfterValidator(one_line)] | None = Field(
+        default=None, description="For channels that have one: e-mail."
+    )
+    message: Annotated[str, AfterValidator(printable)] = Field(
+        description="Plain text; each channel has its longest (GET /v1/channels)."
+    )
+    tags: dict[TagName, TagValue] = Field(default_factory=dict, max_length=50, description="Your own labels.")
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if (self.recipient is None) == (self.to is None):
+            raise ValueError("exactly one of recipient and to is needed")
+        if self.channels is not None and len(set(self.channels)) < len(self.channels):
+            raise ValueError("channels must not name a channel twice")
+        return self
+
+
+class RecipientRequest(BaseModel):
+    """A recipient's addresses, at least one."""
+
+    model_config = _BODY
+
+    name: RecipientName | None = Field(default=None, description="If given, the name in the path.")
+    addresses: dict[ChannelName, Address] = Field(min_length=1, max_length=20)
+
+
+class AttemptJson(TypedDict):
+    number: int
+    at: datetime
+    outcome: Outcome
+    error: str | None
+    duration_ms: int | None
+
+
+class DeliveryJson(TypedDict):
+    channel: str
+    address: str
+    status: DeliveryStatus
+    provider: str | None
+    provider_message_id: str | None
+    error: str | None
+    updated_at: datetime
+    attempts: list[AttemptJson]
+
+
+class NotificationJson(TypedDict):
+    id: str
+    status: NotificationStatus
+    recipient: str | None
+    subject: str | None
+    message: str
+    tags: dict[str, str]
+    created_at: datetime
+    deliveries: list[DeliveryJson]
+
+
+class RecipientJson(TypedDict):
+    name: str
+    addresses: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+
+
+class DeadLetterJson(TypedDict):
+    notification_id: str
+    channel: str
+    error: str | None
+    attempts: int
+    dead_at: datetime
+
+
+class ChannelJson(TypedDict):
+    name: str
+    address: str
+    max_length: int
+
+
+class NotificationsJson(TypedDict):
+    items: list[NotificationJson]
+    next_cursor: str | None
+
+
+class RecipientsJson(TypedDict):
+    items: list[RecipientJson]
+    next_cursor: str | None
+
+
+class DeadLettersJson(TypedDict):
+    items: list[DeadLetterJson]
+    next_cursor: str | None
+
+
+class ChannelsJson(TypedDict):
+    items: list[ChannelJson]
+
+
+def notification_json(notification: Notification, deliveries: Sequence[Delivery]) -> NotificationJson:
+    return NotificationJson(
+        id=notification.id,
+        status=notification_status(deliveries),
+        recipient=notification.recipient,
+        subject=notification.subject,
+        message=notification.message,
+        tags=dict(notification.tags),
+        created_at=notification.created_at,
+        deliveries=[_delivery_json(delivery) for delivery in deliveries],
+    )
+
+
+def _delivery_json(d: Delivery) -> DeliveryJson:
+    return DeliveryJson(
+        channel=d.channel,
+        address=d.address,
+        status=d.status,
+        provider=d.provider,
+        provider_message_id=d.provider_message_id,
+        error=d.error,
+        updated_at=d.updated_at or d.created_at,
+        attempts=[_attempt_json(attempt) for attempt in d.attempts],
+    )
+
+
+def _attempt_json(a: Attempt) -> AttemptJson:
+    return AttemptJson(number=a.number, at=a.at, outcome=a.outcome, error=a.error, duration_ms=a.duration_ms)
+
+
+def recipient_json(r: Recipient) -> RecipientJson:
+    return RecipientJson(name=r.name, addresses=dict(r.addresses), created_at=r.created_at, updated_at=r.updated_at)
+
+
+def dead_letter_json(d: Delivery) -> DeadLetterJson:
+    return DeadLetterJson(
+        notification_id=d.notification_id,
+        channel=d.channel,
+        error=d.error,
+        attempts=len(d.attempts),
+        dead_at=d.dead_at or d.created_at,
+    )

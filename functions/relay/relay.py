@@ -1,0 +1,82 @@
+"""The relay: this one rule is outbox, crash recovery, lost-message recovery and deferral.
+
+Each overdue delivery has its due time moved on first, and is then published. What if the process dies between
+the two: the delivery is due again, later. What if two relays run at once: only one's write of the due time
+succeeds, and only that one publishes.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from shared.errors import PublishFailed
+from shared.logs import get_logger
+from shared.model import Delivery
+from shared.pubsub import Message, Publisher
+from shared.state import Policy, relayed
+from shared.store import SHARDS, Store
+
+log = get_logger(__name__)
+
+BATCH = 300  # deliveries read, written and published at a time, per shard; one BatchWrite takes 500
+SWEEP_SECONDS = 50.0  # after this a sweep begins no new batch: the next call is due in ten seconds
+
+
+@dataclass(slots=True)
+class Swept:
+    """What one sweep did. `unpublished`: moved on, but Pub/Sub did not take all of their batch."""
+
+    published: int = 0
+    dead: int = 0
+    unpublished: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    store: Store
+    publisher: Publisher
+    policy: Policy
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    async def sweep(self) -> Swept:
+        """Publish all that is overdue, in bounded time. Raises StoreUnavailable."""
+        swept = Swept()
+        give_up_at = time.monotonic() + SWEEP_SECONDS
+        async with asyncio.TaskGroup() as shards:
+            for shard in range(SHARDS):
+                shards.create_task(self._sweep_shard(shard, swept, give_up_at))
+        if swept.published or swept.dead or swept.unpublished:
+            log.info("swept", published=swept.published, dead=swept.dead, unpublished=swept.unpublished)
+        return swept
+
+    async def _sweep_shard(self, shard: int, swept: Swept, give_up_at: float) -> None:
+        while time.monotonic() < give_up_at:
+            now = self.now()
+            overdue = await self.store.overdue(shard, now, BATCH)
+            moved = [relayed(delivery, now, self.policy) for delivery in overdue]
+            written = await self.store.update_all(moved)
+            ours = [delivery for delivery, mine in zip(moved, written, strict=True) if mine]
+            await self._publish([d for d in ours if d.pending], swept)
+            for delivery in ours:
+                if not delivery.pending:
+                    swept.dead += 1
+                    log.error(
+                        "dead",
+                        reason=delivery.error,
+                        notification_id=delivery.notification_id,
+                        channel=delivery.channel,
+                    )
+            if len(overdue) < BATCH or not ours:
+                return
+
+    async def _publish(self, deliveries: list[Delivery], swept: Swept) -> None:
+        messages = [Message(notification_id=d.notification_id, channel=d.channel) for d in deliveries]
+        try:
+            await self.publisher.publish(messages)
+        except PublishFailed as error:
+            swept.unpublished += len(messages)
+            log.error("not published, due again later", count=len(messages), error=str(error))
+        else:
+            swept.published += len(messages)

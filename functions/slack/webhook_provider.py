@@ -1,0 +1,53 @@
+"""Slack's incoming webhook, by its SDK. The webhook decides the channel; the delivery's address is not used."""
+
+from collections.abc import Callable
+
+import aiohttp
+from pydantic import SecretStr
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+
+from functions.slack.message import escaped, metadata, of_error
+from shared.errors import Unknown
+from shared.http import header, of_client_error, seconds, session
+from shared.provider import Outgoing, Provider
+from shared.settings import Settings, load
+
+
+class WebhookSettings(Settings):
+    slack_webhook_url: SecretStr
+
+
+class WebhookProvider:
+    name = "slack-webhook"
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        self._session = session()
+        self._client = AsyncWebhookClient(
+            settings.slack_webhook_url.get_secret_value(), session=self._session, retry_handlers=[]
+        )
+
+    async def send(self, outgoing: Outgoing) -> str | None:
+        try:
+            answer = await self._client.send_dict(
+                {"text": escaped(outgoing.text), "metadata": metadata(outgoing.notification_id)}
+            )
+        except aiohttp.ClientError as error:
+            raise of_client_error("Slack", error) from None
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise Unknown(f"no readable answer from Slack ({type(error).__name__})") from None
+        if answer.status_code != 200:
+            # The body is a bare code, or a proxy's page, which `of_error` goes by the status of.
+            code = answer.body if answer.body.replace("_", "").isalpha() else None
+            retry_after = seconds(header(answer.headers, "Retry-After"))
+            raise of_error(answer.status_code, code, retry_after)
+        if answer.body != "ok":
+            raise Unknown("Slack's answer to the webhook is not 'ok'")
+        return None
+
+    async def aclose(self) -> None:
+        await self._session.close()
+
+
+def provider() -> Callable[[], Provider]:
+    settings = load(WebhookSettings)
+    return lambda: WebhookProvider(settings)

@@ -1,0 +1,24 @@
+"""What a phone number and a text message must be."""
+
+import phonenumbers
+
+from shared.channels import Channel
+from shared.texts import one_line
+
+# Twilio joins up to ten segments: https://www.twilio.com/docs/errors/21617
+MAX_LENGTH = 1600
+
+
+def normalise(address: str) -> str:
+    """The number in E.164. Raises ValueError."""
+    try:
+        number = phonenumbers.parse(one_line(address))
+    except phonenumbers.NumberParseException:
+        raise ValueError("must be a phone number with its country code, like +14155552671") from None
+    # Possible, not valid: the tables of valid ranges age, and the provider knows better.
+    if not phonenumbers.is_possible_number(number):
+        raise ValueError("must be a phone number that can exist in its country")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+CHANNEL = Channel(name="sms", address="phone number in E.164", max_length=MAX_LENGTH, normalise=normalise)

@@ -1,0 +1,19 @@
+"""The function that sends text messages."""
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.function import channel_function
+
+PROVIDERS = {
+    "twilio": "functions.sms.twilio_provider",
+    "log": "shared.log_provider",
+}
+
+_handle = channel_function("sms", PROVIDERS)
+
+
+@functions_framework.aio.http
+async def sms(request: Request) -> Response:
+    return await _handle(request)

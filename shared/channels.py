@@ -1,0 +1,43 @@
+"""What a channel is, and which channels there are: the entries of infra/channels.yaml.
+
+A channel is a folder functions/<name>/ whose channel.py holds `CHANNEL`. The core never names one.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+CHANNELS_FILE = Path(__file__).parent.parent / "infra" / "channels.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What an address and a message must be for one channel.
+
+    address: what an address is, in words, for people
+    max_length: the longest message, in characters
+    normalise: the one spelling of an address; raises ValueError with a reason that does not repeat the address
+    """
+
+    name: str
+    address: str
+    max_length: int
+    normalise: Callable[[str], str]
+
+
+def channel_names() -> tuple[str, ...]:
+    """The names in infra/channels.yaml, in its order."""
+    return tuple(yaml.safe_load(CHANNELS_FILE.read_text(encoding="utf-8")))
+
+
+def load_channels() -> Mapping[str, Channel]:
+    """Every channel by name. Imports each folder's channel.py, and through it no provider's SDK."""
+    return {name: importlib.import_module(f"functions.{name}.channel").CHANNEL for name in channel_names()}
+
+
+def topic(channel: str) -> str:
+    """The topic that a channel's function is subscribed to."""
+    return f"notifications-{channel}"

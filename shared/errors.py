@@ -1,0 +1,81 @@
+"""Every error that Hark's own code raises and catches.
+
+HarkError
+├── SendError               what a provider says of one attempt
+│   ├── Retryable           not accepted; may be later (5xx before acceptance, connection refused, 401/403)
+│   ├── Throttled           not accepted; come back after `retry_after` seconds
+│   ├── Permanent           not accepted, and never will be
+│   └── Unknown             the request may have left, and no answer says what became of it
+├── StoreError
+│   ├── AlreadyExists       a record with this id is there
+│   ├── Conflict            the record changed since the version we know
+│   ├── NotFound            no such record
+│   └── StoreUnavailable    no answer, or a refusal that may pass; a write may have landed all the same
+├── PublishFailed           Pub/Sub did not confirm; the message may be out all the same
+└── MalformedPush           a push request that is none of ours
+
+Messages name ids, codes and settings; never an address, a text or a secret.
+"""
+
+
+class HarkError(Exception):
+    """Root of all of Hark's errors."""
+
+
+class SendError(HarkError):
+    """Raised by a provider's `send`; its text goes on record as the attempt's error."""
+
+
+class Retryable(SendError):
+    """The provider did not accept the message and may later.
+
+    `credentials` marks a refusal of our own key: an operator has to act, so it is logged as an error.
+    """
+
+    def __init__(self, text: str, *, credentials: bool = False) -> None:
+        super().__init__(text)
+        self.credentials = credentials
+
+
+class Throttled(SendError):
+    """The provider did not accept the message; `retry_after` is in seconds, None when it named no time."""
+
+    def __init__(self, text: str, *, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class Permanent(SendError):
+    """The provider refuses this message for good."""
+
+
+class Unknown(SendError):
+    """The request may have left, and nothing tells whether the provider accepted it."""
+
+
+class StoreError(HarkError):
+    """Root of what a store raises."""
+
+
+class AlreadyExists(StoreError):
+    """A record with this id is there."""
+
+
+class Conflict(StoreError):
+    """The record changed since the version that the write was based on."""
+
+
+class NotFound(StoreError):
+    """No such record."""
+
+
+class StoreUnavailable(StoreError):
+    """No answer, or a refusal that may pass. A write may have landed."""
+
+
+class PublishFailed(HarkError):
+    """Pub/Sub did not confirm the messages in time. They may be out all the same."""
+
+
+class MalformedPush(HarkError):
+    """A push request that does not hold one of our messages."""

@@ -1,0 +1,62 @@
+"""Firestore's structured queries, in the few forms that the store needs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from shared.firestore.codec import encode
+from shared.firestore.rpc import Cursor, StructuredQuery, Value
+from shared.store import SHARDS
+
+_ASCENDING, _DESCENDING = 1, 2
+_LESS_THAN, _EQUAL, _IN = 1, 5, 8
+_AND = 1
+
+_Filter = StructuredQuery.Filter
+_FieldFilter = StructuredQuery.FieldFilter
+
+
+def equal(field: str, value: Any) -> Any:
+    return _filter(field, _EQUAL, encode(value))
+
+
+def before(field: str, value: Any) -> Any:
+    return _filter(field, _LESS_THAN, encode(value))
+
+
+def any_shard() -> Any:
+    return _filter("shard", _IN, encode(list(range(SHARDS))))
+
+
+def select(
+    collection: str,
+    *,
+    filters: Sequence[Any] = (),
+    order: str | None = None,
+    descending: bool = False,
+    limit: int,
+    group: bool = False,
+    after: Sequence[Any] = (),
+) -> Any:
+    """A query ordered by `order` (if any) and by name, starting after the Values `after`.
+
+    group: over all collections of that name, wherever they stand.
+    """
+    query = StructuredQuery(limit={"value": limit})
+    query.from_.add(collection_id=collection, all_descendants=group)
+    if filters:
+        query.where.CopyFrom(_Filter(composite_filter=StructuredQuery.CompositeFilter(op=_AND, filters=filters)))
+    direction = _DESCENDING if descending else _ASCENDING
+    for path in (order, "__name__"):
+        if path:
+            query.order_by.add(field={"field_path": path}, direction=direction)
+    if after:
+        query.start_at.CopyFrom(Cursor(values=after, before=False))
+    return query
+
+
+def reference(name: str) -> Any:
+    return Value(reference_value=name)
+
+
+def _filter(field: str, op: int, value: Any) -> Any:
+    return _Filter(field_filter=_FieldFilter(field={"field_path": field}, op=op, value=value))

@@ -1,0 +1,92 @@
+"""Between the model's values and Firestore's documents.
+
+notifications/{id}                        what was asked; written once
+notifications/{id}/deliveries/{channel}   one state machine
+recipients/{name}
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from shared.firestore.codec import decode, encode, to_version
+from shared.firestore.rpc import Document
+from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
+
+_FIXED = ("notification_id", "channel", "address", "created_at", "recipient", "shard", "expire_at")
+STATE_FIELDS = tuple(f.name for f in fields(Delivery) if f.name not in {*_FIXED, "version"})
+"""What an update writes. A field that is None is removed, which is what takes a delivery out of the due index."""
+
+
+def document(name: str, values: Mapping[str, Any]) -> Any:
+    """A Document of the values that are not None."""
+    return Document(name=name, fields={key: encode(v) for key, v in values.items() if v is not None})
+
+
+def notification_values(n: Notification) -> dict[str, Any]:
+    return {f.name: getattr(n, f.name) for f in fields(n) if f.name != "id"}
+
+
+def fixed_values(d: Delivery) -> dict[str, Any]:
+    return {name: getattr(d, name) for name in _FIXED}
+
+
+def state_values(d: Delivery) -> dict[str, Any]:
+    values = {name: getattr(d, name) for name in STATE_FIELDS}
+    values["status"] = str(d.status)
+    values["attempts"] = [_attempt_values(attempt) for attempt in d.attempts]
+    return values
+
+
+def recipient_values(r: Recipient) -> dict[str, Any]:
+    return {"addresses": r.addresses, "created_at": r.created_at, "updated_at": r.updated_at}
+
+
+def to_notification(doc: Any) -> Notification:
+    values = _values(doc)
+    return Notification(**{**values, "id": _last(doc.name), "channels": tuple(values["channels"])})
+
+
+def to_delivery(doc: Any) -> Delivery:
+    values = _values(doc)
+    values["status"] = DeliveryStatus(values["status"])
+    values["attempts"] = tuple(_to_attempt(attempt) for attempt in values["attempts"])
+    return Delivery(**values, version=to_version(doc.update_time))
+
+
+def to_recipient(doc: Any) -> Recipient:
+    return Recipient(name=_last(doc.name), **_values(doc))
+
+
+def _attempt_values(a: Attempt) -> dict[str, Any]:
+    values = {"number": a.number, "at": a.at, "outcome": str(a.outcome)}
+    return values | {"error": a.error, "duration_ms": a.duration_ms}
+
+
+def _to_attempt(values: Mapping[str, Any]) -> Attempt:
+    return Attempt(**{**values, "outcome": Outcome(values["outcome"])})
+
+
+def _values(doc: Any) -> dict[str, Any]:
+    return {key: decode(value) for key, value in doc.fields.items()}
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def names(documents: str, notifications: Sequence[Notification]) -> list[str]:
+    """The names of all deliveries of these notifications."""
+    return [delivery_name(documents, n.id, channel) for n in notifications for channel in n.channels]
+
+
+def notification_name(documents: str, notification_id: str) -> str:
+    return f"{documents}/notifications/{notification_id}"
+
+
+def delivery_name(documents: str, notification_id: str, channel: str) -> str:
+    return f"{notification_name(documents, notification_id)}/deliveries/{channel}"
+
+
+def recipient_name(documents: str, name: str) -> str:
+    return f"{documents}/recipients/{name}"

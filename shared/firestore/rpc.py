@@ -1,0 +1,130 @@
+"""Firestore's RPCs on the official client's channel and generated protobufs, without its retry layers.
+
+The client's `commit` retries by itself for a minute; a claim must know how often it was written, so every call
+here is made once, with a deadline. Used directly the protobufs cost about half the CPU of the client's own
+classes (0.5 against 0.9 ms an accept, 2026-11). Reference: googleapis google/firestore/v1/firestore.proto.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.cloud.firestore_v1.services.firestore.transports.grpc_asyncio import FirestoreGrpcAsyncIOTransport
+from google.cloud.firestore_v1.types import common, document, firestore, query, write
+
+from shared.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
+
+Document = document.Document.pb()
+Value = document.Value.pb()
+Write = write.Write.pb()
+Precondition = common.Precondition.pb()
+DocumentMask = common.DocumentMask.pb()
+StructuredQuery = query.StructuredQuery.pb()
+Cursor = query.Cursor.pb()
+CommitRequest = firestore.CommitRequest.pb()
+BatchWriteRequest = firestore.BatchWriteRequest.pb()
+RunQueryRequest = firestore.RunQueryRequest.pb()
+BatchGetDocumentsRequest = firestore.BatchGetDocumentsRequest.pb()
+
+WRITE_TIMEOUT = 5.0  # seconds
+READ_TIMEOUT = 10.0
+
+_ERRORS = {
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.FAILED_PRECONDITION: Conflict,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+}
+
+CHANNEL_OPTIONS = [
+    # gRPC's own reconnect pause grows to two minutes; a delivery's lease does not wait that long.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
+
+
+def connect(emulator_host: str | None, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()) -> grpc.aio.Channel:
+    """A channel to the emulator at host:port, or to Firestore with the process's own credentials."""
+    if emulator_host:
+        return grpc.aio.insecure_channel(emulator_host, options=CHANNEL_OPTIONS, interceptors=interceptors)
+    return FirestoreGrpcAsyncIOTransport.create_channel(options=CHANNEL_OPTIONS)
+
+
+class Rpc:
+    """The four RPCs that the store uses, each once, bounded, and with its errors translated.
+
+    Raises AlreadyExists, Conflict, NotFound, and StoreUnavailable for all else.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, database: str) -> None:
+        self.database = database
+        self.documents = f"{database}/documents"
+        self._metadata = (
+            ("google-cloud-resource-prefix", database),
+            ("x-goog-request-params", f"database={database}"),
+        )
+        unary: Callable[..., Any] = channel.unary_unary
+        stream: Callable[..., Any] = channel.unary_stream
+        self._commit: Callable[..., Awaitable[Any]] = unary(
+            "/google.firestore.v1.Firestore/Commit",
+            request_serializer=CommitRequest.SerializeToString,
+            response_deserializer=firestore.CommitResponse.pb().FromString,
+        )
+        self._batch_write: Callable[..., Awaitable[Any]] = unary(
+            "/google.firestore.v1.Firestore/BatchWrite",
+            request_serializer=BatchWriteRequest.SerializeToString,
+            response_deserializer=firestore.BatchWriteResponse.pb().FromString,
+        )
+        self._run_query: Callable[..., AsyncIterator[Any]] = stream(
+            "/google.firestore.v1.Firestore/RunQuery",
+            request_serializer=RunQueryRequest.SerializeToString,
+            response_deserializer=firestore.RunQueryResponse.pb().FromString,
+        )
+        self._batch_get: Callable[..., AsyncIterator[Any]] = stream(
+            "/google.firestore.v1.Firestore/BatchGetDocuments",
+            request_serializer=BatchGetDocumentsRequest.SerializeToString,
+            response_deserializer=firestore.BatchGetDocumentsResponse.pb().FromString,
+        )
+
+    async def commit(self, writes: Sequence[Any]) -> Any:
+        """All writes or none. Returns the CommitResponse."""
+        with _translated():
+            return await self._commit(
+                CommitRequest(database=self.database, writes=writes),
+                timeout=WRITE_TIMEOUT,
+                metadata=self._metadata,
+            )
+
+    async def batch_write(self, writes: Sequence[Any]) -> Sequence[bool]:
+        """Each write for itself; whether each was made."""
+        with _translated():
+            response = await self._batch_write(
+                BatchWriteRequest(database=self.database, writes=writes),
+                timeout=READ_TIMEOUT,
+                metadata=self._metadata,
+            )
+        return [status.code == 0 for status in response.status]
+
+    async def run_query(self, structured_query: Any, parent: str = "") -> list[Any]:
+        """The Documents that match. `parent`: a document's path below the database, or the root."""
+        request = RunQueryRequest(parent=self.documents + parent, structured_query=structured_query)
+        with _translated():
+            answers = self._run_query(request, timeout=READ_TIMEOUT, metadata=self._metadata)
+            return [answer.document async for answer in answers if answer.HasField("document")]
+
+    async def batch_get(self, names: Sequence[str]) -> dict[str, Any]:
+        """The Documents that exist, by name."""
+        request = BatchGetDocumentsRequest(database=self.database, documents=names)
+        with _translated():
+            answers = self._batch_get(request, timeout=READ_TIMEOUT, metadata=self._metadata)
+            return {answer.found.name: answer.found async for answer in answers if answer.HasField("found")}
+
+
+@contextmanager
+def _translated() -> Any:
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        # The details hold document names, which hold ids only; they still stay out, as Google may change them.
+        raise _ERRORS.get(error.code(), StoreUnavailable)(f"Firestore answered {error.code().name}") from None

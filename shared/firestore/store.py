@@ -1,0 +1,208 @@
+"""The store on Firestore. Each write carries its precondition, so none needs a transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from shared.errors import AlreadyExists, NotFound, StoreUnavailable
+from shared.firestore import queries, records
+from shared.firestore.codec import encode, to_version
+from shared.firestore.rpc import DocumentMask, Precondition, Rpc, Write
+from shared.model import Delivery, DeliveryStatus, Notification, Recipient
+from shared.store import Page, Position
+
+_ABSENT = Precondition(exists=False)
+_PRESENT = Precondition(exists=True)
+_BEFORE_ANY_CHANNEL = "!"  # sorts before every channel's name, so a cursor on it is past all of a notification's
+
+
+class FirestoreStore:
+    """See `shared.store.Store` for what each method promises."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+        self._documents = rpc.documents
+
+    async def create(self, notification: Notification, deliveries: Sequence[Delivery]) -> int:
+        name = records.notification_name(self._documents, notification.id)
+        writes = [_create(name, records.notification_values(notification))]
+        writes += [
+            _create(self._delivery_name(d), records.fixed_values(d) | records.state_values(d)) for d in deliveries
+        ]
+        response = await self._rpc.commit(writes)
+        return to_version(response.commit_time)
+
+    async def notification(self, notification_id: str) -> Notification | None:
+        name = records.notification_name(self._documents, notification_id)
+        found = await self._rpc.batch_get([name])
+        return records.to_notification(found[name]) if name in found else None
+
+    async def deliveries(self, notifications: Sequence[Notification]) -> Mapping[str, Sequence[Delivery]]:
+        names = records.names(self._documents, notifications)
+        found = await self._rpc.batch_get(names) if names else {}
+        by_id: dict[str, list[Delivery]] = {n.id: [] for n in notifications}
+        for name in names:
+            if name in found:
+                delivery = records.to_delivery(found[name])
+                by_id[delivery.notification_id].append(delivery)
+        return by_id
+
+    async def load(self, notification_id: str, channel: str) -> tuple[Notification, Delivery] | None:
+        notification = records.notification_name(self._documents, notification_id)
+        delivery = records.delivery_name(self._documents, notification_id, channel)
+        found = await self._rpc.batch_get([notification, delivery])
+        if len(found) < 2:
+            return None
+        return records.to_notification(found[notification]), records.to_delivery(found[delivery])
+
+    async def update(self, delivery: Delivery) -> int:
+        response = await self._rpc.commit([self._update(delivery)])
+        return to_version(response.write_results[0].update_time)
+
+    async def update_all(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        return await self._rpc.batch_write([self._update(d) for d in deliveries]) if deliveries else []
+
+    async def overdue(self, shard: int, now: datetime, limit: int) -> Sequence[Delivery]:
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=[queries.equal("shard", shard), queries.before("due_at", now)],
+            order="due_at",
+            limit=limit,
+        )
+        return [records.to_delivery(doc) for doc in await self._rpc.run_query(query)]
+
+    async def notifications(
+        self, *, recipient: str | None, status: DeliveryStatus | None, limit: int, after: Position | None
+    ) -> Page[Notification]:
+        if status is not None:
+            return await self._notifications_in(status, recipient, limit, after)
+        filters = [queries.any_shard()]
+        if recipient is not None:
+            filters.append(queries.equal("recipient", recipient))
+        cursor = [] if after is None else self._cursor(after.at, f"notifications/{after.id}")
+        query = queries.select(
+            "notifications",
+            filters=filters,
+            order="created_at",
+            descending=True,
+            limit=limit + 1,
+            after=cursor,
+        )
+        found = [records.to_notification(doc) for doc in await self._rpc.run_query(query)]
+        items = found[:limit]
+        return Page(items, Position(items[-1].created_at, items[-1].id) if len(found) > limit else None)
+
+    async def _notifications_in(
+        self, status: DeliveryStatus, recipient: str | None, limit: int, after: Position | None
+    ) -> Page[Notification]:
+        """Finds deliveries, several of which may be of one notification: asks on until enough of these are known."""
+        filters = [queries.any_shard(), queries.equal("status", str(status))]
+        if recipient is not None:
+            filters.append(queries.equal("recipient", recipient))
+        created: dict[str, datetime] = {}
+        while len(created) <= limit:
+            query = queries.select(
+                "deliveries",
+                group=True,
+                filters=filters,
+                order="created_at",
+                descending=True,
+                limit=limit + 1,
+                after=[] if after is None else self._delivery_cursor(after),
+            )
+            batch = [records.to_delivery(doc) for doc in await self._rpc.run_query(query)]
+            created |= {d.notification_id: d.created_at for d in batch}
+            if len(batch) <= limit:
+                break
+            after = Position(batch[-1].created_at, batch[-1].notification_id)
+        ids = list(created)[:limit]
+        names = [records.notification_name(self._documents, i) for i in ids]
+        documents = await self._rpc.batch_get(names) if names else {}
+        items = [records.to_notification(documents[name]) for name in names if name in documents]
+        return Page(items, Position(created[ids[-1]], ids[-1]) if len(created) > limit else None)
+
+    async def dead(self, *, channel: str | None, limit: int, after: Position | None) -> Page[Delivery]:
+        filters = [queries.any_shard(), queries.equal("status", str(DeliveryStatus.DEAD))]
+        if channel is not None:
+            filters.append(queries.equal("channel", channel))
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=filters,
+            order="dead_at",
+            descending=True,
+            limit=limit + 1,
+            after=[] if after is None else self._cursor(after.at, f"notifications/{after.id}"),
+        )
+        found = [records.to_delivery(doc) for doc in await self._rpc.run_query(query)]
+        items = found[:limit]
+        if len(found) <= limit:
+            return Page(items)
+        last = items[-1]
+        assert last.dead_at is not None  # noqa: S101 - the query is ordered by it
+        return Page(items, Position(last.dead_at, f"{last.notification_id}/deliveries/{last.channel}"))
+
+    async def recipient(self, name: str) -> Recipient | None:
+        path = records.recipient_name(self._documents, name)
+        found = await self._rpc.batch_get([path])
+        return records.to_recipient(found[path]) if path in found else None
+
+    async def put_recipient(self, name: str, addresses: Mapping[str, str], now: datetime) -> tuple[Recipient, bool]:
+        path = records.recipient_name(self._documents, name)
+        new = Recipient(name=name, addresses=addresses, created_at=now, updated_at=now)
+        # Created or replaced, whichever holds when the write arrives; between the two another may create or delete it.
+        for _ in range(3):
+            try:
+                await self._rpc.commit([_create(path, records.recipient_values(new))])
+            except AlreadyExists:
+                pass
+            else:
+                return new, True
+            replacement = _write(path, {"addresses": addresses, "updated_at": now})
+            try:
+                await self._rpc.commit([replacement])
+            except NotFound:
+                continue
+            stored = await self.recipient(name)
+            if stored is not None:
+                return stored, False
+        raise StoreUnavailable("the recipient was created and deleted again and again")
+
+    async def delete_recipient(self, name: str) -> None:
+        path = records.recipient_name(self._documents, name)
+        await self._rpc.commit([Write(delete=path, current_document=_PRESENT)])
+
+    async def recipients(self, *, limit: int, after: str | None) -> Sequence[Recipient]:
+        cursor = [] if after is None else [queries.reference(records.recipient_name(self._documents, after))]
+        query = queries.select("recipients", limit=limit, after=cursor)
+        return [records.to_recipient(doc) for doc in await self._rpc.run_query(query)]
+
+    def _delivery_name(self, d: Delivery) -> str:
+        return records.delivery_name(self._documents, d.notification_id, d.channel)
+
+    def _update(self, d: Delivery) -> Any:
+        if d.version is None:
+            raise ValueError("a delivery without a version cannot be updated")
+        precondition = Precondition()
+        precondition.update_time.FromNanoseconds(d.version)
+        return _write(self._delivery_name(d), records.state_values(d), precondition)
+
+    def _cursor(self, at: datetime, path: str) -> list[Any]:
+        return [encode(at), queries.reference(f"{self._documents}/{path}")]
+
+    def _delivery_cursor(self, after: Position) -> list[Any]:
+        return self._cursor(after.at, f"notifications/{after.id}/deliveries/{_BEFORE_ANY_CHANNEL}")
+
+
+def _create(name: str, values: Mapping[str, Any]) -> Any:
+    return Write(update=records.document(name, values), current_document=_ABSENT)
+
+
+def _write(name: str, values: Mapping[str, Any], precondition: Any = _PRESENT) -> Any:
+    """Sets just these fields; those that are None are removed."""
+    return Write(
+        update=records.document(name, values),
+        update_mask=DocumentMask(field_paths=list(values)),
+        current_document=precondition,
+    )

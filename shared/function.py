@@ -1,0 +1,116 @@
+"""The composition root of a push-triggered function: settings, connections, and an answer for every push.
+
+functions-framework forks after it has imported main.py, and gRPC and aiohttp belong to the loop that made them:
+so the settings are read at import (a wrong one stops the start), and the connections are made at the first
+request.
+"""
+
+import importlib
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from shared import logs, pubsub
+from shared.errors import HarkError, MalformedPush
+from shared.firestore import rpc
+from shared.firestore.store import FirestoreStore
+from shared.pipeline import Answer, Pipeline
+from shared.provider import Provider
+from shared.pubsub import Message, PubsubPublisher, decode_push
+from shared.settings import CoreSettings, load
+from shared.store import Store
+
+log = logs.get_logger(__name__)
+
+_PUSH_LIMIT = 10 * 1024 * 1024 * 2  # bytes: Pub/Sub's largest message in base64, with room for the envelope
+
+Handler = Callable[[Request], Awaitable[Response]]
+Deliver = Callable[[Message], Awaitable[Answer]]
+
+
+class ProviderModule(Protocol):
+    """A provider's file: `provider()` reads its settings and returns a function that connects it."""
+
+    def provider(self) -> Callable[[], Provider]: ...
+
+
+def open_store(settings: CoreSettings) -> Store:
+    """The records, on the emulator or on Firestore. Called within the running loop."""
+    database = f"projects/{settings.google_cloud_project}/databases/{settings.firestore_database}"
+    return FirestoreStore(rpc.Rpc(rpc.connect(settings.firestore_emulator_host), database))
+
+
+def open_publisher(settings: CoreSettings) -> PubsubPublisher:
+    """The topics, on the emulator or on Pub/Sub. Called within the running loop."""
+    return PubsubPublisher(pubsub.connect(settings.pubsub_emulator_host), settings.google_cloud_project)
+
+
+def channel_function(channel: str, providers: Mapping[str, str]) -> Handler:
+    """The whole of a channel's main.py: its pushes go through the pipeline to the provider that is set.
+
+    providers: the module of each, by the word that `<CHANNEL>_PROVIDER` may hold; only the chosen one is imported.
+    """
+    logs.configure()
+    settings = load(CoreSettings)
+    connect = _chosen(f"{channel.upper()}_PROVIDER", providers)
+
+    def open_pipeline() -> Deliver:
+        return Pipeline(open_store(settings), connect(), settings.policy()).deliver
+
+    return push_handler(open_pipeline, channel)
+
+
+def push_handler(opened: Callable[[], Deliver], channel: str | None = None, malformed: Answer = Answer.NACK) -> Handler:
+    """Answers Pub/Sub's pushes: 204 is an ack, 503 a nack. `channel`: take only this channel's messages.
+
+    malformed: the answer to what cannot be read. A nack sends it to the dead-letter topic, which keeps it; there,
+    with nowhere further to go, it is acked.
+    """
+    deliver: Deliver | None = None
+
+    async def handle(request: Request) -> Response:
+        nonlocal deliver
+        if request.method != "POST":
+            return Response(status_code=204 if request.url.path == "/healthz" else 405)
+        if deliver is None:
+            deliver = opened()
+        try:
+            message = decode_push(await _body(request))
+            if channel not in {None, message.channel}:
+                raise MalformedPush("a message of another channel")
+            answer = await deliver(message)
+        except ClientDisconnect:
+            return Response(status_code=Answer.NACK.value)
+        except MalformedPush as error:
+            log.error("malformed push", error=str(error))
+            answer = malformed
+        except HarkError as error:
+            log.error("push nacked", error=str(error), kind=type(error).__name__)
+            answer = Answer.NACK
+        except Exception as error:
+            # The framework would log this one with its text, which may hold anything.
+            log.error("push failed", error=logs.place(error))
+            answer = Answer.NACK
+        return Response(status_code=answer.value)
+
+    return handle
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _PUSH_LIMIT:
+            raise MalformedPush("larger than any Pub/Sub message")
+    return bytes(body)
+
+
+def _chosen(setting: str, providers: Mapping[str, str]) -> Callable[[], Provider]:
+    choice = os.environ.get(setting, "")
+    if choice not in providers:
+        raise SystemExit(f"hark: {setting} must be one of {', '.join(sorted(providers))}")
+    module: ProviderModule = importlib.import_module(providers[choice])
+    return module.provider()

@@ -1,0 +1,74 @@
+"""What the providers that are called over HTTP share: a session with bounded answers, and the meaning of a status."""
+
+from collections.abc import Mapping
+
+import aiohttp
+
+from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
+
+ANSWER_LIMIT = 256 * 1024  # bytes; a provider's answer is a few hundred
+
+
+class _BoundedResponse(aiohttp.ClientResponse):
+    """Reads at most ANSWER_LIMIT bytes: an endless answer must not fill the memory before the deadline ends it."""
+
+    async def read(self) -> bytes:
+        if self._body is None:
+            body = bytearray()
+            async for chunk in self.content.iter_any():
+                body += chunk
+                if len(body) > ANSWER_LIMIT:
+                    self.close()
+                    raise aiohttp.ClientPayloadError("the answer is larger than any of the provider's")
+            self._body = bytes(body)
+        return self._body
+
+
+def session() -> aiohttp.ClientSession:
+    """A session without a time limit of its own (the pipeline sets one on each call), made in the running loop."""
+    return aiohttp.ClientSession(
+        response_class=_BoundedResponse, timeout=aiohttp.ClientTimeout(total=None, sock_connect=10)
+    )
+
+
+def of_status(provider: str, status: int, code: str | int | None = None, retry_after: str | None = None) -> SendError:
+    """The error that an HTTP status means where the provider says nothing more exact.
+
+    A 2xx comes here only when it could not be read. 503 is a refusal; the other 5xx do not say whether the
+    request had an effect (RFC 9110, 15.6).
+    """
+    text = f"{provider} answered {status}" + (f" ({code})" if code else "")
+    if status == 429:
+        return Throttled(text, retry_after=seconds(retry_after))
+    if status in {401, 403}:
+        return Retryable(text, credentials=True)
+    if status == 503:
+        return Retryable(text)
+    if status >= 500:
+        return Unknown(text)
+    if status == 408 or 300 <= status < 400:
+        return Retryable(text)
+    if status >= 400:
+        return Permanent(text)
+    return Unknown(f"{text}, unreadable")
+
+
+def of_client_error(provider: str, error: Exception) -> SendError:
+    """The error that a failure of the connection means: known not to have left, or not known."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return Retryable(f"{provider} could not be reached ({type(error).__name__})")
+    return Unknown(f"no readable answer from {provider} ({type(error).__name__})")
+
+
+def seconds(retry_after: str | None) -> float | None:
+    """A Retry-After header's seconds; None for a missing, an unreadable or a negative one."""
+    try:
+        value = float(retry_after or "")
+    except ValueError:
+        return None
+    return value if 0 <= value < float("inf") else None
+
+
+def header(headers: Mapping[str, str], name: str) -> str | None:
+    """A header by its name in any case, from mappings that do not fold it themselves."""
+    return next((value for key, value in headers.items() if key.lower() == name.lower()), None)

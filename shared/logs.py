@@ -1,0 +1,71 @@
+"""Logs: one line, one JSON object, in the fields that Cloud Logging reads.
+
+Only ids, names of settings, statuses and codes go in; never an address, a text or a secret. An exception is
+logged by its type and place, because its own text may hold any of these.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_SEVERITIES = {
+    "debug": "DEBUG",
+    "info": "INFO",
+    "warning": "WARNING",
+    "error": "ERROR",
+    "critical": "CRITICAL",
+}
+
+
+def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    """A logger whose events carry `module=name`."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(module=name)
+    return logger
+
+
+def configure() -> None:
+    """Called once by each composition root, before anything logs."""
+    structlog.configure(
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            _cloud_logging,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    # Libraries log with texts of their own making (addresses, URLs): only that something happened gets out.
+    logging.basicConfig(handlers=[_Quiet()], level=logging.WARNING, force=True)
+    logging.getLogger("grpc").setLevel(logging.CRITICAL)
+
+
+def place(error: BaseException) -> str:
+    """Type and innermost place of an exception, e.g. `KeyError at pipeline.py:57`."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}{where}"
+
+
+def _cloud_logging(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event["severity"] = _SEVERITIES[method]
+    event["message"] = event.pop("event")
+    return event
+
+
+class _Quiet(logging.Handler):
+    """Passes a library's record on as its logger's name, level and place, without its text."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        get_logger(record.name).log(
+            record.levelno,
+            "a library logged",
+            at=f"{record.filename}:{record.lineno}",
+            error=place(error) if error else None,
+        )

@@ -1,0 +1,271 @@
+"""How every channel function sends: claim → send under a total deadline → record → answer Pub/Sub.
+
+What if the process dies
+- before the claim is written: Pub/Sub pushes again, and the delivery is still due;
+- after the claim: the lease runs out, the relay publishes, and the next claim puts the lost attempt on record as
+  unknown, because the provider may have accepted it;
+- after the record: Pub/Sub pushes again, the delivery is terminal, the push is acked.
+"""
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+
+from shared.errors import (
+    Conflict,
+    NotFound,
+    Permanent,
+    Retryable,
+    SendError,
+    StoreUnavailable,
+    Throttled,
+    Unknown,
+)
+from shared.logs import get_logger, place
+from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
+from shared.provider import Outgoing, Provider
+from shared.pubsub import Content, Message
+from shared.state import Done, Early, Leased, Own, Policy, Write, decide, settle
+from shared.store import Store
+
+log = get_logger(__name__)
+
+_WRITE_PAUSE = 0.2  # seconds between tries of a write whose fate is unknown
+_CLAIM_SECONDS = 5.0  # for losing to other writers or to the network; Pub/Sub brings the message again anyway
+
+
+class Answer(Enum):
+    """What to tell Pub/Sub."""
+
+    ACK = 204
+    NACK = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """One channel's sending. The clock, tokens, pauses and chance come in, so that tests can hold them."""
+
+    store: Store
+    provider: Provider
+    policy: Policy
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    token: Callable[[], str] = lambda: uuid.uuid4().hex
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    chance: Callable[[], float] = field(default=random.random)
+
+    async def deliver(self, message: Message) -> Answer:
+        """Take one message as far as it can go now, and say whether Pub/Sub may forget it.
+
+        Raises StoreUnavailable when the records cannot be reached; the caller nacks.
+        """
+        claimed = await self._claim(message)
+        return claimed if isinstance(claimed, Answer) else await self._send_and_record(*claimed)
+
+    async def _claim(self, message: Message) -> tuple[Delivery, Content] | Answer:
+        """The delivery claimed for us and what to send, or the answer when there is nothing to send now."""
+        token = self.token()
+        content = message.content
+        delivery = _first(message, content) if content else None
+        give_up_at = time.monotonic() + _CLAIM_SECONDS
+        while time.monotonic() < give_up_at:
+            if delivery is None or content is None:
+                loaded = await self.store.load(message.notification_id, message.channel)
+                if loaded is None:
+                    log.error("no such delivery", **_ids(message))
+                    return Answer.ACK
+                notification, delivery = loaded
+                content = content_of(notification, delivery)
+            match decide(delivery, token, self.now(), self.policy):
+                case Done() | Leased():
+                    # A live lease has a due time: if its holder dies the relay publishes again. A nack would
+                    # only slow the whole subscription down.
+                    return Answer.ACK
+                case Early(pause):
+                    if pause > self.policy.wait_in_place:
+                        return Answer.ACK  # the relay publishes it when it is due
+                    await self.sleep(pause.total_seconds())
+                    give_up_at += pause.total_seconds()
+                case Own():
+                    return delivery, content
+                case Write(written):
+                    try:
+                        written = replace(written, version=await self.store.update(written))
+                    except (Conflict, NotFound):
+                        delivery = None  # another was faster, or our own write had landed: the record tells
+                    except StoreUnavailable:
+                        delivery = None
+                        await self.sleep(_WRITE_PAUSE)
+                    else:
+                        if written.status is DeliveryStatus.SENDING:
+                            return written, content
+                        log.error("dead", reason=written.error, **_ids(message))
+                        return Answer.ACK
+        log.warning("not claimed in time", **_ids(message))
+        return Answer.NACK
+
+    async def _send_and_record(self, claimed: Delivery, content: Content) -> Answer:
+        made, error, provider_message_id = await self._send(claimed, content)
+        settled = settle(
+            claimed,
+            made,
+            self.now(),
+            self.policy,
+            provider=self.provider.name,
+            provider_message_id=provider_message_id,
+            retry_after=_retry_after(error),
+            jitter=self.chance(),
+        )
+        recorded = await self._record(settled)
+        self._log(settled, error, recorded)
+        if not recorded:
+            return Answer.NACK
+        # A dead one is nacked too: Pub/Sub then hands its message to the dead-letter topic, which keeps it.
+        retry = settled.status in {DeliveryStatus.RETRYING, DeliveryStatus.DEAD}
+        return Answer.NACK if retry else Answer.ACK
+
+    async def _send(
+        self, claimed: Delivery, content: Content
+    ) -> tuple[Sequence[Attempt], SendError | None, str | None]:
+        """The attempts made under this claim (several when short throttles were waited out), and how the last ended."""
+        made: list[Attempt] = []
+        deadline = time.monotonic() + self._send_seconds(claimed)
+        while True:
+            left = deadline - time.monotonic()
+            outgoing = Outgoing(claimed.notification_id, claimed.address, content.subject, content.message, left)
+            at, began = self.now(), time.monotonic()
+            error: SendError | None = None
+            provider_message_id = None
+            try:
+                provider_message_id = await self._call(outgoing)
+            except SendError as raised:
+                error = raised
+            made.append(
+                Attempt(
+                    number=len(claimed.attempts) + len(made) + 1,
+                    at=at,
+                    outcome=_outcome(error),
+                    error=str(error) if error else None,
+                    duration_ms=round((time.monotonic() - began) * 1000),
+                )
+            )
+            pause = error.retry_after if isinstance(error, Throttled) else None
+            # Waited out only if as much time again is left for the call itself.
+            longest = min(self.policy.wait_in_place.total_seconds(), (deadline - time.monotonic()) / 2)
+            if pause is None or pause > longest:
+                return made, error, provider_message_id
+            await self.sleep(pause)
+
+    def _send_seconds(self, claimed: Delivery) -> float:
+        """The send deadline, less what a slow claim has used of the lease: no call may outlive it."""
+        assert claimed.lease_until is not None  # noqa: S101 - every claim sets it
+        left = claimed.lease_until - self.now() - (self.policy.lease - self.policy.send_deadline) / 2
+        return max(0.0, min(self.policy.send_deadline, left).total_seconds())
+
+    async def _call(self, outgoing: Outgoing) -> str | None:
+        """The provider's `send`, with its time bounded and every stray error named unknown."""
+        try:
+            async with asyncio.timeout(outgoing.timeout):
+                return await self.provider.send(outgoing)
+        except SendError:
+            raise
+        except TimeoutError:
+            raise Unknown(f"no answer within {outgoing.timeout:.1f} s") from None
+        except Exception as stray:
+            # A provider that lets a foreign error out is at fault; the message may have left all the same.
+            log.error("the provider raised what it must not", error=place(stray), provider=self.provider.name)
+            raise Unknown(f"{self.provider.name} failed with {type(stray).__name__}") from None
+
+    async def _record(self, settled: Delivery) -> bool:
+        """Write the outcome, trying as long as the lease holds; False when it could not be written or was lost.
+
+        An outcome that is not on record costs a duplicate, so this is worth all the time the lease leaves.
+        """
+        give_up_at = time.monotonic() + (self.policy.lease - self.policy.send_deadline).total_seconds()
+        while True:
+            try:
+                await self.store.update(settled)
+            except (Conflict, NotFound):
+                return await self._landed(settled)
+            except StoreUnavailable:
+                if time.monotonic() >= give_up_at:
+                    return False
+                await self.sleep(_WRITE_PAUSE)
+            else:
+                return True
+
+    async def _landed(self, settled: Delivery) -> bool:
+        """Whether the record refused us because an earlier try of ours is already there."""
+        try:
+            loaded = await self.store.load(settled.notification_id, settled.channel)
+        except StoreUnavailable:
+            return False
+        if loaded is None:
+            return False
+        stored = loaded[1]
+        return stored.claim == settled.claim and stored.status is not DeliveryStatus.SENDING
+
+    def _log(self, settled: Delivery, error: SendError | None, recorded: bool) -> None:
+        ids = {"notification_id": settled.notification_id, "channel": settled.channel}
+        attempt = settled.attempts[-1]
+        event = {"outcome": attempt.outcome, "attempt": attempt.number, "provider": settled.provider, **ids}
+        if not recorded:
+            log.error("outcome not recorded: another may send this again", **event)
+        elif isinstance(error, Retryable) and error.credentials:
+            log.error("the provider refuses our credentials", error=str(error), status=settled.status, **event)
+        elif settled.status is DeliveryStatus.DEAD:
+            log.error("dead", reason=settled.error, **event)
+        else:
+            log.info("attempt", error=attempt.error, status=settled.status, **event)
+
+
+def content_of(notification: Notification, delivery: Delivery) -> Content:
+    """What a function needs to send this delivery, as it goes into a message."""
+    assert delivery.version is not None  # noqa: S101 - it was read or written
+    return Content(
+        address=delivery.address,
+        subject=notification.subject,
+        message=notification.message,
+        created_at=notification.created_at,
+        version=delivery.version,
+    )
+
+
+def _first(message: Message, content: Content) -> Delivery:
+    """The delivery as the gateway wrote it, known from the message alone."""
+    return Delivery(
+        notification_id=message.notification_id,
+        channel=message.channel,
+        address=content.address,
+        created_at=content.created_at,
+        queued_at=content.created_at,
+        version=content.version,
+    )
+
+
+def _outcome(error: SendError | None) -> Outcome:
+    match error:
+        case None:
+            return Outcome.ACCEPTED
+        case Retryable():
+            return Outcome.RETRYABLE
+        case Throttled():
+            return Outcome.THROTTLED
+        case Permanent():
+            return Outcome.PERMANENT
+        case _:
+            return Outcome.UNKNOWN
+
+
+def _retry_after(error: SendError | None) -> timedelta | None:
+    if isinstance(error, Throttled) and error.retry_after is not None:
+        return timedelta(seconds=error.retry_after)
+    return None
+
+
+def _ids(message: Message) -> dict[str, str]:
+    return {"notification_id": message.notification_id, "channel": message.channel}

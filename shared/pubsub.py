@@ -1,0 +1,120 @@
+"""Messages to the channel functions, and back from Pub/Sub's push requests.
+
+A message is a hint: it says which delivery to look at. The gateway's first one also carries all that the
+function needs, so that the usual delivery reads nothing.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+from google.pubsub_v1.services.publisher.transports.grpc_asyncio import PublisherGrpcAsyncIOTransport
+from google.pubsub_v1.types import pubsub
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from shared.channels import topic
+from shared.errors import MalformedPush, PublishFailed
+
+PublishRequest = pubsub.PublishRequest.pb()
+PubsubMessage = pubsub.PubsubMessage.pb()
+
+PUBLISH_TIMEOUT = 5.0  # seconds; the official client's default retries for ten minutes
+_MOST_AT_ONCE = 1000  # Pub/Sub's limit on messages in one publish request
+
+
+class Content(BaseModel):
+    """What a first send needs of the record: valid only while the record still has `version`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str
+    subject: str | None
+    message: str
+    created_at: datetime
+    version: int
+
+
+class Message(BaseModel):
+    """Which delivery to take up; without `content` the function reads the record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    notification_id: str
+    channel: str
+    content: Content | None = None
+
+
+class Publisher(Protocol):
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Each message to its channel's topic. Raises PublishFailed when any was not confirmed."""
+        ...
+
+
+def connect(emulator_host: str | None, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()) -> grpc.aio.Channel:
+    """A channel to the emulator at host:port, or to Pub/Sub with the process's own credentials."""
+    options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000)]
+    if emulator_host:
+        return grpc.aio.insecure_channel(emulator_host, options=options, interceptors=interceptors)
+    return PublisherGrpcAsyncIOTransport.create_channel(options=options)
+
+
+class PubsubPublisher:
+    """Publishes on the official client's channel and protobufs, once, with a deadline."""
+
+    def __init__(self, channel: grpc.aio.Channel, project: str) -> None:
+        self._project = project
+        call: Any = channel.unary_unary
+        self._publish = call(
+            "/google.pubsub.v1.Publisher/Publish",
+            request_serializer=PublishRequest.SerializeToString,
+            response_deserializer=pubsub.PublishResponse.pb().FromString,
+        )
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        by_topic: dict[str, list[Any]] = {}
+        for message in messages:
+            by_topic.setdefault(topic(message.channel), []).append(
+                PubsubMessage(
+                    data=message.model_dump_json().encode(),
+                    attributes={"notification_id": message.notification_id, "channel": message.channel},
+                )
+            )
+        failed: list[str] = []
+        for name, batch in by_topic.items():
+            for start in range(0, len(batch), _MOST_AT_ONCE):
+                # One topic's failure does not keep the others' messages back.
+                try:
+                    await self._publish_batch(name, batch[start : start + _MOST_AT_ONCE])
+                except grpc.aio.AioRpcError as error:
+                    failed.append(f"{name}: {error.code().name}")
+        if failed:
+            raise PublishFailed("Pub/Sub did not take all messages: " + ", ".join(failed))
+
+    async def _publish_batch(self, topic_name: str, batch: Sequence[Any]) -> None:
+        path = f"projects/{self._project}/topics/{topic_name}"
+        request = PublishRequest(topic=path, messages=batch)
+        await self._publish(request, timeout=PUBLISH_TIMEOUT, metadata=(("x-goog-request-params", f"topic={path}"),))
+
+
+class _PushMessage(BaseModel):
+    data: str
+
+
+class _Push(BaseModel):
+    """The body of a push request: https://cloud.google.com/pubsub/docs/push#receive_push."""
+
+    message: _PushMessage
+
+
+def decode_push(body: bytes) -> Message:
+    """The message in a push request's body. Raises MalformedPush."""
+    try:
+        data = _Push.model_validate_json(body).message.data
+        return Message.model_validate_json(base64.b64decode(data, validate=True))
+    except (ValidationError, binascii.Error, ValueError) as error:
+        # `from None`: pydantic's error repeats the input, which may be somebody's message.
+        raise MalformedPush(f"not a push of ours ({type(error).__name__})") from None

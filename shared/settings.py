@@ -1,0 +1,82 @@
+"""Settings from the environment, read once per process by its composition root.
+
+A setting is the upper-case name of a field. `load` stops the start with the setting's name, and never
+prints a value: it may be a secret.
+"""
+
+from datetime import timedelta
+from typing import Self, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.state import Policy
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class Settings(BaseSettings):
+    """Base of every settings class: an empty variable counts as unset."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore")
+
+
+class CoreSettings(Settings):
+    """What every function needs: where the records and topics are, and the pipeline's times in seconds."""
+
+    google_cloud_project: str = Field(min_length=1)
+    pubsub_emulator_host: str | None = None
+    firestore_emulator_host: str | None = None
+    firestore_database: str = "(default)"
+
+    max_attempts: int = Field(default=5, ge=1, le=100)
+    retry_base_seconds: float = Field(default=10, gt=0)
+    retry_cap_seconds: float = Field(default=600, gt=0)
+    grace_seconds: float = Field(default=60, gt=0)
+    lease_seconds: float = Field(default=45, gt=0)
+    send_deadline_seconds: float = Field(default=30, gt=0)
+    ack_deadline_seconds: float = Field(default=60, ge=10, le=600)  # Pub/Sub allows 10 to 600
+    ack_margin_seconds: float = Field(default=10, gt=0)
+    retention_days: int = Field(default=30, ge=1)
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        """A lease or ack deadline that a send can outlive would let two functions send the same message."""
+        wait = self.policy().wait_in_place.total_seconds()
+        needed = wait + self.send_deadline_seconds + self.ack_margin_seconds
+        if self.ack_deadline_seconds <= needed:
+            raise ValueError(
+                f"ACK_DEADLINE_SECONDS ({self.ack_deadline_seconds:g}) must exceed the wait in place ({wait:g}) "
+                f"+ SEND_DEADLINE_SECONDS ({self.send_deadline_seconds:g}) "
+                f"+ ACK_MARGIN_SECONDS ({self.ack_margin_seconds:g}) = {needed:g}"
+            )
+        if self.lease_seconds <= self.send_deadline_seconds:
+            raise ValueError(
+                f"LEASE_SECONDS ({self.lease_seconds:g}) must exceed "
+                f"SEND_DEADLINE_SECONDS ({self.send_deadline_seconds:g})"
+            )
+        return self
+
+    def policy(self) -> Policy:
+        return Policy(
+            max_attempts=self.max_attempts,
+            retry_base=timedelta(seconds=self.retry_base_seconds),
+            retry_cap=timedelta(seconds=self.retry_cap_seconds),
+            grace=timedelta(seconds=self.grace_seconds),
+            lease=timedelta(seconds=self.lease_seconds),
+            send_deadline=timedelta(seconds=self.send_deadline_seconds),
+        )
+
+
+def load(cls: type[S]) -> S:
+    """The settings of this class; SystemExit with one line per wrong setting, by name, without its value."""
+    try:
+        return cls()
+    except ValidationError as invalid:
+        lines = [_line(str(e["loc"][0]).upper() if e["loc"] else "", e["msg"]) for e in invalid.errors()]
+    raise SystemExit("hark: the settings are not complete\n" + "\n".join(lines))
+
+
+def _line(name: str, problem: str) -> str:
+    problem = problem.removeprefix("Value error, ")
+    return f"  {name}: {problem}" if name else f"  {problem}"

@@ -1,0 +1,92 @@
+"""What Hark asks of its records. `shared/firestore` answers on Firestore, `tests/fakes/store.py` in memory.
+
+Every write says what it expects to find (nothing, or a version), so no write needs a transaction and none can
+overwrite what it has not seen. Any method may raise StoreUnavailable; a write may have landed all the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from shared.model import Delivery, DeliveryStatus, Notification, Recipient
+
+T = TypeVar("T")
+
+SHARDS = 16
+"""Queries by a growing time go through a random `shard`: Firestore takes about 500 writes/s into one index range
+(https://cloud.google.com/firestore/docs/best-practices#hotspots). 16 carry 8,000/s; `IN` takes at most 30."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ended: the time it is ordered by, and the id that breaks ties."""
+
+    at: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a listing; `next` is None on the last."""
+
+    items: Sequence[T]
+    next: Position | None = None
+
+
+class Store(Protocol):
+    async def create(self, notification: Notification, deliveries: Sequence[Delivery]) -> int:
+        """Write a notification and all its deliveries, or nothing. Returns the deliveries' version.
+
+        Raises AlreadyExists when the id is taken.
+        """
+        ...
+
+    async def notification(self, notification_id: str) -> Notification | None: ...
+
+    async def deliveries(self, notifications: Sequence[Notification]) -> Mapping[str, Sequence[Delivery]]:
+        """The deliveries of these notifications, by notification id, in the order of their channels."""
+        ...
+
+    async def load(self, notification_id: str, channel: str) -> tuple[Notification, Delivery] | None:
+        """One delivery and its notification, read together; None unless both are there."""
+        ...
+
+    async def update(self, delivery: Delivery) -> int:
+        """Write the delivery's state if the record still has `delivery.version`. Returns the new version.
+
+        Raises Conflict when it has not, NotFound when there is no such record.
+        """
+        ...
+
+    async def update_all(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        """`update` for many at once, each for itself; whether each was written. At most 500."""
+        ...
+
+    async def overdue(self, shard: int, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Deliveries of one shard whose `due_at` has passed, the longest overdue first."""
+        ...
+
+    async def notifications(
+        self, *, recipient: str | None, status: DeliveryStatus | None, limit: int, after: Position | None
+    ) -> Page[Notification]:
+        """Newest first. `status`: those with a delivery in that status."""
+        ...
+
+    async def dead(self, *, channel: str | None, limit: int, after: Position | None) -> Page[Delivery]:
+        """Dead deliveries, the latest first."""
+        ...
+
+    async def recipient(self, name: str) -> Recipient | None: ...
+
+    async def put_recipient(self, name: str, addresses: Mapping[str, str], now: datetime) -> tuple[Recipient, bool]:
+        """The recipient as it now is, and whether it is new. A replaced one keeps its `created_at`."""
+        ...
+
+    async def delete_recipient(self, name: str) -> None:
+        """Raises NotFound."""
+        ...
+
+    async def recipients(self, *, limit: int, after: str | None) -> Sequence[Recipient]:
+        """By name, those after `after`."""
+        ...
