@@ -69,7 +69,7 @@ async def find(config: Config, say: Callable[[str], None]) -> dict[str, Emulator
     sdk = await find_sdk(config.environ)
     if isinstance(sdk, Sdk):
         return found | {name: _ours(config, name, sdk.argv(name, config.ports[name])) for name in missing}
-    docker = await _docker_problem(say)
+    docker = await _docker_problem(config.environ, say)
     if docker is None:
         on_host = sys.platform == "linux"
         push_host = HOST if on_host else "host.docker.internal"
@@ -142,16 +142,17 @@ def docker_argv(name: str, port: int, on_host: bool) -> tuple[str, ...]:
     return ("sh", "-c", f"docker rm --force {container} >/dev/null 2>&1; exec {run} {start}")
 
 
-async def _docker_problem(say: Callable[[str], None]) -> str | None:
-    if shutil.which("docker") is None:
+async def _docker_problem(environ: Mapping[str, str], say: Callable[[str], None]) -> str | None:
+    docker = shutil.which("docker", path=environ.get("PATH"))
+    if docker is None:
         return "docker was not found"
-    status, _ = await _output("docker", "info")
+    status, _ = await _output(docker, "info")
     if status != 0:
         return "`docker info` fails"
-    status, _ = await _output("docker", "image", "inspect", IMAGE)
+    status, _ = await _output(docker, "image", "inspect", IMAGE)
     if status != 0:
         say(f"pulling {IMAGE}, once")
-        status, output = await _output("docker", "pull", "--quiet", IMAGE)
+        status, output = await _output(docker, "pull", "--quiet", IMAGE)
     return None if status == 0 else f"docker pull: {output.strip()}"
 
 

@@ -129,8 +129,8 @@ class Process:
     @staticmethod
     async def _clear_group(group: int) -> None:
         _signal_group(group, signal.SIGKILL)
-        # Bounded, for where pid 1 does not reap orphans: a zombie stays in its group but holds no port.
-        for _ in range(50):
+        # Bounded, for where pid 1 is slow to reap orphans: a zombie stays in its group but holds no port.
+        for _ in range(20):
             if not _signal_group(group, 0):
                 return
             await asyncio.sleep(0.01)

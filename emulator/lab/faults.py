@@ -102,9 +102,7 @@ class FaultPlan:
         others = [other.rate for other in self._of(fault.channel) if other.mode != fault.mode]
         if math.fsum([fault.rate, *others]) > 1 + ROUNDING:
             left = max(0.0, 1 - math.fsum(others))
-            raise InvalidFault(
-                FieldError("rate", f"must leave room for the channel's other faults: at most {left:g}")
-            )
+            raise InvalidFault(FieldError("rate", f"must leave room for the channel's other faults: at most {left:g}"))
         self._faults[fault.channel, fault.mode] = fault
 
     def clear(self) -> None:

@@ -28,6 +28,4 @@ def routes() -> list[web.RouteDef]:
 
 async def show(request: web.Request) -> web.Response:
     name, content_type = FILES[request.path]
-    return web.Response(
-        body=(STATIC / name).read_bytes(), content_type=content_type, charset="utf-8", headers=HEADERS
-    )
+    return web.Response(body=(STATIC / name).read_bytes(), content_type=content_type, charset="utf-8", headers=HEADERS)

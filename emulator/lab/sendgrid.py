@@ -96,9 +96,7 @@ def invalid_address(field: str) -> Answer:
 
 
 def is_address(value: object) -> bool:
-    return (
-        isinstance(value, dict) and isinstance(email := value.get("email"), str) and "@" in email.strip("@")
-    )
+    return isinstance(value, dict) and isinstance(email := value.get("email"), str) and "@" in email.strip("@")
 
 
 def has_text(value: dict[str, Any], name: str) -> bool:

@@ -25,9 +25,7 @@ def application(lab: Lab, slow_seconds: float) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
     for provider in PROVIDERS:
         app.router.add_post(provider.PATH, provider_handler(lab, provider, slow_seconds))
-    app.router.add_routes(
-        [*inbox_routes(lab), *fault_routes(lab), *page.routes(), web.get("/healthz", healthz)]
-    )
+    app.router.add_routes([*inbox_routes(lab), *fault_routes(lab), *page.routes(), web.get("/healthz", healthz)])
     return app
 
 

@@ -12,9 +12,7 @@ PROXY_PAGE = (
 
 def reset(transport: asyncio.Transport) -> None:
     """Close with a TCP RST: a socket closed with a linger time of zero sends no FIN."""
-    transport.get_extra_info("socket").setsockopt(
-        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-    )
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 
 

@@ -20,9 +20,7 @@ SEGMENTS = {True: (160, 153), False: (70, 67)}
 
 def error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> Answer:
     more_info = f"https://www.twilio.com/docs/errors/{code}"
-    return Answer.json(
-        status, {"code": code, "message": message, "more_info": more_info, "status": status}, headers
-    )
+    return Answer.json(status, {"code": code, "message": message, "more_info": more_info, "status": status}, headers)
 
 
 UNAUTHORIZED = error(401, 20003, "Authenticate", {"WWW-Authenticate": 'Basic realm="Twilio API"'})

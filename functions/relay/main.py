@@ -11,6 +11,7 @@ from shared.function import open_publisher, open_store
 from shared.settings import CoreSettings, load
 
 logs.configure()
+log = logs.get_logger(__name__)
 _settings = load(CoreSettings)
 _relay: Relay | None = None
 
@@ -26,6 +27,10 @@ async def relay(request: Request) -> Response:
     try:
         swept = await _relay.sweep()
     except StoreUnavailable as error:
-        logs.get_logger(__name__).error("sweep failed", error=str(error))
+        log.error("sweep failed", error=str(error))
         return Response(status_code=503)
+    except Exception as error:
+        # The framework would log this one with its text, which may hold anything.
+        log.error("sweep failed", error=logs.place(error))
+        return Response(status_code=500)
     return JSONResponse({"published": swept.published, "dead": swept.dead, "unpublished": swept.unpublished})

@@ -44,11 +44,14 @@ class Relay:
         """Publish all that is overdue, in bounded time. Raises StoreUnavailable."""
         swept = Swept()
         give_up_at = time.monotonic() + SWEEP_SECONDS
-        async with asyncio.TaskGroup() as shards:
-            for shard in range(SHARDS):
-                shards.create_task(self._sweep_shard(shard, swept, give_up_at))
+        shards = (self._sweep_shard(shard, swept, give_up_at) for shard in range(SHARDS))
+        # Every shard to its end: one that cannot be read does not keep the others' deliveries back.
+        ended = await asyncio.gather(*shards, return_exceptions=True)
         if swept.published or swept.dead or swept.unpublished:
             log.info("swept", published=swept.published, dead=swept.dead, unpublished=swept.unpublished)
+        for error in ended:
+            if error is not None:
+                raise error
         return swept
 
     async def _sweep_shard(self, shard: int, swept: Swept, give_up_at: float) -> None:

@@ -1,0 +1,45 @@
+# `make run` and `make test` do all set-up by themselves. `make help` lists the rest.
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help run test demo check fmt lock clean
+
+help: ## what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+$(READY): requirements.txt requirements-dev.txt
+	python3 -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+run: $(READY) ## the whole system on this machine, until Ctrl-C
+	@exec $(BIN)/python -m emulator
+
+demo: $(READY) ## one notification to every channel, with its timeline
+	@exec $(BIN)/python -m emulator.demo
+
+test: $(READY) ## all tests, on the real emulators, with coverage
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term:skip-covered
+
+check: $(READY) ## the static checks
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry functions shared
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
+
+fmt: $(READY) ## format, and fix what ruff can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+lock: $(READY) ## pin what requirements*.in name (add UPGRADE=--upgrade for newer versions)
+	$(COMPILE) $(UPGRADE) -o requirements.txt requirements.in
+	$(COMPILE) $(UPGRADE) -o requirements-dev.txt requirements-dev.in
+
+clean: ## remove what make and the tests have made
+	rm -rf $(VENV) .run .coverage* .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,60 @@
+"""What every test has: the emulators, and loggers that do not outlive it.
+
+On a laptop a test that needs an emulator is skipped where there is none; with CI set it fails.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import pytest
+import structlog
+
+from emulator.errors import NoEmulators
+from tests.emulators import emulator
+
+# Two shared cores: a slow example is the machine's doing, not the code's.
+hypothesis.settings.register_profile("hark", deadline=None, database=None)
+hypothesis.settings.load_profile("hark")
+
+
+@pytest.fixture(scope="session")
+def firestore_host() -> Iterator[str]:
+    """host:port of a Firestore emulator; one for the session (and for the xdist worker)."""
+    yield from _emulator("firestore")
+
+
+@pytest.fixture(scope="session")
+def pubsub_host() -> Iterator[str]:
+    """host:port of a Pub/Sub emulator; one for the session (and for the xdist worker)."""
+    yield from _emulator("pubsub")
+
+
+def _emulator(name: str) -> Iterator[str]:
+    with contextlib.ExitStack() as stack:
+        try:
+            host = stack.enter_context(emulator(name))
+        except NoEmulators as missing:
+            if os.environ.get("CI"):
+                pytest.fail(f"CI is set, so this may not be skipped: {missing}")
+            pytest.skip(str(missing))
+        yield host
+
+
+@pytest.fixture(autouse=True)
+def fresh_loggers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Loggers as an unconfigured process has them, before and after each test.
+
+    A module's logger that is kept across tests would write to a stream that an earlier test has closed.
+    """
+    configure = structlog.configure
+
+    def without_cache(**options: Any) -> None:
+        configure(**options | {"cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", without_cache)
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()

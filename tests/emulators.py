@@ -1,0 +1,84 @@
+"""The emulators that tests run on: one process each, on a free port, for as long as the context lasts.
+
+Where they come from is emulator/google.py's to say: a *_EMULATOR_HOST that is set, a gcloud SDK, or Docker.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from emulator import config, google
+
+ROOT = Path(__file__).parent.parent
+START_SECONDS = 60  # a JVM needs one or two; a machine that also runs other workers' JVMs, ten
+
+
+class DidNotStart(Exception):
+    """An emulator ended, or did not answer in time; the text has the end of its output."""
+
+
+@contextlib.contextmanager
+def emulator(name: str) -> Iterator[str]:
+    """The host:port of "firestore" or "pubsub". Raises NoEmulators when none can be had, and DidNotStart."""
+    # A thread, because a loop run here would take the place of pytest-asyncio's.
+    with ThreadPoolExecutor(1) as aside:
+        found = aside.submit(asyncio.run, _find(name)).result()
+    if found.program is None:
+        yield found.host
+        return
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            found.program.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            try:
+                _until_up(process, found.url)
+            except DidNotStart as error:
+                output.seek(0)
+                raise DidNotStart(f"{name}: {error}\n{output.read()[-2000:].decode(errors='replace')}") from None
+            yield found.host
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+async def _find(name: str) -> google.Emulator:
+    # Only the one that was asked for is looked for.
+    others = {variable: "not-asked-for:1" for other, variable in google.ENVIRONMENT.items() if other != name}
+    planned = config.load(ROOT, dict(os.environ) | {"HARK_PORT_OFFSET": "0"} | others)
+    found = await google.find(replace(planned, ports=dict(planned.ports) | {name: _free_port()}), print)
+    return found[name]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((config.HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _until_up(process: subprocess.Popen[bytes], url: str) -> None:
+    give_up_at = time.monotonic() + START_SECONDS
+    while time.monotonic() < give_up_at:
+        if process.poll() is not None:
+            raise DidNotStart(f"ended with status {process.returncode}")
+        with contextlib.suppress(OSError, urllib.error.URLError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.05)
+    raise DidNotStart(f"did not answer within {START_SECONDS} s")

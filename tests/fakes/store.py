@@ -1,0 +1,187 @@
+"""The store in memory, as strict as Firestore about versions, with faults to order."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from itertools import count
+from typing import TypeVar
+
+from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
+from shared.model import Delivery, DeliveryStatus, Notification, Recipient
+from shared.store import Page, Position
+
+T = TypeVar("T")
+
+
+class MemoryStore:
+    """See `shared.store.Store` for what each method promises.
+
+    `calls` counts them by the method's name. Each gives way to others before and after it does its work, and
+    does the work itself in one step, as a server does.
+    """
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self._notifications: dict[str, Notification] = {}
+        self._deliveries: dict[tuple[str, str], Delivery] = {}
+        self._recipients: dict[str, Recipient] = {}
+        self._versions = count(1_767_323_045_678_901_000, 1_000)
+        self._faults: dict[tuple[str, int], bool] = {}
+        self._down: set[str] = set()
+
+    def fail(self, operation: str, nth: int = 1, *, landed: bool = False) -> None:
+        """The nth call of `operation` from now raises StoreUnavailable; `landed`: after it did its work."""
+        self._faults[operation, self.calls[operation] + nth] = landed
+
+    def down(self, *operations: str) -> None:
+        """Each call of just these operations raises StoreUnavailable, until the next `down`."""
+        self._down = set(operations)
+
+    def get(self, notification_id: str, channel: str) -> Delivery:
+        """A delivery as it stands on record, for a test to look at."""
+        return self._deliveries[notification_id, channel]
+
+    @asynccontextmanager
+    async def _call(self, operation: str) -> AsyncIterator[None]:
+        self.calls[operation] += 1
+        landed = self._faults.pop((operation, self.calls[operation]), None)
+        await asyncio.sleep(0)
+        if operation in self._down or landed is False:
+            raise StoreUnavailable(f"{operation}: the fake was told to fail")
+        yield
+        await asyncio.sleep(0)
+        if landed:
+            raise StoreUnavailable(f"{operation}: the fake was told to lose its answer")
+
+    async def create(self, notification: Notification, deliveries: Sequence[Delivery]) -> int:
+        async with self._call("create"):
+            keys = [(d.notification_id, d.channel) for d in deliveries]
+            if notification.id in self._notifications or any(key in self._deliveries for key in keys):
+                raise AlreadyExists(notification.id)
+            version = next(self._versions)
+            self._notifications[notification.id] = notification
+            self._deliveries |= {
+                key: replace(d, version=version) for key, d in zip(keys, deliveries, strict=True)
+            }
+            return version
+
+    async def notification(self, notification_id: str) -> Notification | None:
+        async with self._call("notification"):
+            return self._notifications.get(notification_id)
+
+    async def deliveries(self, notifications: Sequence[Notification]) -> Mapping[str, Sequence[Delivery]]:
+        async with self._call("deliveries"):
+            return {
+                n.id: [self._deliveries[n.id, c] for c in n.channels if (n.id, c) in self._deliveries]
+                for n in notifications
+            }
+
+    async def load(self, notification_id: str, channel: str) -> tuple[Notification, Delivery] | None:
+        async with self._call("load"):
+            notification = self._notifications.get(notification_id)
+            delivery = self._deliveries.get((notification_id, channel))
+            return (notification, delivery) if notification and delivery else None
+
+    async def update(self, delivery: Delivery) -> int:
+        async with self._call("update"):
+            return self._update(delivery)
+
+    async def update_all(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        async with self._call("update_all"):
+            return [self._updated(d) for d in deliveries]
+
+    async def overdue(self, shard: int, now: datetime, limit: int) -> Sequence[Delivery]:
+        async with self._call("overdue"):
+            due = [
+                (d.due_at, d.notification_id, d.channel, d)
+                for d in self._deliveries.values()
+                if d.shard == shard and d.due_at is not None and d.due_at < now
+            ]
+            return [d for *_, d in sorted(due, key=lambda entry: entry[:3])[:limit]]
+
+    async def notifications(
+        self, *, recipient: str | None, status: DeliveryStatus | None, limit: int, after: Position | None
+    ) -> Page[Notification]:
+        async with self._call("notifications"):
+            in_status = {d.notification_id for d in self._deliveries.values() if d.status is status}
+            rows = [
+                (Position(n.created_at, n.id), n)
+                for n in self._notifications.values()
+                if recipient in {None, n.recipient} and (status is None or n.id in in_status)
+            ]
+            return _page(rows, limit, after)
+
+    async def dead(self, *, channel: str | None, limit: int, after: Position | None) -> Page[Delivery]:
+        async with self._call("dead"):
+            rows = [
+                (Position(d.dead_at, f"{d.notification_id}/deliveries/{d.channel}"), d)
+                for d in self._deliveries.values()
+                if d.status is DeliveryStatus.DEAD and d.dead_at is not None and channel in {None, d.channel}
+            ]
+            return _page(rows, limit, after)
+
+    async def recipient(self, name: str) -> Recipient | None:
+        async with self._call("recipient"):
+            return self._recipients.get(name)
+
+    async def put_recipient(self, name: str, addresses: Mapping[str, str], now: datetime) -> tuple[Recipient, bool]:
+        async with self._call("put_recipient"):
+            old = self._recipients.get(name)
+            stored = Recipient(name, dict(addresses), created_at=old.created_at if old else now, updated_at=now)
+            self._recipients[name] = stored
+            return stored, old is None
+
+    async def delete_recipient(self, name: str) -> None:
+        async with self._call("delete_recipient"):
+            if name not in self._recipients:
+                raise NotFound(name)
+            del self._recipients[name]
+
+    async def recipients(self, *, limit: int, after: str | None) -> Sequence[Recipient]:
+        async with self._call("recipients"):
+            names = sorted(name for name in self._recipients if after is None or name > after)
+            return [self._recipients[name] for name in names[:limit]]
+
+    def _updated(self, delivery: Delivery) -> bool:
+        try:
+            self._update(delivery)
+        except StoreError:
+            return False
+        return True
+
+    def _update(self, delivery: Delivery) -> int:
+        if delivery.version is None:
+            raise ValueError("a delivery without a version cannot be updated")
+        key = delivery.notification_id, delivery.channel
+        stored = self._deliveries.get(key)
+        if stored is None:
+            raise NotFound("/".join(key))
+        if stored.version != delivery.version:
+            raise Conflict("/".join(key))
+        version = next(self._versions)
+        # What was written once stays as it is, whatever the caller knows of it.
+        self._deliveries[key] = replace(
+            delivery,
+            address=stored.address,
+            created_at=stored.created_at,
+            recipient=stored.recipient,
+            shard=stored.shard,
+            expire_at=stored.expire_at,
+            version=version,
+        )
+        return version
+
+
+def _page(rows: Sequence[tuple[Position, T]], limit: int, after: Position | None) -> Page[T]:
+    """The latest first; ids break ties, in the same direction."""
+    ordered = sorted(rows, key=lambda row: _order(row[0]), reverse=True)
+    rest = [row for row in ordered if after is None or _order(row[0]) < _order(after)]
+    items = rest[:limit]
+    return Page([item for _, item in items], items[-1][0] if len(rest) > limit else None)
+
+
+def _order(position: Position) -> tuple[datetime, list[str]]:
+    return position.at, position.id.split("/")  # Firestore compares names part by part
