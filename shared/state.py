@@ -136,7 +136,10 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
     """The claimed delivery after the attempts just `made` (at least one); the last decides.
 
     retry_after: what a throttling provider asked for; jitter: in [0, 1), spreads retries of many deliveries.
+    Raises ValueError when it is not claimed.
     """
+    if claimed.status is not DeliveryStatus.SENDING:
+        raise ValueError(f"a {claimed.status} delivery is not claimed, so it cannot be settled")
     last = made[-1]
     after = replace(
         claimed,
@@ -182,7 +185,12 @@ def dead_lettered(delivery: Delivery, now: datetime, policy: Policy) -> Delivery
 
 
 def relayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
-    """An overdue delivery with its due time moved on, or dead because nobody took it for a day."""
+    """An overdue delivery with its due time moved on, or dead because nobody took it for a day.
+
+    Raises ValueError when it is terminal.
+    """
+    if not delivery.pending:
+        raise ValueError(f"a {delivery.status} delivery cannot be due")
     waiting_since = max(
         t for t in (delivery.updated_at, delivery.next_try_at, delivery.lease_until, delivery.created_at) if t
     )

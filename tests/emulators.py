@@ -22,6 +22,7 @@ from emulator import config, google
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 60  # a JVM needs one or two; a machine that also runs other workers' JVMs, ten
+STOP_SECONDS = 10
 
 
 class DidNotStart(Exception):
@@ -53,9 +54,17 @@ def emulator(name: str) -> Iterator[str]:
                 raise DidNotStart(f"{name}: {error}\n{output.read()[-2000:].decode(errors='replace')}") from None
             yield found.host
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    # Asked first: a container outlives a docker client that is killed.
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+            return
 
 
 async def _find(name: str) -> google.Emulator:

@@ -113,9 +113,10 @@ def normalised(channels: Mapping[str, Channel], addresses: Mapping[str, str], fi
 async def _resolve(gateway: Gateway, request: NotificationRequest) -> dict[str, str]:
     """The address for each channel asked for. Problem 422."""
     known = gateway.channels
-    unknown = [_unknown_channel("channels", known) for name in request.channels or () if name not in known]
+    asked = request.channels or ()
+    unknown = [_unknown_channel(f"channels.{i}", known) for i, name in enumerate(asked) if name not in known]
     if unknown:
-        raise invalid(unknown[0])
+        raise invalid(*unknown)
     if request.to is not None:
         addresses = normalised(known, request.to, "to")
     else:
@@ -128,10 +129,12 @@ async def _resolve(gateway: Gateway, request: NotificationRequest) -> dict[str, 
     missing = [name for name in wanted if name not in addresses]
     if missing or not wanted:
         raise invalid(*(field_error("channels", f"there is no address for {name}") for name in missing or ["any"]))
+    if not request.message.strip():
+        raise invalid(field_error("message", "must not be blank"))
     errors = [
-        field_error("message", f"{name} takes 1 to {known[name].max_length} characters")
+        field_error("message", f"{name} takes up to {known[name].max_length} characters")
         for name in wanted
-        if not request.message.strip() or len(request.message) > known[name].max_length
+        if len(request.message) > known[name].max_length
     ]
     if errors:
         raise invalid(*errors)

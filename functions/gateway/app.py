@@ -22,7 +22,14 @@ log = get_logger(__name__)
 
 
 def create_app(gateway: Gateway) -> FastAPI:
-    app = FastAPI(title="Hark", version="1", docs_url=None, redoc_url=None, description=docs.DESCRIPTION)
+    app = FastAPI(
+        title="Hark",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        description=docs.DESCRIPTION,
+        redirect_slashes=False,  # it would send to http:// and to whatever host the client named
+    )
     app.include_router(router(gateway))
 
     @app.get("/healthz", response_class=PlainTextResponse)
@@ -74,7 +81,8 @@ async def _http_exception(_: Request, error: Exception) -> Response:
 
 async def _validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
-    return of_validation(error.errors()).response()
+    # FastAPI puts the place ("query") before the name.
+    return of_validation([{**e, "loc": e["loc"][1:]} for e in error.errors()]).response()
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:

@@ -69,6 +69,5 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
 
 
 def _path(loc: Sequence[str | int]) -> str:
-    # FastAPI puts the place before the name, and pydantic the word [key] behind a mapping's wrong key.
-    parts = [str(part) for part in loc if part not in {"query", "path", "header", "[key]"}]
-    return ".".join(parts) or "body"
+    # pydantic puts the word [key] behind a mapping's wrong key.
+    return ".".join(str(part) for part in loc if part != "[key]") or "body"

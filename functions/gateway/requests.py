@@ -1,24 +1,26 @@
 """Reading what a client sent: bodies, cursors, ids and keys. Each refusal names the field."""
 
 import base64
-import binascii
 import json
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from functions.gateway.problems import Problem, field_error, invalid, of_validation
+from functions.gateway.schemas import recipient_name
 from shared.store import Position
 
 BODY_LIMIT = 256 * 1024  # bytes
 MOST_ITEMS = 100
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DEAD_LETTER_ID = re.compile(r"([0-9a-f-]{36})/deliveries/[a-z][a-z0-9_]{0,63}")
+_DEAD_LETTER_PATH = re.compile(r"/deliveries/[a-z][a-z0-9_]{0,63}")
+_NO_PATH = re.compile("")
+_UUID_LENGTH = 36
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -36,7 +38,7 @@ async def body_of(request: Request, model: type[M]) -> M:
     """The body as the model. Problem 413 over the limit, 400 for no JSON, 422 for the wrong fields."""
     too_large = Problem(413, f"the body is larger than {BODY_LIMIT} bytes", headers={"Connection": "close"})
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > BODY_LIMIT:
+    if length.isdecimal() and int(length) > BODY_LIMIT:
         raise too_large
     body = bytearray()
     async for chunk in request.stream():
@@ -68,8 +70,7 @@ def is_notification_id(text: str) -> bool:
 
 def cursor_of(kind: str, position: Position) -> str:
     """An opaque cursor. `kind`: the listing it belongs to."""
-    micros = (position.at - _EPOCH) // timedelta(microseconds=1)
-    return base64.urlsafe_b64encode(json.dumps([kind, micros, position.id]).encode()).decode()
+    return _encoded(kind, (position.at - _EPOCH) // timedelta(microseconds=1), position.id)
 
 
 def position_of(kind: str, cursor: str | None) -> Position | None:
@@ -77,12 +78,45 @@ def position_of(kind: str, cursor: str | None) -> Position | None:
     if cursor is None:
         return None
     try:
-        got_kind, micros, last = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+        _, micros, last = _decoded(cursor)
         position = Position(_EPOCH + timedelta(microseconds=micros), last)
-        dead_letter = _DEAD_LETTER_ID.fullmatch(last)
-        good = got_kind == kind and is_notification_id(dead_letter[1] if dead_letter else last)
+        path = _DEAD_LETTER_PATH if kind == "dead-letters" else _NO_PATH
+        good = is_notification_id(last[:_UUID_LENGTH]) and path.fullmatch(last, _UUID_LENGTH)
         if good and cursor_of(kind, position) == cursor:
             return position
-    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
+    except (ValueError, TypeError, OverflowError):
         pass
-    raise invalid(field_error("cursor", "must be the next_cursor of a page of this listing"))
+    raise _foreign_cursor()
+
+
+def name_cursor_of(name: str) -> str:
+    """A cursor of the recipients, which are listed by name."""
+    return _encoded("recipients", name)
+
+
+def name_of(cursor: str | None) -> str | None:
+    """The name in a cursor of the recipients. Problem 422 for anything that `name_cursor_of` did not make."""
+    if cursor is None:
+        return None
+    try:
+        _, name = _decoded(cursor)
+        if name_cursor_of(recipient_name(name)) == cursor:
+            return str(name)
+    except (ValueError, TypeError):
+        pass
+    raise _foreign_cursor()
+
+
+def _encoded(*parts: str | int) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
+
+
+def _decoded(cursor: str) -> Any:
+    try:
+        return json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _foreign_cursor() -> Problem:
+    return invalid(field_error("cursor", "must be the next_cursor of a page of this listing"))

@@ -1,6 +1,5 @@
 """The API's routes. They read their bodies and write their JSON themselves: what is declared is for /openapi.json."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -18,10 +17,11 @@ from functions.gateway.requests import (
     cursor_of,
     idempotency_key,
     is_notification_id,
+    name_cursor_of,
+    name_of,
     position_of,
 )
 from functions.gateway.schemas import (
-    NAME,
     ChannelJson,
     ChannelsJson,
     DeadLettersJson,
@@ -29,11 +29,13 @@ from functions.gateway.schemas import (
     NotificationRequest,
     NotificationsJson,
     RecipientJson,
+    RecipientName,
     RecipientRequest,
     RecipientsJson,
     dead_letter_json,
     notification_json,
     recipient_json,
+    recipient_name,
 )
 from shared.errors import Conflict, NotFound, PublishFailed
 from shared.logs import get_logger
@@ -48,7 +50,7 @@ CALLER = "local"  # until callers have identities, all share one space of idempo
 
 
 class NotificationsQuery(PageQuery):
-    recipient: str | None = None
+    recipient: RecipientName | None = None
     status: DeliveryStatus | None = None
 
 
@@ -115,11 +117,10 @@ def router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after th
 
     @routes.get("/recipients", responses=_answers(RecipientsJson, 200, 422, 503))
     async def list_recipients(query: Annotated[PageQuery, Query()]) -> Response:
-        after = _name_in(query.cursor)
-        found = await store.recipients(limit=query.limit + 1, after=after)
+        found = await store.recipients(limit=query.limit + 1, after=name_of(query.cursor))
         items = [recipient_json(r) for r in found[: query.limit]]
         more = len(found) > query.limit
-        return _json(RecipientsJson(items=items, next_cursor=items[-1]["name"] if more else None))
+        return _json(RecipientsJson(items=items, next_cursor=name_cursor_of(items[-1]["name"]) if more else None))
 
     @routes.get("/recipients/{name:path}", responses=_answers(RecipientJson, 200, 404, 422, 503))
     async def read_recipient(name: str) -> Response:
@@ -222,15 +223,10 @@ def _next(kind: str, position: Position | None) -> str | None:
 
 
 def _check_name(name: str) -> None:
-    if not re.fullmatch(NAME, name):
-        raise invalid(field_error("name", "must be 1 to 128 of A-Z a-z 0-9 . _ @ + - and begin with a letter or digit"))
-
-
-def _name_in(cursor: str | None) -> str | None:
-    """Recipients are listed by name, so a name is the cursor."""
-    if cursor is not None and not re.fullmatch(NAME, cursor):
-        raise invalid(field_error("cursor", "must be the next_cursor of a page of this listing"))
-    return cursor
+    try:
+        recipient_name(name)
+    except ValueError as wrong:
+        raise invalid(field_error("name", str(wrong))) from None
 
 
 _TITLES = {

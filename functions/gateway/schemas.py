@@ -1,5 +1,6 @@
 """The API's JSON, in and out. What goes out is a TypedDict: checked by mypy, documented by FastAPI, cheap to make."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Self
@@ -22,10 +23,31 @@ from shared.texts import one_line, printable
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
 _ADDRESS_LENGTH = 320
 
-RecipientName = Annotated[str, StringConstraints(pattern=NAME)]
+
+def recipient_name(text: str) -> str:
+    """A name that can stand in a path and as a document's id. Raises ValueError."""
+    if not re.fullmatch(NAME, text):
+        raise ValueError("must be 1 to 128 of A-Z a-z 0-9 . _ @ + - and begin with a letter or digit")
+    return text
+
+
+def _tag_name(text: str) -> str:
+    # https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields
+    if re.fullmatch("__.*__", text):
+        raise ValueError("must not begin and end with __")
+    return one_line(text)
+
+
+def _each_once(channels: list[str]) -> list[str]:
+    if len(set(channels)) < len(channels):
+        raise ValueError("must not name a channel twice")
+    return channels
+
+
+RecipientName = Annotated[str, AfterValidator(recipient_name), Field(json_schema_extra={"pattern": NAME})]
 ChannelName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Address = Annotated[str, StringConstraints(min_length=1, max_length=_ADDRESS_LENGTH)]
-TagName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(one_line)]
+TagName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_tag_name)]
 TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(printable)]
 
 _BODY = ConfigDict(strict=True, extra="forbid")
@@ -40,7 +62,7 @@ class NotificationRequest(BaseModel):
     to: dict[ChannelName, Address] | None = Field(
         default=None, min_length=1, max_length=20, description="Addresses by channel."
     )
-    channels: list[ChannelName] | None = Field(
+    channels: Annotated[list[ChannelName], AfterValidator(_each_once)] | None = Field(
         default=None,
         min_length=1,
         max_length=20,
@@ -58,8 +80,6 @@ class NotificationRequest(BaseModel):
     def _one_target(self) -> Self:
         if (self.recipient is None) == (self.to is None):
             raise ValueError("exactly one of recipient and to is needed")
-        if self.channels is not None and len(set(self.channels)) < len(self.channels):
-            raise ValueError("channels must not name a channel twice")
         return self
 
 

@@ -1,5 +1,7 @@
 """What a phone number and a text message must be."""
 
+import re
+
 import phonenumbers
 
 from shared.channels import Channel
@@ -8,13 +10,21 @@ from shared.texts import one_line
 # Twilio joins up to ten segments: https://www.twilio.com/docs/errors/21617
 MAX_LENGTH = 1600
 
+# phonenumbers finds a number within other text, spells letters as digits and drops an extension: the message would
+# go to a number that nobody wrote.
+_WRITTEN = re.compile(r"\+[0-9][0-9 ().\-/]*")
+
+_FORM = "must be a phone number with its country code and without an extension, like +14155552671"
+
 
 def normalise(address: str) -> str:
     """The number in E.164. Raises ValueError."""
     try:
-        number = phonenumbers.parse(one_line(address))
+        if not _WRITTEN.fullmatch(one_line(address).strip()):
+            raise ValueError(_FORM)
+        number = phonenumbers.parse(address)
     except phonenumbers.NumberParseException:
-        raise ValueError("must be a phone number with its country code, like +14155552671") from None
+        raise ValueError(_FORM) from None
     # Possible, not valid: the tables of valid ranges age, and the provider knows better.
     if not phonenumbers.is_possible_number(number):
         raise ValueError("must be a phone number that can exist in its country")

@@ -2,9 +2,11 @@
 
 import asyncio
 import base64
+import json
+import re
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,15 +14,14 @@ from typing import Any
 
 import grpc.aio
 import httpx
-from pydantic import ConfigDict, TypeAdapter
-from pydantic.dataclasses import dataclass as checked
+from pydantic import TypeAdapter
 
 from functions.gateway.accept import Gateway
 from functions.gateway.app import create_app, guarded
 from functions.gateway.problems import MEDIA_TYPE, ProblemDetails
 from functions.gateway.schemas import NotificationJson
 from shared import pubsub
-from shared.channels import Channel, load_channels, topic
+from shared.channels import load_channels, topic
 from shared.errors import PublishFailed
 from shared.firestore import rpc
 from shared.firestore.store import FirestoreStore
@@ -31,31 +32,19 @@ from shared.state import Policy
 from shared.store import Store
 
 POLICY: Policy = CoreSettings(google_cloud_project="any").policy()
-RETENTION = timedelta(days=30)
 CLOSED_PORT = "127.0.0.1:1"  # nobody listens on tcpmux
 WAIT = 10.0  # seconds, for what the emulator is sure to do
+PENDING_OR_SENT = {DeliveryStatus.SENDING, DeliveryStatus.RETRYING, DeliveryStatus.DEFERRED}
 
 MINIMAL: Mapping[str, Any] = {"to": {"email": "a@example.com"}, "message": "Build 42 is live"}
-FULL: Mapping[str, Any] = {
-    "to": {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"},
-    "channels": ["slack", "email"],
-    "subject": "Deploy",
-    "message": "Build 42 is live",
-    "tags": {"team": "infra"},
-}
-
-
-@checked(config=ConfigDict(extra="forbid"))
-class _Strict:
-    """Carries the configuration that forbids keys which a schema does not declare."""
 
 
 class Calls:
-    """Counts the RPCs of the gRPC channels that it is given to."""
+    """Counts the RPCs of the gRPC channels that its interceptors are given to."""
 
     def __init__(self) -> None:
         self.made: Counter[str] = Counter()
-        self.interceptors = [_Unary(self.made), _Stream(self.made)]
+        self.interceptors: Sequence[grpc.aio.ClientInterceptor] = (_Unary(self.made), _Stream(self.made))
 
     def taken(self) -> dict[str, int]:
         """The calls by method since the last time."""
@@ -85,3 +74,162 @@ class _Stream(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc] # gr
 def _method(details: Any) -> str:
     method = details.method
     return str(method.decode() if isinstance(method, bytes) else method).rpartition("/")[2]
+
+
+class BrokenPublisher:
+    """Publishes nothing while `broken`, and hands on once it is not."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self.publisher = publisher
+        self.broken = True
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        if self.broken:
+            raise PublishFailed("Pub/Sub did not take all messages: a test")
+        await self.publisher.publish(messages)
+
+
+@dataclass
+class Hark:
+    """One gateway and a view behind it. `calls` counts what the gateway asks of Firestore and Pub/Sub."""
+
+    project: str
+    firestore: str
+    pubsub: str
+    gateway: Gateway
+    calls: Calls
+    channel: grpc.aio.Channel
+    emulators: httpx.AsyncClient
+    client: httpx.AsyncClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = client_of(self.gateway)
+
+    @property
+    def store(self) -> Store:
+        return self.gateway.store
+
+    async def send(self, headers: Mapping[str, str] | None = None, **body: Any) -> httpx.Response:
+        """POST /v1/notifications with `MINIMAL` and what is named instead (None: without it)."""
+        merged = {name: value for name, value in {**MINIMAL, **body}.items() if value is not None}
+        return await self.client.post("/v1/notifications", json=merged, headers=headers)
+
+    async def sent(self, **body: Any) -> NotificationJson:
+        answer = await self.send(**body)
+        assert answer.status_code == 202, answer.text
+        notification: NotificationJson = answer.json()
+        return notification
+
+    async def set(self, notification_id: str, channel: str, status: DeliveryStatus, **changes: Any) -> Delivery:
+        """Write a delivery's state as a channel function would, without its way there."""
+        loaded = await self.store.load(notification_id, channel)
+        assert loaded is not None
+        now = datetime.now(UTC)
+        if status is DeliveryStatus.DEAD:
+            attempt = Attempt(1, now, Outcome.RETRYABLE, "503", 12)
+            changes = {"attempts": (attempt,), "dead_at": now, "error": "attempts used up", **changes}
+        due_at = loaded[1].due_at if status in PENDING_OR_SENT else None
+        changed = replace(loaded[1], **{"status": status, "due_at": due_at, "updated_at": now, **changes})
+        return replace(changed, version=await self.store.update(changed))
+
+    async def dead(self, channel: str = "email", **body: Any) -> str:
+        """The id of a new notification with a dead delivery."""
+        notification = await self.sent(**body)
+        await self.set(notification["id"], channel, DeliveryStatus.DEAD)
+        return notification["id"]
+
+    async def documents(self, collection: str | None = None) -> int:
+        """How many documents Firestore has: all, or those of one collection."""
+        start: dict[str, Any] = {"allDescendants": True} | ({"collectionId": collection} if collection else {})
+        query = {"from": [start], "select": {"fields": [{"fieldPath": "__name__"}]}}
+        url = f"http://{self.firestore}/v1/projects/{self.project}/databases/(default)/documents:runQuery"
+        answer = await self.emulators.post(url, json={"structuredQuery": query})
+        assert answer.status_code == 200, answer.text
+        return sum("document" in row for row in answer.json())
+
+    async def published(self, channel: str, count: int = 1) -> list[Message]:
+        """The next `count` messages to this channel, from a pull subscription."""
+        path = f"projects/{self.project}/subscriptions/{topic(channel)}"
+        got: list[Message] = []
+        async with asyncio.timeout(WAIT):
+            while len(got) < count:
+                rows = await self._pull(path, count - len(got))
+                got += [Message.model_validate_json(base64.b64decode(row["message"]["data"])) for row in rows]
+        return got
+
+    async def _pull(self, path: str, count: int) -> list[dict[str, Any]]:
+        url = f"http://{self.pubsub}/v1/{path}"
+        answer = await self.emulators.post(f"{url}:pull", json={"maxMessages": count})
+        rows: list[dict[str, Any]] = answer.json().get("receivedMessages", [])
+        if rows:
+            await self.emulators.post(f"{url}:acknowledge", json={"ackIds": [row["ackId"] for row in rows]})
+        return rows
+
+
+def client_of(gateway: Gateway) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(guarded(create_app(gateway)))
+    return httpx.AsyncClient(transport=transport, base_url="http://gateway")
+
+
+@asynccontextmanager
+async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
+    """A gateway over the emulators at these hosts, in a new project with its topics and a pull subscription each."""
+    project = f"test-{uuid.uuid4().hex[:12]}"
+    calls = Calls()
+    async with (
+        httpx.AsyncClient(timeout=30) as emulators,
+        rpc.connect(firestore, calls.interceptors) as records,
+        pubsub.connect(pubsub_host, calls.interceptors) as topics,
+    ):
+        channels = load_channels()
+        for name in map(topic, channels):
+            path = f"projects/{project}/topics/{name}"
+            url = f"http://{pubsub_host}/v1"
+            (await emulators.put(f"{url}/{path}", json={})).raise_for_status()
+            subscription = f"{url}/projects/{project}/subscriptions/{name}"
+            (await emulators.put(subscription, json={"topic": path})).raise_for_status()
+        gateway = Gateway(
+            store=FirestoreStore(rpc.Rpc(records, f"projects/{project}/databases/(default)")),
+            publisher=PubsubPublisher(topics, project),
+            channels=channels,
+            policy=POLICY,
+            retention=timedelta(days=30),
+        )
+        hark = Hark(project, firestore, pubsub_host, gateway, calls, records, emulators)
+        async with hark.client:
+            yield hark
+
+
+def declared(schema: Any, answer: httpx.Response) -> Any:
+    """The answer's JSON, held to the schema that is declared for it: nothing missing, nothing more."""
+    adapter: TypeAdapter[Any] = TypeAdapter(schema)
+    # What a TypedDict does not name falls away, so the way there and back is the same only without extra keys.
+    value = json.loads(adapter.dump_json(adapter.validate_json(answer.content), exclude_unset=True))
+    assert value == answer.json()
+    _times_are_utc(value)
+    return value
+
+
+def problem(answer: httpx.Response, status: int, *fields: str) -> ProblemDetails:
+    """The problem, which must have this status and name just these fields."""
+    assert answer.status_code == status, answer.text[:500]
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    details: ProblemDetails = declared(ProblemDetails, answer)
+    assert details["status"] == status
+    assert details["type"] == "about:blank"
+    named = [error["field"] for error in details.get("errors", [])]
+    if fields:
+        assert sorted(named) == sorted(fields), details
+    return details
+
+
+def _times_are_utc(value: Any) -> None:
+    match value:
+        case dict():
+            for name, item in value.items():
+                if name in {"at", "created_at", "updated_at", "dead_at"}:
+                    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", item)
+                _times_are_utc(item)
+        case list():
+            for item in value:
+                _times_are_utc(item)

@@ -1,0 +1,161 @@
+"""A whole stack of its own for a test: `python -m emulator` on free ports, with its data in a temporary folder."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+ROOT = Path(__file__).parent.parent.parent
+FINAL = {"sent", "delivered", "undelivered", "failed", "dead", "expired", "cancelled", "discarded"}
+TO = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}
+_PORTS = (8080, 8085, 8086, 8090, 1025, *range(8101, 8110))
+_START_SECONDS = 90.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class System:
+    """The processes of a stack that is up."""
+
+    process: subprocess.Popen[bytes]
+    run_dir: Path
+    offset: int
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as one test talks to it."""
+
+    http: httpx.AsyncClient
+    system: System
+
+    @property
+    def offset(self) -> int:
+        return self.system.offset
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{8080 + self.offset}"
+
+    @property
+    def lab(self) -> str:
+        return f"http://127.0.0.1:{8090 + self.offset}"
+
+    @property
+    def folder(self) -> Path:
+        return self.system.run_dir / str(self.offset)
+
+    async def send(self, *, key: str | None = None, **request: Any) -> dict[str, Any]:
+        """A notification; by default to every channel."""
+        request = {"message": "Build 42 is live", **request}
+        if not {"to", "recipient"} & set(request):
+            request["to"] = TO
+        headers = {} if key is None else {"Idempotency-Key": key}
+        answer = await self.http.post(f"{self.url}/v1/notifications", json=request, headers=headers)
+        assert answer.status_code == 202, answer.text
+        notification: dict[str, Any] = answer.json()
+        return notification
+
+    async def read(self, notification_id: str) -> dict[str, Any]:
+        answer = await self.http.get(f"{self.url}/v1/notifications/{notification_id}")
+        assert answer.status_code == 200, answer.text
+        notification: dict[str, Any] = answer.json()
+        return notification
+
+    async def ended(self, notification_id: str, seconds: float = 60) -> dict[str, Any]:
+        """The notification once each of its deliveries is terminal."""
+
+        async def all_final() -> dict[str, Any] | None:
+            notification = await self.read(notification_id)
+            return notification if {d["status"] for d in notification["deliveries"]} <= FINAL else None
+
+        return await until(all_final, seconds)
+
+    async def inbox(self, notification_id: str | None = None) -> list[dict[str, Any]]:
+        params = {} if notification_id is None else {"notification_id": notification_id}
+        answer = await self.http.get(f"{self.lab}/inbox.json", params=params)
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
+
+    async def fault(self, channel: str, mode: str, **fault: Any) -> None:
+        answer = await self.http.put(f"{self.lab}/faults", json={"channel": channel, "mode": mode, **fault})
+        assert answer.status_code == 200, answer.text
+
+    async def repair(self) -> None:
+        await self.http.delete(f"{self.lab}/faults")
+
+    def pid(self, name: str) -> int:
+        pid: int = json.loads((self.folder / "pids.json").read_text())[name]
+        return pid
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """The whole process group, as when a container dies."""
+        os.killpg(self.pid(name), number)
+
+    def logs(self) -> str:
+        return "\n".join(f"== {log.name}\n{log.read_text()[-3000:]}" for log in (self.folder / "logs").glob("*.log"))
+
+
+def free_offset() -> int:
+    """A port offset of which every port is free now."""
+    for offset in range(1000 + os.getpid() % 1000 * 20, 50_000, 20):
+        if all(_free(port + offset) for port in _PORTS):
+            return offset
+    raise RuntimeError("no free ports")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) != 0
+
+
+async def until(condition: Callable[[], Awaitable[T | None]], seconds: float = 30) -> T:
+    """What the condition gives once that is neither None nor false. Fails at the deadline."""
+    give_up_at = time.monotonic() + seconds
+    while True:
+        try:
+            result = await condition()
+        except httpx.TransportError:
+            result = None  # a process that a test has killed is on its way back
+        if result:
+            return result
+        assert time.monotonic() < give_up_at, f"not within {seconds} s: {condition.__qualname__}"
+        await asyncio.sleep(0.1)
+
+
+@contextmanager
+def running(run_dir: Path, env: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Iterator[System]:
+    """A stack that is ready; stopped at the end, which must leave no process behind."""
+    offset = free_offset()
+    environ = {k: v for k, v in os.environ.items() if not k.endswith("_EMULATOR_HOST")}
+    environ |= {"HARK_PORT_OFFSET": str(offset), "HARK_RUN_DIR": str(run_dir), **(env or {})}
+    with (run_dir / "stack.log").open("wb") as output:
+        command = [sys.executable, "-m", "emulator"]
+        process = subprocess.Popen(command, cwd=root, env=environ, stdout=output, stderr=output)
+    try:
+        give_up_at = time.monotonic() + _START_SECONDS
+        while not (run_dir / str(offset) / "env").exists():
+            assert process.poll() is None and time.monotonic() < give_up_at, (run_dir / "stack.log").read_text()
+            time.sleep(0.1)
+        yield System(process, run_dir, offset)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@asynccontextmanager
+async def talking_to(system: System) -> AsyncIterator[Stack]:
+    async with httpx.AsyncClient(timeout=30) as http:
+        yield Stack(http, system)

@@ -1,0 +1,146 @@
+"""What becomes of a notification when providers fail, as far as a client and the lab's witness can see."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from tests.e2e.stack import TO, Stack, until
+
+
+async def test_one_notification_reaches_every_channel(stack: Stack) -> None:
+    sent = await stack.send(subject="Deploy", message="Build 42 <is> live & well")
+    notification = await stack.ended(sent["id"])
+    inbox = {item["channel"]: item for item in await stack.inbox(sent["id"])}
+
+    assert notification["status"] == "sent"
+    assert {d["channel"]: d["address"] for d in notification["deliveries"]} == TO
+    for delivery in notification["deliveries"]:
+        item = inbox[delivery["channel"]]
+        assert item["to"] == delivery["address"]
+        assert item["text"] == "Build 42 <is> live & well"
+        assert item["message_id"] == delivery["provider_message_id"]
+        assert [a["outcome"] for a in delivery["attempts"]] == ["accepted"]
+    assert inbox["email"]["subject"] == "Deploy"
+
+
+@pytest.mark.parametrize(
+    ("channel", "permanent", "retry", "once"),
+    [
+        ("email", "permanent@fail.test", "retry@fail.test", "once@fail.test"),
+        ("sms", "+15005550001", "+15005550002", "+15005550003"),
+        ("slack", "#fail-permanent", "#fail-retry", "#fail-once"),
+    ],
+)
+async def test_the_fixed_addresses_behave_as_the_readme_says(
+    stack: Stack, channel: str, permanent: str, retry: str, once: str
+) -> None:
+    sent = [await stack.send(to={channel: address}) for address in (permanent, retry, once)]
+    refused, dead, second = [(await stack.ended(n["id"]))["deliveries"][0] for n in sent]
+
+    assert (refused["status"], [a["outcome"] for a in refused["attempts"]]) == ("failed", ["permanent"])
+    assert (dead["status"], [a["outcome"] for a in dead["attempts"]]) == ("dead", ["retryable"] * 5)
+    assert (second["status"], [a["outcome"] for a in second["attempts"]]) == ("sent", ["retryable", "accepted"])
+    assert [len(await stack.inbox(n["id"])) for n in sent] == [0, 0, 1]
+
+
+async def test_a_dead_provider_ends_in_a_dead_letter_that_can_be_replayed(stack: Stack) -> None:
+    await stack.fault("sms", "503")
+    sent = await stack.send(to={"sms": TO["sms"]})
+    dead = (await stack.ended(sent["id"]))["deliveries"][0]
+    assert dead["status"] == "dead"
+    assert [a["number"] for a in dead["attempts"]] == [1, 2, 3, 4, 5]
+
+    letters = (await stack.http.get(f"{stack.url}/v1/dead-letters", params={"channel": "sms"})).json()["items"]
+    letter = next(item for item in letters if item["notification_id"] == sent["id"])
+    assert letter["attempts"] == 5
+    assert "Twilio answered 503" in letter["error"]
+
+    await stack.repair()
+    replay = f"{stack.url}/v1/dead-letters/{sent['id']}/sms/replay"
+    assert (await stack.http.post(replay)).status_code == 202
+    after = (await stack.ended(sent["id"]))["deliveries"][0]
+    assert after["status"] == "sent"
+    assert [a["outcome"] for a in after["attempts"]] == ["retryable"] * 5 + ["accepted"]
+    assert (await stack.http.post(replay)).status_code == 409
+    assert len(await stack.inbox(sent["id"])) == 1
+
+
+async def test_refused_credentials_are_retried_and_can_be_replayed_after_the_repair(stack: Stack) -> None:
+    await stack.fault("slack", "401")
+    sent = await stack.send(to={"slack": "#ops"})
+    dead = (await stack.ended(sent["id"]))["deliveries"][0]
+    assert (dead["status"], {a["outcome"] for a in dead["attempts"]}) == ("dead", {"retryable"})
+    discarded = await stack.http.delete(f"{stack.url}/v1/dead-letters/{sent['id']}/slack")
+    assert discarded.status_code == 204
+    assert (await stack.read(sent["id"]))["deliveries"][0]["status"] == "discarded"
+
+
+async def test_a_short_throttle_is_waited_out_in_place(stack: Stack) -> None:
+    await stack.fault("sms", "429", count=1)
+    sent = await stack.send(to={"sms": TO["sms"]})
+    delivery = (await stack.ended(sent["id"]))["deliveries"][0]
+    assert [a["outcome"] for a in delivery["attempts"]] == ["throttled", "accepted"]
+
+
+@pytest.mark.parametrize("mode", ["accept-then-reset", "truncated", "reset", "html"])
+async def test_an_answer_that_is_lost_is_unknown_and_tried_again(stack: Stack, mode: str) -> None:
+    await stack.fault("sms", mode, count=1)
+    sent = await stack.send(to={"sms": TO["sms"]})
+    delivery = (await stack.ended(sent["id"]))["deliveries"][0]
+    assert [a["outcome"] for a in delivery["attempts"]] == ["unknown", "accepted"]
+    accepted_before = mode in {"accept-then-reset", "truncated"}
+    assert len(await stack.inbox(sent["id"])) == (2 if accepted_before else 1)
+
+
+async def test_a_slow_provider_is_waited_for(stack: Stack) -> None:
+    await stack.fault("email", "slow", count=1)
+    sent = await stack.send(to={"email": TO["email"]})
+    delivery = (await stack.ended(sent["id"]))["deliveries"][0]
+    assert [a["outcome"] for a in delivery["attempts"]] == ["accepted"]
+
+
+async def test_300_notifications_under_faults_are_all_sent_and_every_duplicate_has_its_reason(stack: Stack) -> None:
+    for channel in TO:
+        await stack.fault(channel, "503", rate=0.2)
+        await stack.fault(channel, "reset", rate=0.05)
+        await stack.fault(channel, "accept-then-reset", rate=0.05)
+    gate = asyncio.Semaphore(16)
+
+    async def send(n: int) -> str:
+        async with gate:
+            channel = list(TO)[n % 3]
+            return str((await stack.send(to={channel: TO[channel]}, message=f"number {n}"))["id"])
+
+    ids = await asyncio.gather(*(send(n) for n in range(300)))
+    notifications = [await stack.ended(i, 150) for i in ids]
+    accepts = Counter(item["notification_id"] for item in await stack.inbox())
+
+    # 0.3^5: about one in 400 would use its attempts up, which is no loss: a dead letter says why.
+    not_sent = [d for n in notifications for d in n["deliveries"] if d["status"] != "sent"]
+    for delivery in not_sent:
+        assert (delivery["status"], len(delivery["attempts"])) == ("dead", 5)
+    for delivery, notification in ((d, n) for n in notifications for d in n["deliveries"]):
+        unknown = sum(a["outcome"] == "unknown" for a in delivery["attempts"])
+        assert accepts[notification["id"]] - (delivery["status"] == "sent") <= unknown
+        if delivery["status"] == "sent":
+            assert accepts[notification["id"]] >= 1
+
+
+async def test_50_requests_with_one_key_are_one_notification_and_one_send(stack: Stack) -> None:
+    answers = await asyncio.gather(*(stack.send(key="deploy-42", to={"sms": TO["sms"]}) for _ in range(50)))
+    assert len({answer["id"] for answer in answers}) == 1
+    await stack.ended(answers[0]["id"])
+    await _quiet(stack, answers[0]["id"])
+    assert len(await stack.inbox(answers[0]["id"])) == 1
+
+
+async def _quiet(stack: Stack, notification_id: str) -> None:
+    """Until a second notification, sent behind it, has gone the same way: what was to come before has come."""
+    behind = await stack.send(to={"sms": TO["sms"]})
+    await stack.ended(behind["id"])
+
+    async def settled() -> bool:
+        return (await stack.read(notification_id))["status"] == "sent"
+
+    await until(settled)

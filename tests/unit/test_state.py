@@ -1,0 +1,408 @@
+"""The state machine: whatever happens to a delivery, in whatever order, follows the drawing in shared/state.py."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome
+from shared.state import (
+    Done,
+    Early,
+    Leased,
+    Own,
+    Policy,
+    Write,
+    dead_lettered,
+    decide,
+    discarded,
+    queued,
+    relayed,
+    replayed,
+    settle,
+)
+from tests.fakes.clock import START
+from tests.fakes.records import POLICY, a_notification
+
+S = DeliveryStatus
+
+EDGES = {
+    "claim": {(S.QUEUED, S.SENDING), (S.RETRYING, S.SENDING), (S.DEFERRED, S.SENDING), (S.SENDING, S.SENDING)}
+    | {(S.SENDING, S.DEAD)},
+    "settle": {(S.SENDING, to) for to in (S.SENT, S.FAILED, S.DEAD, S.RETRYING, S.DEFERRED)},
+    "relay": {(status, to) for status in PENDING for to in (status, S.DEAD)},
+    "dead letter": {(S.SENDING, S.DEAD)},
+    "replay": {(S.DEAD, S.QUEUED)},
+    "discard": {(S.DEAD, S.DISCARDED)},
+}
+
+LOST = "the lease ran out before an outcome was recorded"
+TERMINAL = [status for status in S if status not in PENDING]
+
+seconds = st.floats(0, 100_000).map(lambda s: timedelta(seconds=s))
+fractions = st.floats(0, 1, exclude_max=True)
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    send_deadline = draw(st.integers(1, 60))
+    return Policy(
+        max_attempts=draw(st.integers(1, 6)),
+        retry_base=timedelta(seconds=draw(st.floats(0.1, 100))),
+        retry_cap=timedelta(seconds=draw(st.floats(0.1, 5_000))),
+        grace=timedelta(seconds=draw(st.floats(0.1, 300))),
+        lease=timedelta(seconds=send_deadline + draw(st.integers(1, 60))),
+        send_deadline=timedelta(seconds=send_deadline),
+    )
+
+
+class Life:
+    """One delivery to which things happen, each step checked against what holds for all steps."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.now = START
+        self.delivery = queued(a_notification(), "email", "a@example.com", policy)
+        self.claims = 0
+        self.lost = 0  # leases that ran out
+        self.check()
+
+    def become(self, step: str, after: Delivery) -> None:
+        before, self.delivery = self.delivery, after
+        assert (before.status, after.status) in EDGES[step], step
+        assert after.attempts[: len(before.attempts)] == before.attempts, "what is on record stays there"
+        self.check()
+
+    def check(self) -> None:
+        delivery = self.delivery
+        assert delivery.pending == (delivery.due_at is not None)
+        assert delivery.pending or delivery.next_try_at is None
+        assert (delivery.status is S.DEAD) == (delivery.dead_at is not None)
+        assert (delivery.status is S.SENDING) == (delivery.lease_until is not None)
+        assert [a.number for a in delivery.attempts] == list(range(1, len(delivery.attempts) + 1))
+        assert tries(delivery) <= self.policy.max_attempts
+        assert sum(a.error == LOST for a in delivery.attempts) == self.lost
+        if delivery.due_at and delivery.next_try_at and not delivery.relays:
+            assert delivery.due_at >= delivery.next_try_at
+
+    def claim(self) -> None:
+        self.claims += 1
+        before = self.delivery
+        match decide(before, f"token-{self.claims}", self.now, self.policy):
+            case Done():
+                assert not before.pending
+            case Leased():
+                assert before.lease_until is not None
+                assert before.lease_until > self.now
+            case Early(pause):
+                assert before.next_try_at == self.now + pause
+                assert pause > timedelta()
+            case Own():
+                pytest.fail("each token is a new one")
+            case Write(after):
+                assert before.next_try_at is None or before.next_try_at <= self.now, "never before its time"
+                self.note_lost_lease(before, after)
+                self.become("claim", after)
+
+    def settle(self, outcomes: list[Outcome], retry_after: timedelta | None, jitter: float) -> None:
+        if self.delivery.status is S.SENDING:
+            made = attempts(self.delivery, outcomes)
+            after = settle(
+                self.delivery,
+                made,
+                self.now,
+                self.policy,
+                provider="p",
+                retry_after=retry_after,
+                jitter=jitter,
+            )
+            assert after.attempts[-len(made) :] == tuple(made)
+            self.become("settle", after)
+
+    def relay(self) -> None:
+        if self.delivery.due_at is not None and self.delivery.due_at < self.now:
+            after = relayed(self.delivery, self.now, self.policy)
+            self.note_lost_lease(self.delivery, after)
+            self.become("relay", after)
+            assert after.due_at is None or self.now < after.due_at <= self.now + timedelta(hours=1)
+
+    def dead_letter(self) -> None:
+        after = dead_lettered(self.delivery, self.now, self.policy)
+        if after is not None:
+            self.note_lost_lease(self.delivery, after)
+            self.become("dead letter", after)
+
+    def replay(self) -> None:
+        if self.delivery.status is S.DEAD:
+            self.become("replay", replayed(self.delivery, self.now, self.policy))
+            assert tries(self.delivery) == 0, "a fresh set"
+
+    def discard(self) -> None:
+        if self.delivery.status is S.DEAD:
+            self.become("discard", discarded(self.delivery, self.now))
+
+    def note_lost_lease(self, before: Delivery, after: Delivery) -> None:
+        """Whoever leaves `sending` other than by settling, or claims it anew, puts the lost attempt on record."""
+        if before.status is S.SENDING and (after.status is not S.SENDING or after.claim != before.claim):
+            assert before.lease_until is not None
+            assert before.lease_until <= self.now
+            last = after.attempts[-1]
+            assert (last.outcome, last.error, last.at) == (Outcome.UNKNOWN, LOST, before.claimed_at)
+            self.lost += 1
+
+
+def attempts(delivery: Delivery, outcomes: list[Outcome]) -> list[Attempt]:
+    """Those of one claim: only throttles are waited out, so only the last may be anything else."""
+    numbers = range(len(delivery.attempts) + 1, len(delivery.attempts) + 1 + len(outcomes))
+    return [Attempt(n, START, o, None if o is Outcome.ACCEPTED else str(o)) for n, o in zip(numbers, outcomes, strict=True)]
+
+
+def tries(delivery: Delivery) -> int:
+    """Those of the round that count."""
+    return sum(a.outcome is not Outcome.THROTTLED for a in delivery.attempts[delivery.round_start :])
+
+
+def in_state(status: DeliveryStatus, **others: object) -> Delivery:
+    delivery = queued(a_notification(), "email", "a@example.com", POLICY)
+    if status is S.SENDING:
+        others = {"claim": "mine", "claimed_at": START, "lease_until": START + POLICY.lease} | others
+    if status not in PENDING:
+        others = {"due_at": None} | others
+    return replace(delivery, status=status, **others)  # type: ignore[arg-type]
+
+
+claim_outcomes = st.builds(
+    lambda throttles, last: [Outcome.THROTTLED] * throttles + [last], st.integers(0, 2), st.sampled_from(Outcome)
+)
+steps = st.one_of(
+    st.tuples(st.just("wait"), seconds),
+    st.tuples(st.just("claim")),
+    st.tuples(st.just("settle"), claim_outcomes, st.none() | seconds, fractions),
+    st.tuples(st.just("relay")),
+    st.tuples(st.just("dead_letter")),
+    st.tuples(st.just("replay")),
+    st.tuples(st.just("discard")),
+)
+
+
+@given(policies(), st.lists(steps, max_size=40))
+def test_every_life_follows_the_drawing(policy: Policy, history: list[tuple[str, *tuple[object, ...]]]) -> None:
+    life = Life(policy)
+    for name, *details in history:
+        if name == "wait":
+            assert isinstance(details[0], timedelta)
+            life.now += details[0]
+        else:
+            getattr(life, name)(*details)
+
+
+@given(policies(), st.lists(st.sampled_from([Outcome.RETRYABLE, Outcome.UNKNOWN]), min_size=6, max_size=6), fractions)
+def test_a_delivery_that_fails_each_time_dies_after_max_attempts(
+    policy: Policy, outcomes: list[Outcome], jitter: float
+) -> None:
+    life = Life(policy)
+    for made, outcome in enumerate(outcomes[: policy.max_attempts], 1):
+        life.claim()
+        life.settle([outcome], None, jitter)
+        assert (life.delivery.status is S.DEAD) == (made == policy.max_attempts)
+        life.now += timedelta(hours=2)
+    assert life.delivery.error == f"attempts used up; the last one: {life.delivery.attempts[-1].error}"
+
+
+@given(policies(), st.integers(1, 20))
+def test_leases_that_run_out_count_as_tries(policy: Policy, claims: int) -> None:
+    life = Life(policy)
+    for _ in range(claims):
+        life.claim()
+        life.now += policy.lease
+    assert life.lost == min(claims - 1, policy.max_attempts)
+    assert (life.delivery.status is S.DEAD) == (claims > policy.max_attempts)
+
+
+@given(policies(), st.integers(1, 20), fractions)
+def test_throttling_alone_uses_up_no_attempt(policy: Policy, times: int, jitter: float) -> None:
+    life = Life(policy)
+    for _ in range(times):
+        life.claim()
+        life.settle([Outcome.THROTTLED], None, jitter)
+        assert life.delivery.status is S.DEFERRED
+        assert life.delivery.next_try_at is not None
+        life.now = life.delivery.next_try_at
+    life.claim()
+    assert life.delivery.status is S.SENDING
+
+
+@given(policies(), st.none() | seconds)
+def test_throttling_ends_after_a_day(policy: Policy, retry_after: timedelta | None) -> None:
+    life = Life(policy)
+    for _ in range(200):  # pauses are at most an hour and at least half of 0.1 s, doubled
+        life.now += timedelta(minutes=15)
+        life.claim()
+        life.settle([Outcome.THROTTLED], retry_after, 0.5)
+        if life.delivery.status is S.DEAD:
+            break
+    assert life.delivery.status is S.DEAD
+    assert timedelta(hours=24) <= life.now - START <= timedelta(hours=26)
+    assert life.delivery.error == "throttled for 24 h; the last answer: throttled"
+
+
+@given(policies(), st.integers(0, 30), st.none() | seconds, fractions)
+def test_a_throttled_delivery_comes_back_when_it_was_told_to_and_within_the_hour(
+    policy: Policy, earlier: int, retry_after: timedelta | None, jitter: float
+) -> None:
+    claimed = in_state(S.SENDING)
+    made = attempts(claimed, [Outcome.THROTTLED] * (earlier + 1))
+    after = settle(claimed, made, START, policy, provider="p", retry_after=retry_after, jitter=jitter)
+    assert after.next_try_at is not None
+    pause = after.next_try_at - START
+    assert min(retry_after or timedelta(), timedelta(hours=1)) <= pause <= timedelta(hours=1)
+    assert after.due_at == after.next_try_at
+
+
+@given(policies(), st.integers(1, 5), fractions)
+def test_the_pause_before_the_next_try_doubles_up_to_the_cap(policy: Policy, n: int, jitter: float) -> None:
+    policy = replace(policy, max_attempts=6)
+    claimed = replace(in_state(S.SENDING), attempts=())
+    claimed = replace(claimed, attempts=tuple(attempts(claimed, [Outcome.RETRYABLE] * (n - 1))))
+    after = settle(
+        claimed, attempts(claimed, [Outcome.RETRYABLE]), START, policy, provider="p", jitter=jitter
+    )
+    assert after.next_try_at is not None
+    full = min(policy.retry_base * 2 ** (n - 1), policy.retry_cap)
+    rounding = timedelta(microseconds=1)
+    assert full / 2 - rounding <= after.next_try_at - START <= full + rounding
+    assert after.due_at == after.next_try_at + policy.grace
+
+
+@given(policies(), st.sampled_from(Outcome))
+def test_replay_keeps_every_old_attempt_and_gives_a_fresh_set(policy: Policy, outcome: Outcome) -> None:
+    life = Life(policy)
+    for _ in range(policy.max_attempts):
+        life.claim()
+        life.settle([Outcome.UNKNOWN], None, 0)
+        life.now += timedelta(hours=2)
+    old = life.delivery.attempts
+    life.replay()
+    assert life.delivery.attempts == old
+    assert (life.delivery.error, life.delivery.dead_at, life.delivery.queued_at) == (None, None, life.now)
+    life.claim()
+    life.settle([outcome], None, 0)
+    dies = policy.max_attempts == 1 and outcome in {Outcome.RETRYABLE, Outcome.UNKNOWN}
+    assert (life.delivery.status is S.DEAD) == dies
+    assert life.delivery.attempts[:-1] == old
+
+
+@given(policies(), st.sampled_from([S.QUEUED, S.RETRYING]), st.integers(1, 60))
+def test_the_relay_comes_back_twice_as_late_each_time_up_to_an_hour(
+    policy: Policy, status: DeliveryStatus, times: int
+) -> None:
+    delivery, now = in_state(status), START
+    for n in range(times):
+        after = relayed(delivery, now, policy)
+        if not after.pending:
+            assert now - START >= timedelta(hours=24)
+            return
+        assert after.due_at is not None
+        assert after.due_at - now == min(policy.grace * 2 ** min(n, 16), timedelta(hours=1))
+        delivery, now = after, after.due_at
+
+
+IN_24_HOURS = START + timedelta(hours=24)
+
+
+@pytest.mark.parametrize(
+    ("delivery", "since"),
+    [
+        (in_state(S.QUEUED), START),
+        (in_state(S.RETRYING, next_try_at=START + timedelta(minutes=9)), START + timedelta(minutes=9)),
+        (in_state(S.DEFERRED, next_try_at=START + timedelta(days=3)), START + timedelta(days=3)),
+        (in_state(S.SENDING), START + POLICY.lease),
+        (in_state(S.QUEUED, updated_at=None), START),
+        (in_state(S.QUEUED, updated_at=START + timedelta(days=40)), START + timedelta(days=40)),
+    ],
+    ids=["queued", "retrying", "deferred far in the future", "sending", "without a change", "replayed"],
+)
+def test_what_nobody_took_for_a_day_dies(delivery: Delivery, since: object) -> None:
+    assert isinstance(since, type(START))
+    day = timedelta(hours=24)
+    still = relayed(delivery, since + day - timedelta(microseconds=1), POLICY)
+    assert (still.status, still.attempts) == (delivery.status, ())
+    dead = relayed(delivery, since + day, POLICY)
+    assert (dead.status, dead.error) == (S.DEAD, "no channel function took it for 24 h")
+    assert [a.outcome for a in dead.attempts] == ([Outcome.UNKNOWN] if delivery.status is S.SENDING else [])
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+@pytest.mark.parametrize("status", [status for status in S if status is not S.SENDING])
+def test_only_a_claimed_delivery_can_be_settled(status: DeliveryStatus, outcome: Outcome) -> None:
+    with pytest.raises(ValueError, match="not claimed"):
+        settle(in_state(status), [Attempt(1, START, outcome)], START, POLICY, provider="p")
+
+
+@pytest.mark.parametrize("status", TERMINAL)
+def test_what_is_terminal_stays_as_it_is(status: DeliveryStatus) -> None:
+    delivery = in_state(status)
+    for later in (START, START + timedelta(days=400)):
+        assert decide(delivery, "mine", later, POLICY) == Done()
+        assert dead_lettered(delivery, later, POLICY) is None
+        with pytest.raises(ValueError, match="cannot be due"):
+            relayed(delivery, later, POLICY)
+
+
+@pytest.mark.parametrize("status", [status for status in S if status is not S.DEAD])
+def test_only_a_dead_delivery_can_be_replayed_or_discarded(status: DeliveryStatus) -> None:
+    with pytest.raises(ValueError, match="only a dead delivery"):
+        replayed(in_state(status), START, POLICY)
+    with pytest.raises(ValueError, match="only a dead delivery"):
+        discarded(in_state(status), START)
+
+
+def test_a_new_delivery_is_due_after_the_grace() -> None:
+    notification = a_notification(recipient="alice")
+    delivery = queued(notification, "email", "a@example.com", POLICY)
+    assert (delivery.status, delivery.due_at) == (S.QUEUED, START + POLICY.grace)
+    assert (delivery.recipient, delivery.shard) == ("alice", notification.shard)
+    assert delivery.expire_at == notification.expire_at
+
+
+def test_a_claim_is_due_again_once_its_lease_and_the_grace_are_over() -> None:
+    decision = decide(in_state(S.QUEUED, relays=4), "mine", START, POLICY)
+    assert isinstance(decision, Write)
+    claimed = decision.delivery
+    assert (claimed.status, claimed.claim, claimed.relays) == (S.SENDING, "mine", 0)
+    assert claimed.lease_until == START + POLICY.lease
+    assert claimed.due_at == START + POLICY.lease + POLICY.grace
+
+
+def test_a_claim_knows_itself_and_keeps_others_away_until_its_lease_is_over() -> None:
+    claimed = in_state(S.SENDING)
+    assert decide(claimed, "mine", START, POLICY) == Own()
+    assert decide(claimed, "another", START + POLICY.lease - timedelta(microseconds=1), POLICY) == Leased()
+    assert isinstance(decide(claimed, "another", START + POLICY.lease, POLICY), Write)
+
+
+def test_a_retry_waits_for_its_time() -> None:
+    retrying = in_state(S.RETRYING, next_try_at=START + timedelta(seconds=7))
+    assert decide(retrying, "mine", START + timedelta(seconds=3), POLICY) == Early(timedelta(seconds=4))
+    assert isinstance(decide(retrying, "mine", START + timedelta(seconds=7), POLICY), Write)
+
+
+def test_a_sent_delivery_has_its_message_id_and_no_error() -> None:
+    claimed = in_state(S.SENDING, error="of an earlier try")
+    made = [Attempt(1, START, Outcome.ACCEPTED)]
+    sent = settle(claimed, made, START, POLICY, provider="sendgrid", provider_message_id="m-1")
+    assert (sent.status, sent.provider, sent.provider_message_id, sent.error) == (S.SENT, "sendgrid", "m-1", None)
+    assert sent.claim == "mine", "so that a repeated write knows itself"
+
+
+def test_a_dead_letter_with_tries_left_is_left_alone() -> None:
+    over = START + POLICY.lease
+    one_left = tuple(attempts(in_state(S.QUEUED), [Outcome.RETRYABLE] * 3))
+    assert dead_lettered(in_state(S.SENDING, attempts=one_left), over, POLICY) is None
+    used_up = tuple(attempts(in_state(S.QUEUED), [Outcome.RETRYABLE] * 4))
+    assert dead_lettered(in_state(S.SENDING, attempts=used_up), over - timedelta(seconds=1), POLICY) is None
+    dead = dead_lettered(in_state(S.SENDING, attempts=used_up), over, POLICY)
+    assert dead is not None
+    assert (dead.status, dead.error) == (S.DEAD, f"attempts used up; the last one: {LOST}")
