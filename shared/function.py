@@ -40,7 +40,8 @@ class ProviderModule(Protocol):
 def open_store(settings: CoreSettings) -> Store:
     """The records, on the emulator or on Firestore. Called within the running loop."""
     database = f"projects/{settings.google_cloud_project}/databases/{settings.firestore_database}"
-    return FirestoreStore(rpc.Rpc(rpc.connect(settings.firestore_emulator_host), database))
+    host = settings.firestore_emulator_host
+    return FirestoreStore(rpc.Rpc(rpc.connect(host), database, emulated=host is not None))
 
 
 def open_publisher(settings: CoreSettings) -> PubsubPublisher:
@@ -75,9 +76,9 @@ def push_handler(opened: Callable[[], Deliver], channel: str | None = None, malf
         nonlocal deliver
         if request.method != "POST":
             return Response(status_code=204 if request.url.path == "/healthz" else 405)
-        if deliver is None:
-            deliver = opened()
         try:
+            if deliver is None:
+                deliver = opened()
             message = decode_push(await _body(request))
             if channel not in {None, message.channel}:
                 raise MalformedPush("a message of another channel")

@@ -64,7 +64,7 @@ class _Quiet(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         get_logger(record.name).log(
-            record.levelno,
+            min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL),  # structlog knows no level between
             "a library logged",
             at=f"{record.filename}:{record.lineno}",
             error=place(error) if error else None,

@@ -7,14 +7,13 @@ function needs, so that the usual delivery reads nothing.
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Protocol
 
 import grpc
 import grpc.aio
 from google.pubsub_v1.services.publisher.transports.grpc_asyncio import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.types import pubsub
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from shared.channels import topic
 from shared.errors import MalformedPush, PublishFailed
@@ -34,7 +33,7 @@ class Content(BaseModel):
     address: str
     subject: str | None
     message: str
-    created_at: datetime
+    created_at: AwareDatetime
     version: int
 
 

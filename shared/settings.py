@@ -30,13 +30,13 @@ class CoreSettings(Settings):
     firestore_database: str = "(default)"
 
     max_attempts: int = Field(default=5, ge=1, le=100)
-    retry_base_seconds: float = Field(default=10, gt=0)
-    retry_cap_seconds: float = Field(default=600, gt=0)
-    grace_seconds: float = Field(default=60, gt=0)
-    lease_seconds: float = Field(default=45, gt=0)
-    send_deadline_seconds: float = Field(default=30, gt=0)
+    retry_base_seconds: float = Field(default=10, gt=0, le=86_400)
+    retry_cap_seconds: float = Field(default=600, gt=0, le=86_400)
+    grace_seconds: float = Field(default=60, gt=0, le=86_400)
+    lease_seconds: float = Field(default=45, gt=0, le=86_400)
+    send_deadline_seconds: float = Field(default=30, gt=0, le=86_400)
     ack_deadline_seconds: float = Field(default=60, ge=10, le=600)  # Pub/Sub allows 10 to 600
-    ack_margin_seconds: float = Field(default=10, gt=0)
+    ack_margin_seconds: float = Field(default=10, gt=0, le=86_400)
     retention_days: int = Field(default=30, ge=1)
 
     @model_validator(mode="after")

@@ -55,7 +55,8 @@ class Store(Protocol):
     async def update(self, delivery: Delivery) -> int:
         """Write the delivery's state if the record still has `delivery.version`. Returns the new version.
 
-        Raises Conflict when it has not, NotFound when there is no such record.
+        Raises Conflict when it has not, NotFound or Conflict when there is no such record (Firestore's emulator
+        makes no difference between the two).
         """
         ...
 

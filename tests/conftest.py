@@ -4,6 +4,7 @@ On a laptop a test that needs an emulator is skipped where there is none; with C
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -56,5 +57,9 @@ def fresh_loggers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(structlog, "configure", without_cache)
     structlog.reset_defaults()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     yield
     structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)

@@ -66,7 +66,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: str, ke
         existing = await gateway.store.notification(notification_id) if key is not None else None
         if existing is None:
             raise
-        return await _again(gateway, existing, request)
+        return await _again(gateway, existing, request, replayed=True)
     now = gateway.now()
     notification = Notification(
         id=notification_id,
@@ -87,7 +87,8 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: str, ke
         existing = await gateway.store.notification(notification_id)
         if existing is None:
             raise Problem(503, "try again", headers=RETRY_LATER) from None
-        return await _again(gateway, existing, request)
+        # Ours, when the commit had landed and only its answer was lost.
+        return await _again(gateway, existing, request, replayed=existing.created_at != now)
     deliveries = [replace(delivery, version=version) for delivery in deliveries]
     await _publish(gateway, notification, deliveries)
     return Accepted(notification, deliveries, replayed=False)
@@ -153,13 +154,13 @@ async def _create(store: Store, notification: Notification, deliveries: Sequence
             await asyncio.sleep(_CREATE_PAUSE)
 
 
-async def _again(gateway: Gateway, existing: Notification, request: NotificationRequest) -> Accepted:
+async def _again(gateway: Gateway, existing: Notification, request: NotificationRequest, *, replayed: bool) -> Accepted:
     """The same request once more: goes on where the first stopped. Problem 422 when it is another."""
     if existing.fingerprint != _fingerprint(request):
         raise invalid(field_error("Idempotency-Key", "was used for another request"))
     deliveries = (await gateway.store.deliveries([existing]))[existing.id]
     await _publish(gateway, existing, [d for d in deliveries if d.status is DeliveryStatus.QUEUED])
-    return Accepted(existing, deliveries, replayed=True)
+    return Accepted(existing, deliveries, replayed)
 
 
 async def _publish(gateway: Gateway, notification: Notification, deliveries: Sequence[Delivery]) -> None:

@@ -1,14 +1,16 @@
 """The gateway's FastAPI application: the routes, and one form for every error."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.gateway import docs
@@ -23,6 +25,7 @@ log = get_logger(__name__)
 
 def create_app(gateway: Gateway) -> FastAPI:
     app = FastAPI(
+        dependencies=[Depends(_whole_path)],
         title="Hark",
         version="1",
         docs_url=None,
@@ -30,7 +33,8 @@ def create_app(gateway: Gateway) -> FastAPI:
         description=docs.DESCRIPTION,
         redirect_slashes=False,  # it would send to http:// and to whatever host the client named
     )
-    app.include_router(router(gateway))
+    api = router(gateway)
+    app.include_router(api)
 
     @app.get("/healthz", response_class=PlainTextResponse)
     async def healthz() -> str:
@@ -44,6 +48,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(405, _wrong_method([*api.routes, *app.routes]))
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     app.add_exception_handler(ClientDisconnect, _gone)
@@ -65,6 +70,12 @@ def guarded(app: ASGIApp) -> ASGIApp:
     return guarded_app
 
 
+async def _whole_path(request: Request) -> None:
+    """Starlette's patterns end in `$`, which is also before a last line end: DELETE …/alice%0A would delete alice."""
+    if "\n" in request.scope["path"]:
+        raise Problem(404)
+
+
 async def _fault(_: Request, error: Exception) -> Response:
     return Problem(500, "a fault of ours; it is on record").response()
 
@@ -77,6 +88,17 @@ async def _problem(_: Request, error: Exception) -> Response:
 async def _http_exception(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     return Problem(error.status_code, headers=error.headers).response()
+
+
+def _wrong_method(routes: Sequence[BaseRoute]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Starlette names the methods of the first route on the path; RFC 9110 (15.5.6) wants those of all."""
+
+    async def wrong_method(request: Request, _: Exception) -> Response:
+        here = [r for r in routes if isinstance(r, Route) and r.matches(request.scope)[0] is not Match.NONE]
+        methods = sorted({method for route in here for method in route.methods or ()})
+        return Problem(405, headers={"Allow": ", ".join(methods)}).response()
+
+    return wrong_method
 
 
 async def _validation(_: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ MAX_LENGTH = 1600
 
 # phonenumbers finds a number within other text, spells letters as digits and drops an extension: the message would
 # go to a number that nobody wrote.
-_WRITTEN = re.compile(r"\+[0-9][0-9 ().\-/]*")
+_WRITTEN = re.compile(r"\+[0-9][0-9\s().\-/\u2010-\u2015]*")
 
 _FORM = "must be a phone number with its country code and without an extension, like +14155552671"
 

@@ -147,7 +147,8 @@ def running(run_dir: Path, env: Mapping[str, str] | None = None, *, root: Path =
     try:
         give_up_at = time.monotonic() + _START_SECONDS
         while not (run_dir / str(offset) / "env").exists():
-            assert process.poll() is None and time.monotonic() < give_up_at, (run_dir / "stack.log").read_text()
+            waiting = process.poll() is None and time.monotonic() < give_up_at
+            assert waiting, (run_dir / "stack.log").read_text()
             time.sleep(0.1)
         yield System(process, run_dir, offset)
     finally:

@@ -141,6 +141,6 @@ async def _quiet(stack: Stack, notification_id: str) -> None:
     await stack.ended(behind["id"])
 
     async def settled() -> bool:
-        return (await stack.read(notification_id))["status"] == "sent"
+        return bool((await stack.read(notification_id))["status"] == "sent")
 
     await until(settled)

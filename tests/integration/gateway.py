@@ -166,6 +166,16 @@ class Hark:
         return rows
 
 
+@asynccontextmanager
+async def nothing_done(hark: Hark) -> AsyncIterator[None]:
+    """The block leaves Firestore as it was and publishes nothing."""
+    before = await hark.documents()
+    hark.calls.taken()
+    yield
+    assert "Publish" not in hark.calls.taken()
+    assert await hark.documents() == before
+
+
 def client_of(gateway: Gateway) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(guarded(create_app(gateway)))
     return httpx.AsyncClient(transport=transport, base_url="http://gateway")

@@ -1,0 +1,144 @@
+"""A server on the loopback that says, byte for byte, what a test tells it to."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+Talk = Callable[[asyncio.StreamWriter], Awaitable[None]]
+"""What the server says once it is its turn."""
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+"""One whole connection."""
+
+DRIP_SECONDS = 0.05
+
+
+@dataclass
+class Server:
+    """A running server; `open` is its number of connections that the client still holds."""
+
+    port: int = 0
+    open: int = 0
+    connections: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+@asynccontextmanager
+async def serving(script: Script) -> AsyncIterator[Server]:
+    server = Server()
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server.open += 1
+        try:
+            await script(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # the client has left
+        finally:
+            server.open -= 1
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(converse(reader, writer))
+        server.connections.add(task)
+        task.add_done_callback(server.connections.discard)
+
+    listener = await asyncio.start_server(accept, "127.0.0.1", 0, limit=2**20)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listener.close()
+        left = list(server.connections)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+def say(data: bytes) -> Talk:
+    async def talk(writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+        await writer.drain()
+
+    return talk
+
+
+def drip(data: bytes) -> Talk:
+    """Say this, then a byte every 50 ms for ever: each read succeeds, and the answer never ends."""
+
+    async def talk(writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+        while True:
+            writer.write(b"1")
+            await writer.drain()
+            await asyncio.sleep(DRIP_SECONDS)
+
+    return talk
+
+
+def pour(data: bytes, unit: bytes) -> Talk:
+    """Say this, then the unit again and again, as fast as the client takes it."""
+    block = unit * (65536 // len(unit) or 1)
+
+    async def talk(writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+        while True:
+            writer.write(block)
+            await writer.drain()
+
+    return talk
+
+
+def http(talk: Talk) -> Script:
+    """Read one request, talk, close."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        await reader.readexactly(int(length[1]) if length else 0)
+        await talk(writer)
+
+    return script
+
+
+def answer(
+    status: int | str, body: bytes = b"", content_type: str = "application/json", headers: Mapping[str, str] | None = None
+) -> bytes:
+    """An HTTP answer with a correct length, whatever its status and body."""
+    all_headers = {"Content-Type": content_type, "Content-Length": str(len(body)), **(headers or {})}
+    lines = [f"HTTP/1.1 {status} Something", *(f"{name}: {value}" for name, value in all_headers.items())]
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+
+
+SMTP_REPLIES: Mapping[str, Talk] = {
+    "BANNER": say(b"220 scripted.test\r\n"),
+    "EHLO": say(b"250-scripted.test\r\n250 8BITMIME\r\n"),
+    "AUTH": say(b"235 2.7.0 welcome\r\n"),
+    "MAIL": say(b"250 2.1.0 ok\r\n"),
+    "RCPT": say(b"250 2.1.5 ok\r\n"),
+    "DATA": say(b"354 go on\r\n"),
+    "END": say(b"250 2.0.0 queued\r\n"),
+    "QUIT": say(b"221 bye\r\n"),
+}
+
+
+@dataclass
+class Smtp:
+    """An SMTP dialogue that keeps what it was told. `replies`: by command; BANNER is the first, END follows the mail."""
+
+    replies: Mapping[str, Talk] = field(default_factory=dict)
+    commands: list[bytes] = field(default_factory=list)
+    mail: bytes = b""
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        replies = {**SMTP_REPLIES, **self.replies}
+        await replies["BANNER"](writer)
+        while line := await reader.readline():
+            self.commands.append(line.rstrip(b"\r\n"))
+            command = line.split()[0].decode().upper()
+            await replies["EHLO" if command == "HELO" else command](writer)
+            if command == "DATA" and command not in self.replies:
+                self.mail = await reader.readuntil(b"\r\n.\r\n")
+                await replies["END"](writer)

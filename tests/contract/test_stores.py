@@ -1,0 +1,421 @@
+"""What every store promises (shared/store.py), in memory and on Firestore's emulator."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
+from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
+from shared.state import Write, decide, discarded, relayed, settle
+from shared.store import Store
+from tests.contract import stores
+from tests.fakes.clock import START
+from tests.fakes.records import POLICY, a_notification, accepted, queued_deliveries
+
+S = DeliveryStatus
+LATER = START + timedelta(days=1)
+UNICODE = "Zażółć gęślą jaźń 🦜 \u202eלום\u202c 漢字 \ue000 \U0010fffd"
+
+
+@pytest.fixture(params=["memory", "firestore"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    if request.param == "memory":
+        opened = stores.memory()
+    else:
+        opened = stores.firestore(request.getfixturevalue("firestore_host"))
+    async with opened as store:
+        yield store
+
+
+def claimed(delivery: Delivery, token: str = "mine") -> Delivery:
+    decision = decide(delivery, token, START, POLICY)
+    assert isinstance(decision, Write)
+    return decision.delivery
+
+
+def settled(delivery: Delivery, outcome: Outcome, at: datetime = START) -> Delivery:
+    attempt = Attempt(len(delivery.attempts) + 1, at, outcome, error=f"it was {outcome}", duration_ms=41)
+    return settle(delivery, [attempt], at, POLICY, provider="scripted", provider_message_id="m-1")
+
+
+def dead(delivery: Delivery, at: datetime) -> Delivery:
+    return relayed(replace(delivery, updated_at=None, created_at=at - POLICY.give_up), at, POLICY)
+
+
+async def written(store: Store, delivery: Delivery) -> Delivery:
+    return replace(delivery, version=await store.update(delivery))
+
+
+async def stored(store: Store, delivery: Delivery) -> Delivery:
+    loaded = await store.load(delivery.notification_id, delivery.channel)
+    assert loaded is not None
+    return loaded[1]
+
+
+async def test_what_was_created_can_be_read(store: Store) -> None:
+    notification = a_notification(channels=["sms", "email", "slack"], recipient="alice")
+    deliveries = await accepted(store, notification)
+    assert await store.notification(notification.id) == notification
+    assert await store.deliveries([notification]) == {notification.id: deliveries}, "in the order of their channels"
+    for delivery in deliveries:
+        assert await store.load(notification.id, delivery.channel) == (notification, delivery)
+
+
+async def test_what_is_not_there_is_none(store: Store) -> None:
+    notification = a_notification()
+    assert await store.notification(notification.id) is None
+    assert await store.load(notification.id, "email") is None
+    assert await store.deliveries([]) == {}
+    assert await store.deliveries([notification]) == {notification.id: []}
+    await accepted(store, notification)
+    assert await store.load(notification.id, "sms") is None
+
+
+async def test_the_same_id_cannot_be_created_twice(store: Store) -> None:
+    notification = a_notification()
+    (delivery,) = await accepted(store, notification)
+    another = replace(notification, message="another")
+    with pytest.raises(AlreadyExists):
+        await store.create(another, queued_deliveries(another))
+    assert await store.load(notification.id, "email") == (notification, delivery)
+
+
+async def test_create_writes_all_or_nothing(store: Store) -> None:
+    notification = a_notification(channels=["email"])
+    await accepted(store, notification)
+    wider = replace(notification, channels=("sms", "email"))
+    with pytest.raises(AlreadyExists):
+        await store.create(wider, queued_deliveries(wider))
+    assert await store.load(notification.id, "sms") is None
+
+
+async def test_of_many_creates_at_once_one_wins(store: Store) -> None:
+    notification = a_notification(channels=["email", "sms"])
+    creates = [store.create(notification, queued_deliveries(notification)) for _ in range(20)]
+    ended = await asyncio.gather(*creates, return_exceptions=True)
+    assert sum(isinstance(end, int) for end in ended) == 1
+    assert sum(isinstance(end, AlreadyExists) for end in ended) == 19
+
+
+async def test_an_update_is_read_back_whole(store: Store) -> None:
+    (delivery,) = await accepted(store, a_notification())
+    claim = await written(store, claimed(delivery))
+    assert await stored(store, delivery) == claim
+    retrying = await written(store, settled(claim, Outcome.RETRYABLE))
+    assert await stored(store, delivery) == retrying
+    again = await written(store, replace(retrying, attempts=(*retrying.attempts, Attempt(2, START, Outcome.UNKNOWN))))
+    assert await stored(store, delivery) == again
+
+
+async def test_an_update_needs_the_version_on_record(store: Store) -> None:
+    (delivery,) = await accepted(store, a_notification())
+    claim = await written(store, claimed(delivery))
+    with pytest.raises(Conflict):
+        await store.update(claimed(delivery, "another"))
+    assert await stored(store, delivery) == claim
+
+
+async def test_an_update_of_nothing_is_not_found(store: Store) -> None:
+    (delivery,) = queued_deliveries(a_notification())
+    with pytest.raises((NotFound, Conflict)):
+        await store.update(replace(delivery, version=1_767_323_045_678_901_000))
+    assert await store.load(delivery.notification_id, "email") is None
+
+
+async def test_an_update_without_a_version_is_a_mistake(store: Store) -> None:
+    (delivery,) = queued_deliveries(a_notification())
+    with pytest.raises(ValueError, match="version"):
+        await store.update(delivery)
+
+
+async def test_of_many_updates_from_one_version_exactly_one_wins(store: Store) -> None:
+    (delivery,) = await accepted(store, a_notification())
+    updates = [store.update(claimed(delivery, f"token-{n}")) for n in range(20)]
+    ended = await asyncio.gather(*updates, return_exceptions=True)
+    winners = [n for n, end in enumerate(ended) if isinstance(end, int)]
+    assert len(winners) == 1
+    assert sum(isinstance(end, Conflict) for end in ended) == 19
+    assert (await stored(store, delivery)).claim == f"token-{winners[0]}"
+
+
+async def test_an_update_leaves_what_was_written_once(store: Store) -> None:
+    notification = a_notification(recipient="alice")
+    (delivery,) = await accepted(store, notification)
+    known_from_a_message = Delivery(
+        notification.id, "email", "someone@example.com", START + timedelta(hours=1), version=delivery.version
+    )
+    await store.update(claimed(known_from_a_message))
+    now = await stored(store, delivery)
+    assert (now.address, now.recipient, now.shard) == (delivery.address, "alice", notification.shard)
+    assert (now.created_at, now.expire_at) == (notification.created_at, notification.expire_at)
+
+
+async def test_a_terminal_delivery_is_never_overdue(store: Store) -> None:
+    (delivery,) = await accepted(store, a_notification(shard=5))
+    assert len(await store.overdue(5, LATER, 10)) == 1
+    claim = await written(store, claimed(delivery))
+    assert len(await store.overdue(5, LATER, 10)) == 1
+    sent = await written(store, settled(claim, Outcome.ACCEPTED))
+    assert await store.overdue(5, LATER, 10) == []
+    now = await stored(store, delivery)
+    assert now == sent
+    assert (now.due_at, now.lease_until, now.claimed_at) == (None, None, None)
+
+
+async def test_update_all_says_of_each_whether_it_was_written(store: Store) -> None:
+    first, second, third = [(await accepted(store, a_notification()))[0] for _ in range(3)]
+    await store.update(claimed(second))
+    (missing,) = queued_deliveries(a_notification())
+    moved = [
+        relayed(d, LATER - timedelta(hours=1), POLICY)
+        for d in (first, second, replace(missing, version=1_767_323_045_678_901_000), third)
+    ]
+    assert list(await store.update_all(moved)) == [True, False, False, True]
+    assert (await stored(store, first)).relays == 1
+    assert (await stored(store, second)).claim == "mine"
+    assert list(await store.update_all([])) == []
+
+
+async def test_of_two_update_alls_at_once_each_delivery_goes_to_one(store: Store) -> None:
+    deliveries = [(await accepted(store, a_notification()))[0] for _ in range(30)]
+    moved = [relayed(d, START + timedelta(hours=1), POLICY) for d in deliveries]
+    mine, theirs = await asyncio.gather(store.update_all(moved), store.update_all(moved))
+    assert [a + b for a, b in zip(mine, theirs, strict=True)] == [1] * 30
+
+
+async def test_overdue_is_one_shards_longest_overdue_first(store: Store) -> None:
+    minutes = [7, 3, 9, 1, 5]
+    for shard in (4, 11):
+        for n in minutes:
+            await accepted(store, a_notification(created_at=START + timedelta(minutes=n), shard=shard))
+    found = await store.overdue(4, START + timedelta(minutes=7) + POLICY.grace, 10)
+    assert [(d.created_at - START) / timedelta(minutes=1) for d in found] == [1, 3, 5], "7 is due, not overdue"
+    assert {d.shard for d in found} == {4}
+    assert list(await store.overdue(4, LATER, 2)) == list(found[:2])
+    assert await store.overdue(5, LATER, 10) == []
+    assert await store.overdue(4, START, 10) == []
+
+
+async def test_an_overdue_delivery_can_be_updated_as_it_was_found(store: Store) -> None:
+    await accepted(store, a_notification(shard=4))
+    (found,) = await store.overdue(4, LATER, 10)
+    assert list(await store.update_all([relayed(found, START + timedelta(hours=1), POLICY)])) == [True]
+
+
+@pytest.fixture
+async def listed(store: Store) -> list[Notification]:
+    """Newest first: four of alice's, three of bob's, two of nobody's; some with two or three deliveries sent."""
+    notifications = []
+    for n, (recipient, channels, sent) in enumerate(
+        [
+            ("alice", ["email", "sms", "slack"], ["email", "sms", "slack"]),
+            ("bob", ["email", "sms"], ["email"]),
+            ("alice", ["email", "sms"], ["sms", "email"]),
+            (None, ["slack"], []),
+            ("alice", ["email"], []),
+            ("bob", ["email", "sms", "slack"], ["slack", "sms"]),
+            ("alice", ["email", "slack"], ["slack"]),
+            (None, ["email", "sms"], ["email", "sms"]),
+            ("bob", ["email"], []),
+        ]
+    ):
+        # Three at a time are created in the same microsecond.
+        created_at = START + timedelta(seconds=n // 3)
+        notification = a_notification(channels=channels, created_at=created_at, shard=n, recipient=recipient)
+        for delivery in await accepted(store, notification):
+            if delivery.channel in sent:
+                claim = await written(store, claimed(delivery))
+                await store.update(settled(claim, Outcome.ACCEPTED))
+        notifications.append(notification)
+    return sorted(notifications, key=lambda n: (n.created_at, n.id), reverse=True)
+
+
+async def has(store: Store, notification: Notification, status: DeliveryStatus) -> bool:
+    deliveries = (await store.deliveries([notification]))[notification.id]
+    return any(d.status is status for d in deliveries)
+
+
+@pytest.mark.parametrize("status", [None, S.SENT, S.QUEUED, S.DEAD])
+@pytest.mark.parametrize("recipient", [None, "alice", "nobody"])
+async def test_paging_gives_each_notification_once_newest_first(
+    store: Store, listed: list[Notification], recipient: str | None, status: DeliveryStatus | None
+) -> None:
+    expected = [
+        n
+        for n in listed
+        if recipient in {None, n.recipient} and (status is None or await has(store, n, status))
+    ]
+    for limit in (1, 2, 3, 4, 5, 50):
+        found: list[Notification] = []
+        after = None
+        while True:
+            page = await store.notifications(recipient=recipient, status=status, limit=limit, after=after)
+            assert len(page.items) == limit or page.next is None
+            found += page.items
+            after = page.next
+            if after is None:
+                break
+            assert len(found) < len(expected), "another page has something on it"
+        assert [n.id for n in found] == [n.id for n in expected], f"with a limit of {limit}"
+        assert found == expected
+
+
+@pytest.mark.parametrize("channel", [None, "sms", "fax"])
+async def test_paging_gives_each_dead_delivery_once_latest_first(store: Store, channel: str | None) -> None:
+    expected = []
+    for n in range(4):
+        notification = a_notification(channels=["email", "sms", "slack"], shard=n)
+        for i, delivery in enumerate(await accepted(store, notification)):
+            if delivery.channel == "slack":
+                continue
+            # Both channels of a notification, and both notifications of a pair, die in the same microsecond.
+            now_dead = await written(store, dead(delivery, START + timedelta(hours=n // 2)))
+            assert (now_dead.status, i < 2) == (S.DEAD, True)
+            expected.append(await stored(store, delivery))
+    expected.sort(key=lambda d: (d.dead_at or START, d.notification_id, d.channel), reverse=True)
+    expected = [d for d in expected if channel in {None, d.channel}]
+    for limit in (1, 2, 3, 4, 5, 50):
+        found: list[Delivery] = []
+        after = None
+        while True:
+            page = await store.dead(channel=channel, limit=limit, after=after)
+            found += page.items
+            after = page.next
+            if after is None:
+                break
+            assert len(page.items) == limit
+        assert found == expected, f"with a limit of {limit}"
+
+
+async def test_a_discarded_delivery_is_no_longer_listed_as_dead(store: Store) -> None:
+    (delivery,) = await accepted(store, a_notification())
+    now_dead = await written(store, dead(delivery, START))
+    assert len((await store.dead(channel=None, limit=5, after=None)).items) == 1
+    await store.update(discarded(now_dead, START))
+    assert (await store.dead(channel=None, limit=5, after=None)).items == []
+
+
+async def test_a_recipient_is_put_read_and_deleted(store: Store) -> None:
+    assert await store.recipient("alice") is None
+    put, new = await store.put_recipient("alice", {"email": "a@example.com"}, START)
+    assert (put.name, dict(put.addresses), put.created_at, put.updated_at, new) == (
+        "alice",
+        {"email": "a@example.com"},
+        START,
+        START,
+        True,
+    )
+    assert await store.recipient("alice") == put
+    await store.delete_recipient("alice")
+    assert await store.recipient("alice") is None
+
+
+async def test_a_replaced_recipient_keeps_its_created_at_and_no_old_address(store: Store) -> None:
+    await store.put_recipient("alice", {"email": "a@example.com", "sms": "+14155552671"}, START)
+    put, new = await store.put_recipient("alice", {"slack": "#ops"}, LATER)
+    assert (dict(put.addresses), put.created_at, put.updated_at, new) == ({"slack": "#ops"}, START, LATER, False)
+    assert await store.recipient("alice") == put
+
+
+async def test_of_many_puts_at_once_one_is_new(store: Store) -> None:
+    puts = [store.put_recipient("alice", {"email": f"{n}@example.com"}, START) for n in range(10)]
+    ended = await asyncio.gather(*puts)
+    assert sum(new for _, new in ended) == 1
+
+
+async def test_a_recipient_that_is_not_there_cannot_be_deleted(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.delete_recipient("alice")
+
+
+async def test_recipients_are_listed_by_name(store: Store) -> None:
+    names = ["bob", "alice", "Zoe", "al", "alice.b", "alice-b", "a_1", "10", "9"]
+    for name in names:
+        await store.put_recipient(name, {"email": "a@example.com"}, START)
+    for limit in (1, 2, 3, 4, 5, 50):
+        found: list[str] = []
+        while page := await store.recipients(limit=limit, after=found[-1] if found else None):
+            assert len(page) <= limit
+            found += [recipient.name for recipient in page]
+        assert found == sorted(names)
+
+
+async def test_any_text_survives(store: Store) -> None:
+    notification = replace(
+        a_notification(recipient="alice"),
+        message=UNICODE * 2_000,
+        subject="",
+        tags={"key with spaces and.dots`": UNICODE, "empty": ""},
+    )
+    await accepted(store, notification)
+    assert await store.notification(notification.id) == notification
+    addresses = {"email": f"{UNICODE}@example.com"}
+    await store.put_recipient("alice", addresses, START)
+    recipient = await store.recipient("alice")
+    assert recipient is not None
+    assert dict(recipient.addresses) == addresses
+
+
+@pytest.mark.parametrize("microsecond", [0, 1, 999_999])
+async def test_microseconds_survive(store: Store, microsecond: int) -> None:
+    at = START.replace(microsecond=microsecond)
+    notification = a_notification(created_at=at)
+    (delivery,) = await accepted(store, notification)
+    assert (await stored(store, delivery)).created_at == at
+    await store.update(settled(await written(store, claimed(delivery)), Outcome.RETRYABLE, at))
+    assert (await stored(store, delivery)).attempts[0].at == at
+
+
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    """A host:port where nobody listens."""
+    with closing(socket.socket()) as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{held.getsockname()[1]}"
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A host:port that takes connections and never says a word."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+CALLS: dict[str, Callable[[Store], object]] = {
+    "create": lambda store: store.create(a_notification(), []),
+    "update": lambda store: store.update(replace(queued_deliveries(a_notification())[0], version=1)),
+    "update_all": lambda store: store.update_all([replace(queued_deliveries(a_notification())[0], version=1)]),
+    "load": lambda store: store.load("n-1", "email"),
+    "overdue": lambda store: store.overdue(1, START, 1),
+    "recipient": lambda store: store.recipient("alice"),
+    "put_recipient": lambda store: store.put_recipient("alice", {}, START),
+    "delete_recipient": lambda store: store.delete_recipient("alice"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_an_unreachable_firestore_is_unavailable_at_once(refusing: str, call: str) -> None:
+    began = time.monotonic()
+    async with stores.firestore(refusing) as store:
+        with pytest.raises(StoreUnavailable):
+            await CALLS[call](store)  # type: ignore[misc]
+    assert time.monotonic() - began < 10
+
+
+async def test_a_silent_firestore_is_unavailable_when_the_time_is_up(
+    silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.firestore.rpc.WRITE_TIMEOUT", 0.3)
+    monkeypatch.setattr("shared.firestore.rpc.READ_TIMEOUT", 0.3)
+    async with stores.firestore(silent) as store:
+        for call in CALLS.values():
+            began = time.monotonic()
+            with pytest.raises(StoreUnavailable):
+                await call(store)  # type: ignore[misc]
+            assert time.monotonic() - began < 5

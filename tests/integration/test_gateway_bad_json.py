@@ -1,0 +1,151 @@
+"""Bodies that are no JSON, too large, too deep or no object: refused, with nothing written or published."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.integration.gateway import MINIMAL, Hark, nothing_done, problem
+
+POST = ("POST", "/v1/notifications")
+PUT = ("PUT", "/v1/recipients/alice")
+ROUTES = [POST, PUT]
+LIMIT = 256 * 1024
+DEEP = 10_000
+
+
+def with_message(raw: bytes) -> bytes:
+    return b'{"to": {"email": "a@example.com"}, "message": ' + raw + b"}"
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" \n",
+        b"hello",
+        b"to=a@example.com&message=Hi",
+        b"<message/>",
+        b"{",
+        json.dumps(MINIMAL).encode()[:-1],
+        json.dumps(MINIMAL).encode() + b"}",
+        json.dumps(MINIMAL).encode() * 2,
+        json.dumps(MINIMAL).encode("utf-16"),
+        b"\xef\xbb\xbf" + json.dumps(MINIMAL).encode(),
+        b"{'message': 'Hi'}",
+        b'{"message": "Hi",}',
+        b'{message: "Hi"}',
+        b'{"message": "Hi" /* why */}',
+        b"\x00",
+        b"\xff\xfe",
+        with_message(b'"a\nb"'),
+        with_message(b'"a\x00b"'),
+        with_message(b'"\\x41"'),
+        with_message(b'"\\ud800"'),
+        with_message(b'"\\udc00\\ud800"'),
+        with_message(b'"\\ud83d"'),
+        with_message(b'"\xed\xa0\x80"'),
+        with_message(b'"\xff"'),
+        with_message(b'"\xc0\xaf"'),
+        with_message(b"01"),
+        with_message(b"-"),
+        with_message(b"[" * DEEP + b"]" * DEEP),
+        with_message(b"[" * DEEP),
+        with_message(b'{"a":' * DEEP + b"1" + b"}" * DEEP),
+        b'{"message": "Hi", "to": ' + b'{"email":' * DEEP + b"1" + b"}" * DEEP + b"}",
+        b'{"message": "Hi", "addresses": ' + b'{"email":' * DEEP + b"1" + b"}" * DEEP + b"}",
+        b'{"unknown": ' + b"[" * DEEP + b"]" * DEEP + b"}",
+        b"[" * DEEP + b"]" * DEEP,
+    ],
+    ids=lambda body: repr(body[:40]) if isinstance(body, bytes) else None,
+)
+async def test_what_is_no_json_is_a_400_that_says_where(hark: Hark, route: tuple[str, str], body: bytes) -> None:
+    async with nothing_done(hark):
+        details = problem(await hark.client.request(*route, content=body), 400)
+    assert details["detail"].startswith("the body is not JSON")
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("body", ["[]", "[[]]", '"text"', "1", "1e400", "-0.5", "true", "null", "NaN", "-Infinity"])
+async def test_json_that_is_no_object_is_a_422(hark: Hark, route: tuple[str, str], body: str) -> None:
+    async with nothing_done(hark):
+        problem(await hark.client.request(*route, content=body), 422, "body")
+
+
+@pytest.mark.parametrize("number", ["1e400", "9" * 5000, "-" + "9" * 5000, "NaN", "Infinity", "-Infinity", "0.1e-9999"])
+async def test_a_number_of_any_size_is_no_text(hark: Hark, number: str) -> None:
+    async with nothing_done(hark):
+        problem(await hark.client.request(*POST, content=with_message(number.encode())), 422, "message")
+        body = b'{"addresses": {"email": ' + number.encode() + b"}}"
+        problem(await hark.client.request(*PUT, content=body), 422, "addresses.email")
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("size", [LIMIT + 1, 300 * 1024])
+async def test_a_body_over_the_limit_is_a_413_whether_its_length_is_declared_or_not(
+    hark: Hark, route: tuple[str, str], size: int
+) -> None:
+    body = with_message(b'"' + b"x" * size + b'"')[:size]
+    reads = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal reads
+        for start in range(0, len(body), 4096):
+            reads += 1
+            yield body[start : start + 4096]
+
+    async with nothing_done(hark):
+        problem(await hark.client.request(*route, content=body), 413)
+        problem(await hark.client.request(*route, content=chunks()), 413)
+        lie = {"Content-Length": "10"}
+        problem(await hark.client.request(*route, content=chunks(), headers=lie), 413)
+        for nonsense in (b"\xb2", b"-1", b"x", b"1" * 4000):
+            headers = [(b"Content-Length", nonsense)]
+            problem(await hark.client.request(*route, content=chunks(), headers=headers), 413)
+    assert reads > 0
+
+
+async def test_a_declared_length_over_the_limit_is_refused_before_the_body_is_read(hark: Hark) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        raise AssertionError("it was read")
+        yield b""
+
+    headers = {"Content-Length": str(LIMIT + 1)}
+    problem(await hark.client.request(*POST, content=never(), headers=headers), 413)
+
+
+async def test_a_body_at_the_limit_is_read_to_its_end(hark: Hark) -> None:
+    body = json.dumps(MINIMAL).encode()
+    answer = await hark.client.request(*POST, content=body + b" " * (LIMIT - len(body)))
+    assert answer.status_code == 202
+
+
+async def test_a_body_in_single_bytes_is_as_good_as_any(hark: Hark) -> None:
+    async def bytewise() -> AsyncIterator[bytes]:
+        for byte in json.dumps(MINIMAL).encode():
+            yield bytes([byte])
+
+    assert (await hark.client.request(*POST, content=bytewise())).status_code == 202
+
+
+async def test_of_a_name_that_stands_twice_the_last_counts(hark: Hark) -> None:
+    body = b'{"message": "first", "to": {"email": "a@example.com", "email": "b@example.com"}, "message": "last"}'
+    notification = (await hark.client.request(*POST, content=body)).json()
+    assert notification["message"] == "last"
+    assert [d["address"] for d in notification["deliveries"]] == ["b@example.com"]
+
+
+async def test_a_name_that_stands_twice_cannot_hide_a_wrong_value_behind_a_right_one(hark: Hark) -> None:
+    async with nothing_done(hark):
+        problem(await hark.client.request(*POST, content=with_message(b'"Hi", "message": 1')), 422, "message")
+
+
+async def test_tens_of_thousands_of_wrong_fields_make_a_short_answer(hark: Hark) -> None:
+    unknown = json.dumps({f"f{i}": 0 for i in range(20_000)})
+    tags = json.dumps({**MINIMAL, "tags": {f"f{i}": 0 for i in range(15_000)}})
+    async with nothing_done(hark):
+        for body in (unknown, tags):
+            answer = await hark.client.request(*POST, content=body)
+            assert len(problem(answer, 422)["errors"]) <= 20
+            assert len(answer.content) < 4000

@@ -1,0 +1,194 @@
+"""The same request again: one notification, whatever went wrong in between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.errors import StoreUnavailable
+from shared.model import Delivery, DeliveryStatus, Notification
+from tests.integration.gateway import BrokenPublisher, Hark, client_of, nothing_done, problem
+
+KEY = {"Idempotency-Key": "deploy-42"}
+
+
+@pytest.fixture
+async def broken(hark: Hark) -> AsyncIterator[BrokenPublisher]:
+    """The gateway's publisher, which publishes nothing until `broken` is False."""
+    publisher = BrokenPublisher(hark.gateway.publisher)
+    hark.gateway = replace(hark.gateway, publisher=publisher)
+    async with client_of(hark.gateway) as client:
+        hark.client = client
+        yield publisher
+
+
+def is_replayed(answer: httpx.Response) -> bool:
+    assert answer.status_code == 202, answer.text
+    return answer.headers.get("idempotent-replayed") == "true"
+
+
+async def test_the_same_key_and_body_give_the_same_notification(hark: Hark) -> None:
+    first = await hark.send(KEY, subject="Deploy")
+    again = await hark.send(KEY, subject="Deploy")
+    assert (is_replayed(first), is_replayed(again)) == (False, True)
+    assert again.json() == first.json()
+    assert again.headers["location"] == first.headers["location"]
+    assert await hark.documents("notifications") == 1
+
+
+async def test_a_body_is_the_same_however_its_json_is_spelt(hark: Hark) -> None:
+    first = await hark.client.post(
+        "/v1/notifications", headers=KEY, content=b'{"to": {"email": "a@example.com"}, "message": "Hi"}'
+    )
+    again = await hark.client.post(
+        "/v1/notifications",
+        headers=KEY,
+        content=b'{"tags":{},"message":"\\u0048i","channels":null,\n"to":{"email":"a@example.com"}}',
+    )
+    assert (is_replayed(first), is_replayed(again)) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"message": "Build 43 is live"},
+        {"subject": "Deploy"},
+        {"tags": {"team": "infra"}},
+        {"channels": ["email"]},
+        {"to": {"email": "b@example.com"}},
+        {"to": {"email": "a@example.com", "slack": "#ops"}},
+        {"to": None, "recipient": "alice"},
+        {"to": None, "recipient": "nobody"},
+    ],
+)
+async def test_a_key_that_was_used_for_another_body_is_refused(hark: Hark, other: dict[str, Any]) -> None:
+    await hark.client.put("/v1/recipients/alice", json={"addresses": {"email": "a@example.com"}})
+    await hark.send(KEY)
+    async with nothing_done(hark):
+        problem(await hark.send(KEY, **other), 422, "Idempotency-Key")
+
+
+async def test_other_keys_and_no_key_give_other_notifications(hark: Hark) -> None:
+    keys = [{"Idempotency-Key": key} for key in ("a", "A", "a!", "x" * 255, "\x21\x7e")]
+    answers = [await hark.send(headers) for headers in [*keys, None, None]]
+    assert not any(map(is_replayed, answers))
+    assert len({answer.json()["id"] for answer in answers}) == len(answers)
+
+
+async def test_fifty_at_once_with_one_key_make_one_notification(hark: Hark) -> None:
+    answers = await asyncio.gather(*(hark.send(KEY) for _ in range(50)))
+    assert [is_replayed(answer) for answer in answers].count(False) == 1
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert await hark.documents("notifications") == 1
+    assert await hark.documents("deliveries") == 1
+
+
+async def test_of_many_bodies_at_once_with_one_key_one_is_sent(hark: Hark) -> None:
+    answers = await asyncio.gather(*(hark.send(KEY, message=f"Build {n}") for n in range(10)))
+    assert sorted(answer.status_code for answer in answers) == [202] + [422] * 9
+    assert await hark.documents("notifications") == 1
+
+
+async def test_a_key_holds_after_its_recipient_was_deleted_or_changed(hark: Hark) -> None:
+    url = "/v1/recipients/alice"
+    await hark.client.put(url, json={"addresses": {"email": "a@example.com"}})
+    first = await hark.send(KEY, to=None, recipient="alice")
+
+    await hark.client.put(url, json={"addresses": {"sms": "+14155552671"}})
+    changed = await hark.send(KEY, to=None, recipient="alice")
+    await hark.client.delete(url)
+    deleted = await hark.send(KEY, to=None, recipient="alice")
+
+    assert is_replayed(changed)
+    assert is_replayed(deleted)
+    assert first.json() == changed.json() == deleted.json()
+
+
+async def test_a_replay_shows_how_far_the_deliveries_are_and_publishes_only_the_queued(hark: Hark) -> None:
+    to = {"email": "a@example.com", "sms": "+14155552671"}
+    first = await hark.send(KEY, to=to)
+    await hark.set(first.json()["id"], "email", DeliveryStatus.SENT)
+    hark.calls.taken()
+
+    again = await hark.send(KEY, to=to)
+
+    assert is_replayed(again)
+    assert [d["status"] for d in again.json()["deliveries"]] == ["sent", "queued"]
+    assert hark.calls.taken()["Publish"] == 1
+    assert len(await hark.published("sms", 2)) == 2
+
+
+async def test_what_could_not_be_published_stays_on_record_and_the_same_request_continues_it(
+    hark: Hark, broken: BrokenPublisher
+) -> None:
+    answer = await hark.send(KEY)
+
+    details = problem(answer, 503)
+    assert int(answer.headers["retry-after"]) > 0
+    assert await hark.documents() == 2
+    notification_id = (await hark.client.get("/v1/notifications")).json()["items"][0]["id"]
+    assert notification_id in details["detail"]
+    loaded = await hark.store.load(notification_id, "email")
+    assert loaded is not None
+    assert loaded[1].due_at is not None
+
+    broken.broken = False
+    again = await hark.send(KEY)
+
+    assert is_replayed(again)
+    assert again.json()["id"] == notification_id
+    (message,) = await hark.published("email")
+    assert message.notification_id == notification_id
+    assert message.content is not None
+    assert message.content.version == loaded[1].version
+    assert await hark.documents() == 2
+
+
+@pytest.mark.parametrize("headers", [None, KEY])
+async def test_a_commit_whose_answer_is_lost_makes_one_notification_and_is_no_replay(
+    hark: Hark, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str] | None
+) -> None:
+    create = hark.store.create
+    lost = [True]
+
+    async def unheard(notification: Notification, deliveries: Sequence[Delivery]) -> int:
+        version = await create(notification, deliveries)
+        if lost and lost.pop():
+            raise StoreUnavailable("a test")
+        return version
+
+    monkeypatch.setattr(hark.store, "create", unheard)
+    answer = await hark.send(headers)
+    assert not is_replayed(answer)
+    assert not lost
+    assert await hark.documents() == 2
+    (message,) = await hark.published("email")
+    assert message.content is not None
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [b""],
+        [b" "],
+        [b"x" * 256],
+        [b"x" * 10_000],
+        [b"two words"],
+        [b"tab\tbed"],
+        [b"nul\x00"],
+        [b"line\nfeed"],
+        [b"\x7f"],
+        ["ü".encode()],
+        ["ü".encode("latin-1")],
+        [b"a", b"b"],
+        [b"a", b"a"],
+    ],
+)
+async def test_a_bad_key_is_refused(hark: Hark, keys: list[bytes]) -> None:
+    body = b'{"to": {"email": "a@example.com"}, "message": "Hi"}'
+    headers = [(b"idempotency-key", key) for key in keys]
+    async with nothing_done(hark):
+        problem(await hark.client.post("/v1/notifications", content=body, headers=headers), 422, "Idempotency-Key")

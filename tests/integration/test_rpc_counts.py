@@ -1,0 +1,75 @@
+"""What a first-try delivery costs: RPCs counted between this process and the real emulators."""
+
+from typing import Any
+
+import pytest
+
+from shared.firestore import rpc
+from shared.firestore.store import FirestoreStore
+from shared.pipeline import Answer, Pipeline
+from shared.provider import Outgoing
+from tests.integration.gateway import POLICY, Calls, Hark
+
+TO = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}
+
+
+class Accepting:
+    name = "accepting"
+
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+
+    async def send(self, outgoing: Outgoing) -> str | None:
+        self.sent.append(outgoing)
+        return "m-1"
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.mark.parametrize("headers", [None, {"Idempotency-Key": "k"}])
+async def test_the_gateway_makes_one_commit_and_one_publish_a_channel_and_reads_nothing(
+    hark: Hark, headers: dict[str, str] | None
+) -> None:
+    assert (await hark.send(headers)).status_code == 202
+    assert hark.calls.taken() == {"Commit": 1, "Publish": 1}
+
+
+async def test_three_channels_take_one_commit_and_three_publishes(hark: Hark) -> None:
+    await hark.sent(to=TO)
+    assert hark.calls.taken() == {"Commit": 1, "Publish": 3}
+
+
+async def test_a_recipient_by_name_adds_the_one_read_of_it(hark: Hark) -> None:
+    await hark.client.put("/v1/recipients/alice", json={"addresses": TO})
+    hark.calls.taken()
+    await hark.sent(to=None, recipient="alice", channels=["email"])
+    assert hark.calls.taken() == {"BatchGetDocuments": 1, "Commit": 1, "Publish": 1}
+
+
+async def test_a_page_of_notifications_is_one_query_and_one_read_of_all_deliveries(hark: Hark) -> None:
+    for _ in range(3):
+        await hark.sent()
+    hark.calls.taken()
+    await hark.client.get("/v1/notifications")
+    assert hark.calls.taken() == {"RunQuery": 1, "BatchGetDocuments": 1}
+
+
+async def test_the_channel_function_makes_two_commits_and_reads_nothing(hark: Hark) -> None:
+    sent = await hark.sent(subject="Deploy")
+    (message,) = await hark.published("email")
+    calls, provider = Calls(), Accepting()
+    async with rpc.connect(hark.firestore, calls.interceptors) as channel:
+        store: Any = FirestoreStore(rpc.Rpc(channel, f"projects/{hark.project}/databases/(default)"))
+
+        assert await Pipeline(store, provider, POLICY).deliver(message) is Answer.ACK
+
+    assert calls.taken() == {"Commit": 2}
+    (outgoing,) = provider.sent
+    assert (outgoing.notification_id, outgoing.address) == (sent["id"], "a@example.com")
+    assert (outgoing.subject, outgoing.text) == ("Deploy", "Build 42 is live")
+    read = (await hark.client.get(f"/v1/notifications/{sent['id']}")).json()
+    (delivery,) = read["deliveries"]
+    assert (read["status"], delivery["status"], delivery["provider"]) == ("sent", "sent", "accepting")
+    assert delivery["provider_message_id"] == "m-1"
+    assert [(a["number"], a["outcome"]) for a in delivery["attempts"]] == [(1, "accepted")]
