@@ -7,6 +7,10 @@ import aiohttp
 from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
 
 ANSWER_LIMIT = 256 * 1024  # bytes; a provider's answer is a few hundred
+_LONGEST_PAUSE = 86_400.0  # seconds; what is longer is no time to plan with
+
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading an answer that is not the provider's can raise: wrong types, charsets, bytes, nesting."""
 
 
 class _BoundedResponse(aiohttp.ClientResponse):
@@ -24,10 +28,24 @@ class _BoundedResponse(aiohttp.ClientResponse):
         return self._body
 
 
-def session() -> aiohttp.ClientSession:
-    """A session without a time limit of its own (the pipeline sets one on each call), made in the running loop."""
+def session(provider: str) -> aiohttp.ClientSession:
+    """A session without a time limit of its own (the pipeline sets one on each call), made in the running loop.
+
+    It raises SendError instead of following a redirect: a POST that came back as a GET's 200 would look like
+    success, and the message and our token are for nobody else. Slack's SDK has no switch for that.
+    """
+
+    async def no_redirect(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        answer = await handler(request)
+        if 300 <= answer.status < 400:
+            answer.close()
+            raise of_status(provider, answer.status)
+        return answer
+
     return aiohttp.ClientSession(
-        response_class=_BoundedResponse, timeout=aiohttp.ClientTimeout(total=None, sock_connect=10)
+        response_class=_BoundedResponse,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+        middlewares=(no_redirect,),
     )
 
 
@@ -61,12 +79,12 @@ def of_client_error(provider: str, error: Exception) -> SendError:
 
 
 def seconds(retry_after: str | None) -> float | None:
-    """A Retry-After header's seconds; None for a missing, an unreadable or a negative one."""
+    """A Retry-After header's seconds, a day at most; None for a missing, an unreadable or a negative one."""
     try:
         value = float(retry_after or "")
     except ValueError:
         return None
-    return value if 0 <= value < float("inf") else None
+    return min(value, _LONGEST_PAUSE) if 0 <= value < float("inf") else None
 
 
 def header(headers: Mapping[str, str], name: str) -> str | None:

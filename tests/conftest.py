@@ -48,14 +48,14 @@ def _emulator(name: str) -> Iterator[str]:
 def fresh_loggers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Loggers as an unconfigured process has them, before and after each test.
 
-    A module's logger that is kept across tests would write to a stream that an earlier test has closed.
+    A logger that is kept would write to a stream that pytest has closed: each phase of a test has its own.
     """
     configure = structlog.configure
 
-    def without_cache(**options: Any) -> None:
-        configure(**options | {"cache_logger_on_first_use": False})
+    def anew_for_each_line(**options: Any) -> None:
+        configure(**options | {"cache_logger_on_first_use": False, "logger_factory": structlog.PrintLoggerFactory()})
 
-    monkeypatch.setattr(structlog, "configure", without_cache)
+    monkeypatch.setattr(structlog, "configure", anew_for_each_line)
     structlog.reset_defaults()
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level

@@ -20,9 +20,10 @@ from pydantic import EmailStr, SecretStr
 from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 from sendgrid.helpers.mail import CustomArg, Mail
+from sendgrid.helpers.mail.exceptions import ApiKeyIncludedException
 
 from functions.email.message import subject_of
-from shared.errors import Retryable, Unknown
+from shared.errors import Permanent, Retryable, Unknown
 from shared.http import ANSWER_LIMIT, header, of_status
 from shared.provider import Outgoing, Provider
 from shared.settings import Settings, load
@@ -49,7 +50,10 @@ class SendGridProvider:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sendgrid")
 
     async def send(self, outgoing: Outgoing) -> str | None:
-        mail = Mail(self._from, outgoing.address, subject_of(outgoing), plain_text_content=outgoing.text)
+        try:
+            mail = Mail(self._from, outgoing.address, subject_of(outgoing), plain_text_content=outgoing.text)
+        except ApiKeyIncludedException:
+            raise Permanent("SendGrid's SDK takes no text that begins like one of its API keys") from None
         mail.add_custom_arg(CustomArg("notification_id", outgoing.notification_id))
         call = _Call(outgoing.timeout)
         _CALL.set(call)
@@ -107,7 +111,11 @@ _CALL: ContextVar[_Call] = ContextVar("call")
 
 class _Response(http.client.HTTPResponse):
     def read(self, amt: int | None = None) -> bytes:
-        return super().read(ANSWER_LIMIT if amt is None else amt)
+        """The SDK reads once, without a limit, and closes nothing."""
+        try:
+            return super().read(ANSWER_LIMIT if amt is None else amt)
+        finally:
+            self.close()
 
 
 class _Connection(http.client.HTTPConnection):

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable
-from email.headerregistry import Address
+from email.header import Header
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP, SMTPUTF8, Policy
 from email.utils import formatdate
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +18,8 @@ from shared.settings import Settings, load
 
 _PORTS = {"smtp": 587, "smtps": 465}
 _CREDENTIALS = {530, 534, 535, 538}  # RFC 4954, 6
+_ADDRESS = re.compile(r"[^\s\x00-\x20\x7f()<>\[\]:;,@\\\"]+@[^\s\x00-\x20\x7f()<>\[\]:;,@\\\"]+")
+_PLAIN = re.compile(r"[ -~]{0,60}")
 _PACE = re.compile(r"^4\.7\.")  # RFC 3463: a policy's "not now", as greylisting and rate limits answer
 
 
@@ -68,7 +70,7 @@ class SmtpProvider:
             await client.rcpt(outgoing.address, encoding=encoding)
         except aiosmtplib.SMTPResponseException as refused:
             client.close()
-            raise _of_reply(refused) from None
+            raise _of_envelope_reply(refused) from None
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             client.close()
             raise Retryable(f"the mail server did not take the envelope ({type(error).__name__})") from None
@@ -86,13 +88,13 @@ class SmtpProvider:
         return str(mail["Message-ID"])
 
     def _mail(self, outgoing: Outgoing) -> EmailMessage:
-        mail = EmailMessage()
-        try:
-            mail["From"] = self._from
-            mail["To"] = Address(addr_spec=outgoing.address)
-            mail["Subject"] = subject_of(outgoing)
-        except ValueError:
-            raise Permanent("the subject or address makes no mail header") from None
+        if not _ADDRESS.fullmatch(outgoing.address):
+            raise Permanent("the address makes no mail header")
+        # 7 bits, because not every server offers 8BITMIME (RFC 6152).
+        mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
+        mail["From"] = self._from
+        mail["To"] = _Line("To", outgoing.address)
+        mail["Subject"] = _Line("Subject", _encoded(subject_of(outgoing)))
         mail["Date"] = formatdate()
         # The same id at each try: a mailbox that dedupes shows one, however often a lost answer made us send.
         mail["Message-ID"] = f"<{outgoing.notification_id}@{self._from.rpartition('@')[2]}>"
@@ -107,6 +109,40 @@ class SmtpProvider:
 def provider() -> Callable[[], Provider]:
     settings = load(SmtpSettings)
     return lambda: SmtpProvider(settings)
+
+
+class _Line(str):
+    """A header's value that goes out as it is.
+
+    The email package would parse it, decode each `=?…?=` in it and write what comes out, line breaks included: a
+    subject or an address could add headers of its own (Python 3.11.7).
+    """
+
+    def __new__(cls, name: str, value: str) -> "_Line":
+        line = super().__new__(cls, value)
+        line.name = name
+        return line
+
+    name: str
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+def _encoded(subject: str) -> str:
+    """The subject on one line, as encoded words (RFC 2047) unless it is short, plain and cannot be taken for one."""
+    line = " ".join(subject.splitlines())
+    if _PLAIN.fullmatch(line) and "=?" not in line:
+        return line
+    return Header(line, "utf-8", header_name="Subject").encode(linesep="\r\n")
+
+
+def _of_envelope_reply(refused: aiosmtplib.SMTPResponseException) -> SendError:
+    """The error of a reply before the mail: nothing has left, and a refusal but that of the recipient is about us."""
+    about_recipient = isinstance(refused, aiosmtplib.SMTPRecipientRefused) and 500 <= refused.code < 600
+    if about_recipient or 400 <= refused.code < 500:
+        return _of_reply(refused)
+    return Retryable(f"the mail server answered {refused.code} to the envelope", credentials=True)
 
 
 def _of_reply(refused: aiosmtplib.SMTPResponseException) -> SendError:

@@ -1,6 +1,6 @@
 """What both Slack providers make of a notification, and what Slack's error codes mean."""
 
-import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +8,7 @@ from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
 from shared.http import of_status
 
 _CREDENTIALS = "credentials"
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 ERRORS: Mapping[str, type[SendError] | str] = {
     # https://api.slack.com/methods/chat.postMessage#errors and
@@ -71,9 +72,10 @@ def metadata(notification_id: str) -> dict[str, Any]:
 
 def of_error(status: int, code: str | None, retry_after: float | None) -> SendError:
     """The error that Slack's answer means: by its code, or by the HTTP status where it gives none."""
-    if code is None or status == 429:
+    if code is None or status == 429 or not _CODE.fullmatch(code):
+        # What is no code may be a proxy's words, and those may repeat the address.
         return of_status("Slack", status, retry_after=None if retry_after is None else str(retry_after))
-    text = f"Slack answered {json.dumps(code[:64])}"
+    text = f'Slack answered "{code}"'
     kind = ERRORS.get(code)
     if kind is None:
         return Retryable(text) if status < 400 else of_status("Slack", status)

@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from functions.slack.message import escaped, metadata, of_error
 from shared.errors import Unknown
-from shared.http import of_client_error, seconds, session
+from shared.http import UNREADABLE, of_client_error, seconds, session
 from shared.provider import Outgoing, Provider
 from shared.settings import Settings, load
 
@@ -30,7 +30,7 @@ class SlackProvider:
     name = "slack"
 
     def __init__(self, settings: SlackSettings) -> None:
-        self._session = session()
+        self._session = session("Slack")
         self._client = AsyncWebClient(
             token=settings.slack_bot_token.get_secret_value(),
             base_url=settings.slack_base_url,
@@ -47,7 +47,7 @@ class SlackProvider:
             raise _of_answer(refused.response) from None
         except aiohttp.ClientError as error:
             raise of_client_error("Slack", error) from None
-        except (SlackClientError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (SlackClientError, OSError, *UNREADABLE) as error:
             raise Unknown(f"no readable answer from Slack ({type(error).__name__})") from None
         ts = answer.get("ts")
         if not isinstance(ts, str):

@@ -8,7 +8,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from functions.slack.message import escaped, metadata, of_error
 from shared.errors import Unknown
-from shared.http import header, of_client_error, seconds, session
+from shared.http import UNREADABLE, header, of_client_error, seconds, session
 from shared.provider import Outgoing, Provider
 from shared.settings import Settings, load
 
@@ -21,7 +21,7 @@ class WebhookProvider:
     name = "slack-webhook"
 
     def __init__(self, settings: WebhookSettings) -> None:
-        self._session = session()
+        self._session = session("Slack")
         self._client = AsyncWebhookClient(
             settings.slack_webhook_url.get_secret_value(), session=self._session, retry_handlers=[]
         )
@@ -33,11 +33,12 @@ class WebhookProvider:
             )
         except aiohttp.ClientError as error:
             raise of_client_error("Slack", error) from None
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (OSError, *UNREADABLE) as error:
             raise Unknown(f"no readable answer from Slack ({type(error).__name__})") from None
         if answer.status_code != 200:
             # The body is a bare code, or a proxy's page, which `of_error` goes by the status of.
-            code = answer.body if answer.body.replace("_", "").isalpha() else None
+            # Only a refusal has a code; any other 2xx is an answer we cannot read.
+            code = answer.body if answer.status_code >= 400 else None
             retry_after = seconds(header(answer.headers, "Retry-After"))
             raise of_error(answer.status_code, code, retry_after)
         if answer.body != "ok":

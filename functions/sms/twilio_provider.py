@@ -7,13 +7,13 @@ from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
-from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
 from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
-from shared.http import of_client_error, of_status, seconds, session
+from shared.http import UNREADABLE, of_client_error, of_status, seconds, session
 from shared.provider import Outgoing, Provider
 from shared.settings import Settings, load
 
@@ -76,11 +76,11 @@ class TwilioProvider:
         _NOTIFICATION_ID.set(outgoing.notification_id)
         try:
             message = await self._client.messages.create_async(to=outgoing.address, body=outgoing.text, **self._sender)
-        except TwilioRestException as refused:
+        except (TwilioRestException, TwilioServiceException) as refused:
             raise _of_code(refused) from None
         except aiohttp.ClientError as error:
             raise of_client_error("Twilio", error) from None
-        except (TwilioException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (TwilioException, OSError, *UNREADABLE) as error:
             # The SDK reads an answer that is not Twilio's with whatever error its parsing meets.
             raise Unknown(f"no readable answer from Twilio ({type(error).__name__})") from None
         if not isinstance(message.sid, str):
@@ -96,7 +96,10 @@ def provider() -> Callable[[], Provider]:
     return lambda: TwilioProvider(settings)
 
 
-def _of_code(refused: TwilioRestException) -> SendError:
+def _of_code(refused: TwilioRestException | TwilioServiceException) -> SendError:
+    """The newer shape (RFC 9457) takes even its status from the body, so it may be anything."""
+    if not isinstance(refused.status, int):
+        return Unknown("no readable answer from Twilio (its status is no number)")
     kind = CODES.get(refused.code) if isinstance(refused.code, int) else None
     text = f"Twilio answered {refused.status} ({refused.code})"
     if kind is None:
@@ -114,7 +117,7 @@ class _HttpClient(AsyncHttpClient):  # type: ignore[misc] # the SDK has no types
 
     def __init__(self) -> None:
         super().__init__(logging.getLogger(__name__), True, None)
-        self.session = session()
+        self.session = session("Twilio")
 
     async def request(  # noqa: PLR0913, PLR0917 - the SDK's signature
         self,
@@ -132,8 +135,11 @@ class _HttpClient(AsyncHttpClient):  # type: ignore[misc] # the SDK has no types
             url,
             params=params,
             data=data,
-            headers={**(headers or {}), "X-Hark-Notification-Id": _NOTIFICATION_ID.get()},
-            auth=aiohttp.BasicAuth(*auth) if auth else None,
+            headers={
+                **(headers or {}),
+                **({"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}),
+                "X-Hark-Notification-Id": _NOTIFICATION_ID.get(),
+            },
             allow_redirects=allow_redirects,
         ) as answer:
             if answer.status == 429:

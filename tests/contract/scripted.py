@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,15 +14,26 @@ Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 """One whole connection."""
 
 DRIP_SECONDS = 0.05
+_ESTABLISHED = 1  # linux/tcp.h
 
 
 @dataclass
 class Server:
-    """A running server; `open` is its number of connections that the client still holds."""
+    """A running server."""
 
     port: int = 0
-    open: int = 0
+    writers: set[asyncio.StreamWriter] = field(default_factory=set)
     connections: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def open(self) -> int:
+        """The connections that the client still holds: a server that is kept from writing hears of no end."""
+        states = [
+            writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+            for writer in self.writers
+            if not writer.is_closing()
+        ]
+        return states.count(_ESTABLISHED)
 
 
 @asynccontextmanager
@@ -29,13 +41,16 @@ async def serving(script: Script) -> AsyncIterator[Server]:
     server = Server()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server.open += 1
+        server.writers.add(writer)
         try:
             await script(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client has left
+        except asyncio.CancelledError:
+            writer.transport.abort()  # what is still to be written may never be taken
+            raise
         finally:
-            server.open -= 1
+            server.writers.discard(writer)
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
@@ -65,6 +80,10 @@ def say(data: bytes) -> Talk:
     return talk
 
 
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    raise ConnectionError
+
+
 def drip(data: bytes) -> Talk:
     """Say this, then a byte every 50 ms for ever: each read succeeds, and the answer never ends."""
 
@@ -87,6 +106,7 @@ def pour(data: bytes, unit: bytes) -> Talk:
         while True:
             writer.write(block)
             await writer.drain()
+            await asyncio.sleep(0)  # drain comes back at once while the client keeps up
 
     return talk
 
@@ -104,7 +124,10 @@ def http(talk: Talk) -> Script:
 
 
 def answer(
-    status: int | str, body: bytes = b"", content_type: str = "application/json", headers: Mapping[str, str] | None = None
+    status: int | str,
+    body: bytes = b"",
+    content_type: str = "application/json",
+    headers: Mapping[str, str] | None = None,
 ) -> bytes:
     """An HTTP answer with a correct length, whatever its status and body."""
     all_headers = {"Content-Type": content_type, "Content-Length": str(len(body)), **(headers or {})}
@@ -126,7 +149,7 @@ SMTP_REPLIES: Mapping[str, Talk] = {
 
 @dataclass
 class Smtp:
-    """An SMTP dialogue that keeps what it was told. `replies`: by command; BANNER is the first, END follows the mail."""
+    """An SMTP dialogue that keeps what it was told. `replies`: by command; BANNER comes first, END follows the mail."""
 
     replies: Mapping[str, Talk] = field(default_factory=dict)
     commands: list[bytes] = field(default_factory=list)

@@ -247,9 +247,7 @@ async def test_paging_gives_each_notification_once_newest_first(
     store: Store, listed: list[Notification], recipient: str | None, status: DeliveryStatus | None
 ) -> None:
     expected = [
-        n
-        for n in listed
-        if recipient in {None, n.recipient} and (status is None or await has(store, n, status))
+        n for n in listed if recipient in {None, n.recipient} and (status is None or await has(store, n, status))
     ]
     for limit in (1, 2, 3, 4, 5, 50):
         found: list[Notification] = []
@@ -271,12 +269,9 @@ async def test_paging_gives_each_dead_delivery_once_latest_first(store: Store, c
     expected = []
     for n in range(4):
         notification = a_notification(channels=["email", "sms", "slack"], shard=n)
-        for i, delivery in enumerate(await accepted(store, notification)):
-            if delivery.channel == "slack":
-                continue
+        for delivery in (await accepted(store, notification))[:2]:
             # Both channels of a notification, and both notifications of a pair, die in the same microsecond.
-            now_dead = await written(store, dead(delivery, START + timedelta(hours=n // 2)))
-            assert (now_dead.status, i < 2) == (S.DEAD, True)
+            await store.update(dead(delivery, START + timedelta(hours=n // 2)))
             expected.append(await stored(store, delivery))
     expected.sort(key=lambda d: (d.dead_at or START, d.notification_id, d.channel), reverse=True)
     expected = [d for d in expected if channel in {None, d.channel}]

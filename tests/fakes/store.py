@@ -63,9 +63,7 @@ class MemoryStore:
                 raise AlreadyExists(notification.id)
             version = next(self._versions)
             self._notifications[notification.id] = notification
-            self._deliveries |= {
-                key: replace(d, version=version) for key, d in zip(keys, deliveries, strict=True)
-            }
+            self._deliveries |= {key: replace(d, version=version) for key, d in zip(keys, deliveries, strict=True)}
             return version
 
     async def notification(self, notification_id: str) -> Notification | None:

@@ -6,7 +6,7 @@ import json
 import re
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -74,6 +74,23 @@ class _Stream(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc] # gr
 def _method(details: Any) -> str:
     method = details.method
     return str(method.decode() if isinstance(method, bytes) else method).rpartition("/")[2]
+
+
+class OnDemand:
+    """Provides the topics before the first message: most tests publish none."""
+
+    def __init__(self, publisher: Publisher, provide: Callable[[], Awaitable[None]]) -> None:
+        self._publisher = publisher
+        self._provide = provide
+        self._lock = asyncio.Lock()
+        self._provided = False
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        async with self._lock:
+            if not self._provided:
+                await self._provide()
+                self._provided = True
+        await self._publisher.publish(messages)
 
 
 class BrokenPublisher:
@@ -181,26 +198,32 @@ def client_of(gateway: Gateway) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://gateway")
 
 
+async def _provide(emulators: httpx.AsyncClient, host: str, project: str, name: str) -> None:
+    """A topic and a pull subscription of the same name."""
+    path = f"projects/{project}/topics/{name}"
+    (await emulators.put(f"http://{host}/v1/{path}", json={})).raise_for_status()
+    url = f"http://{host}/v1/projects/{project}/subscriptions/{name}"
+    (await emulators.put(url, json={"topic": path})).raise_for_status()
+
+
 @asynccontextmanager
 async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
-    """A gateway over the emulators at these hosts, in a new project with its topics and a pull subscription each."""
+    """A gateway over the emulators at these hosts, in a new project; each topic has a pull subscription."""
     project = f"test-{uuid.uuid4().hex[:12]}"
     calls = Calls()
     async with (
-        httpx.AsyncClient(timeout=30) as emulators,
+        httpx.AsyncClient(timeout=30, verify=False) as emulators,
         rpc.connect(firestore, calls.interceptors) as records,
         pubsub.connect(pubsub_host, calls.interceptors) as topics,
     ):
         channels = load_channels()
-        for name in map(topic, channels):
-            path = f"projects/{project}/topics/{name}"
-            url = f"http://{pubsub_host}/v1"
-            (await emulators.put(f"{url}/{path}", json={})).raise_for_status()
-            subscription = f"{url}/projects/{project}/subscriptions/{name}"
-            (await emulators.put(subscription, json={"topic": path})).raise_for_status()
+
+        async def provide() -> None:
+            await asyncio.gather(*(_provide(emulators, pubsub_host, project, topic(name)) for name in channels))
+
         gateway = Gateway(
             store=FirestoreStore(rpc.Rpc(records, f"projects/{project}/databases/(default)")),
-            publisher=PubsubPublisher(topics, project),
+            publisher=OnDemand(PubsubPublisher(topics, project), provide),
             channels=channels,
             policy=POLICY,
             retention=timedelta(days=30),

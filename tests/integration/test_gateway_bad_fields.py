@@ -1,14 +1,25 @@
 """Notifications with wrong fields: each answer names the field, and nothing is written or published."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from tests.integration.gateway import Hark, nothing_done, problem
+from tests.integration.gateway import Hark, hark_on, nothing_done, problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LINE_BREAKS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
 CONTROLS = ["\x00", "\x01", "\x07", "\x08", "\x0e", "\x1b", "\x1f", "\x7f", "\x80", "\x9b", "\x9f"]
 NO_TEXT: list[Any] = [1, 1.5, True, [], ["x"], {}, {"x": "y"}]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hark(firestore_host: str, pubsub_host: str) -> AsyncIterator[Hark]:
+    """One for all tests here, since they leave it as it was."""
+    async with hark_on(firestore_host, pubsub_host) as hark:
+        yield hark
 
 
 async def refused(hark: Hark, body: dict[str, Any], *fields: str) -> str:
@@ -72,7 +83,7 @@ async def test_a_text_of_another_type_is_refused(hark: Hark, field: str, value: 
         ({"tags": {"____": "x"}}, ["tags.____"]),
         ({"subject": "x" * 256}, ["subject"]),
         ({"unknown": 1}, ["unknown"]),
-        ({"unknown": None, "Message": "Hi", "__proto__": {}}, ["__proto__"] + ["Message"]),
+        ({"unknown": "", "Message": "Hi", "__proto__": {}}, ["unknown", "Message", "__proto__"]),
         ({"path": 1, "query": 1, "header": 1}, ["path", "query", "header"]),
         ({"id": "6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4", "status": "sent"}, ["id", "status"]),
         ({"message": None}, ["message"]),
@@ -113,36 +124,108 @@ async def test_an_unknown_channel_is_answered_with_those_there_are(hark: Hark) -
         assert error["message"].endswith("email, sms, slack")
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["a", "a@", "@example.com", "a@localhost", "a@b@example.com", "a b@example.com", "a@exa mple.com", "a..b@example.com",
-     "Alice <a@example.com>", "<a@example.com>", "mailto:a@example.com", '"a"@example.com', "a@[127.0.0.1]", "a@-x.com",
-     "a@example.com,b@example.com", "a@example.com;b@example.com", "a@example.com\nBcc: b@example.com", "a@example.com\r\n",
-     "a@example.com\n", "a\x00@example.com", "a@example.com\u2028", "a@example..com", "a@example.com.", "x" * 65 + "@example.com",
-     "a@" + "x" * 64 + ".com", "a@" + "x." * 150 + "com", "x" * 321, " ", "#ops", "+14155552671"],
-)  # fmt: skip
-async def test_a_wrong_email_address_is_refused(hark: Hark, address: str) -> None:
-    await refused(hark, {"to": {"email": address}}, "to.email")
+EMAILS = [
+    "a",
+    "a@",
+    "@example.com",
+    "a@localhost",
+    "a@b@example.com",
+    "a b@example.com",
+    "a@exa mple.com",
+    "a..b@example.com",
+    "Alice <a@example.com>",
+    "<a@example.com>",
+    "mailto:a@example.com",
+    '"a"@example.com',
+    "a@[127.0.0.1]",
+    "a@-x.com",
+    "a@example.com,b@example.com",
+    "a@example.com;b@example.com",
+    "a@example.com\nBcc: b@example.com",
+    "a@example.com\r\n",
+    "a@example.com\n",
+    "a\x00@example.com",
+    "a@example.com\u2028",
+    "a@example..com",
+    "a@example.com.",
+    "x" * 65 + "@example.com",
+    "a@" + "x" * 64 + ".com",
+    "a@" + "x." * 150 + "com",
+    "x" * 321,
+    " ",
+    "#ops",
+    "+14155552671",
+]
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["415 555 2671", "004915112345678", "+", "+1", "+1415555267", "+141555526711111111", "+999123456789", "++14155552671",
-     "+14155552671 x123", "+14155552671;ext=5", "tel:+14155552671", "call +14155552671", "+1-800-FLOWERS", "abc+14155552671",
-     "+14155552671,+14155552672", "+14155552671\n", "+1415\r\n5552671", "+14155552671\x00", "+1415555267\u0661", "a@example.com",
-     " ", "+1e10", "+" + "1" * 300, "+<script>", "whatsapp:+14155552671"],
-)  # fmt: skip
-async def test_a_wrong_phone_number_is_refused(hark: Hark, address: str) -> None:
-    await refused(hark, {"to": {"sms": address}}, "to.sms")
+async def test_a_wrong_email_address_is_refused(hark: Hark) -> None:
+    for address in EMAILS:
+        await refused(hark, {"to": {"email": address}}, "to.email")
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["ops", "#", "# ops", "#a b", "##ops", "#ops,#dev", "@bob", "c0123abcd", "C", "C0", "X0123ABCD", "<#C0123ABCD>", "<!channel>",
-     "#" + "x" * 81, "#ops\n", "#o\nps", "C0123ABCD\r\n", "#ops\x00", "#\u0130", "C0123ABCD/../x", "https://slack.com/x", " "],
-)  # fmt: skip
-async def test_a_wrong_slack_address_is_refused(hark: Hark, address: str) -> None:
-    await refused(hark, {"to": {"slack": address}}, "to.slack")
+PHONES = [
+    "415 555 2671",
+    "004915112345678",
+    "+",
+    "+1",
+    "+1415555267",
+    "+141555526711111111",
+    "+999123456789",
+    "++14155552671",
+    "+14155552671 x123",
+    "+14155552671;ext=5",
+    "tel:+14155552671",
+    "call +14155552671",
+    "+1-800-FLOWERS",
+    "abc+14155552671",
+    "+14155552671,+14155552672",
+    "+14155552671\n",
+    "+1415\r\n5552671",
+    "+14155552671\x00",
+    "+1415555267\u0661",
+    "a@example.com",
+    " ",
+    "+1e10",
+    "+" + "1" * 300,
+    "+<script>",
+    "whatsapp:+14155552671",
+]
+
+
+async def test_a_wrong_phone_number_is_refused(hark: Hark) -> None:
+    for address in PHONES:
+        await refused(hark, {"to": {"sms": address}}, "to.sms")
+
+
+SLACKS = [
+    "ops",
+    "#",
+    "# ops",
+    "#a b",
+    "##ops",
+    "#ops,#dev",
+    "@bob",
+    "c0123abcd",
+    "C",
+    "C0",
+    "X0123ABCD",
+    "<#C0123ABCD>",
+    "<!channel>",
+    "#" + "x" * 81,
+    "#ops\n",
+    "#o\nps",
+    "C0123ABCD\r\n",
+    "#ops\x00",
+    "#\u0130",
+    "C0123ABCD/../x",
+    "https://slack.com/x",
+    " ",
+]
+
+
+async def test_a_wrong_slack_address_is_refused(hark: Hark) -> None:
+    for address in SLACKS:
+        await refused(hark, {"to": {"slack": address}}, "to.slack")
 
 
 @pytest.mark.parametrize("message", ["", " ", "\n", " \t\r\n ", "\u2003\u00a0", "\u2028\x85"])
@@ -157,9 +240,9 @@ async def test_a_message_too_long_for_one_of_its_channels_is_refused_for_all(har
 
 
 @pytest.mark.parametrize("end", LINE_BREAKS)
-@pytest.mark.parametrize("text", ["a{}b", "{}", "a{}"])
-async def test_a_subject_of_more_than_one_line_is_refused(hark: Hark, end: str, text: str) -> None:
-    assert await refused(hark, {"subject": text.format(end)}, "subject") == "must not contain line breaks"
+async def test_a_subject_of_more_than_one_line_is_refused(hark: Hark, end: str) -> None:
+    for text in (f"a{end}b", f"a{end}", end):
+        assert await refused(hark, {"subject": text}, "subject") == "must not contain line breaks"
 
 
 @pytest.mark.parametrize("control", CONTROLS)

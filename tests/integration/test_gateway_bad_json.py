@@ -4,8 +4,11 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
-from tests.integration.gateway import MINIMAL, Hark, nothing_done, problem
+from tests.integration.gateway import MINIMAL, Hark, hark_on, nothing_done, problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 POST = ("POST", "/v1/notifications")
 PUT = ("PUT", "/v1/recipients/alice")
@@ -14,11 +17,17 @@ LIMIT = 256 * 1024
 DEEP = 10_000
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hark(firestore_host: str, pubsub_host: str) -> AsyncIterator[Hark]:
+    """One for all tests here, since they leave it as it was."""
+    async with hark_on(firestore_host, pubsub_host) as hark:
+        yield hark
+
+
 def with_message(raw: bytes) -> bytes:
     return b'{"to": {"email": "a@example.com"}, "message": ' + raw + b"}"
 
 
-@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize(
     "body",
     [
@@ -50,6 +59,7 @@ def with_message(raw: bytes) -> bytes:
         with_message(b'"\xc0\xaf"'),
         with_message(b"01"),
         with_message(b"-"),
+        with_message(b"9" * 5000),
         with_message(b"[" * DEEP + b"]" * DEEP),
         with_message(b"[" * DEEP),
         with_message(b'{"a":' * DEEP + b"1" + b"}" * DEEP),
@@ -60,20 +70,21 @@ def with_message(raw: bytes) -> bytes:
     ],
     ids=lambda body: repr(body[:40]) if isinstance(body, bytes) else None,
 )
-async def test_what_is_no_json_is_a_400_that_says_where(hark: Hark, route: tuple[str, str], body: bytes) -> None:
+async def test_what_is_no_json_is_a_400_that_says_where(hark: Hark, body: bytes) -> None:
     async with nothing_done(hark):
-        details = problem(await hark.client.request(*route, content=body), 400)
-    assert details["detail"].startswith("the body is not JSON")
+        for route in ROUTES:
+            details = problem(await hark.client.request(*route, content=body), 400)
+            assert details["detail"].startswith("the body is not JSON: ")
 
 
-@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("body", ["[]", "[[]]", '"text"', "1", "1e400", "-0.5", "true", "null", "NaN", "-Infinity"])
-async def test_json_that_is_no_object_is_a_422(hark: Hark, route: tuple[str, str], body: str) -> None:
+async def test_json_that_is_no_object_is_a_422(hark: Hark, body: str) -> None:
     async with nothing_done(hark):
-        problem(await hark.client.request(*route, content=body), 422, "body")
+        for route in ROUTES:
+            problem(await hark.client.request(*route, content=body), 422, "body")
 
 
-@pytest.mark.parametrize("number", ["1e400", "9" * 5000, "-" + "9" * 5000, "NaN", "Infinity", "-Infinity", "0.1e-9999"])
+@pytest.mark.parametrize("number", ["1e400", "9" * 4000, "-" + "9" * 4000, "NaN", "Infinity", "-Infinity", "0.1e-9999"])
 async def test_a_number_of_any_size_is_no_text(hark: Hark, number: str) -> None:
     async with nothing_done(hark):
         problem(await hark.client.request(*POST, content=with_message(number.encode())), 422, "message")

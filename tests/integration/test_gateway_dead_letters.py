@@ -1,6 +1,7 @@
 """Listing, replaying and discarding dead deliveries over HTTP."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -81,10 +82,8 @@ async def test_a_replay_queues_the_delivery_again_publishes_it_and_keeps_its_att
 
 async def test_a_replay_is_left_to_the_relay_when_it_cannot_be_published(hark: Hark) -> None:
     notification_id = await hark.dead()
-    hark.gateway = type(hark.gateway)(
-        hark.store, BrokenPublisher(hark.gateway.publisher), hark.gateway.channels, hark.gateway.policy, timedelta(days=1)
-    )  # fmt: skip
-    async with client_of(hark.gateway) as client:
+    broken = BrokenPublisher(hark.gateway.publisher)
+    async with client_of(replace(hark.gateway, publisher=broken)) as client:
         answer = await client.post(f"/v1/dead-letters/{notification_id}/email/replay")
     assert answer.status_code == 202
     loaded = await hark.store.load(notification_id, "email")

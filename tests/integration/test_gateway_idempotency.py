@@ -27,7 +27,7 @@ async def broken(hark: Hark) -> AsyncIterator[BrokenPublisher]:
 
 def is_replayed(answer: httpx.Response) -> bool:
     assert answer.status_code == 202, answer.text
-    return answer.headers.get("idempotent-replayed") == "true"
+    return bool(answer.headers.get("idempotent-replayed") == "true")
 
 
 async def test_the_same_key_and_body_give_the_same_notification(hark: Hark) -> None:

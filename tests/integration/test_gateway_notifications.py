@@ -12,7 +12,7 @@ from shared.model import Attempt, DeliveryStatus, Outcome
 from tests.integration.gateway import Hark, declared, problem
 
 TO = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}
-FULL = {"to": TO, "channels": ["slack", "email"], "subject": "Deploy", "tags": {"team": "infra"}}
+FULL: dict[str, Any] = {"to": TO, "channels": ["slack", "email"], "subject": "Deploy", "tags": {"team": "infra"}}
 SUCCESS = {DeliveryStatus.SENT, DeliveryStatus.DELIVERED}
 PENDING = {DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.RETRYING, DeliveryStatus.DEFERRED}
 

@@ -156,7 +156,10 @@ TOO_MANY = {f"c{i}": "a@example.com" for i in range(21)}
         ({"addresses": {"email": ""}}, ["addresses.email"]),
         ({"addresses": {"email": "x" * 321}}, ["addresses.email"]),
         ({"addresses": {"email": "nobody"}}, ["addresses.email"]),
-        ({"addresses": {"email": "nobody", "sms": "12", "slack": "?"}}, [f"addresses.{c}" for c in ("email", "sms", "slack")]),
+        (
+            {"addresses": {"email": "nobody", "sms": "12", "slack": "?"}},
+            [f"addresses.{c}" for c in ("email", "sms", "slack")],
+        ),
         ({"addresses": {"fax": "1"}}, ["addresses.fax"]),
         ({"addresses": {"": "a@example.com"}}, ["addresses."]),
         ({"addresses": {"__x__": "a@example.com"}}, ["addresses.__x__"]),
@@ -173,7 +176,7 @@ TOO_MANY = {f"c{i}": "a@example.com" for i in range(21)}
         (1, ["body"]),
         (True, ["body"]),
     ],
-)  # fmt: skip
+)
 async def test_a_bad_body_names_its_fields_and_changes_nothing(hark: Hark, body: Any, fields: list[str]) -> None:
     before = (await hark.client.put("/v1/recipients/alice", json=EMAIL)).json()
     content = json.dumps(body)

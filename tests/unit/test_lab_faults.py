@@ -72,7 +72,7 @@ def test_a_count_goes_down_only_when_the_fault_strikes() -> None:
         ({"channel": "sms\n"}, "channel"),
         ({"channel": ["sms"]}, "channel"),
         ({"mode": "500"}, "mode"),
-        ({"mode": 503}, "mode"),
+        ({"mode": 500}, "mode"),
         ({"mode": ["503"]}, "mode"),
         ({"rate": 1.1}, "rate"),
         ({"rate": -0.1}, "rate"),

@@ -1,7 +1,7 @@
 """The state machine: whatever happens to a delivery, in whatever order, follows the drawing in shared/state.py."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -156,7 +156,9 @@ class Life:
 def attempts(delivery: Delivery, outcomes: list[Outcome]) -> list[Attempt]:
     """Those of one claim: only throttles are waited out, so only the last may be anything else."""
     numbers = range(len(delivery.attempts) + 1, len(delivery.attempts) + 1 + len(outcomes))
-    return [Attempt(n, START, o, None if o is Outcome.ACCEPTED else str(o)) for n, o in zip(numbers, outcomes, strict=True)]
+    return [
+        Attempt(n, START, o, None if o is Outcome.ACCEPTED else str(o)) for n, o in zip(numbers, outcomes, strict=True)
+    ]
 
 
 def tries(delivery: Delivery) -> int:
@@ -234,6 +236,17 @@ def test_throttling_alone_uses_up_no_attempt(policy: Policy, times: int, jitter:
     assert life.delivery.status is S.SENDING
 
 
+@given(policies(), st.integers(1, 20))
+def test_throttling_leaves_every_try_to_failures(policy: Policy, throttles: int) -> None:
+    policy = replace(policy, max_attempts=policy.max_attempts + 1)
+    claimed = in_state(S.SENDING)
+    made = attempts(claimed, [Outcome.THROTTLED] * throttles + [Outcome.RETRYABLE])
+    after = settle(claimed, made, START, policy, provider="p")
+    assert after.status is S.RETRYING
+    assert after.next_try_at is not None
+    assert after.next_try_at - START <= policy.retry_base, "the pause of a first failure"
+
+
 @given(policies(), st.none() | seconds)
 def test_throttling_ends_after_a_day(policy: Policy, retry_after: timedelta | None) -> None:
     life = Life(policy)
@@ -266,9 +279,7 @@ def test_the_pause_before_the_next_try_doubles_up_to_the_cap(policy: Policy, n: 
     policy = replace(policy, max_attempts=6)
     claimed = replace(in_state(S.SENDING), attempts=())
     claimed = replace(claimed, attempts=tuple(attempts(claimed, [Outcome.RETRYABLE] * (n - 1))))
-    after = settle(
-        claimed, attempts(claimed, [Outcome.RETRYABLE]), START, policy, provider="p", jitter=jitter
-    )
+    after = settle(claimed, attempts(claimed, [Outcome.RETRYABLE]), START, policy, provider="p", jitter=jitter)
     assert after.next_try_at is not None
     full = min(policy.retry_base * 2 ** (n - 1), policy.retry_cap)
     rounding = timedelta(microseconds=1)
@@ -309,9 +320,6 @@ def test_the_relay_comes_back_twice_as_late_each_time_up_to_an_hour(
         delivery, now = after, after.due_at
 
 
-IN_24_HOURS = START + timedelta(hours=24)
-
-
 @pytest.mark.parametrize(
     ("delivery", "since"),
     [
@@ -324,8 +332,7 @@ IN_24_HOURS = START + timedelta(hours=24)
     ],
     ids=["queued", "retrying", "deferred far in the future", "sending", "without a change", "replayed"],
 )
-def test_what_nobody_took_for_a_day_dies(delivery: Delivery, since: object) -> None:
-    assert isinstance(since, type(START))
+def test_what_nobody_took_for_a_day_dies(delivery: Delivery, since: datetime) -> None:
     day = timedelta(hours=24)
     still = relayed(delivery, since + day - timedelta(microseconds=1), POLICY)
     assert (still.status, still.attempts) == (delivery.status, ())

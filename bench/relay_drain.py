@@ -1,0 +1,61 @@
+"""How many overdue deliveries a second the relay drains, on the emulators: `python -m bench.relay_drain [count]`.
+
+Needs PUBSUB_EMULATOR_HOST and FIRESTORE_EMULATOR_HOST (`make run` writes both into .run/env); uses a project of its own.
+"""
+
+import asyncio
+import os
+import sys
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+
+from functions.relay.relay import Relay
+from shared import pubsub
+from shared.channels import channel_names, topic
+from shared.firestore import rpc
+from shared.firestore.store import FirestoreStore
+from shared.model import Notification
+from shared.pubsub import PubsubPublisher
+from shared.settings import CoreSettings
+from shared.state import queued
+from shared.store import SHARDS
+
+
+async def main(count: int) -> None:
+    project = f"bench-{uuid.uuid4().hex[:12]}"
+    pubsub_host, firestore_host = os.environ["PUBSUB_EMULATOR_HOST"], os.environ["FIRESTORE_EMULATOR_HOST"]
+    async with aiohttp.ClientSession() as http:
+        for channel in channel_names():
+            await http.put(f"http://{pubsub_host}/v1/projects/{project}/topics/{topic(channel)}", json={})
+    channel = rpc.connect(firestore_host)
+    store = FirestoreStore(rpc.Rpc(channel, f"projects/{project}/databases/(default)", emulated=True))
+    policy = CoreSettings(google_cloud_project=project).policy()
+    publisher = PubsubPublisher(pubsub.connect(pubsub_host), project)
+    created = datetime.now(UTC) - timedelta(minutes=10)
+    names = channel_names()
+
+    async def store_one(n: int) -> None:
+        notification = Notification(
+            id=str(uuid.uuid4()),
+            channels=(names[n % len(names)],),
+            message="overdue",
+            created_at=created,
+            expire_at=created + timedelta(days=1),
+            fingerprint="",
+            shard=n % SHARDS,
+        )
+        await store.create(notification, [queued(notification, notification.channels[0], "nobody", policy)])
+
+    for start in range(0, count, 100):
+        await asyncio.gather(*(store_one(n) for n in range(start, min(start + 100, count))))
+    began = time.monotonic()
+    swept = await Relay(store, publisher, policy).sweep()
+    seconds = time.monotonic() - began
+    print(f"{swept.published} of {count} published in {seconds:.2f} s: {swept.published / seconds:.0f} a second")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5000))

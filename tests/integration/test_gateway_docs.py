@@ -1,0 +1,173 @@
+"""What the gateway says of itself: channels, health, OpenAPI and its page."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from functions.gateway.problems import MEDIA_TYPE
+from functions.gateway.schemas import ChannelsJson
+from tests.integration.gateway import Hark, declared
+
+ROUTES = {
+    ("post", "/v1/notifications"): {"202", "400", "413", "422", "503"},
+    ("get", "/v1/notifications"): {"200", "422", "503"},
+    ("get", "/v1/notifications/{notification_id}"): {"200", "404", "503"},
+    ("put", "/v1/recipients/{name}"): {"200", "201", "400", "413", "422", "503"},
+    ("get", "/v1/recipients/{name}"): {"200", "404", "422", "503"},
+    ("get", "/v1/recipients"): {"200", "422", "503"},
+    ("delete", "/v1/recipients/{name}"): {"204", "404", "422", "503"},
+    ("get", "/v1/dead-letters"): {"200", "422", "503"},
+    ("post", "/v1/dead-letters/{notification_id}/{channel}/replay"): {"202", "404", "409", "503"},
+    ("delete", "/v1/dead-letters/{notification_id}/{channel}"): {"204", "404", "409", "503"},
+    ("get", "/v1/channels"): {"200"},
+    ("get", "/healthz"): {"200"},
+}
+QUERIES = {
+    "/v1/notifications": {"recipient", "status", "limit", "cursor"},
+    "/v1/recipients": {"limit", "cursor"},
+    "/v1/dead-letters": {"channel", "limit", "cursor"},
+}
+
+
+@pytest.fixture
+async def openapi(hark: Hark) -> Any:
+    answer = await hark.client.get("/openapi.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    return answer.json()
+
+
+def within(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from within(item)
+
+
+async def test_the_channels_are_listed_with_what_they_take(hark: Hark) -> None:
+    answer = await hark.client.get("/v1/channels")
+    assert answer.status_code == 200
+    items = declared(ChannelsJson, answer)["items"]
+    assert [item["name"] for item in items] == ["email", "sms", "slack"]
+    assert {item["name"]: item["max_length"] for item in items} == {"email": 100_000, "sms": 1600, "slack": 40_000}
+    assert all(item["address"] for item in items)
+
+
+async def test_health_asks_nothing_of_others(hark: Hark) -> None:
+    assert (await hark.client.get("/healthz")).status_code == 200
+    assert hark.calls.taken() == {}
+
+
+async def test_openapi_has_each_route_and_each_answer(openapi: Any) -> None:
+    assert re.fullmatch(r"3\.1\.\d+", openapi["openapi"])
+    assert openapi["info"]["title"]
+    assert openapi["info"]["version"]
+    said = {
+        (method, path): set(operation["responses"])
+        for path, methods in openapi["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert said == ROUTES
+
+
+async def test_every_reference_resolves_and_no_schema_is_idle(openapi: Any) -> None:
+    schemas = openapi["components"]["schemas"]
+    references = {found["$ref"] for found in within(openapi) if "$ref" in found}
+    assert references == {f"#/components/schemas/{name}" for name in schemas}
+
+
+async def test_operations_are_told_apart_and_paths_declare_their_parameters(openapi: Any) -> None:
+    ids: list[str] = []
+    for path, methods in openapi["paths"].items():
+        for method, operation in methods.items():
+            ids.append(operation["operationId"])
+            parameters = operation.get("parameters", [])
+            in_path = {p["name"] for p in parameters if p["in"] == "path"}
+            assert in_path == set(re.findall(r"\{(\w+)\}", path))
+            assert all(p["required"] for p in parameters if p["in"] == "path")
+            assert {p["name"] for p in parameters if p["in"] == "query"} == (
+                QUERIES.get(path, set()) if method == "get" else set()
+            )
+            assert all("schema" in p for p in parameters)
+    assert len(set(ids)) == len(ids)
+
+
+async def test_bodies_and_the_key_are_declared(openapi: Any) -> None:
+    post = openapi["paths"]["/v1/notifications"]["post"]
+    assert [(p["name"], p["in"], p.get("required", False)) for p in post["parameters"]] == [
+        ("Idempotency-Key", "header", False)
+    ]
+    for operation, model in ((post, "Notification"), (openapi["paths"]["/v1/recipients/{name}"]["put"], "Recipient")):
+        body = operation["requestBody"]
+        assert body["required"]
+        assert body["content"]["application/json"]["schema"]["$ref"].endswith(f"/{model}Request")
+        assert openapi["components"]["schemas"][f"{model}Request"]["additionalProperties"] is False
+
+
+async def test_every_error_is_declared_as_problem_details(openapi: Any) -> None:
+    for path, methods in openapi["paths"].items():
+        for operation in methods.values():
+            for status, answer in operation["responses"].items():
+                assert answer["description"]
+                if status >= "400":
+                    assert list(answer["content"]) == [MEDIA_TYPE], (path, status)
+                    assert answer["content"][MEDIA_TYPE]["schema"]["$ref"].endswith("/ProblemDetails")
+                elif status == "204":
+                    assert "content" not in answer
+                elif path != "/healthz":
+                    assert "$ref" in answer["content"]["application/json"]["schema"]
+
+
+class Page(HTMLParser):
+    """The tags of a page, with their attributes, and the text of its styles."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.styles = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self.tags[-1][0] == "style":
+            self.styles += data
+
+
+async def test_the_page_runs_nothing_and_loads_nothing(hark: Hark) -> None:
+    answer = await hark.client.get("/docs")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "script-src" not in policy
+    page = Page(answer.text)
+    assert not {tag for tag, _ in page.tags} & {"script", "iframe", "object", "embed", "link", "img", "form", "base"}
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on") or name == "style"]
+    assert "//" not in answer.text
+    assert "javascript:" not in answer.text
+
+
+async def test_the_pages_policy_lets_its_one_style_through(hark: Hark) -> None:
+    answer = await hark.client.get("/docs")
+    page = Page(answer.text)
+    digest = base64.b64encode(hashlib.sha256(page.styles.partition("</style>")[0].encode()).digest()).decode()
+    assert [tag for tag, _ in page.tags].count("style") == 1
+    assert f"style-src 'sha256-{digest}'" in answer.headers["content-security-policy"]
+
+
+async def test_the_page_shows_each_route_and_its_links_lead_somewhere(hark: Hark) -> None:
+    html = (await hark.client.get("/docs")).text
+    page = Page(html)
+    for _, path in ROUTES:
+        assert f"<code>{path}</code>" in html
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    for _, attributes in page.tags:
+        target = attributes.get("href")
+        assert target is None or target == "/openapi.json" or target.removeprefix("#") in ids

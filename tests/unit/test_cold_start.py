@@ -1,0 +1,81 @@
+"""What a cold start loads: each function its own provider's SDK, and the gateway none."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SDKS = {"sendgrid", "twilio", "slack_sdk", "aiosmtplib"}
+CHANNEL_SETTINGS = {
+    "email": {"EMAIL_FROM": "hark@example.com", "SENDGRID_API_KEY": "SG.x", "SMTP_URL": "smtp://127.0.0.1:1"},
+    "sms": {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "x", "TWILIO_FROM": "+15005550006"},
+    "slack": {"SLACK_BOT_TOKEN": "xoxb-x", "SLACK_WEBHOOK_URL": "http://127.0.0.1:1/services/T0/B0/x"},
+}
+REPORT = """
+import importlib, json, sys
+importlib.import_module(sys.argv[1])
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def start(module: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Import the module in a process that has only these settings."""
+    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", REPORT, module],
+        cwd=ROOT,
+        env={**environ, "PYTHONPATH": str(ROOT), **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def loaded(module: str, **settings: str) -> set[str]:
+    """The packages that importing the module loads."""
+    done = start(module, GOOGLE_CLOUD_PROJECT="test", **settings)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("function", ["gateway", "relay", "dead_letter"])
+def test_a_function_that_sends_nothing_loads_no_providers_sdk(function: str) -> None:
+    assert not loaded(f"functions.{function}.main") & SDKS
+
+
+@pytest.mark.parametrize(
+    ("channel", "provider", "sdks"),
+    [
+        ("email", "sendgrid", {"sendgrid"}),
+        ("email", "smtp", {"aiosmtplib"}),
+        ("email", "log", set()),
+        ("sms", "twilio", {"twilio"}),
+        ("sms", "log", set()),
+        ("slack", "slack", {"slack_sdk"}),
+        ("slack", "webhook", {"slack_sdk"}),
+        ("slack", "log", set()),
+    ],
+)
+def test_a_channel_function_loads_the_chosen_providers_sdk_alone(channel: str, provider: str, sdks: set[str]) -> None:
+    settings = {f"{channel.upper()}_PROVIDER": provider, **CHANNEL_SETTINGS[channel]}
+    assert loaded(f"functions.{channel}.main", **settings) & SDKS == sdks
+
+
+@pytest.mark.parametrize("choice", ["", "pigeon"])
+def test_a_provider_that_is_not_there_stops_the_start_and_names_the_choices(choice: str) -> None:
+    done = start("functions.email.main", GOOGLE_CLOUD_PROJECT="test", EMAIL_PROVIDER=choice)
+    assert done.returncode != 0
+    assert done.stderr == "hark: EMAIL_PROVIDER must be one of log, sendgrid, smtp\n"
+
+
+def test_without_a_project_no_function_starts() -> None:
+    done = start("functions.gateway.main")
+    assert done.returncode != 0
+    assert "GOOGLE_CLOUD_PROJECT" in done.stderr
+    assert "Traceback" not in done.stderr

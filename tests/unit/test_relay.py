@@ -1,0 +1,243 @@
+"""The relay on fakes: what is overdue gets out, once, whatever fails meanwhile."""
+
+import asyncio
+import importlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+
+from functions.relay.relay import Relay
+from shared.errors import StoreUnavailable
+from shared.model import Delivery, DeliveryStatus
+from shared.store import SHARDS
+from tests.fakes.clock import START, Clock
+from tests.fakes.publisher import MemoryPublisher
+from tests.fakes.records import POLICY, a_notification, accepted, later_message
+from tests.fakes.store import MemoryStore
+
+S = DeliveryStatus
+OVERDUE = POLICY.grace + timedelta(seconds=1)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def publisher() -> MemoryPublisher:
+    return MemoryPublisher()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """When all that was accepted at START is overdue."""
+    return Clock(START + OVERDUE)
+
+
+@pytest.fixture
+def relay(store: MemoryStore, publisher: MemoryPublisher, clock: Clock) -> Relay:
+    return Relay(store, publisher, POLICY, now=clock.now)
+
+
+async def overdue(store: MemoryStore, count: int = 1, *, shard: int | None = None) -> list[Delivery]:
+    """In all shards in turn, unless one is named."""
+    found = []
+    for n in range(count):
+        found += await accepted(store, a_notification(shard=n % SHARDS if shard is None else shard))
+    return found
+
+
+def ids(deliveries: Sequence[Any]) -> list[str]:
+    return sorted(d.notification_id for d in deliveries)
+
+
+async def test_what_is_overdue_is_published_and_due_later(
+    relay: Relay, store: MemoryStore, publisher: MemoryPublisher, clock: Clock
+) -> None:
+    (delivery,) = await overdue(store)
+    swept = await relay.sweep()
+    assert publisher.messages == [later_message(delivery)]
+    assert (swept.published, swept.dead, swept.unpublished) == (1, 0, 0)
+    now = store.get(delivery.notification_id, "email")
+    assert (now.status, now.relays, now.due_at) == (S.QUEUED, 1, clock.now() + POLICY.grace)
+    assert (await relay.sweep()).published == 0
+
+
+async def test_what_is_not_overdue_is_left_alone(
+    relay: Relay, store: MemoryStore, publisher: MemoryPublisher, clock: Clock
+) -> None:
+    await overdue(store, 3)
+    clock.time = START + POLICY.grace
+    assert (await relay.sweep()).published == 0
+    assert (publisher.messages, store.calls["update"]) == ([], 0)
+
+
+@pytest.mark.parametrize("count", [20, 21, 59])
+async def test_a_sweep_takes_as_many_batches_as_there_are(
+    relay: Relay, store: MemoryStore, publisher: MemoryPublisher, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr("functions.relay.relay.BATCH", 10)
+    deliveries = await overdue(store, count, shard=7) + await overdue(store, 5)
+    assert (await relay.sweep()).published == count + 5
+    assert ids(publisher.messages) == ids(deliveries)
+
+
+async def test_a_sweep_reaches_every_shard(relay: Relay, store: MemoryStore, publisher: MemoryPublisher) -> None:
+    deliveries = await overdue(store, SHARDS)
+    await relay.sweep()
+    assert ids(publisher.messages) == ids(deliveries)
+
+
+async def test_a_sweep_that_is_out_of_time_begins_no_batch(
+    relay: Relay, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.relay.relay.SWEEP_SECONDS", 0)
+    await overdue(store, 3)
+    assert (await relay.sweep()).published == 0
+
+
+async def test_only_what_is_pending_is_published(
+    relay: Relay, store: MemoryStore, publisher: MemoryPublisher, clock: Clock
+) -> None:
+    deliveries = await overdue(store, len(S))
+    for delivery, status in zip(deliveries, S, strict=True):
+        due_at = START if status in {S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED} else None
+        lease = {"lease_until": START, "claim": "another's"} if status is S.SENDING else {}
+        await store.update(replace(delivery, status=status, due_at=due_at, **lease))  # type: ignore[arg-type]
+    assert (await relay.sweep()).published == 4
+    published = {store.get(m.notification_id, m.channel).status for m in publisher.messages}
+    assert published == {S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED}
+
+
+class Overtaken(MemoryStore):
+    """Another moves a delivery on between the relay's read and its write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.overtaken: set[str] = set()
+
+    async def overdue(self, shard: int, now: datetime, limit: int) -> Sequence[Delivery]:
+        found = await super().overdue(shard, now, limit)
+        for delivery in found:
+            if delivery.notification_id in self.overtaken:
+                await self.update(replace(delivery, status=S.SENT, due_at=None))
+        return found
+
+
+async def test_what_another_has_moved_on_meanwhile_is_not_published(publisher: MemoryPublisher, clock: Clock) -> None:
+    store = Overtaken()
+    mine, theirs = await overdue(store, 2, shard=7)
+    store.overtaken.add(theirs.notification_id)
+    assert (await Relay(store, publisher, POLICY, now=clock.now).sweep()).published == 1
+    assert publisher.messages == [later_message(mine)]
+    assert store.get(theirs.notification_id, "email").status is S.SENT
+
+
+@pytest.mark.parametrize("after_taking", [False, True])
+async def test_what_could_not_be_published_is_due_again_later(
+    relay: Relay, store: MemoryStore, publisher: MemoryPublisher, clock: Clock, after_taking: bool
+) -> None:
+    (delivery,) = await overdue(store)
+    publisher.fail(SHARDS, after_taking=after_taking)  # each shard publishes, most of them nothing
+    swept = await relay.sweep()
+    assert (swept.published, swept.unpublished) == (0, 1)
+    assert store.get(delivery.notification_id, "email").pending
+    publisher.taken()
+    clock.advance(OVERDUE)
+    assert (await relay.sweep()).published == 1
+    assert publisher.messages == [later_message(delivery)]
+
+
+async def test_two_relays_at_once_publish_each_delivery_once(
+    store: MemoryStore, publisher: MemoryPublisher, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.relay.relay.BATCH", 4)
+    deliveries = await overdue(store, 100)
+    await asyncio.gather(*(Relay(store, publisher, POLICY, now=clock.now).sweep() for _ in range(2)))
+    assert len(publisher.messages) == len(set(ids(publisher.messages)))
+    # One of the two may have lost a whole batch to the other and left the rest to the next sweep.
+    await Relay(store, publisher, POLICY, now=clock.now).sweep()
+    assert ids(publisher.messages) == ids(deliveries)
+
+
+async def test_a_backlog_that_nobody_takes_is_published_ever_more_rarely(
+    relay: Relay, store: MemoryStore, publisher: MemoryPublisher, clock: Clock
+) -> None:
+    await overdue(store)
+    for _ in range(23 * 60):
+        await relay.sweep()
+        clock.advance(60)
+    assert 24 <= len(publisher.messages) <= 30
+
+
+async def test_what_nobody_took_for_a_day_is_dead_and_not_published(
+    relay: Relay, store: MemoryStore, publisher: MemoryPublisher, clock: Clock
+) -> None:
+    (delivery,) = await overdue(store)
+    clock.advance(timedelta(hours=24))
+    swept = await relay.sweep()
+    assert (swept.published, swept.dead, publisher.messages) == (0, 1, [])
+    now = store.get(delivery.notification_id, "email")
+    assert (now.status, now.error) == (S.DEAD, "no channel function took it for 24 h")
+    assert (now.dead_at, now.due_at) == (clock.now(), None)
+
+
+async def test_one_shard_that_cannot_be_read_does_not_keep_the_others_back(
+    relay: Relay, store: MemoryStore, publisher: MemoryPublisher
+) -> None:
+    deliveries = await overdue(store, SHARDS)
+    store.fail("overdue", nth=5)
+    with pytest.raises(StoreUnavailable):
+        await relay.sweep()
+    assert len(publisher.messages) == SHARDS - 1
+    await relay.sweep()
+    assert ids(publisher.messages) == ids(deliveries)
+
+
+async def test_a_write_that_landed_unheard_is_published_when_it_is_due_again(
+    relay: Relay, store: MemoryStore, publisher: MemoryPublisher, clock: Clock
+) -> None:
+    deliveries = await overdue(store, 3, shard=7)
+    for nth in range(1, SHARDS + 1):
+        store.fail("update_all", nth, landed=True)
+    with pytest.raises(StoreUnavailable):
+        await relay.sweep()
+    assert publisher.messages == []
+    clock.advance(OVERDUE)
+    await relay.sweep()
+    assert ids(publisher.messages) == ids(deliveries)
+
+
+@pytest.fixture
+def function(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> httpx.AsyncClient:
+    """The deployed function, on the fakes."""
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test")
+    main = importlib.import_module("functions.relay.main")
+    monkeypatch.setattr(main, "_relay", relay)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        response = await main.relay(Request(scope, receive))
+        await response(scope, receive, send)
+
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://relay")
+
+
+async def test_the_function_tells_what_it_did(function: httpx.AsyncClient, store: MemoryStore) -> None:
+    await overdue(store, 2)
+    answer = await function.post("/")
+    assert (answer.status_code, answer.json()) == (200, {"published": 2, "dead": 0, "unpublished": 0})
+    assert (await function.get("/")).status_code == 405
+    assert (await function.get("/healthz")).status_code == 204
+
+
+async def test_the_function_answers_503_when_the_records_cannot_be_read(
+    function: httpx.AsyncClient, store: MemoryStore
+) -> None:
+    store.down("overdue")
+    assert (await function.post("/")).status_code == 503

@@ -1,0 +1,79 @@
+"""What must hold of the repository as a whole, whoever changes it."""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shared.channels import channel_names, load_channels
+from shared.settings import Settings
+from tests.e2e.stack import ROOT
+
+FUNCTIONS = sorted(path.parent for path in (ROOT / "functions").glob("*/main.py"))
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_channel_has_its_folder_and_every_folder_its_channel() -> None:
+    core = {"gateway", "dead_letter", "relay"}
+    assert {path.name for path in FUNCTIONS} - core == set(channel_names())
+    assert {name: channel.name for name, channel in load_channels().items()} == {n: n for n in channel_names()}
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS, ids=lambda path: path.name)
+def test_the_entry_point_is_named_like_the_folder(folder: Path) -> None:
+    tree = ast.parse((folder / "main.py").read_text())
+    assert folder.name in {node.name for node in tree.body if isinstance(node, ast.AsyncFunctionDef)}
+
+
+@pytest.mark.parametrize("channel", channel_names())
+def test_every_provider_of_a_channel_can_be_imported_and_log_is_one(channel: str) -> None:
+    main = ast.parse((ROOT / "functions" / channel / "main.py").read_text())
+    providers = next(
+        ast.literal_eval(node.value)
+        for node in main.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "PROVIDERS"
+    )
+    assert "log" in providers
+    for module in providers.values():
+        assert callable(importlib.import_module(module).provider)
+
+
+def test_every_setting_is_in_the_readmes_table() -> None:
+    for path in (ROOT / "functions").glob("*/*_provider.py"):
+        importlib.import_module(f"functions.{path.parent.name}.{path.stem}")
+    table = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", README))
+    names = {name.upper() for cls in _subclasses(Settings) for name in cls.model_fields}
+    names |= {f"{channel.upper()}_PROVIDER" for channel in channel_names()}
+    assert names <= table
+
+
+def test_what_make_run_sets_for_a_channel_is_a_setting_in_the_table() -> None:
+    table = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", README))
+    entries = yaml.safe_load((ROOT / "infra" / "channels.yaml").read_text())
+    assert {name for entry in entries.values() for name in entry["local"]} <= table
+
+
+def test_the_files_that_the_readme_and_docs_link_to_exist() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_no_configuration_is_read_from_the_environment_but_in_one_place() -> None:
+    readers = {
+        str(path.relative_to(ROOT))
+        for folder in ("shared", "functions")
+        for path in (ROOT / folder).rglob("*.py")
+        if "os.environ" in path.read_text()
+    }
+    assert readers == {"shared/function.py"}
+
+
+def _subclasses(cls: type[Settings]) -> Iterator[type[Settings]]:
+    for sub in cls.__subclasses__():
+        yield sub
+        yield from _subclasses(sub)
