@@ -1,6 +1,7 @@
-"""How many overdue deliveries a second the relay drains, on the emulators: `python -m bench.relay_drain [count]`.
+"""How many overdue deliveries a second the relay drains: `python -m bench.relay_drain [count]`.
 
-Needs PUBSUB_EMULATOR_HOST and FIRESTORE_EMULATOR_HOST (`make run` writes both into .run/env); uses a project of its own.
+Needs PUBSUB_EMULATOR_HOST and FIRESTORE_EMULATOR_HOST (`make run` writes both into .run/env), and uses a project of its
+own there.
 """
 
 import asyncio

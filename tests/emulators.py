@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,10 +14,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 from emulator import config, google
+from emulator.process import _die_with_parent
+from tests.ports import free_offset
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 60  # a JVM needs one or two; a machine that also runs other workers' JVMs, ten
@@ -45,6 +45,7 @@ def emulator(name: str) -> Iterator[str]:
             stdout=output,
             stderr=output,
             start_new_session=True,
+            preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - the JVM is not to outlive a killed pytest
         )
         try:
             try:
@@ -70,16 +71,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 async def _find(name: str) -> google.Emulator:
     # Only the one that was asked for is looked for.
     others = {variable: "not-asked-for:1" for other, variable in google.ENVIRONMENT.items() if other != name}
-    planned = config.load(ROOT, dict(os.environ) | {"HARK_PORT_OFFSET": "0"} | others)
-    found = await google.find(replace(planned, ports=dict(planned.ports) | {name: _free_port()}), print)
-    return found[name]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((config.HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    planned = config.load(ROOT, dict(os.environ) | {"HARK_PORT_OFFSET": str(free_offset())} | others)
+    return (await google.find(planned, print))[name]
 
 
 def _until_up(process: subprocess.Popen[bytes], url: str) -> None:

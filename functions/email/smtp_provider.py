@@ -25,7 +25,7 @@ _PACE = re.compile(r"^4\.7\.")  # RFC 3463: a policy's "not now", as greylisting
 
 class SmtpSettings(Settings):
     smtp_url: SecretStr
-    """smtp://user:password@host:port, or smtps:// for TLS from the first byte."""
+    """A mail server as a URL, credentials included; smtps:// for TLS from the first byte."""
     email_from: EmailStr
 
     @field_validator("smtp_url")

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,10 +15,11 @@ from typing import Any, TypeVar
 
 import httpx
 
+from tests.ports import free_offset
+
 ROOT = Path(__file__).parent.parent.parent
 FINAL = {"sent", "delivered", "undelivered", "failed", "dead", "expired", "cancelled", "discarded"}
 TO = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}
-_PORTS = (8080, 8085, 8086, 8090, 1025, *range(8101, 8110))
 _START_SECONDS = 90.0
 
 T = TypeVar("T")
@@ -106,19 +106,6 @@ class Stack:
 
     def logs(self) -> str:
         return "\n".join(f"== {log.name}\n{log.read_text()[-3000:]}" for log in (self.folder / "logs").glob("*.log"))
-
-
-def free_offset() -> int:
-    """A port offset of which every port is free now."""
-    for offset in range(1000 + os.getpid() % 1000 * 20, 50_000, 20):
-        if all(_free(port + offset) for port in _PORTS):
-            return offset
-    raise RuntimeError("no free ports")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) != 0
 
 
 async def until(condition: Callable[[], Awaitable[T | None]], seconds: float = 30) -> T:

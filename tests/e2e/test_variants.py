@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import ROOT, TO, free_offset, running, talking_to
+from tests.e2e.stack import ROOT, TO, running, talking_to
+from tests.ports import free_offset
 
 
 async def test_smtp_webhook_and_log_are_chosen_by_settings(tmp_path: Path) -> None:

@@ -2,10 +2,8 @@
 
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.config import FIRST_CHANNEL_PORT, FIXED_PORTS
+from tests.ports import free_offset
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXED = ("gateway", "dead_letter", "relay")
@@ -51,18 +49,6 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come true in time"
         time.sleep(0.02)
-
-
-def free_offset() -> int:
-    """Random, as other tests look for one at the same time; all ports below the ephemeral ones."""
-    ports = [*FIXED_PORTS.values(), *range(FIRST_CHANNEL_PORT, FIRST_CHANNEL_PORT + len(CHANNELS))]
-    while True:
-        offset = random.randrange(1000, 24000)
-        with suppress(OSError):
-            for port in ports:
-                with socket.create_server(("127.0.0.1", port + offset)):
-                    pass
-            return offset
 
 
 class Supervisor:

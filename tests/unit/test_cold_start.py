@@ -11,7 +11,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SDKS = {"sendgrid", "twilio", "slack_sdk", "aiosmtplib"}
 CHANNEL_SETTINGS = {
-    "email": {"EMAIL_FROM": "hark@example.com", "SENDGRID_API_KEY": "SG.x", "SMTP_URL": "smtp://127.0.0.1:1"},
+    "email": {
+        "EMAIL_FROM": "hark@example.com",
+        "SENDGRID_API_KEY": "SG.x",
+        "SMTP_URL": "smtp://127.0.0.1:1",
+    },  # pragma: allowlist secret
     "sms": {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "x", "TWILIO_FROM": "+15005550006"},
     "slack": {"SLACK_BOT_TOKEN": "xoxb-x", "SLACK_WEBHOOK_URL": "http://127.0.0.1:1/services/T0/B0/x"},
 }

@@ -22,7 +22,7 @@ from twilio.rest import Client
 
 from emulator.lab.running import Addresses, Settings, running
 
-ACCOUNT = "AC0123456789abcdef0123456789abcdef"
+ACCOUNT = "AC" + "0" * 32
 CHANNELS = {"sendgrid": "email", "smtp": "email", "twilio": "sms", "slack": "slack", "slack-webhook": "slack"}
 HTTP_PROVIDERS = [provider for provider in CHANNELS if provider != "smtp"]
 SLOW_SECONDS = 0.4
@@ -35,9 +35,7 @@ def witness(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def lab(witness: Path) -> AsyncIterator[Addresses]:
-    async with running(
-        Settings(port=0, smtp_port=0, witness=witness, slow_seconds=SLOW_SECONDS)
-    ) as addresses:
+    async with running(Settings(port=0, smtp_port=0, witness=witness, slow_seconds=SLOW_SECONDS)) as addresses:
         yield addresses
 
 
@@ -64,9 +62,7 @@ async def send_smtp(lab: Addresses, to: str = "a@example.com") -> str:
     mail["From"], mail["To"], mail["Subject"] = "hark@example.com", to, "Deploy"
     mail["Message-ID"], mail["X-Hark-Notification-Id"] = "<1@hark.test>", "n-1"
     mail.set_content("Build 42 is live")
-    await aiosmtplib.send(
-        mail, hostname=lab.smtp_host, port=lab.smtp_port, username="u", password="p", timeout=5
-    )
+    await aiosmtplib.send(mail, hostname=lab.smtp_host, port=lab.smtp_port, username="u", password="p", timeout=5)
     return str(mail["Message-ID"])
 
 
@@ -230,9 +226,7 @@ async def test_a_broken_connection_tells_the_client_nothing_and_the_witness_ever
 
 
 @pytest.mark.parametrize("provider", HTTP_PROVIDERS)
-async def test_a_proxy_answers_200_with_a_page_and_nothing_is_accepted(
-    http: httpx.AsyncClient, provider: str
-) -> None:
+async def test_a_proxy_answers_200_with_a_page_and_nothing_is_accepted(http: httpx.AsyncClient, provider: str) -> None:
     await set_fault(http, CHANNELS[provider], "html")
     answer = await http.post(**raw_request(provider))
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -240,9 +234,7 @@ async def test_a_proxy_answers_200_with_a_page_and_nothing_is_accepted(
 
 
 @pytest.mark.parametrize("provider", SENDERS)
-async def test_a_slow_answer_is_the_right_answer_late(
-    lab: Addresses, http: httpx.AsyncClient, provider: str
-) -> None:
+async def test_a_slow_answer_is_the_right_answer_late(lab: Addresses, http: httpx.AsyncClient, provider: str) -> None:
     await set_fault(http, CHANNELS[provider], "slow")
     start = asyncio.get_running_loop().time()
     await SENDERS[provider](lab)

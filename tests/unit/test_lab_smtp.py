@@ -104,9 +104,7 @@ async def test_smtp_breaks_after_the_data(
     assert len(await inbox(http)) == accepted
 
 
-async def test_smtp_carries_unicode_in_addresses_subject_and_text(
-    lab: Addresses, http: httpx.AsyncClient
-) -> None:
+async def test_smtp_carries_unicode_in_addresses_subject_and_text(lab: Addresses, http: httpx.AsyncClient) -> None:
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = "hark@example.com", "jörg@bücher.example", "Grüße ✓"
     mail.set_content("Schöne Grüße\n")

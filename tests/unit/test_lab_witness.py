@@ -47,9 +47,7 @@ async def test_many_messages_share_a_flush(tmp_path: Path, monkeypatch: pytest.M
     await witness.close()
 
 
-async def test_an_append_returns_only_after_the_flush(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_append_returns_only_after_the_flush(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "witness.jsonl"
     written_at_flush: list[str] = []
     monkeypatch.setattr(os, "fsync", lambda file: written_at_flush.append(path.read_text()))
