@@ -13,7 +13,7 @@ SDKS = {"sendgrid", "twilio", "slack_sdk", "aiosmtplib"}
 CHANNEL_SETTINGS = {
     "email": {
         "EMAIL_FROM": "hark@example.com",
-        "SENDGRID_API_KEY": "SG.x",
+        "SENDGRID_API_KEY": "SG.x",  # pragma: allowlist secret
         "SMTP_URL": "smtp://127.0.0.1:1",
     },  # pragma: allowlist secret
     "sms": {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "x", "TWILIO_FROM": "+15005550006"},
