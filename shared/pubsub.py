@@ -4,6 +4,7 @@ A message is a hint: it says which delivery to look at. The gateway's first one 
 function needs, so that the usual delivery reads nothing.
 """
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import grpc
 import grpc.aio
 from google.pubsub_v1.services.publisher.transports.grpc_asyncio import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.types import pubsub
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.channels import topic
 from shared.errors import MalformedPush, PublishFailed
@@ -42,8 +43,9 @@ class Message(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    notification_id: str
-    channel: str
+    # Both become part of a document's name.
+    notification_id: str = Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+    channel: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
     content: Content | None = None
 
 
@@ -82,21 +84,28 @@ class PubsubPublisher:
                     attributes={"notification_id": message.notification_id, "channel": message.channel},
                 )
             )
-        failed: list[str] = []
-        for name, batch in by_topic.items():
-            for start in range(0, len(batch), _MOST_AT_ONCE):
-                # One topic's failure does not keep the others' messages back.
-                try:
-                    await self._publish_batch(name, batch[start : start + _MOST_AT_ONCE])
-                except grpc.aio.AioRpcError as error:
-                    failed.append(f"{name}: {error.code().name}")
+        # All at once: one topic's failure does not keep the others' messages back.
+        problems = await asyncio.gather(
+            *(
+                self._publish_batch(name, batch[start : start + _MOST_AT_ONCE])
+                for name, batch in by_topic.items()
+                for start in range(0, len(batch), _MOST_AT_ONCE)
+            )
+        )
+        failed = [problem for problem in problems if problem]
         if failed:
             raise PublishFailed("Pub/Sub did not take all messages: " + ", ".join(failed))
 
-    async def _publish_batch(self, topic_name: str, batch: Sequence[Any]) -> None:
+    async def _publish_batch(self, topic_name: str, batch: Sequence[Any]) -> str | None:
+        """What went wrong, if anything did."""
         path = f"projects/{self._project}/topics/{topic_name}"
         request = PublishRequest(topic=path, messages=batch)
-        await self._publish(request, timeout=PUBLISH_TIMEOUT, metadata=(("x-goog-request-params", f"topic={path}"),))
+        routing = (("x-goog-request-params", f"topic={path}"),)
+        try:
+            await self._publish(request, timeout=PUBLISH_TIMEOUT, metadata=routing)
+        except grpc.aio.AioRpcError as error:
+            return f"{topic_name}: {error.code().name}"
+        return None
 
 
 class _PushMessage(BaseModel):

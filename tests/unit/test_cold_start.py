@@ -15,7 +15,7 @@ CHANNEL_SETTINGS = {
         "EMAIL_FROM": "hark@example.com",
         "SENDGRID_API_KEY": "SG.x",  # pragma: allowlist secret
         "SMTP_URL": "smtp://127.0.0.1:1",
-    },  # pragma: allowlist secret
+    },
     "sms": {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "x", "TWILIO_FROM": "+15005550006"},
     "slack": {"SLACK_BOT_TOKEN": "xoxb-x", "SLACK_WEBHOOK_URL": "http://127.0.0.1:1/services/T0/B0/x"},
 }

@@ -136,7 +136,10 @@ async def test_a_failed_publish_is_acked_because_the_delivery_stays_due(
 
 
 async def test_a_message_of_no_delivery_is_acked(dead_letter: DeadLetter, publisher: MemoryPublisher) -> None:
-    assert await dead_letter.take(Message(notification_id="n-1", channel="email")) is Answer.ACK
+    assert (
+        await dead_letter.take(Message(notification_id="11111111-1111-4111-8111-111111111111", channel="email"))
+        is Answer.ACK
+    )
     assert publisher.messages == []
 
 

@@ -20,7 +20,7 @@ from tests.fakes.clock import START
 
 CANARY = "canary-5e3f"
 MESSAGE = Message(
-    notification_id="n-1",
+    notification_id="11111111-1111-4111-8111-111111111111",
     channel="email",
     content=Content(
         address=CANARY, subject=None, message="Zażółć 🦜\n", created_at=START, version=1_767_323_045_678_901
@@ -74,6 +74,10 @@ MALFORMED = {
     "the body is deeply nested": b'{"message": ' * 100_000,
     "no notification id": push(f'{{"channel": "{CANARY}"}}'.encode()),
     "the id is a number": changed(notification_id=7),
+    "the id is empty": changed(notification_id=""),
+    "the id is a path": changed(notification_id="../recipients"),
+    "the id has a line end": changed(notification_id="11111111-1111-4111-8111-111111111111\n"),
+    "the channel is a path": changed(channel="email/x"),
     "an unknown field": changed(more=CANARY),
     "the content has an unknown field": content_changed(more=CANARY),
     "the content lacks a field": changed(content={"address": CANARY}),
@@ -87,7 +91,9 @@ MALFORMED = {
 
 @pytest.mark.parametrize("with_content", [True, False])
 def test_what_was_published_is_decoded(with_content: bool) -> None:
-    message = MESSAGE if with_content else Message(notification_id="n-1", channel="email")
+    message = (
+        MESSAGE if with_content else Message(notification_id="11111111-1111-4111-8111-111111111111", channel="email")
+    )
     assert decode_push(push_of(message)) == message
 
 
