@@ -108,6 +108,10 @@ class FaultPlan:
     def clear(self) -> None:
         self._faults.clear()
 
+    def rate(self, channel: str) -> float:
+        """The share of the channel's requests that some fault strikes."""
+        return math.fsum(fault.rate for fault in self._of(channel))
+
     def take(self, channel: str, number: float, among: Set[Mode] = ANY) -> Mode | None:
         """The fault that a number from [0, 1) picks, if it is among these modes. It then has struck."""
         edge = 0.0

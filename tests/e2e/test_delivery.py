@@ -100,11 +100,13 @@ async def test_a_slow_provider_is_waited_for(stack: Stack) -> None:
     assert [a["outcome"] for a in delivery["attempts"]] == ["accepted"]
 
 
-async def test_300_notifications_under_faults_are_all_sent_and_every_duplicate_has_its_reason(stack: Stack) -> None:
+@pytest.mark.parametrize("reset", ["reset", "accept-then-reset"])
+async def test_300_notifications_under_faults_are_all_sent_and_every_duplicate_has_its_reason(
+    stack: Stack, reset: str
+) -> None:
     for channel in TO:
         await stack.fault(channel, "503", rate=0.2)
-        await stack.fault(channel, "reset", rate=0.05)
-        await stack.fault(channel, "accept-then-reset", rate=0.05)
+        await stack.fault(channel, reset, rate=0.1)
     gate = asyncio.Semaphore(16)
 
     async def send(n: int) -> str:
@@ -116,15 +118,13 @@ async def test_300_notifications_under_faults_are_all_sent_and_every_duplicate_h
     notifications = [await stack.ended(i, 150) for i in ids]
     accepts = Counter(item["notification_id"] for item in await stack.inbox())
 
-    # 0.3^5: about one in 400 would use its attempts up, which is no loss: a dead letter says why.
-    not_sent = [d for n in notifications for d in n["deliveries"] if d["status"] != "sent"]
-    for delivery in not_sent:
-        assert (delivery["status"], len(delivery["attempts"])) == ("dead", 5)
-    for delivery, notification in ((d, n) for n in notifications for d in n["deliveries"]):
-        unknown = sum(a["outcome"] == "unknown" for a in delivery["attempts"])
-        assert accepts[notification["id"]] - (delivery["status"] == "sent") <= unknown
-        if delivery["status"] == "sent":
-            assert accepts[notification["id"]] >= 1
+    assert Counter(n["status"] for n in notifications) == {"sent": 300}
+    for notification in notifications:
+        (delivery,) = notification["deliveries"]
+        unknown = sum(attempt["outcome"] == "unknown" for attempt in delivery["attempts"])
+        assert 0 <= accepts[notification["id"]] - 1 <= unknown
+    if reset == "accept-then-reset":
+        assert sum(accepts[i] for i in ids) > 300  # or this test would show nothing
 
 
 async def test_50_requests_with_one_key_are_one_notification_and_one_send(stack: Stack) -> None:
