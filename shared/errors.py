@@ -11,11 +11,16 @@ HarkError
 │   ├── Conflict            the record changed since the version we know
 │   ├── NotFound            no such record
 │   └── StoreUnavailable    no answer, or a refusal that may pass; a write may have landed all the same
+├── NotDead                only a dead delivery, whose record will last, can be replayed or discarded
 ├── PublishFailed           Pub/Sub did not confirm; the message may be out all the same
 └── MalformedPush           a push request that is none of ours
 
 Messages name ids, codes and settings; never an address, a text or a secret.
 """
+
+from typing import ClassVar
+
+from shared.model import Outcome
 
 
 class HarkError(Exception):
@@ -23,7 +28,9 @@ class HarkError(Exception):
 
 
 class SendError(HarkError):
-    """Raised by a provider's `send`; its text goes on record as the attempt's error."""
+    """Raised by a provider's `send`; its text goes on record as the attempt's error, `outcome` as how it ended."""
+
+    outcome: ClassVar[Outcome]
 
 
 class Retryable(SendError):
@@ -31,6 +38,8 @@ class Retryable(SendError):
 
     `credentials` marks a refusal of our own key: an operator has to act, so it is logged as an error.
     """
+
+    outcome = Outcome.RETRYABLE
 
     def __init__(self, text: str, *, credentials: bool = False) -> None:
         super().__init__(text)
@@ -40,6 +49,8 @@ class Retryable(SendError):
 class Throttled(SendError):
     """The provider did not accept the message; `retry_after` is in seconds, None when it named no time."""
 
+    outcome = Outcome.THROTTLED
+
     def __init__(self, text: str, *, retry_after: float | None = None) -> None:
         super().__init__(text)
         self.retry_after = retry_after
@@ -48,9 +59,13 @@ class Throttled(SendError):
 class Permanent(SendError):
     """The provider refuses this message for good."""
 
+    outcome = Outcome.PERMANENT
+
 
 class Unknown(SendError):
     """The request may have left, and nothing tells whether the provider accepted it."""
+
+    outcome = Outcome.UNKNOWN
 
 
 class StoreError(HarkError):
@@ -71,6 +86,10 @@ class NotFound(StoreError):
 
 class StoreUnavailable(StoreError):
     """No answer, or a refusal that may pass. A write may have landed."""
+
+
+class NotDead(HarkError):
+    """Only a dead delivery can be replayed or discarded; to be replayed, its record must outlast the new round."""
 
 
 class PublishFailed(HarkError):

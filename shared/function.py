@@ -17,9 +17,9 @@ from shared import logs, pubsub
 from shared.errors import HarkError, MalformedPush
 from shared.firestore import rpc
 from shared.firestore.store import FirestoreStore
-from shared.pipeline import Answer, Pipeline
+from shared.pipeline import Pipeline
 from shared.provider import Provider
-from shared.pubsub import Message, PubsubPublisher, decode_push
+from shared.pubsub import Answer, Message, PubsubPublisher, decode_push
 from shared.settings import CoreSettings, load
 from shared.store import Store
 

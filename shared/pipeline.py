@@ -14,12 +14,10 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 
 from shared.errors import (
     Conflict,
     NotFound,
-    Permanent,
     Retryable,
     SendError,
     StoreUnavailable,
@@ -27,23 +25,17 @@ from shared.errors import (
     Unknown,
 )
 from shared.logs import get_logger, place
-from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
+from shared.model import Attempt, Delivery, DeliveryStatus, Outcome
 from shared.provider import Outgoing, Provider
-from shared.pubsub import Content, Message
+from shared.pubsub import Answer, Content, Message, content_of
 from shared.state import Done, Early, Leased, Own, Policy, Write, decide, settle
 from shared.store import Store
 
 log = get_logger(__name__)
 
 _WRITE_PAUSE = 0.2  # seconds between tries of a write whose fate is unknown
-_CLAIM_SECONDS = 5.0  # for losing to other writers or to the network; Pub/Sub brings the message again anyway
-
-
-class Answer(Enum):
-    """What to tell Pub/Sub."""
-
-    ACK = 204
-    NACK = 503
+_CLAIM_SECONDS = 8.0  # for losing to others or to the network; more than a write's timeout and the read after it
+_SHORTEST_PAUSE = 1.0  # seconds before a throttling provider is asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +112,12 @@ class Pipeline:
             retry_after=_retry_after(error),
             jitter=self.chance(),
         )
-        recorded = await self._record(settled)
+        assert claimed.lease_until is not None  # noqa: S101 - every claim sets it
+        recorded = await self._record(settled, claimed.lease_until)
         self._log(settled, error, recorded)
         if not recorded:
             return Answer.NACK
-        # A dead one is nacked too: Pub/Sub then hands its message to the dead-letter topic, which keeps it.
+        # A dead one is nacked too: if this was the message's fifth push, its dead-letter topic keeps it as well.
         retry = settled.status in {DeliveryStatus.RETRYING, DeliveryStatus.DEAD}
         return Answer.NACK if retry else Answer.ACK
 
@@ -148,17 +141,18 @@ class Pipeline:
                 Attempt(
                     number=len(claimed.attempts) + len(made) + 1,
                     at=at,
-                    outcome=_outcome(error),
+                    outcome=error.outcome if error else Outcome.ACCEPTED,
                     error=str(error) if error else None,
                     duration_ms=round((time.monotonic() - began) * 1000),
                 )
             )
-            pause = error.retry_after if isinstance(error, Throttled) else None
-            # Waited out only if as much time again is left for the call itself.
+            asked = error.retry_after if isinstance(error, Throttled) else None
+            # Waited out once a claim, if as much time again is left for the call: "now" is no time to come back at,
+            # and a provider that throttles again wants more than a moment.
             longest = min(self.policy.wait_in_place.total_seconds(), (deadline - time.monotonic()) / 2)
-            if pause is None or pause > longest:
+            if asked is None or len(made) > 1 or max(asked, _SHORTEST_PAUSE) > longest:
                 return made, error, provider_message_id
-            await self.sleep(pause)
+            await self.sleep(max(asked, _SHORTEST_PAUSE))
 
     def _send_seconds(self, claimed: Delivery) -> float:
         """The send deadline, less what a slow claim has used of the lease: no call may outlive it."""
@@ -180,12 +174,12 @@ class Pipeline:
             log.error("the provider raised what it must not", error=place(stray), provider=self.provider.name)
             raise Unknown(f"{self.provider.name} failed with {type(stray).__name__}") from None
 
-    async def _record(self, settled: Delivery) -> bool:
+    async def _record(self, settled: Delivery, lease_until: datetime) -> bool:
         """Write the outcome, trying as long as the lease holds; False when it could not be written or was lost.
 
         An outcome that is not on record costs a duplicate, so this is worth all the time the lease leaves.
         """
-        give_up_at = time.monotonic() + (self.policy.lease - self.policy.send_deadline).total_seconds()
+        give_up_at = time.monotonic() + (lease_until - self.now()).total_seconds()
         while True:
             try:
                 await self.store.update(settled)
@@ -206,8 +200,7 @@ class Pipeline:
             return False
         if loaded is None:
             return False
-        stored = loaded[1]
-        return stored.claim == settled.claim and stored.status is not DeliveryStatus.SENDING
+        return loaded[1].attempts[: len(settled.attempts)] == settled.attempts
 
     def _log(self, settled: Delivery, error: SendError | None, recorded: bool) -> None:
         ids = {"notification_id": settled.notification_id, "channel": settled.channel}
@@ -223,18 +216,6 @@ class Pipeline:
             log.info("attempt", error=attempt.error, status=settled.status, **event)
 
 
-def content_of(notification: Notification, delivery: Delivery) -> Content:
-    """What a function needs to send this delivery, as it goes into a message."""
-    assert delivery.version is not None  # noqa: S101 - it was read or written
-    return Content(
-        address=delivery.address,
-        subject=notification.subject,
-        message=notification.message,
-        created_at=notification.created_at,
-        version=delivery.version,
-    )
-
-
 def _first(message: Message, content: Content) -> Delivery:
     """The delivery as the gateway wrote it, known from the message alone."""
     return Delivery(
@@ -245,20 +226,6 @@ def _first(message: Message, content: Content) -> Delivery:
         queued_at=content.created_at,
         version=content.version,
     )
-
-
-def _outcome(error: SendError | None) -> Outcome:
-    match error:
-        case None:
-            return Outcome.ACCEPTED
-        case Retryable():
-            return Outcome.RETRYABLE
-        case Throttled():
-            return Outcome.THROTTLED
-        case Permanent():
-            return Outcome.PERMANENT
-        case _:
-            return Outcome.UNKNOWN
 
 
 def _retry_after(error: SendError | None) -> timedelta | None:

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Sequence
+from enum import Enum
 from typing import Any, Protocol
 
 import grpc
@@ -18,6 +19,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from shared.channels import topic
 from shared.errors import MalformedPush, PublishFailed
+from shared.model import Delivery, Notification
 
 PublishRequest = pubsub.PublishRequest.pb()
 PubsubMessage = pubsub.PubsubMessage.pb()
@@ -47,6 +49,25 @@ class Message(BaseModel):
     notification_id: str = Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
     channel: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
     content: Content | None = None
+
+
+def content_of(notification: Notification, delivery: Delivery) -> Content:
+    """What a function needs to send this delivery, as it goes into a message."""
+    assert delivery.version is not None  # noqa: S101 - it was read or written
+    return Content(
+        address=delivery.address,
+        subject=notification.subject,
+        message=notification.message,
+        created_at=notification.created_at,
+        version=delivery.version,
+    )
+
+
+class Answer(Enum):
+    """What to tell Pub/Sub."""
+
+    ACK = 204
+    NACK = 503
 
 
 class Publisher(Protocol):

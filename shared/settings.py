@@ -5,9 +5,10 @@ prints a value: it may be a secret.
 """
 
 from datetime import timedelta
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.state import Policy
@@ -15,10 +16,26 @@ from shared.state import Policy
 S = TypeVar("S", bound=BaseSettings)
 
 
+def _is_http(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an http:// or https:// URL")
+    return url
+
+
+HttpUrl = Annotated[str, AfterValidator(_is_http)]
+"""A URL as it was written: pydantic's own would add a slash."""
+
+
 class Settings(BaseSettings):
     """Base of every settings class: an empty variable counts as unset."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        str_strip_whitespace=True,  # secrets come from files, which end in a newline
+    )
 
 
 class CoreSettings(Settings):
@@ -29,7 +46,7 @@ class CoreSettings(Settings):
     firestore_emulator_host: str | None = None
     firestore_database: str = "(default)"
 
-    max_attempts: int = Field(default=5, ge=1, le=100)
+    max_attempts: int = Field(default=5, ge=2, le=100)  # an unknown attempt is always followed by another
     retry_base_seconds: float = Field(default=10, gt=0, le=86_400)
     retry_cap_seconds: float = Field(default=600, gt=0, le=86_400)
     grace_seconds: float = Field(default=60, gt=0, le=86_400)
@@ -37,7 +54,7 @@ class CoreSettings(Settings):
     send_deadline_seconds: float = Field(default=30, gt=0, le=86_400)
     ack_deadline_seconds: float = Field(default=60, ge=10, le=600)  # Pub/Sub allows 10 to 600
     ack_margin_seconds: float = Field(default=10, gt=0, le=86_400)
-    retention_days: int = Field(default=30, ge=1)
+    retention_days: int = Field(default=30, ge=3, le=3650)  # longer than any delivery can stay undecided
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:

@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from shared.errors import NotDead
 from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Notification, Outcome
-
-WRONG_STATE = "only a dead delivery can be replayed or discarded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,7 @@ class Policy:
     send_deadline: bound on one claim's calls to the provider, waits between them included
     wait_in_place: a pause up to this long is slept through; a longer one is left to the relay
     give_up: a delivery that nobody took, or that was throttled, for so long is dead
+    max_throttles: so is one that was throttled so often; it bounds the record, which takes 1 MiB
     longest_pause: bound on the relay's doubling and on a provider's Retry-After
     """
 
@@ -41,6 +41,7 @@ class Policy:
     send_deadline: timedelta
     wait_in_place: timedelta = timedelta(seconds=10)
     give_up: timedelta = timedelta(hours=24)
+    max_throttles: int = 400
     longest_pause: timedelta = timedelta(hours=1)
 
 
@@ -158,9 +159,10 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
         case Outcome.PERMANENT:
             return replace(after, status=DeliveryStatus.FAILED)
         case Outcome.THROTTLED:
-            if after.queued_at is not None and now - after.queued_at >= policy.give_up:
-                return _dead(after, now, f"throttled for {_hours(policy.give_up)}; the last answer: {last.error}")
-            pause = max(_backoff(_throttles(after), policy, jitter), retry_after or timedelta())
+            throttles = _throttles(after)
+            if now - (after.queued_at or after.created_at) >= policy.give_up or throttles >= policy.max_throttles:
+                return _dead(after, now, f"throttled {throttles} times; the last answer: {last.error}")
+            pause = max(_backoff(throttles, policy, jitter), retry_after or timedelta())
             due = now + min(pause, policy.longest_pause)
             return replace(after, status=DeliveryStatus.DEFERRED, next_try_at=due, due_at=due)
         case Outcome.RETRYABLE | Outcome.UNKNOWN:
@@ -206,10 +208,12 @@ def relayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
 def replayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
     """A dead delivery, queued for a fresh set of attempts; the old ones stay on record.
 
-    Raises ValueError when it is not dead.
+    Raises NotDead when it is not, or when its record may be deleted before the new round has ended.
     """
     if delivery.status is not DeliveryStatus.DEAD:
-        raise ValueError(WRONG_STATE)
+        raise NotDead("the delivery is not dead")
+    if delivery.expire_at is not None and delivery.expire_at - now < 2 * policy.give_up:
+        raise NotDead("the delivery's record is about to expire")
     return replace(
         delivery,
         status=DeliveryStatus.QUEUED,
@@ -225,9 +229,9 @@ def replayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
 
 
 def discarded(delivery: Delivery, now: datetime) -> Delivery:
-    """A dead delivery that an operator gives up. Raises ValueError when it is not dead."""
+    """A dead delivery that an operator gives up. Raises NotDead when it is not."""
     if delivery.status is not DeliveryStatus.DEAD:
-        raise ValueError(WRONG_STATE)
+        raise NotDead("the delivery is not dead")
     return replace(delivery, status=DeliveryStatus.DISCARDED, dead_at=None, updated_at=now)
 
 

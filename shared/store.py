@@ -60,8 +60,8 @@ class Store(Protocol):
         """
         ...
 
-    async def update_all(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
-        """`update` for many at once, each for itself; whether each was written. At most 500."""
+    async def update_all(self, deliveries: Sequence[Delivery]) -> Sequence[int | None]:
+        """`update` for many at once, each for itself: the new versions, None where it was refused. At most 500."""
         ...
 
     async def overdue(self, shard: int, now: datetime, limit: int) -> Sequence[Delivery]:

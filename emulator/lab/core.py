@@ -9,7 +9,7 @@ from emulator.lab.fixed import Behaviour, behaviour_of
 from emulator.lab.messages import Message
 from emulator.lab.witness import Witness
 
-MOST_IN_A_ROW = 3
+MOST_IN_A_ROW = 4  # one less than the attempts that a delivery has by default
 
 
 class Lab:
@@ -51,12 +51,12 @@ class Lab:
                 return self._fault(message, number)
 
     def _fault(self, message: Message, number: float) -> Mode | None:
-        """The fault that strikes. Faults that strike only a share of the requests let each message through after
-        MOST_IN_A_ROW: a provider that mostly works does not refuse the same message for ever, and five attempts
-        must end a test in `sent` each time, not in 997 of 1,000.
+        """The fault that strikes. Faults of up to half the requests let a message through after MOST_IN_A_ROW of
+        them: with pure chance, 30 % faults would use up the five attempts of one message in 400, and a test that
+        sends 300 would fail every other time.
         """
         key = (message.channel, message.notification_id or message.text)
-        if self._in_a_row[key] >= MOST_IN_A_ROW and self.faults.rate(message.channel) < 1:
+        if self._in_a_row[key] >= MOST_IN_A_ROW and self.faults.rate(message.channel) <= 0.5:
             del self._in_a_row[key]
             return None
         mode = self.faults.take(message.channel, number)

@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 
 from shared.errors import Conflict, PublishFailed
 from shared.logs import get_logger
-from shared.pipeline import Answer
-from shared.pubsub import Message, Publisher
+from shared.pubsub import Answer, Message, Publisher
 from shared.state import Policy, dead_lettered
 from shared.store import Store
 

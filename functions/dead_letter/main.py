@@ -7,7 +7,7 @@ from starlette.responses import Response
 from functions.dead_letter.dead_letter import DeadLetter
 from shared import logs
 from shared.function import Deliver, open_publisher, open_store, push_handler
-from shared.pipeline import Answer
+from shared.pubsub import Answer
 from shared.settings import CoreSettings, load
 
 logs.configure()

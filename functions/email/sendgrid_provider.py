@@ -24,9 +24,9 @@ from sendgrid.helpers.mail.exceptions import ApiKeyIncludedException
 
 from functions.email.message import subject_of
 from shared.errors import Permanent, Retryable, Unknown
-from shared.http import ANSWER_LIMIT, header, of_status
+from shared.http import ANSWER_LIMIT, UNREADABLE, header, of_status
 from shared.provider import Outgoing, Provider
-from shared.settings import Settings, load
+from shared.settings import HttpUrl, Settings, load
 
 _THREADS = 80  # as many calls at once as the function takes requests
 _CONNECT_TIMEOUT = 10.0  # seconds
@@ -34,7 +34,7 @@ _CONNECT_TIMEOUT = 10.0  # seconds
 
 class SendGridSettings(Settings):
     sendgrid_api_key: SecretStr
-    sendgrid_base_url: str = "https://api.sendgrid.com"
+    sendgrid_base_url: HttpUrl = "https://api.sendgrid.com"
     email_from: EmailStr
 
 
@@ -67,7 +67,7 @@ class SendGridProvider:
             if call.connected:
                 raise Unknown(f"no readable answer from SendGrid ({type(error.reason).__name__})") from None
             raise Retryable(f"SendGrid could not be reached ({type(error.reason).__name__})") from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, *UNREADABLE) as error:
             raise Unknown(f"no readable answer from SendGrid ({type(error).__name__})") from None
         finally:
             call.end()

@@ -17,6 +17,7 @@ from shared.provider import Outgoing, Provider
 from shared.settings import Settings, load
 
 _PORTS = {"smtp": 587, "smtps": 465}
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _CREDENTIALS = {530, 534, 535, 538}  # RFC 4954, 6
 _ADDRESS = re.compile(r"[^\s\x00-\x20\x7f()<>\[\]:;,@\\\"]+@[^\s\x00-\x20\x7f()<>\[\]:;,@\\\"]+")
 _PLAIN = re.compile(r"[ -~]{0,60}")
@@ -55,6 +56,8 @@ class SmtpProvider:
             hostname=url.hostname,
             port=url.port or _PORTS[url.scheme],
             use_tls=url.scheme == "smtps",
+            # Where the server offers it; with a password, or not at all.
+            start_tls=True if url.username and url.scheme == "smtp" and url.hostname not in _LOOPBACK else None,
             username=unquote(url.username) if url.username else None,
             password=unquote(url.password) if url.password else None,
             timeout=outgoing.timeout,

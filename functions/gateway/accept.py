@@ -22,8 +22,7 @@ from shared.channels import Channel
 from shared.errors import AlreadyExists, PublishFailed, StoreUnavailable
 from shared.logs import get_logger
 from shared.model import Delivery, DeliveryStatus, Notification
-from shared.pipeline import content_of
-from shared.pubsub import Message, Publisher
+from shared.pubsub import Message, Publisher, content_of
 from shared.state import Policy, queued
 from shared.store import SHARDS, Store
 
@@ -90,7 +89,14 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: str, ke
         # Ours, when the commit had landed and only its answer was lost.
         return await _again(gateway, existing, request, replayed=existing.created_at != now)
     deliveries = [replace(delivery, version=version) for delivery in deliveries]
-    await _publish(gateway, notification, deliveries)
+    await _publish(
+        gateway,
+        notification.id,
+        [
+            Message(notification_id=notification.id, channel=d.channel, content=content_of(notification, d))
+            for d in deliveries
+        ],
+    )
     return Accepted(notification, deliveries, replayed=False)
 
 
@@ -159,23 +165,28 @@ async def _again(gateway: Gateway, existing: Notification, request: Notification
     if existing.fingerprint != _fingerprint(request):
         raise invalid(field_error("Idempotency-Key", "was used for another request"))
     deliveries = (await gateway.store.deliveries([existing]))[existing.id]
-    await _publish(gateway, existing, [d for d in deliveries if d.status is DeliveryStatus.QUEUED])
+    # Hints without content: one of these may be queued again by a replay, with attempts that no message knows of.
+    await _publish(
+        gateway,
+        existing.id,
+        [
+            Message(notification_id=existing.id, channel=delivery.channel)
+            for delivery in deliveries
+            if delivery.status is DeliveryStatus.QUEUED
+        ],
+    )
     return Accepted(existing, deliveries, replayed)
 
 
-async def _publish(gateway: Gateway, notification: Notification, deliveries: Sequence[Delivery]) -> None:
-    messages = [
-        Message(notification_id=d.notification_id, channel=d.channel, content=content_of(notification, d))
-        for d in deliveries
-    ]
+async def _publish(gateway: Gateway, notification_id: str, messages: Sequence[Message]) -> None:
     try:
         await gateway.publisher.publish(messages)
     except PublishFailed as error:
         # The record stays: it is due, and the relay will publish it. The client learns that it is not out yet.
-        log.error("not published", notification_id=notification.id, error=str(error))
+        log.error("not published", notification_id=notification_id, error=str(error))
         raise Problem(
             503,
-            f"notification {notification.id} is on record but could not be published yet; it will be. "
+            f"notification {notification_id} is on record but could not be published yet; it will be. "
             "The same request with the same Idempotency-Key continues it.",
             headers=RETRY_LATER,
         ) from None

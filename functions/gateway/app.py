@@ -1,12 +1,9 @@
 """The gateway's FastAPI application: the routes, and one form for every error."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
-from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -15,8 +12,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.gateway import docs
 from functions.gateway.accept import RETRY_LATER, Gateway
+from functions.gateway.openapi import openapi
 from functions.gateway.problems import Problem, of_validation
-from functions.gateway.routes import SCHEMAS, router
+from functions.gateway.routes import router
 from shared.errors import StoreUnavailable
 from shared.logs import get_logger, place
 
@@ -45,7 +43,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     async def page() -> Response:
         return HTMLResponse(docs.page(app.openapi()), headers={"Content-Security-Policy": docs.POLICY})
 
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(405, _wrong_method([*api.routes, *app.routes]))
@@ -114,20 +112,3 @@ async def _unavailable(_: Request, error: Exception) -> Response:
 
 async def _gone(_: Request, error: Exception) -> Response:
     return Response(status_code=499)  # nobody reads it
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        models: list[tuple[Any, Any, TypeAdapter[Any]]] = [(m, "validation", TypeAdapter(m)) for m in SCHEMAS]
-        _, definitions = TypeAdapter.json_schemas(models, ref_template="#/components/schemas/{model}")
-        components = schema.setdefault("components", {}).setdefault("schemas", {})
-        components.update(definitions.get("$defs", {}))
-        # FastAPI adds its own form of a 422 to each route that has parameters. Those that can give one declare it.
-        for unused in ("HTTPValidationError", "ValidationError"):
-            components.pop(unused, None)
-        for operation in (o for methods in schema["paths"].values() for o in methods.values()):
-            if "HTTPValidationError" in str(operation["responses"].get("422")):
-                del operation["responses"]["422"]
-        app.openapi_schema = schema
-    return app.openapi_schema

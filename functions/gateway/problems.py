@@ -9,7 +9,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 MEDIA_TYPE = "application/problem+json"
-_MOST_ERRORS = 20
+MOST_ERRORS = 20
 _NAME_LENGTH = 64  # a field's name may come from the client
 
 
@@ -48,7 +48,7 @@ class Problem(Exception):
         if self.detail is not None:
             details["detail"] = self.detail
         if self.errors:
-            details["errors"] = list(self.errors[:_MOST_ERRORS])
+            details["errors"] = list(self.errors[:MOST_ERRORS])
         return Response(to_json(details), self.status, self.headers, MEDIA_TYPE)
 
 

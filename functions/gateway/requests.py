@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
-from functions.gateway.problems import Problem, field_error, invalid, of_validation
+from functions.gateway.problems import MOST_ERRORS, Problem, field_error, invalid, of_validation
 from functions.gateway.schemas import recipient_name
 from shared.store import Position
 
@@ -48,6 +48,9 @@ async def body_of(request: Request, model: type[M]) -> M:
     try:
         return model.model_validate_json(bytes(body))
     except ValidationError as error:
+        if error.error_count() > MOST_ERRORS:
+            # Pydantic would make them all: a second of work for a body of nothing but mistakes.
+            raise invalid(field_error("body", f"has more than {MOST_ERRORS} mistakes")) from None
         raise of_validation(error.errors(include_url=False, include_input=False, include_context=False)) from None
 
 

@@ -1,16 +1,17 @@
 """The API's routes. They read their bodies and write their JSON themselves: what is declared is for /openapi.json."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.gateway.accept import Accepted, Gateway, accept, normalised
-from functions.gateway.problems import MEDIA_TYPE, Problem, ProblemDetails, field_error, invalid
+from functions.gateway.openapi import answers, request_body
+from functions.gateway.problems import Problem, field_error, invalid
 from functions.gateway.requests import (
     PageQuery,
     body_of,
@@ -37,12 +38,12 @@ from functions.gateway.schemas import (
     recipient_json,
     recipient_name,
 )
-from shared.errors import Conflict, NotFound, PublishFailed
+from shared.errors import Conflict, NotDead, NotFound, PublishFailed
 from shared.logs import get_logger
 from shared.model import Delivery, DeliveryStatus, Notification
 from shared.pubsub import Message
 from shared.state import discarded, replayed
-from shared.store import Position
+from shared.store import Position, Store
 
 log = get_logger(__name__)
 
@@ -66,8 +67,8 @@ def router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after th
     @routes.post(
         "/notifications",
         status_code=202,
-        responses=_answers(NotificationJson, 202, 400, 413, 422, 503),
-        openapi_extra=_body(
+        responses=answers(NotificationJson, 202, 400, 413, 422, 503),
+        openapi_extra=request_body(
             NotificationRequest,
             parameters=[
                 {
@@ -84,7 +85,7 @@ def router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after th
         accepted = await accept(gateway, await body_of(request, NotificationRequest), CALLER, key)
         return _accepted(accepted)
 
-    @routes.get("/notifications", responses=_answers(NotificationsJson, 200, 422, 503))
+    @routes.get("/notifications", responses=answers(NotificationsJson, 200, 422, 503))
     async def list_notifications(query: Annotated[NotificationsQuery, Query()]) -> Response:
         page = await store.notifications(
             recipient=query.recipient,
@@ -93,18 +94,19 @@ def router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after th
             after=position_of("notifications", query.cursor),
         )
         deliveries = await store.deliveries(page.items)
-        items = [notification_json(n, deliveries[n.id]) for n in page.items]
+        # What has no deliveries left is expiring: TTL takes documents in any order.
+        items = [notification_json(n, deliveries[n.id]) for n in page.items if deliveries[n.id]]
         return _json(NotificationsJson(items=items, next_cursor=_next("notifications", page.next)))
 
-    @routes.get("/notifications/{notification_id}", responses=_answers(NotificationJson, 200, 404, 503))
+    @routes.get("/notifications/{notification_id}", responses=answers(NotificationJson, 200, 404, 503))
     async def read_notification(notification_id: str) -> Response:
         notification = await _notification(notification_id)
         return _json(await _with_deliveries(notification))
 
     @routes.put(
         "/recipients/{name:path}",
-        responses=_answers(RecipientJson, 200, 400, 413, 422, 503) | {201: {"model": RecipientJson}},
-        openapi_extra=_body(RecipientRequest),
+        responses=answers(RecipientJson, 200, 400, 413, 422, 503) | {201: {"model": RecipientJson}},
+        openapi_extra=request_body(RecipientRequest),
     )
     async def put_recipient(name: str, request: Request) -> Response:
         _check_name(name)
@@ -115,14 +117,14 @@ def router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after th
         recipient, created = await store.put_recipient(name, addresses, gateway.now())
         return _json(recipient_json(recipient), 201 if created else 200)
 
-    @routes.get("/recipients", responses=_answers(RecipientsJson, 200, 422, 503))
+    @routes.get("/recipients", responses=answers(RecipientsJson, 200, 422, 503))
     async def list_recipients(query: Annotated[PageQuery, Query()]) -> Response:
         found = await store.recipients(limit=query.limit + 1, after=name_of(query.cursor))
         items = [recipient_json(r) for r in found[: query.limit]]
         more = len(found) > query.limit
         return _json(RecipientsJson(items=items, next_cursor=name_cursor_of(items[-1]["name"]) if more else None))
 
-    @routes.get("/recipients/{name:path}", responses=_answers(RecipientJson, 200, 404, 422, 503))
+    @routes.get("/recipients/{name:path}", responses=answers(RecipientJson, 200, 404, 422, 503))
     async def read_recipient(name: str) -> Response:
         _check_name(name)
         recipient = await store.recipient(name)
@@ -130,7 +132,7 @@ def router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after th
             raise Problem(404, "no recipient has this name")
         return _json(recipient_json(recipient))
 
-    @routes.delete("/recipients/{name:path}", status_code=204, responses=_answers(None, 204, 404, 422, 503))
+    @routes.delete("/recipients/{name:path}", status_code=204, responses=answers(None, 204, 404, 422, 503))
     async def delete_recipient(name: str) -> Response:
         _check_name(name)
         try:
@@ -139,7 +141,7 @@ def router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after th
             raise Problem(404, "no recipient has this name") from None
         return Response(status_code=204)
 
-    @routes.get("/dead-letters", responses=_answers(DeadLettersJson, 200, 422, 503))
+    @routes.get("/dead-letters", responses=answers(DeadLettersJson, 200, 422, 503))
     async def list_dead_letters(query: Annotated[DeadLettersQuery, Query()]) -> Response:
         if query.channel is not None and query.channel not in gateway.channels:
             raise invalid(field_error("channel", f"there are {', '.join(gateway.channels)}"))
@@ -152,11 +154,11 @@ def router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after th
     @routes.post(
         "/dead-letters/{notification_id}/{channel}/replay",
         status_code=202,
-        responses=_answers(NotificationJson, 202, 404, 409, 503),
+        responses=answers(NotificationJson, 202, 404, 409, 503),
     )
     async def replay(notification_id: str, channel: str) -> Response:
         notification, delivery = await _delivery(notification_id, channel)
-        await _move(lambda: store.update(replayed(delivery, gateway.now(), gateway.policy)))
+        await _move(store, lambda: replayed(delivery, gateway.now(), gateway.policy))
         try:
             await gateway.publisher.publish([Message(notification_id=notification.id, channel=channel)])
         except PublishFailed as error:
@@ -167,14 +169,14 @@ def router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after th
     @routes.delete(
         "/dead-letters/{notification_id}/{channel}",
         status_code=204,
-        responses=_answers(None, 204, 404, 409, 503),
+        responses=answers(None, 204, 404, 409, 503),
     )
     async def discard(notification_id: str, channel: str) -> Response:
         _, delivery = await _delivery(notification_id, channel)
-        await _move(lambda: store.update(discarded(delivery, gateway.now())))
+        await _move(store, lambda: discarded(delivery, gateway.now()))
         return Response(status_code=204)
 
-    @routes.get("/channels", responses=_answers(ChannelsJson, 200))
+    @routes.get("/channels", responses=answers(ChannelsJson, 200))
     async def list_channels() -> Response:
         channels = gateway.channels.values()
         items = [ChannelJson(name=c.name, address=c.address, max_length=c.max_length) for c in channels]
@@ -187,10 +189,14 @@ def router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after th
         return found
 
     async def _with_deliveries(notification: Notification) -> NotificationJson:
-        return notification_json(notification, (await store.deliveries([notification]))[notification.id])
+        deliveries = (await store.deliveries([notification]))[notification.id]
+        if not deliveries:
+            raise Problem(404, "the notification has expired")
+        return notification_json(notification, deliveries)
 
     async def _delivery(notification_id: str, channel: str) -> tuple[Notification, Delivery]:
-        known = is_notification_id(notification_id) and channel in gateway.channels
+        # Any channel's name: a dead letter outlives the channel.
+        known = is_notification_id(notification_id) and re.fullmatch("[a-z][a-z0-9_]{0,63}", channel)
         loaded = await store.load(notification_id, channel) if known else None
         if loaded is None:
             raise Problem(404, "there is no such delivery")
@@ -199,12 +205,14 @@ def router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after th
     return routes
 
 
-async def _move(update: Any) -> None:
+async def _move(store: Store, transition: Callable[[], Delivery]) -> None:
     """A replay or discard; Problem 409 when the delivery is not dead, or is no longer."""
     try:
-        await update()
-    except (ValueError, Conflict):
-        raise Problem(409, "the delivery is not dead") from None
+        await store.update(transition())
+    except NotDead as refused:
+        raise Problem(409, str(refused)) from None
+    except (Conflict, NotFound):
+        raise Problem(409, "the delivery is not dead any more") from None
 
 
 def _accepted(accepted: Accepted) -> Response:
@@ -227,37 +235,3 @@ def _check_name(name: str) -> None:
         recipient_name(name)
     except ValueError as wrong:
         raise invalid(field_error("name", str(wrong))) from None
-
-
-_TITLES = {
-    200: "OK",
-    202: "Accepted",
-    204: "Done",
-    400: "The body is not JSON",
-    404: "There is no such thing",
-    409: "It is not dead",
-    413: "The body is larger than 256 KiB",
-    422: "Some fields are not valid",
-    503: "Not now; ask again",
-}
-
-
-def _answers(model: Any, *statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The answers of one route for its OpenAPI: `model` for a success, problem details for the rest."""
-    answers: dict[int | str, dict[str, Any]] = {}
-    for status in statuses:
-        answers[status] = {"description": _TITLES[status]}
-        if status >= 400:
-            answers[status]["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
-        elif model is not None:
-            answers[status]["model"] = model
-    return answers
-
-
-def _body(model: type[BaseModel], **extra: Any) -> dict[str, Any]:
-    reference = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}, **extra}
-
-
-SCHEMAS = (NotificationRequest, RecipientRequest, ProblemDetails)
-"""What `_body` and `_answers` refer to by name."""

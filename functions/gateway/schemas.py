@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from shared.model import (
@@ -38,6 +38,17 @@ def _tag_name(text: str) -> str:
     return one_line(text)
 
 
+def _at_most(most: int) -> BeforeValidator:
+    """Counts before it looks at the entries: a body has room for a hundred thousand wrong ones."""
+
+    def few(value: object) -> object:
+        if isinstance(value, list | dict) and len(value) > most:
+            raise ValueError(f"must have at most {most} entries")
+        return value
+
+    return BeforeValidator(few)
+
+
 def _each_once(channels: list[str]) -> list[str]:
     if len(set(channels)) < len(channels):
         raise ValueError("must not name a channel twice")
@@ -59,10 +70,10 @@ class NotificationRequest(BaseModel):
     model_config = _BODY
 
     recipient: RecipientName | None = Field(default=None, description="A registered recipient's name.")
-    to: dict[ChannelName, Address] | None = Field(
+    to: Annotated[dict[ChannelName, Address], _at_most(20)] | None = Field(
         default=None, min_length=1, max_length=20, description="Addresses by channel."
     )
-    channels: Annotated[list[ChannelName], AfterValidator(_each_once)] | None = Field(
+    channels: Annotated[list[ChannelName], _at_most(20), AfterValidator(_each_once)] | None = Field(
         default=None,
         min_length=1,
         max_length=20,
@@ -74,7 +85,9 @@ class NotificationRequest(BaseModel):
     message: Annotated[str, AfterValidator(printable)] = Field(
         description="Plain text; each channel has its longest (GET /v1/channels)."
     )
-    tags: dict[TagName, TagValue] = Field(default_factory=dict, max_length=50, description="Your own labels.")
+    tags: Annotated[dict[TagName, TagValue], _at_most(50)] = Field(
+        default_factory=dict, max_length=50, description="Your own labels."
+    )
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
@@ -89,7 +102,7 @@ class RecipientRequest(BaseModel):
     model_config = _BODY
 
     name: RecipientName | None = Field(default=None, description="If given, the name in the path.")
-    addresses: dict[ChannelName, Address] = Field(min_length=1, max_length=20)
+    addresses: Annotated[dict[ChannelName, Address], _at_most(20)] = Field(min_length=1, max_length=20)
 
 
 class AttemptJson(TypedDict):

@@ -8,7 +8,7 @@ succeeds, and only that one publishes.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from shared.errors import PublishFailed
@@ -58,9 +58,15 @@ class Relay:
         while time.monotonic() < give_up_at:
             now = self.now()
             overdue = await self.store.overdue(shard, now, BATCH)
+            if not overdue:
+                return
             moved = [relayed(delivery, now, self.policy) for delivery in overdue]
             written = await self.store.update_all(moved)
-            ours = [delivery for delivery, mine in zip(moved, written, strict=True) if mine]
+            ours = [
+                replace(delivery, version=version)
+                for delivery, version in zip(moved, written, strict=True)
+                if version is not None
+            ]
             await self._publish([d for d in ours if d.pending], swept)
             for delivery in ours:
                 if not delivery.pending:
@@ -80,6 +86,9 @@ class Relay:
             await self.publisher.publish(messages)
         except PublishFailed as error:
             swept.unpublished += len(messages)
-            log.error("not published, due again later", count=len(messages), error=str(error))
+            log.error("not published, due again soon", count=len(messages), error=str(error))
+            # Pub/Sub's outage is no reason to wait longer each time: that is for deliveries that nobody takes.
+            soon = self.now() + self.policy.grace
+            await self.store.update_all([replace(d, due_at=soon, relays=d.relays - 1) for d in deliveries])
         else:
             swept.published += len(messages)

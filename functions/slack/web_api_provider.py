@@ -12,12 +12,12 @@ from functions.slack.message import escaped, metadata, of_error
 from shared.errors import Unknown
 from shared.http import UNREADABLE, of_client_error, seconds, session
 from shared.provider import Outgoing, Provider
-from shared.settings import Settings, load
+from shared.settings import HttpUrl, Settings, load
 
 
 class SlackSettings(Settings):
     slack_bot_token: SecretStr
-    slack_base_url: str = "https://slack.com/api/"
+    slack_base_url: HttpUrl = "https://slack.com/api/"
 
     @field_validator("slack_base_url")
     @classmethod

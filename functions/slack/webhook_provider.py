@@ -3,18 +3,18 @@
 from collections.abc import Callable
 
 import aiohttp
-from pydantic import SecretStr
+from pydantic import Secret
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from functions.slack.message import escaped, metadata, of_error
 from shared.errors import Unknown
 from shared.http import UNREADABLE, header, of_client_error, seconds, session
 from shared.provider import Outgoing, Provider
-from shared.settings import Settings, load
+from shared.settings import HttpUrl, Settings, load
 
 
 class WebhookSettings(Settings):
-    slack_webhook_url: SecretStr
+    slack_webhook_url: Secret[HttpUrl]
 
 
 class WebhookProvider:

@@ -15,7 +15,7 @@ from twilio.rest import Client
 from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
 from shared.http import UNREADABLE, of_client_error, of_status, seconds, session
 from shared.provider import Outgoing, Provider
-from shared.settings import Settings, load
+from shared.settings import HttpUrl, Settings, load
 
 _NOT_OURS_TO_SEND = "credentials"
 
@@ -57,7 +57,7 @@ class TwilioSettings(Settings):
     twilio_auth_token: SecretStr
     twilio_from: str
     """A number in E.164, or a messaging service's id (MG…)."""
-    twilio_base_url: str = "https://api.twilio.com"
+    twilio_base_url: HttpUrl = "https://api.twilio.com"
 
 
 class TwilioProvider:

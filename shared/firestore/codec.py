@@ -59,8 +59,3 @@ def decode(value: Any) -> Any:
 
 def to_datetime(timestamp: Any) -> datetime:
     return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)
-
-
-def to_version(timestamp: Any) -> int:
-    """An update time as one number, ns since the epoch: a datetime would drop its nanoseconds."""
-    return int(timestamp.seconds * 1_000_000_000 + timestamp.nanos)

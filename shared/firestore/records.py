@@ -5,12 +5,13 @@ notifications/{id}/deliveries/{channel}   one state machine
 recipients/{name}
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
-from shared.firestore.codec import decode, encode, to_version
-from shared.firestore.rpc import Document
+from shared.firestore.codec import decode, encode
+from shared.firestore.rpc import Document, to_version
 from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
 
 _FIXED = ("notification_id", "channel", "address", "created_at", "recipient", "shard", "expire_at")
@@ -43,19 +44,19 @@ def recipient_values(r: Recipient) -> dict[str, Any]:
 
 
 def to_notification(doc: Any) -> Notification:
-    values = _values(doc)
+    values = _values(doc, Notification)
     return Notification(**{**values, "id": _last(doc.name), "channels": tuple(values["channels"])})
 
 
 def to_delivery(doc: Any) -> Delivery:
-    values = _values(doc)
+    values = _values(doc, Delivery)
     values["status"] = DeliveryStatus(values["status"])
     values["attempts"] = tuple(_to_attempt(attempt) for attempt in values["attempts"])
     return Delivery(**values, version=to_version(doc.update_time))
 
 
 def to_recipient(doc: Any) -> Recipient:
-    return Recipient(name=_last(doc.name), **_values(doc))
+    return Recipient(name=_last(doc.name), **_values(doc, Recipient))
 
 
 def _attempt_values(a: Attempt) -> dict[str, Any]:
@@ -64,20 +65,23 @@ def _attempt_values(a: Attempt) -> dict[str, Any]:
 
 
 def _to_attempt(values: Mapping[str, Any]) -> Attempt:
-    return Attempt(**{**values, "outcome": Outcome(values["outcome"])})
+    known = {key: value for key, value in values.items() if key in _known(Attempt)}
+    return Attempt(**known | {"outcome": Outcome(values["outcome"])})
 
 
-def _values(doc: Any) -> dict[str, Any]:
-    return {key: decode(value) for key, value in doc.fields.items()}
+def _values(doc: Any, model: type) -> dict[str, Any]:
+    """The fields that this version knows: during a rollout, or after a rollback, a newer one has written more."""
+    known = _known(model)
+    return {key: decode(value) for key, value in doc.fields.items() if key in known}
+
+
+@cache
+def _known(model: type) -> frozenset[str]:
+    return frozenset(f.name for f in fields(model))
 
 
 def _last(name: str) -> str:
     return name.rpartition("/")[2]
-
-
-def names(documents: str, notifications: Sequence[Notification]) -> list[str]:
-    """The names of all deliveries of these notifications."""
-    return [delivery_name(documents, n.id, channel) for n in notifications for channel in n.channels]
 
 
 def notification_name(documents: str, notification_id: str) -> str:

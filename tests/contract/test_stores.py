@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -11,6 +12,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
+from shared.firestore import records, rpc
+from shared.firestore.store import FirestoreStore
 from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
 from shared.state import Write, decide, discarded, relayed, settle
 from shared.store import Store
@@ -176,8 +179,10 @@ async def test_update_all_says_of_each_whether_it_was_written(store: Store) -> N
         relayed(d, LATER - timedelta(hours=1), POLICY)
         for d in (first, second, replace(missing, version=1_767_323_045_678_901_000), third)
     ]
-    assert list(await store.update_all(moved)) == [True, False, False, True]
+    versions = await store.update_all(moved)
+    assert [version is not None for version in versions] == [True, False, False, True]
     assert (await stored(store, first)).relays == 1
+    assert (await stored(store, first)).version == versions[0]
     assert (await stored(store, second)).claim == "mine"
     assert list(await store.update_all([])) == []
 
@@ -186,7 +191,7 @@ async def test_of_two_update_alls_at_once_each_delivery_goes_to_one(store: Store
     deliveries = [(await accepted(store, a_notification()))[0] for _ in range(30)]
     moved = [relayed(d, START + timedelta(hours=1), POLICY) for d in deliveries]
     mine, theirs = await asyncio.gather(store.update_all(moved), store.update_all(moved))
-    assert [a + b for a, b in zip(mine, theirs, strict=True)] == [1] * 30
+    assert [(a is None) + (b is None) for a, b in zip(mine, theirs, strict=True)] == [1] * 30
 
 
 async def test_overdue_is_one_shards_longest_overdue_first(store: Store) -> None:
@@ -205,7 +210,7 @@ async def test_overdue_is_one_shards_longest_overdue_first(store: Store) -> None
 async def test_an_overdue_delivery_can_be_updated_as_it_was_found(store: Store) -> None:
     await accepted(store, a_notification(shard=4))
     (found,) = await store.overdue(4, LATER, 10)
-    assert list(await store.update_all([relayed(found, START + timedelta(hours=1), POLICY)])) == [True]
+    assert None not in await store.update_all([relayed(found, START + timedelta(hours=1), POLICY)])
 
 
 @pytest.fixture
@@ -408,9 +413,28 @@ async def test_a_silent_firestore_is_unavailable_when_the_time_is_up(
 ) -> None:
     monkeypatch.setattr("shared.firestore.rpc.WRITE_TIMEOUT", 0.3)
     monkeypatch.setattr("shared.firestore.rpc.READ_TIMEOUT", 0.3)
+    monkeypatch.setattr("shared.firestore.rpc.BULK_TIMEOUT", 0.3)
     async with stores.firestore(silent) as store:
         for call in CALLS.values():
             began = time.monotonic()
             with pytest.raises(StoreUnavailable):
                 await call(store)  # type: ignore[misc]
             assert time.monotonic() - began < 5
+
+
+async def test_a_record_of_a_newer_version_is_read_and_one_that_cannot_be_keeps_nobody_back(
+    firestore_host: str,
+) -> None:
+    """During a rollout, and after a rollback, records are there that this version did not write."""
+    project = f"test-{uuid.uuid4().hex[:12]}"
+    channel = rpc.connect(firestore_host)
+    calls = rpc.Rpc(channel, f"projects/{project}/databases/(default)", emulated=True)
+    store = FirestoreStore(calls)
+    newer, unreadable, plain = [(await accepted(store, a_notification(shard=1)))[0] for _ in range(3)]
+    for delivery, values in ((newer, {"priority": 7}), (unreadable, {"status": "teleported"})):
+        name = f"{calls.documents}/notifications/{delivery.notification_id}/deliveries/{delivery.channel}"
+        update = records.document(name, values)
+        await calls.commit([rpc.Write(update=update, update_mask=rpc.DocumentMask(field_paths=list(values)))])
+    found = await store.overdue(1, LATER, 10)
+    assert {d.notification_id for d in found} == {newer.notification_id, plain.notification_id}
+    await channel.close()

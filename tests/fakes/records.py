@@ -6,8 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.model import Delivery, Notification
-from shared.pipeline import content_of
-from shared.pubsub import Message
+from shared.pubsub import Message, content_of
 from shared.state import Policy, queued
 from shared.store import Store
 from tests.fakes.clock import START

@@ -87,7 +87,7 @@ class MemoryStore:
         async with self._call("update"):
             return self._update(delivery)
 
-    async def update_all(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+    async def update_all(self, deliveries: Sequence[Delivery]) -> Sequence[int | None]:
         async with self._call("update_all"):
             return [self._updated(d) for d in deliveries]
 
@@ -143,12 +143,11 @@ class MemoryStore:
             names = sorted(name for name in self._recipients if after is None or name > after)
             return [self._recipients[name] for name in names[:limit]]
 
-    def _updated(self, delivery: Delivery) -> bool:
+    def _updated(self, delivery: Delivery) -> int | None:
         try:
-            self._update(delivery)
+            return self._update(delivery)
         except StoreError:
-            return False
-        return True
+            return None
 
     def _update(self, delivery: Delivery) -> int:
         if delivery.version is None:

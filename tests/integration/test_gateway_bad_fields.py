@@ -1,5 +1,6 @@
 """Notifications with wrong fields: each answer names the field, and nothing is written or published."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -264,3 +265,14 @@ async def test_a_message_has_no_line_ends_that_are_controls(hark: Hark, control:
 @pytest.mark.parametrize("end", LINE_BREAKS)
 async def test_a_tags_name_is_one_line(hark: Hark, end: str) -> None:
     await refused(hark, {"tags": {f"a{end}b": "c"}}, f"tags.a{end}b")
+
+
+@pytest.mark.parametrize("field", ["channels", "tags", "to", "more"])
+async def test_a_body_of_nothing_but_mistakes_costs_no_more_than_one(hark: Hark, field: str) -> None:
+    wrong = [1] * 100_000 if field == "channels" else {str(n): n for n in range(20_000)}
+    body = wrong if field == "more" else {field: wrong}
+    assert isinstance(body, dict)
+    began = time.process_time()
+    details = problem(await hark.send(**body), 422)
+    assert time.process_time() - began < 1
+    assert len(details["errors"]) <= 20

@@ -6,8 +6,9 @@ import pytest
 
 from shared.firestore import rpc
 from shared.firestore.store import FirestoreStore
-from shared.pipeline import Answer, Pipeline
+from shared.pipeline import Pipeline
 from shared.provider import Outgoing
+from shared.pubsub import Answer
 from tests.integration.gateway import POLICY, Calls, Hark
 
 TO = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}

@@ -9,8 +9,7 @@ import pytest
 from functions.dead_letter.dead_letter import DeadLetter
 from shared.errors import StoreUnavailable
 from shared.model import Attempt, Delivery, DeliveryStatus, Outcome
-from shared.pipeline import Answer
-from shared.pubsub import Message
+from shared.pubsub import Answer, Message
 from shared.state import Write, decide
 from tests.fakes.clock import START, Clock
 from tests.fakes.publisher import MemoryPublisher

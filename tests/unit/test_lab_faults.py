@@ -131,15 +131,15 @@ async def test_a_request_that_is_wrong_by_itself_uses_up_no_fault(http: httpx.As
     assert (await http.get("/faults")).json()["items"][0]["count"] == 1
 
 
-async def test_partial_faults_let_a_message_through_after_three_in_a_row(tmp_path: Path) -> None:
+async def test_faults_of_half_the_requests_let_a_message_through_after_four_in_a_row(tmp_path: Path) -> None:
     witness = Witness(tmp_path / "witness.jsonl")
     lab = Lab(witness)
     lab.faults.set(parse({"channel": "sms", "mode": "503", "rate": 0.5}))
     message = Message(
         at="", channel="sms", provider="", to="+14155552671", subject=None, text="", message_id="", notification_id="n"
     )
-    fates = [await lab.handle(message, 0.0) for _ in range(8)]
-    assert fates == ([Mode.UNAVAILABLE] * 3 + [None]) * 2
-    lab.faults.set(parse({"channel": "sms", "mode": "503", "rate": 1}))
+    fates = [await lab.handle(message, 0.0) for _ in range(10)]
+    assert fates == ([Mode.UNAVAILABLE] * 4 + [None]) * 2
+    lab.faults.set(parse({"channel": "sms", "mode": "503", "rate": 0.9}))
     assert [await lab.handle(message, 0.0) for _ in range(8)] == [Mode.UNAVAILABLE] * 8
     await witness.close()

@@ -11,10 +11,10 @@ import pytest
 from functions.relay.relay import Relay
 from shared.errors import Permanent, Retryable, StoreUnavailable, Throttled, Unknown
 from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
-from shared.pipeline import Answer, Pipeline
+from shared.pipeline import Pipeline
 from shared.provider import Outgoing
-from shared.pubsub import Message
-from shared.state import Policy
+from shared.pubsub import Answer, Message
+from shared.state import Policy, relayed
 from tests.fakes.clock import Clock
 from tests.fakes.provider import HANG, Result, ScriptedProvider
 from tests.fakes.publisher import MemoryPublisher
@@ -143,6 +143,13 @@ async def test_a_long_throttle_is_acked_and_left_to_the_relay(retry_after: float
     assert await world.pipeline.deliver(world.first_message) is Answer.ACK
     assert (world.record.status, world.clock.slept) == (S.DEFERRED, [])
     assert world.record.due_at == world.clock.now() + timedelta(seconds=pause)
+
+
+@pytest.mark.parametrize("retry_after", [0, 0.001, 1])
+async def test_a_provider_that_throttles_again_at_once_is_asked_twice_and_then_left_alone(retry_after: float) -> None:
+    world = await World.begin([Throttled("429", retry_after=retry_after)] * 100)
+    assert await world.pipeline.deliver(world.first_message) is Answer.ACK
+    assert (world.record.status, world.clock.slept, len(world.provider.sent)) == (S.DEFERRED, [1.0], 2)
 
 
 async def test_waiting_in_place_leaves_time_for_the_call() -> None:
@@ -306,6 +313,37 @@ async def test_what_another_has_claimed_meanwhile_is_not_overwritten(readable: b
     assert await overtaken.deliver(world.first_message) is Answer.NACK
     assert (world.record.status, world.record.provider_message_id) == (S.SENT, "message-1")
     assert world.outcomes == [Outcome.UNKNOWN, Outcome.ACCEPTED], "the duplicate has its reason on record"
+
+
+async def test_an_outcome_is_kept_for_as_long_as_the_lease_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = await World.begin()
+    monkeypatch.setattr("shared.pipeline.time.monotonic", lambda: world.clock.now().timestamp())
+    ended = world.clock.now() + POLICY.lease - timedelta(seconds=1)
+    update = world.store.update
+
+    async def away(delivery: Delivery) -> int:
+        if delivery.status is not S.SENDING and world.clock.now() < ended:
+            raise StoreUnavailable("Firestore is away for all but the last second of the lease")
+        return await update(delivery)
+
+    monkeypatch.setattr(world.store, "update", away)
+    assert await world.pipeline.deliver(world.first_message) is Answer.ACK
+    assert world.record.status is S.SENT
+
+
+async def test_the_end_that_another_recorded_meanwhile_is_not_taken_for_ours() -> None:
+    world = await World.begin()
+    update = world.store.update
+
+    async def overtaken(delivery: Delivery) -> int:
+        if delivery.status is S.SENT:  # frozen since the send: the relay has given the delivery up
+            stored = world.record
+            await update(relayed(stored, world.clock.now() + timedelta(days=2), POLICY))
+        return await update(delivery)
+
+    world.store.update = overtaken  # type: ignore[method-assign]
+    assert await world.pipeline.deliver(world.first_message) is Answer.NACK
+    assert (world.record.status, world.outcomes) == (S.DEAD, [Outcome.UNKNOWN])
 
 
 async def test_a_message_for_no_delivery_is_acked() -> None:

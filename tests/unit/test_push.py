@@ -14,8 +14,7 @@ from starlette.requests import Request
 from shared import logs
 from shared.errors import MalformedPush, StoreUnavailable
 from shared.function import Deliver, push_handler
-from shared.pipeline import Answer
-from shared.pubsub import Content, Message, decode_push
+from shared.pubsub import Answer, Content, Message, decode_push
 from tests.fakes.clock import START
 
 CANARY = "canary-5e3f"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import Field, SecretStr
 
-from shared.settings import CoreSettings, Settings, load
+from shared.settings import CoreSettings, HttpUrl, Settings, load
 
 CANARY = "canary-5e3f"
 
@@ -125,3 +125,23 @@ def test_settings_cannot_be_changed() -> None:
     settings = load(CoreSettings)
     with pytest.raises(ValueError, match="frozen"):
         settings.max_attempts = 7  # type: ignore[misc]
+
+
+def test_a_setting_from_a_file_loses_the_files_newline(environment: pytest.MonkeyPatch) -> None:
+    class WithSecret(Settings):
+        api_key: SecretStr
+        api_url: HttpUrl
+
+    environment.setenv("API_KEY", "key\n")
+    environment.setenv("API_URL", " https://api.example.com ")
+    settings = load(WithSecret)
+    assert (settings.api_key.get_secret_value(), settings.api_url) == ("key", "https://api.example.com")
+
+
+@pytest.mark.parametrize("url", ["notaurl", "ftp://api.example.com", "https://", "//api.example.com"])
+def test_a_url_that_is_none_is_named(environment: pytest.MonkeyPatch, url: str) -> None:
+    class WithUrl(Settings):
+        api_url: HttpUrl
+
+    environment.setenv("API_URL", url)
+    assert refusal(WithUrl) == ["  API_URL: must be an http:// or https:// URL"]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.errors import NotDead
 from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome
 from shared.state import (
     Done,
@@ -258,7 +259,24 @@ def test_throttling_ends_after_a_day(policy: Policy, retry_after: timedelta | No
             break
     assert life.delivery.status is S.DEAD
     assert timedelta(hours=24) <= life.now - START <= timedelta(hours=26)
-    assert life.delivery.error == "throttled for 24 h; the last answer: throttled"
+    throttles = len(life.delivery.attempts)
+    assert life.delivery.error == f"throttled {throttles} times; the last answer: throttled"
+
+
+def test_throttling_ends_before_the_record_is_full() -> None:
+    life = Life(replace(POLICY, max_throttles=30))
+    for _ in range(30):
+        assert life.delivery.status in PENDING
+        life.now += timedelta(minutes=11)
+        life.claim()
+        life.settle([Outcome.THROTTLED], None, 0.5)
+    assert life.delivery.status is S.DEAD
+
+
+def test_a_record_that_is_about_to_expire_is_not_replayed() -> None:
+    dead = replace(in_state(S.DEAD), expire_at=START + timedelta(hours=47))
+    with pytest.raises(NotDead, match="about to expire"):
+        replayed(dead, START, POLICY)
 
 
 @given(policies(), st.integers(0, 30), st.none() | seconds, fractions)
@@ -360,9 +378,9 @@ def test_what_is_terminal_stays_as_it_is(status: DeliveryStatus) -> None:
 
 @pytest.mark.parametrize("status", [status for status in S if status is not S.DEAD])
 def test_only_a_dead_delivery_can_be_replayed_or_discarded(status: DeliveryStatus) -> None:
-    with pytest.raises(ValueError, match="only a dead delivery"):
+    with pytest.raises(NotDead):
         replayed(in_state(status), START, POLICY)
-    with pytest.raises(ValueError, match="only a dead delivery"):
+    with pytest.raises(NotDead):
         discarded(in_state(status), START)
 
 

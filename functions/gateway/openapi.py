@@ -1,0 +1,60 @@
+"""What /openapi.json says beyond what FastAPI sees: bodies that routes read themselves, and problem details."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, TypeAdapter
+
+from functions.gateway.problems import MEDIA_TYPE, ProblemDetails
+from functions.gateway.schemas import NotificationRequest, RecipientRequest
+
+_SCHEMAS = (NotificationRequest, RecipientRequest, ProblemDetails)
+"""What `request_body` and `answers` refer to by name."""
+
+_TITLES = {
+    200: "OK",
+    202: "Accepted",
+    204: "Done",
+    400: "The body is not JSON",
+    404: "There is no such thing",
+    409: "It is not dead",
+    413: "The body is larger than 256 KiB",
+    422: "Some fields are not valid",
+    503: "Not now; ask again",
+}
+
+
+def answers(model: Any, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The answers of one route for its OpenAPI: `model` for a success, problem details for the rest."""
+    declared: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        declared[status] = {"description": _TITLES[status]}
+        if status >= 400:
+            declared[status]["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+        elif model is not None:
+            declared[status]["model"] = model
+    return declared
+
+
+def request_body(model: type[BaseModel], **extra: Any) -> dict[str, Any]:
+    reference = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}, **extra}
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """The whole document; made once."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        models: list[tuple[Any, Any, TypeAdapter[Any]]] = [(m, "validation", TypeAdapter(m)) for m in _SCHEMAS]
+        _, definitions = TypeAdapter.json_schemas(models, ref_template="#/components/schemas/{model}")
+        components = schema.setdefault("components", {}).setdefault("schemas", {})
+        components.update(definitions.get("$defs", {}))
+        # FastAPI adds its own form of a 422 to each route that has parameters. Those that can give one declare it.
+        for unused in ("HTTPValidationError", "ValidationError"):
+            components.pop(unused, None)
+        for operation in (o for methods in schema["paths"].values() for o in methods.values()):
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
+        app.openapi_schema = schema
+    return app.openapi_schema
