@@ -16,14 +16,15 @@ from shared.state import Policy
 S = TypeVar("S", bound=BaseSettings)
 
 
-def _is_http(url: str) -> str:
+def http_url(url: str) -> str:
+    """The URL as it is. Raises ValueError."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an http:// or https:// URL")
     return url
 
 
-HttpUrl = Annotated[str, AfterValidator(_is_http)]
+HttpUrl = Annotated[str, AfterValidator(http_url)]
 """A URL as it was written: pydantic's own would add a slash."""
 
 

@@ -3,18 +3,24 @@
 from collections.abc import Callable
 
 import aiohttp
-from pydantic import Secret
+from pydantic import SecretStr, field_validator
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from functions.slack.message import escaped, metadata, of_error
 from shared.errors import Unknown
 from shared.http import UNREADABLE, header, of_client_error, seconds, session
 from shared.provider import Outgoing, Provider
-from shared.settings import HttpUrl, Settings, load
+from shared.settings import Settings, http_url, load
 
 
 class WebhookSettings(Settings):
-    slack_webhook_url: Secret[HttpUrl]
+    slack_webhook_url: SecretStr
+
+    @field_validator("slack_webhook_url")
+    @classmethod
+    def _is_http(cls, url: SecretStr) -> SecretStr:
+        http_url(url.get_secret_value())
+        return url
 
 
 class WebhookProvider:
