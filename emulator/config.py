@@ -158,7 +158,8 @@ def check_ports_free(config: Config) -> None:
             except OSError as error:
                 raise PortTaken(
                     f"port {port}, needed for {name}, cannot be used ({os.strerror(error.errno or 0)}). "
-                    f"Stop what uses it, or set HARK_PORT_OFFSET (now {config.offset}) to shift all ports."
+                    f"Stop what uses it, or set HARK_PORT_OFFSET (now {config.offset}) to shift all ports; "
+                    "100 more keeps two stacks apart."
                 ) from error
 
 

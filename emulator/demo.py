@@ -17,6 +17,8 @@ from typing import Any
 import aiohttp
 import yaml
 
+from emulator.process import die_with_parent
+
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 120.0
 ARRIVE_SECONDS = 60.0
@@ -25,6 +27,19 @@ FINAL = {"sent", "delivered", "undelivered", "failed", "dead", "expired", "cance
 
 
 async def main() -> int:
+    """The exit status: 0 when all arrived; 1 when not, or when it was interrupted."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await _run()
+    except asyncio.CancelledError:
+        print("interrupted")
+        return 1
+
+
+async def _run() -> int:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as http, _running(http) as env:
         return await _demo(http, env)
 
@@ -34,7 +49,7 @@ async def _demo(http: aiohttp.ClientSession, env: Mapping[str, str]) -> int:
     url, lab = env["HARK_URL"], env["HARK_LAB_URL"]
     channels = yaml.safe_load((ROOT / "infra/channels.yaml").read_text(encoding="utf-8"))
     request = {
-        "to": {name: entry["example"] for name, entry in channels.items()},
+        "to": {name: entry["example"] for name, entry in channels.items() if "example" in entry},
         "subject": "Hark's demo",
         "message": "This notification went to every channel.",
     }
@@ -69,7 +84,7 @@ def _show(delivery: Mapping[str, Any], created_at: str, inbox: Mapping[str, Any]
     steps = [(created_at, "queued")]
     for attempt in delivery["attempts"]:
         error = f": {attempt['error']}" if attempt["error"] else ""
-        steps.append((attempt["at"], f"attempt {attempt['number']} {attempt['outcome']}{error}"))
+        steps.append((attempt["at"], f"attempt {attempt['number']} began; it ended {attempt['outcome']}{error}"))
     if inbox:
         steps.append((inbox["at"], f"in the lab's inbox from {inbox['provider']} ({inbox['message_id']})"))
     steps.append((delivery["updated_at"], delivery["status"]))
@@ -88,7 +103,9 @@ async def _running(http: aiohttp.ClientSession) -> AsyncIterator[Mapping[str, st
         yield _read(file)
         return
     print("Nothing is up: starting the system for the demo.")
-    stack = await asyncio.create_subprocess_exec(sys.executable, "-m", "emulator", cwd=ROOT, start_new_session=True)
+    stack = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "emulator", cwd=ROOT, start_new_session=True, preexec_fn=die_with_parent(os.getpid())
+    )
     try:
         give_up_at = time.monotonic() + START_SECONDS
         while not await _up(http, file):

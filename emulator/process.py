@@ -114,7 +114,7 @@ class Process:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # a group of its own; and Ctrl-C reaches the supervisor only
-                preexec_fn=_die_with_parent(os.getpid()),
+                preexec_fn=die_with_parent(os.getpid()),
             )
         self._on_start(self.program.name, self._child.pid)
         return self._child
@@ -162,7 +162,7 @@ def _signal_group(group: int, number: int) -> bool:
     return True
 
 
-def _die_with_parent(parent: int) -> Callable[[], None]:
+def die_with_parent(parent: int) -> Callable[[], None]:
     """For the child between fork and exec: SIGTERM when the supervisor dies, even by SIGKILL.
 
     SIGTERM, since gunicorn's master then stops its workers, which are no children of the supervisor. The

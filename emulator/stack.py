@@ -49,6 +49,9 @@ class Stack:
             if pubsub.program is None:
                 await provision_pubsub()
 
+        for name, emulator in emulators.items():
+            if emulator.program is None:
+                self._say(f"using the {name} emulator of the environment: {google.ENVIRONMENT[name]}={emulator.host}")
         for emulator, on_up in ((pubsub, provision_pubsub), (firestore, None)):
             if emulator.program is not None:
                 self._add(emulator.program, on_up)
@@ -77,7 +80,7 @@ class Stack:
                 await asyncio.gather(given_emulators, *(process.up.wait() for process in self._processes))
         except TimeoutError:
             silent = [process for process in self._processes if not process.up.is_set()]
-            names = ", ".join(process.program.name for process in silent) or "an emulator of the environment"
+            names = ", ".join(process.program.name for process in silent) or "the emulator that the environment names"
             words = "".join(f"\n{process.last_words()}" for process in silent)
             raise StartFailed(f"no answer within {START_SECONDS:.0f} s from: {names}.{words}") from None
 

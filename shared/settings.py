@@ -92,7 +92,7 @@ def load(cls: type[S]) -> S:
         return cls()
     except ValidationError as invalid:
         lines = [_line(str(e["loc"][0]).upper() if e["loc"] else "", e["msg"]) for e in invalid.errors()]
-    raise SystemExit("hark: the settings are not complete\n" + "\n".join(lines))
+    raise SystemExit("hark: the settings are not valid\n" + "\n".join(lines))
 
 
 def _line(name: str, problem: str) -> str:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from emulator import config, google
-from emulator.process import _die_with_parent
+from emulator.process import die_with_parent
 from tests.ports import free_offset
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +45,7 @@ def emulator(name: str) -> Iterator[str]:
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - the JVM is not to outlive a killed pytest
+            preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - the JVM is not to outlive a killed pytest
         )
         try:
             try:

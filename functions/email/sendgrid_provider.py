@@ -6,6 +6,8 @@ connections that bound what they read and that are shut down when the call is gi
 
 import asyncio
 import http.client
+import json
+import re
 import socket
 import urllib.request
 from collections.abc import Callable
@@ -61,7 +63,8 @@ class SendGridProvider:
         try:
             answer = await loop.run_in_executor(self._threads, copy_context().run, self._api.send, mail)
         except HTTPError as error:
-            raise of_status("SendGrid", error.status_code, retry_after=header(error.headers, "Retry-After")) from None
+            retry_after = header(error.headers, "Retry-After")
+            raise of_status("SendGrid", error.status_code, _field(error.body), retry_after) from None
         except URLError as error:
             # urllib wraps what fails while it connects and while it writes; only the first is known not to have left.
             if call.connected:
@@ -78,6 +81,15 @@ class SendGridProvider:
 
     async def aclose(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _field(body: bytes) -> str | None:
+    """The field that SendGrid is at odds with; its message may repeat an address, so that stays out."""
+    try:
+        field = json.loads(body)["errors"][0]["field"]
+    except UNREADABLE:
+        return None
+    return field if isinstance(field, str) and re.fullmatch(r"[a-z0-9_.\[\]]{1,80}", field) else None
 
 
 def provider() -> Callable[[], Provider]:

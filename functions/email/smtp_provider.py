@@ -21,6 +21,7 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _CREDENTIALS = {530, 534, 535, 538}  # RFC 4954, 6
 _ADDRESS = re.compile(r"[^\s\x00-\x20\x7f()<>\[\]:;,@\\\"]+@[^\s\x00-\x20\x7f()<>\[\]:;,@\\\"]+")
 _PLAIN = re.compile(r"[ -~]{0,60}")
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 _PACE = re.compile(r"^4\.7\.")  # RFC 3463: a policy's "not now", as greylisting and rate limits answer
 
 
@@ -76,7 +77,7 @@ class SmtpProvider:
             raise _of_envelope_reply(refused) from None
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             client.close()
-            raise Retryable(f"the mail server did not take the envelope ({type(error).__name__})") from None
+            raise Retryable(f"the mail server could not be reached ({type(error).__name__})") from None
         except BaseException:
             client.close()
             raise
@@ -140,17 +141,23 @@ def _encoded(subject: str) -> str:
     return Header(line, "utf-8", header_name="Subject").encode(linesep="\r\n")
 
 
+def _code(refused: aiosmtplib.SMTPResponseException) -> str:
+    """The reply's code with its enhanced one (RFC 3463), where there is one: "550 5.1.1"."""
+    enhanced = _ENHANCED.match(refused.message)
+    return f"{refused.code} {enhanced[0]}" if enhanced else str(refused.code)
+
+
 def _of_envelope_reply(refused: aiosmtplib.SMTPResponseException) -> SendError:
     """The error of a reply before the mail: nothing has left, and a refusal but that of the recipient is about us."""
     about_recipient = isinstance(refused, aiosmtplib.SMTPRecipientRefused) and 500 <= refused.code < 600
     if about_recipient or 400 <= refused.code < 500:
         return _of_reply(refused)
-    return Retryable(f"the mail server answered {refused.code} to the envelope", credentials=True)
+    return Retryable(f"the mail server answered {_code(refused)} to the envelope", credentials=True)
 
 
 def _of_reply(refused: aiosmtplib.SMTPResponseException) -> SendError:
     """The error that a reply code means (RFC 5321, 4.2). The reply's text may repeat the address: it stays out."""
-    text = f"the mail server answered {refused.code}"
+    text = f"the mail server answered {_code(refused)}"
     if refused.code in _CREDENTIALS:
         return Retryable(text, credentials=True)
     if 400 <= refused.code < 500:

@@ -65,7 +65,13 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """422 from pydantic's errors, or 400 when the body was no JSON at all."""
     if any(e["type"] == "json_invalid" for e in errors):
         return Problem(400, "the body is not JSON: " + errors[0]["msg"].removeprefix("Invalid JSON: "))
-    return invalid(*(field_error(_path(e["loc"]), e["msg"].removeprefix("Value error, ")) for e in errors))
+    return invalid(*(field_error(_path(e["loc"]), _message(e)) for e in errors))
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    if error["type"] == "extra_forbidden":
+        return "there is no such field"
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _path(loc: Sequence[str | int]) -> str:

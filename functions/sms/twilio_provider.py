@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
@@ -53,10 +53,10 @@ CODES: Mapping[int, type[SendError] | str] = {
 
 
 class TwilioSettings(Settings):
-    twilio_account_sid: str
+    twilio_account_sid: str = Field(pattern=r"^AC[0-9a-fA-F]{32}$")
     twilio_auth_token: SecretStr
     twilio_from: str
-    """A number in E.164, or a messaging service's id (MG…)."""
+    """A number in E.164, a messaging service's id (MG…), or a sender's name."""
     twilio_base_url: HttpUrl = "https://api.twilio.com"
 
 

@@ -98,7 +98,7 @@ class TestTwilio(HttpContract):
     def provider(self, where: Where, sender: str = "+15550001111") -> Provider:
         return TwilioProvider(
             TwilioSettings(
-                twilio_account_sid="AC1",
+                twilio_account_sid="AC" + "0" * 32,
                 twilio_auth_token=SecretStr(TOKEN),
                 twilio_from=sender,
                 twilio_base_url=f"http://{where.host}:{where.port}",

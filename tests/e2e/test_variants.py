@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -131,8 +132,25 @@ def test_make_demo_sends_to_every_channel_and_make_run_stops_all_it_started(
     assert not (tmp_path / "env").exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_make_demo_stops_what_it_started_when_it_is_interrupted(tmp_path: Path, number: signal.Signals) -> None:
+    env = os.environ | {"HARK_PORT_OFFSET": str(free_offset()), "HARK_RUN_DIR": str(tmp_path)}
+    with subprocess.Popen(["make", "demo"], cwd=ROOT, env=env, stdout=subprocess.PIPE, start_new_session=True) as demo:
+        give_up_at = time.monotonic() + 60
+        while len(started := _descendants(demo.pid)) < 5:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.05)
+        os.killpg(demo.pid, number)
+        demo.communicate()
+    assert demo.returncode != 0
+    assert not [pid for pid in started if _alive(pid)]
+
+
 def _descendants(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return []
     return [int(child) for child in children] + [d for child in children for d in _descendants(int(child))]
 
 

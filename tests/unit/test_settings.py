@@ -26,7 +26,7 @@ def refusal(cls: type[Settings] = CoreSettings) -> list[str]:
     assert CANARY not in str(refused.value)
     assert refused.value.__context__ is None, "whose text would be shown"
     first, *lines = str(refused.value).splitlines()
-    assert first == "hark: the settings are not complete"
+    assert first == "hark: the settings are not valid"
     return lines
 
 
