@@ -20,6 +20,7 @@ from shared.firestore.store import FirestoreStore
 from shared.pipeline import Pipeline
 from shared.provider import Provider
 from shared.pubsub import Answer, Message, PubsubPublisher, decode_push
+from shared.server import keep_connections
 from shared.settings import CoreSettings, load
 from shared.store import Store
 
@@ -55,6 +56,7 @@ def channel_function(channel: str, providers: Mapping[str, str]) -> Handler:
     providers: the module of each, by the word that `<CHANNEL>_PROVIDER` may hold; only the chosen one is imported.
     """
     logs.configure()
+    keep_connections()
     settings = load(CoreSettings)
     connect = _chosen(f"{channel.upper()}_PROVIDER", providers)
 

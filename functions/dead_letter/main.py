@@ -8,9 +8,11 @@ from functions.dead_letter.dead_letter import DeadLetter
 from shared import logs
 from shared.function import Deliver, open_publisher, open_store, push_handler
 from shared.pubsub import Answer
+from shared.server import keep_connections
 from shared.settings import CoreSettings, load
 
 logs.configure()
+keep_connections()
 _settings = load(CoreSettings)
 
 

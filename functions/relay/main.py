@@ -8,9 +8,11 @@ from functions.relay.relay import Relay
 from shared import logs
 from shared.errors import StoreUnavailable
 from shared.function import open_publisher, open_store
+from shared.server import keep_connections
 from shared.settings import CoreSettings, load
 
 logs.configure()
+keep_connections()
 log = logs.get_logger(__name__)
 _settings = load(CoreSettings)
 _relay: Relay | None = None

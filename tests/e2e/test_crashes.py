@@ -106,3 +106,17 @@ async def _listed(stack: Stack) -> list[dict[str, Any]]:
     answer = await stack.http.get(f"{stack.url}/v1/notifications", params={"limit": 100})
     items: list[dict[str, Any]] = answer.json()["items"]
     return items
+
+
+async def test_an_idle_connection_is_still_good_after_gunicorns_two_seconds(stack: Stack) -> None:
+    """Else a request that meets the closing one gets a reset, and nobody knows whether it was taken."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", 8080 + stack.offset)
+    for pause in (3, 0):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        while (await reader.readline()).strip():
+            pass
+        await reader.readexactly(len("ok"))
+        await asyncio.sleep(pause)
+    writer.close()
+    await writer.wait_closed()
