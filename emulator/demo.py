@@ -18,12 +18,12 @@ import aiohttp
 import yaml
 
 from emulator.process import die_with_parent
+from shared.model import PENDING
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 120.0
 ARRIVE_SECONDS = 60.0
 POLL_SECONDS = 0.1
-FINAL = {"sent", "delivered", "undelivered", "failed", "dead", "expired", "cancelled", "discarded"}
 
 
 async def main() -> int:
@@ -61,7 +61,7 @@ async def _demo(http: aiohttp.ClientSession, env: Mapping[str, str]) -> int:
             return 1
     path = f"{url}/v1/notifications/{notification['id']}"
     give_up_at = time.monotonic() + ARRIVE_SECONDS
-    while {d["status"] for d in notification["deliveries"]} - FINAL and time.monotonic() < give_up_at:
+    while PENDING & {d["status"] for d in notification["deliveries"]} and time.monotonic() < give_up_at:
         await asyncio.sleep(POLL_SECONDS)
         async with http.get(path) as answer:
             notification = await answer.json()

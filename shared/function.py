@@ -38,6 +38,13 @@ class ProviderModule(Protocol):
     def provider(self) -> Callable[[], Provider]: ...
 
 
+def start() -> CoreSettings:
+    """The first thing that a function's main.py does, at import. SystemExit when a setting is wrong."""
+    logs.configure()
+    keep_connections()
+    return load(CoreSettings)
+
+
 def open_store(settings: CoreSettings) -> Store:
     """The records, on the emulator or on Firestore. Called within the running loop."""
     database = f"projects/{settings.google_cloud_project}/databases/{settings.firestore_database}"
@@ -55,9 +62,7 @@ def channel_function(channel: str, providers: Mapping[str, str]) -> Handler:
 
     providers: the module of each, by the word that `<CHANNEL>_PROVIDER` may hold; only the chosen one is imported.
     """
-    logs.configure()
-    keep_connections()
-    settings = load(CoreSettings)
+    settings = start()
     connect = _chosen(f"{channel.upper()}_PROVIDER", providers)
 
     def open_pipeline() -> Deliver:

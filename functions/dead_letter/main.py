@@ -5,15 +5,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.dead_letter.dead_letter import DeadLetter
-from shared import logs
-from shared.function import Deliver, open_publisher, open_store, push_handler
+from shared.function import Deliver, open_publisher, open_store, push_handler, start
 from shared.pubsub import Answer
-from shared.server import keep_connections
-from shared.settings import CoreSettings, load
 
-logs.configure()
-keep_connections()
-_settings = load(CoreSettings)
+_settings = start()
 
 
 def _open() -> Deliver:

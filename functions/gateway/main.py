@@ -8,15 +8,10 @@ from starlette.types import ASGIApp
 
 from functions.gateway.accept import Gateway
 from functions.gateway.app import create_app, guarded
-from shared import logs
 from shared.channels import load_channels
-from shared.function import open_publisher, open_store
-from shared.server import keep_connections
-from shared.settings import CoreSettings, load
+from shared.function import open_publisher, open_store, start
 
-logs.configure()
-keep_connections()
-_settings = load(CoreSettings)
+_settings = start()
 _channels = load_channels()
 _app: ASGIApp | None = None
 

@@ -7,14 +7,10 @@ from starlette.responses import JSONResponse, Response
 from functions.relay.relay import Relay
 from shared import logs
 from shared.errors import StoreUnavailable
-from shared.function import open_publisher, open_store
-from shared.server import keep_connections
-from shared.settings import CoreSettings, load
+from shared.function import open_publisher, open_store, start
 
-logs.configure()
-keep_connections()
 log = logs.get_logger(__name__)
-_settings = load(CoreSettings)
+_settings = start()
 _relay: Relay | None = None
 
 

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 
 import httpx
 
+from shared.model import PENDING
 from tests.ports import free_offset
 
 ROOT = Path(__file__).parent.parent.parent
-FINAL = {"sent", "delivered", "undelivered", "failed", "dead", "expired", "cancelled", "discarded"}
 TO = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}
 _START_SECONDS = 90.0
 
@@ -79,7 +79,7 @@ class Stack:
 
         async def all_final() -> dict[str, Any] | None:
             notification = await self.read(notification_id)
-            return notification if {d["status"] for d in notification["deliveries"]} <= FINAL else None
+            return None if PENDING & {d["status"] for d in notification["deliveries"]} else notification
 
         return await until(all_final, seconds)
 

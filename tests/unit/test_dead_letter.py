@@ -21,16 +21,6 @@ TERMINAL = [s for s in S if s not in {S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRE
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def publisher() -> MemoryPublisher:
-    return MemoryPublisher()
-
-
-@pytest.fixture
 def clock() -> Clock:
     return Clock()
 

@@ -25,16 +25,6 @@ OVERDUE = POLICY.grace + timedelta(seconds=1)
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def publisher() -> MemoryPublisher:
-    return MemoryPublisher()
-
-
-@pytest.fixture
 def clock() -> Clock:
     """When all that was accepted at START is overdue."""
     return Clock(START + OVERDUE)
