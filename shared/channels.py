@@ -5,7 +5,7 @@ A channel is a folder functions/<name>/ whose channel.py holds `CHANNEL`. The co
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -20,12 +20,14 @@ class Channel:
     address: what an address is, in words, for people
     max_length: the longest message, in characters
     normalise: the one spelling of an address; raises ValueError with a reason that does not repeat the address
+    receipts: by provider, the module that reads what the provider reports back (`shared/receipts.py`)
     """
 
     name: str
     address: str
     max_length: int
     normalise: Callable[[str], str]
+    receipts: Mapping[str, str] = field(default_factory=dict)
 
 
 def channel_names() -> tuple[str, ...]:

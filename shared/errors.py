@@ -13,7 +13,11 @@ HarkError
 │   └── StoreUnavailable    no answer, or a refusal that may pass; a write may have landed all the same
 ├── NotDead                only a dead delivery, whose record will last, can be replayed or discarded
 ├── PublishFailed           Pub/Sub did not confirm; the message may be out all the same
-└── MalformedPush           a push request that is none of ours
+├── MalformedPush           a push request that is none of ours
+├── ForgedReceipt           a receipt without its provider's valid, recent signature
+├── MalformedReceipt        a signed receipt that cannot be read
+├── InvalidToken            a bearer token that proves nothing
+└── KeysUnavailable         the issuer's keys cannot be had, so nobody can tell whether a token is valid
 
 Messages name ids, codes and settings; never an address, a text or a secret.
 """
@@ -98,3 +102,19 @@ class PublishFailed(HarkError):
 
 class MalformedPush(HarkError):
     """A push request that does not hold one of our messages."""
+
+
+class ForgedReceipt(HarkError):
+    """The request is not the provider's: its signature is missing, wrong, too old or there twice."""
+
+
+class MalformedReceipt(HarkError):
+    """The provider signed it, and it is not what its documentation says."""
+
+
+class InvalidToken(HarkError):
+    """A token that is malformed, forged, expired, or meant for another audience."""
+
+
+class KeysUnavailable(HarkError):
+    """The issuer's keys cannot be fetched and none are kept."""

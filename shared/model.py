@@ -63,7 +63,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What was asked; written once by the gateway and never changed."""
+    """What was asked; written once by the gateway and never changed.
+
+    caller: the id of who asked; simulated: asked with a test key, so no provider is called.
+    """
 
     id: str
     channels: tuple[str, ...]
@@ -72,6 +75,8 @@ class Notification:
     expire_at: datetime
     fingerprint: str
     shard: int
+    caller: str = ""
+    simulated: bool = False
     recipient: str | None = None
     subject: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -89,6 +94,8 @@ class Delivery:
     channel: str
     address: str
     created_at: datetime
+    caller: str = ""
+    simulated: bool = False
     recipient: str | None = None
     shard: int = 0
     expire_at: datetime | None = None
@@ -124,6 +131,27 @@ class Recipient:
     addresses: Mapping[str, str]
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A provider's word that a message which it accepted was delivered, or was not.
+
+    status: DELIVERED or UNDELIVERED
+    notification_id: ours, where the provider hands it back
+    at: when it happened, or, where the provider does not say, when we heard of it
+    reason: why it was not delivered, in codes and words that hold no address
+    overrules: an UNDELIVERED that can follow a DELIVERED of the same message: a mail server's late bounce
+    """
+
+    channel: str
+    provider: str
+    provider_message_id: str
+    status: DeliveryStatus
+    at: datetime
+    notification_id: str | None = None
+    reason: str | None = None
+    overrules: bool = False
 
 
 def notification_status(deliveries: Iterable[Delivery]) -> NotificationStatus:

@@ -17,4 +17,10 @@ def normalise(address: str) -> str:
     return checked.normalized
 
 
-CHANNEL = Channel(name="email", address="e-mail address", max_length=100_000, normalise=normalise)
+CHANNEL = Channel(
+    name="email",
+    address="e-mail address",
+    max_length=100_000,
+    normalise=normalise,
+    receipts={"sendgrid": "functions.email.sendgrid_receipts"},
+)

@@ -31,4 +31,10 @@ def normalise(address: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-CHANNEL = Channel(name="sms", address="phone number in E.164", max_length=MAX_LENGTH, normalise=normalise)
+CHANNEL = Channel(
+    name="sms",
+    address="phone number in E.164",
+    max_length=MAX_LENGTH,
+    normalise=normalise,
+    receipts={"twilio": "functions.sms.twilio_receipts"},
+)
