@@ -52,7 +52,9 @@ _CHANNEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 class Channel:
     name: str
     local: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables with {lab}, {smtp} and {gateway} not yet filled in."""
+    """Environment variables of its function, with {lab}, {smtp}, {gateway} and {webhook_key} not yet filled in."""
+    receipts: Mapping[str, str] = field(default_factory=dict)
+    """The same of the gateway, which reads what this channel's providers report back."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,15 @@ def _channel(path: Path, name: Any, entry: Any) -> Channel:
         raise ConfigError(f"{path}: channel name {name!r} must match {_CHANNEL_NAME.pattern}")
     if name in FIXED_PORTS:
         raise ConfigError(f"{path}: a channel cannot be called {name!r}: another process has that name")
-    local = (entry or {}).get("local") or {} if isinstance(entry or {}, dict) else None
-    if not isinstance(local, dict) or not all(type(v) in (str, int, float) for v in local.values()):
-        raise ConfigError(f"{path}: {name}.local must be a mapping of variable names to strings or numbers")
-    return Channel(name, {str(variable): str(value) for variable, value in local.items()})
+    if not isinstance(entry or {}, dict):
+        raise ConfigError(f"{path}: {name} must be a mapping")
+    return Channel(name, *(_variables(path, f"{name}.{key}", (entry or {}).get(key)) for key in ("local", "receipts")))
+
+
+def _variables(path: Path, where: str, value: Any) -> dict[str, str]:
+    if not isinstance(value or {}, dict) or not all(type(v) in (str, int, float) for v in (value or {}).values()):
+        raise ConfigError(f"{path}: {where} must be a mapping of variable names to strings or numbers")
+    return {str(variable): str(setting) for variable, setting in (value or {}).items()}
 
 
 def port_offset(environ: Mapping[str, str]) -> int:
@@ -163,13 +170,21 @@ def check_ports_free(config: Config) -> None:
                 ) from error
 
 
-def function_environment(config: Config, name: str, pubsub: str, firestore: str) -> dict[str, str]:
+def function_environment(
+    config: Config, name: str, pubsub: str, firestore: str, webhook_key: str = ""
+) -> dict[str, str]:
     """The environment of the function `name`; `pubsub` and `firestore` are the emulators as host:port.
 
     Where it runs is fixed, how it behaves is a default that the environment overrides.
+    webhook_key: the public half of the key with which the lab signs receipts, base64 of its DER
     """
-    local = next((channel.local for channel in config.channels if channel.name == name), {})
-    defaults = LOCAL_DEFAULTS | {variable: _fill(value, config) for variable, value in local.items()}
+    local = [channel.local for channel in config.channels if channel.name == name]
+    receipts = [channel.receipts for channel in config.channels if name == GATEWAY]
+    defaults = LOCAL_DEFAULTS | {
+        variable: _fill(value, config, webhook_key)
+        for variables in (*local, *receipts)
+        for variable, value in variables.items()
+    }
     search_path = [str(config.root), config.environ.get("PYTHONPATH", "")]
     return {
         **defaults,
@@ -185,11 +200,12 @@ def function_environment(config: Config, name: str, pubsub: str, firestore: str)
     }
 
 
-def _fill(value: str, config: Config) -> str:
+def _fill(value: str, config: Config, webhook_key: str) -> str:
     known = {
         "{lab}": config.url("lab"),
         "{smtp}": f"{HOST}:{config.ports['smtp']}",
         "{gateway}": config.url(GATEWAY),
+        "{webhook_key}": webhook_key,
     }
     for placeholder, filling in known.items():  # not str.format: a value may hold other braces
         value = value.replace(placeholder, filling)

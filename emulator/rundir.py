@@ -1,13 +1,15 @@
 """What a running stack leaves in files for others to read: who it is (env), its pids, its logs, its witness.
 
 .run/env             of the stack that became ready last
-.run/<offset>/       env, pids.json, witness.jsonl, logs/<process>.log of the stack with that port offset
+.run/<offset>/       env, pids.json, witness.jsonl, sendgrid-webhook.pem, logs/<process>.log of the stack with that port
+                     offset
 """
 
 import json
 import os
 from pathlib import Path
 
+from emulator import webhook_key
 from emulator.config import GATEWAY, Config
 
 
@@ -20,9 +22,11 @@ class RunDir:
         self._pids: dict[str, int] = {}
         self.logs = self._folder / "logs"
         self.witness = self._folder / "witness.jsonl"
+        self.webhook_key = self._folder / "sendgrid-webhook.pem"
         self.logs.mkdir(parents=True, exist_ok=True)
         for stale in (*self._env_files, self.witness, self._folder / "pids.json", *self.logs.glob("*.log")):
             stale.unlink(missing_ok=True)
+        self.webhook_public_key = webhook_key.make(self.webhook_key)
 
     def record_pid(self, name: str, pid: int) -> None:
         self._pids[name] = pid
@@ -41,11 +45,12 @@ class RunDir:
         (self._folder / "pids.json").unlink(missing_ok=True)
 
 
-def environment(config: Config, pubsub: str, firestore: str) -> dict[str, str]:
+def environment(config: Config, pubsub: str, firestore: str, key: str) -> dict[str, str]:
     """The contents of the env files: all that a client, a test or `make demo` needs to reach this stack."""
     return {
         "HARK_URL": config.url(GATEWAY),
         "HARK_LAB_URL": config.url("lab"),
+        "HARK_API_KEY": key,
         "PUBSUB_EMULATOR_HOST": pubsub,
         "FIRESTORE_EMULATOR_HOST": firestore,
         "GOOGLE_CLOUD_PROJECT": config.project,
@@ -53,7 +58,8 @@ def environment(config: Config, pubsub: str, firestore: str) -> dict[str, str]:
 
 
 def _write(path: Path, text: str) -> None:
-    """In one step: a reader sees the old content or the new, never half of it."""
+    """In one step: a reader sees the old content or the new, never half of it. For the owner alone: there is a key."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
     draft.write_text(text)
     draft.replace(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiohttp
 
-from emulator import google
+from emulator import caller, google
 from emulator.config import GATEWAY, HOST, RELAY, Config, function_environment
 from emulator.errors import StartFailed
 from emulator.process import Process, Program, until_answers
@@ -28,6 +28,7 @@ class Stack:
         self._http = http
         self._say = say
         self._processes: list[Process] = []
+        self._key: str | None = None  # the API key that the env file tells; made when Firestore is up
 
     async def serve(self) -> None:
         """Starts everything and keeps it running until cancelled; `stop` ends it.
@@ -42,28 +43,34 @@ class Stack:
         async def provision_pubsub() -> None:
             await provision(self._http, pubsub.host, wanted)
 
+        async def make_caller() -> None:
+            self._key = await caller.make(self._config, firestore.host, self._key)
+
         async def given_emulators() -> None:
             for emulator in (pubsub, firestore):
                 if emulator.program is None:
                     await until_answers(self._http, emulator.url, 200)
             if pubsub.program is None:
                 await provision_pubsub()
+            if firestore.program is None:
+                await make_caller()
 
         for name, emulator in emulators.items():
             if emulator.program is None:
                 self._say(f"using the {name} emulator of the environment: {google.ENVIRONMENT[name]}={emulator.host}")
-        for emulator, on_up in ((pubsub, provision_pubsub), (firestore, None)):
+        for emulator, on_up in ((pubsub, provision_pubsub), (firestore, make_caller)):
             if emulator.program is not None:
                 self._add(emulator.program, on_up)
-        self._add(lab(self._config, self._run_dir.witness))
-        for program in functions(self._config, pubsub.host, firestore.host):
+        self._add(lab(self._config, self._run_dir))
+        for program in functions(self._config, pubsub.host, firestore.host, self._run_dir.webhook_public_key):
             self._add(program)
 
         async with asyncio.TaskGroup() as tasks:
             for process in self._processes:
                 tasks.create_task(process.keep_running())
             await self._ready(given_emulators())
-            self._run_dir.announce(environment(self._config, pubsub.host, firestore.host))
+            assert self._key is not None
+            self._run_dir.announce(environment(self._config, pubsub.host, firestore.host, self._key))
             self._greet(asyncio.get_running_loop().time() - began)
             tasks.create_task(self._call_relay())
 
@@ -116,21 +123,22 @@ class Stack:
             await asyncio.sleep(max(0.0, began + RELAY_EVERY_SECONDS - clock()))
 
 
-def lab(config: Config, witness: Path) -> Program:
+def lab(config: Config, run_dir: RunDir) -> Program:
     ports = ("--port", str(config.ports["lab"]), "--smtp-port", str(config.ports["smtp"]))
-    argv = (sys.executable, "-m", "emulator.lab", "--host", HOST, *ports, "--witness", str(witness))
-    env = {"PYTHONUNBUFFERED": "1", **config.environ}
+    rest = ("--witness", str(run_dir.witness), "--receipts-url", config.url(GATEWAY))
+    argv = (sys.executable, "-m", "emulator.lab", "--host", HOST, *ports, *rest)
+    env = {"PYTHONUNBUFFERED": "1", "LAB_SENDGRID_KEY_FILE": str(run_dir.webhook_key), **config.environ}
     return Program("lab", argv, env, config.root, config.url("lab") + "/healthz")
 
 
-def functions(config: Config, pubsub: str, firestore: str) -> list[Program]:
+def functions(config: Config, pubsub: str, firestore: str, webhook_public_key: str = "") -> list[Program]:
     """Each under the same server as in the cloud; it is up when it answers anything at all."""
     command = str(Path(sys.executable).parent / "functions-framework")
     return [
         Program(
             name=name,
             argv=(command,),
-            env=function_environment(config, name, pubsub, firestore),
+            env=function_environment(config, name, pubsub, firestore, webhook_public_key),
             cwd=config.root,
             probe=config.url(name) + "/healthz",
             probe_status=None,

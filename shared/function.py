@@ -5,6 +5,7 @@ so the settings are read at import (a wrong one stops the start), and the connec
 request.
 """
 
+import asyncio
 import importlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,6 +21,7 @@ from shared.firestore.store import FirestoreStore
 from shared.pipeline import Pipeline
 from shared.provider import Provider
 from shared.pubsub import Answer, Message, PubsubPublisher, decode_push
+from shared.push_auth import open_guard
 from shared.server import keep_connections
 from shared.settings import CoreSettings, load
 from shared.store import Store
@@ -27,6 +29,7 @@ from shared.store import Store
 log = logs.get_logger(__name__)
 
 _PUSH_LIMIT = 10 * 1024 * 1024 * 2  # bytes: Pub/Sub's largest message in base64, with room for the envelope
+_BODY_SECONDS = 10.0  # in which a push's body must have arrived: a sender that drips one must not hold a place for ever
 
 Handler = Callable[[Request], Awaitable[Response]]
 Deliver = Callable[[Message], Awaitable[Answer]]
@@ -47,9 +50,14 @@ def start() -> CoreSettings:
 
 def open_store(settings: CoreSettings) -> Store:
     """The records, on the emulator or on Firestore. Called within the running loop."""
+    return FirestoreStore(open_rpc(settings))
+
+
+def open_rpc(settings: CoreSettings) -> rpc.Rpc:
+    """A connection to Firestore or its emulator, for whatever is on record there. Called within the running loop."""
     database = f"projects/{settings.google_cloud_project}/databases/{settings.firestore_database}"
     host = settings.firestore_emulator_host
-    return FirestoreStore(rpc.Rpc(rpc.connect(host), database, emulated=host is not None))
+    return rpc.Rpc(rpc.connect(host), database, emulated=host is not None)
 
 
 def open_publisher(settings: CoreSettings) -> PubsubPublisher:
@@ -74,19 +82,28 @@ def channel_function(channel: str, providers: Mapping[str, str]) -> Handler:
 def push_handler(opened: Callable[[], Deliver], channel: str | None = None, malformed: Answer = Answer.NACK) -> Handler:
     """Answers Pub/Sub's pushes: 204 is an ack, 503 a nack. `channel`: take only this channel's messages.
 
+    A push without the token that the settings ask for is a 401, one whose body does not arrive in time a 408; both
+    change nothing. Called at import. SystemExit when a setting is wrong.
+
     malformed: the answer to what cannot be read. A nack sends it to the dead-letter topic, which keeps it; there,
     with nowhere further to go, it is acked.
     """
     deliver: Deliver | None = None
+    guard = open_guard()
 
     async def handle(request: Request) -> Response:
         nonlocal deliver
         if request.method != "POST":
             return Response(status_code=204 if request.url.path == "/healthz" else 405)
         try:
+            if guard and (refusal := await guard.refusal(request)):
+                return refusal
+            body = await read_body(request)
+            if body is None:
+                return too_slow()
             if deliver is None:
                 deliver = opened()
-            message = decode_push(await _body(request))
+            message = decode_push(body)
             if channel not in {None, message.channel}:
                 raise MalformedPush("a message of another channel")
             answer = await deliver(message)
@@ -107,13 +124,24 @@ def push_handler(opened: Callable[[], Deliver], channel: str | None = None, malf
     return handle
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes | None:
+    """A push's body; None when it has not arrived in time. Raises MalformedPush, ClientDisconnect."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _PUSH_LIMIT:
-            raise MalformedPush("larger than any Pub/Sub message")
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _PUSH_LIMIT:
+                    raise MalformedPush("larger than any Pub/Sub message")
+    except TimeoutError:
+        return None
     return bytes(body)
+
+
+def too_slow() -> Response:
+    """The answer to a body that has not arrived in time; the connection goes with it (RFC 9110, 15.5.9)."""
+    log.warning("a push's body did not arrive in time")
+    return Response(status_code=408, headers={"Connection": "close"})
 
 
 def _chosen(setting: str, providers: Mapping[str, str]) -> Callable[[], Provider]:

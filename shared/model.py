@@ -138,15 +138,15 @@ class Receipt:
     """A provider's word that a message which it accepted was delivered, or was not.
 
     status: DELIVERED or UNDELIVERED
-    notification_id: ours, where the provider hands it back
+    provider_message_id, notification_id: theirs and ours, of which one at least is there
     at: when it happened, or, where the provider does not say, when we heard of it
     reason: why it was not delivered, in codes and words that hold no address
-    overrules: an UNDELIVERED that can follow a DELIVERED of the same message: a mail server's late bounce
+    overrules: it is the one that holds when a provider says both of a message. Exactly one of its two statuses does
     """
 
     channel: str
     provider: str
-    provider_message_id: str
+    provider_message_id: str | None
     status: DeliveryStatus
     at: datetime
     notification_id: str | None = None

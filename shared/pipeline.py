@@ -28,6 +28,7 @@ from shared.logs import get_logger, place
 from shared.model import Attempt, Delivery, DeliveryStatus, Outcome
 from shared.provider import Outgoing, Provider
 from shared.pubsub import Answer, Content, Message, content_of
+from shared.simulated_provider import SIMULATED
 from shared.state import Done, Early, Leased, Own, Policy, Write, decide, settle
 from shared.store import Store
 
@@ -107,7 +108,7 @@ class Pipeline:
             made,
             self.now(),
             self.policy,
-            provider=self.provider.name,
+            provider=self._provider_of(claimed).name,
             provider_message_id=provider_message_id,
             retry_after=_retry_after(error),
             jitter=self.chance(),
@@ -134,7 +135,7 @@ class Pipeline:
             error: SendError | None = None
             provider_message_id = None
             try:
-                provider_message_id = await self._call(outgoing)
+                provider_message_id = await call(self._provider_of(claimed), outgoing)
             except SendError as raised:
                 error = raised
             made.append(
@@ -160,19 +161,8 @@ class Pipeline:
         left = claimed.lease_until - self.now() - (self.policy.lease - self.policy.send_deadline) / 2
         return max(0.0, min(self.policy.send_deadline, left).total_seconds())
 
-    async def _call(self, outgoing: Outgoing) -> str | None:
-        """The provider's `send`, with its time bounded and every stray error named unknown."""
-        try:
-            async with asyncio.timeout(outgoing.timeout):
-                return await self.provider.send(outgoing)
-        except SendError:
-            raise
-        except TimeoutError:
-            raise Unknown(f"no answer within {outgoing.timeout:.1f} s") from None
-        except Exception as stray:
-            # A provider that lets a foreign error out is at fault; the message may have left all the same.
-            log.error("the provider raised what it must not", error=place(stray), provider=self.provider.name)
-            raise Unknown(f"{self.provider.name} failed with {type(stray).__name__}") from None
+    def _provider_of(self, claimed: Delivery) -> Provider:
+        return SIMULATED if claimed.simulated else self.provider
 
     async def _record(self, settled: Delivery, lease_until: datetime) -> bool:
         """Write the outcome, trying as long as the lease holds; False when it could not be written or was lost.
@@ -216,6 +206,21 @@ class Pipeline:
             log.info("attempt", error=attempt.error, status=settled.status, **event)
 
 
+async def call(provider: Provider, outgoing: Outgoing) -> str | None:
+    """The provider's `send`, with its time bounded and every stray error named unknown."""
+    try:
+        async with asyncio.timeout(outgoing.timeout):
+            return await provider.send(outgoing)
+    except SendError:
+        raise
+    except TimeoutError:
+        raise Unknown(f"no answer within {outgoing.timeout:.1f} s") from None
+    except Exception as stray:
+        # A provider that lets a foreign error out is at fault; the message may have left all the same.
+        log.error("the provider raised what it must not", error=place(stray), provider=provider.name)
+        raise Unknown(f"{provider.name} failed with {type(stray).__name__}") from None
+
+
 def _first(message: Message, content: Content) -> Delivery:
     """The delivery as the gateway wrote it, known from the message alone."""
     return Delivery(
@@ -223,6 +228,7 @@ def _first(message: Message, content: Content) -> Delivery:
         channel=message.channel,
         address=content.address,
         created_at=content.created_at,
+        simulated=content.simulated,
         queued_at=content.created_at,
         version=content.version,
     )

@@ -1,18 +1,36 @@
 """What providers report back about messages that they accepted.
 
+    sent ─delivered─▶ delivered        sent ─undelivered─▶ undelivered
+    delivered ─undelivered─▶ undelivered, or undelivered ─delivered─▶ delivered: as `Receipt.overrules` says
+    a delivery not sent, nobody at it, with an unknown attempt ─delivered─▶ delivered: that attempt did arrive
+
+Only receipts of the message that is on record count, so whatever the order of a delivery's receipts, and however often
+each comes, they end in the same state.
+
 A channel's folder reads its provider's requests: `Channel.receipts` names the module, whose `receipts()` gives a
 ReceiptReader. A receipt may come before our own record of the send, twice, late, in any order, or for a message that
-is none of ours; `functions/gateway/receipts.py` takes it, and the relay comes back to those that came too early.
+is none of ours. The gateway takes it; one that cannot be applied yet waits on record, and the relay comes back to it.
 """
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from starlette.datastructures import Headers
 
-from shared.model import Receipt
+from shared.errors import Conflict, NotFound
+from shared.logs import get_logger
+from shared.model import Delivery, DeliveryStatus, Outcome, Receipt
+from shared.state import with_lost_attempt
+from shared.store import Store
+
+log = get_logger(__name__)
+
+FIRST_PAUSE = timedelta(seconds=5)  # before a waiting receipt is looked at again; doubled each time
+KEPT = timedelta(days=3)  # longer than any delivery can stay undecided
+_TRIES = 5  # of a write that others are faster than
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +63,119 @@ class ReceiptModule(Protocol):
     def receipts(self) -> ReceiptReader | None:
         """Reads its settings; None when those that it needs are not set. SystemExit when one is wrong."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A receipt on record until it can be applied. `looks`: how often it could not."""
+
+    receipt: Receipt
+    id: str
+    shard: int
+    due_at: datetime
+    expire_at: datetime
+    looks: int = 0
+
+
+class ReceiptStore(Protocol):
+    """Any method may raise StoreUnavailable; a write may have landed all the same."""
+
+    async def keep(self, waiting: Waiting) -> None:
+        """Write it, over an earlier one of the same id."""
+        ...
+
+    async def due(self, shard: int, now: datetime, limit: int) -> Sequence[Waiting]:
+        """Those of a shard whose `due_at` has passed."""
+        ...
+
+    async def forget(self, waiting: Waiting) -> None:
+        """Delete it, if it is there."""
+        ...
+
+
+def reported(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery | timedelta | None:
+    """The delivery to write, None when the receipt changes nothing and never will, or how long to wait at least."""
+    same = receipt.provider_message_id in {None, delivery.provider_message_id}
+    delivered = receipt.status is DeliveryStatus.DELIVERED
+    match delivery.status:
+        case DeliveryStatus.SENT:
+            return _moved(delivery, receipt, now) if same else None
+        case DeliveryStatus.DELIVERED | DeliveryStatus.UNDELIVERED:
+            news = same and receipt.status is not delivery.status and receipt.overrules
+            return _moved(delivery, receipt, now) if news else None
+        case DeliveryStatus.DISCARDED | DeliveryStatus.EXPIRED | DeliveryStatus.CANCELLED:
+            return None
+        case DeliveryStatus.SENDING if delivery.lease_until is not None:
+            if delivery.lease_until > now:
+                # Whoever holds the lease is about to record more than we know.
+                return delivery.lease_until - now
+            delivery = with_lost_attempt(delivery)
+    perhaps_sent = any(attempt.outcome is Outcome.UNKNOWN for attempt in delivery.attempts)
+    if perhaps_sent and delivered:
+        return _moved(delivery, receipt, now)
+    return FIRST_PAUSE if perhaps_sent or delivery.pending else None
+
+
+def _moved(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery:
+    return replace(
+        delivery,
+        status=receipt.status,
+        provider=receipt.provider,
+        provider_message_id=receipt.provider_message_id or delivery.provider_message_id,
+        error=receipt.reason,
+        updated_at=now,
+        due_at=None,
+        next_try_at=None,
+        claimed_at=None,
+        lease_until=None,
+        dead_at=None,
+    )
+
+
+async def take(store: Store, waiting: ReceiptStore, receipt: Receipt, now: datetime) -> None:
+    """Apply a receipt, or put it on record until it can be. Raises StoreUnavailable.
+
+    What if the process dies: the provider has no answer and sends it again, and applying it twice is applying it once.
+    """
+    pause = await apply(store, receipt, now)
+    if pause is not None:
+        receipt_id = _id(receipt)
+        shard = int(receipt_id[0], 16)  # of 16, like the store's
+        await waiting.keep(Waiting(receipt, receipt_id, shard, now + pause, now + KEPT))
+
+
+async def apply(store: Store, receipt: Receipt, now: datetime) -> timedelta | None:
+    """None when it is done with, else how long to wait at least before the next look. Raises StoreUnavailable."""
+    for _ in range(_TRIES):
+        delivery = await _delivery(store, receipt)
+        if delivery is None:
+            return FIRST_PAUSE
+        outcome = reported(delivery, receipt, now)
+        if not isinstance(outcome, Delivery):
+            return outcome
+        try:
+            await store.update(outcome)
+        except (Conflict, NotFound):
+            continue  # somebody moved it on meanwhile: look again
+        ids = {"notification_id": outcome.notification_id, "channel": outcome.channel}
+        log.info("receipt", status=outcome.status, was=delivery.status, provider=outcome.provider, **ids)
+        return None
+    return FIRST_PAUSE
+
+
+async def _delivery(store: Store, receipt: Receipt) -> Delivery | None:
+    """By our id where the provider gave it back, else by its own."""
+    if receipt.notification_id is not None:
+        loaded = await store.load(receipt.notification_id, receipt.channel)
+        if loaded is not None:
+            return loaded[1]
+    if receipt.provider_message_id is None:
+        return None
+    return await store.sent_as(receipt.channel, receipt.provider_message_id)
+
+
+def _id(receipt: Receipt) -> str:
+    """The same for the same receipt: one that comes twice waits once."""
+    message = receipt.provider_message_id or receipt.notification_id or ""
+    parts = (receipt.channel, receipt.provider, message, receipt.status)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -4,6 +4,7 @@
     retrying, deferred, and sending once its lease is over ─claim─▶ sending (or dead, attempts used up)
     queued, retrying, deferred, sending ─relayed, untaken for a day─▶ dead
     dead ─replayed─▶ queued        dead ─discarded─▶ discarded
+    receipts: see `shared/receipts.py`
 
 Nothing here reads a clock, draws a number or does I/O. What is not drawn above cannot be written: each function
 takes the states it can leave and returns only states it can enter. The store's version check makes each
@@ -83,6 +84,8 @@ def queued(notification: Notification, channel: str, address: str, policy: Polic
         notification_id=notification.id,
         channel=channel,
         address=address,
+        caller=notification.caller,
+        simulated=notification.simulated,
         recipient=notification.recipient,
         shard=notification.shard,
         created_at=notification.created_at,
@@ -102,7 +105,7 @@ def decide(delivery: Delivery, token: str, now: datetime, policy: Policy) -> Dec
             return Own()
         if delivery.lease_until is not None and delivery.lease_until > now:
             return Leased()
-        delivery = _with_lost_attempt(delivery)
+        delivery = with_lost_attempt(delivery)
         if _tries(delivery) >= policy.max_attempts:
             return Write(_dead(delivery, now, f"attempts used up; the last one: {delivery.attempts[-1].error}"))
     elif delivery.next_try_at is not None and delivery.next_try_at > now:
@@ -180,7 +183,7 @@ def dead_lettered(delivery: Delivery, now: datetime, policy: Policy) -> Delivery
     lease_over = delivery.lease_until is not None and delivery.lease_until <= now
     if delivery.status is not DeliveryStatus.SENDING or not lease_over:
         return None
-    lost = _with_lost_attempt(delivery)
+    lost = with_lost_attempt(delivery)
     if _tries(lost) < policy.max_attempts:
         return None
     return _dead(lost, now, f"attempts used up; the last one: {lost.attempts[-1].error}")
@@ -198,7 +201,7 @@ def relayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
     )
     if now - waiting_since >= policy.give_up:
         if delivery.status is DeliveryStatus.SENDING:
-            delivery = _with_lost_attempt(delivery)
+            delivery = with_lost_attempt(delivery)
         return _dead(delivery, now, f"no channel function took it for {_hours(policy.give_up)}")
     # 2**16 graces are past any longest_pause; the exponent is bounded so that it cannot overflow a timedelta.
     pause = min(policy.grace * 2 ** min(delivery.relays, 16), policy.longest_pause)
@@ -235,7 +238,7 @@ def discarded(delivery: Delivery, now: datetime) -> Delivery:
     return replace(delivery, status=DeliveryStatus.DISCARDED, dead_at=None, updated_at=now)
 
 
-def _with_lost_attempt(delivery: Delivery) -> Delivery:
+def with_lost_attempt(delivery: Delivery) -> Delivery:
     """The lease ran out with no outcome on record: the provider may have accepted, which goes on record as unknown."""
     lost = Attempt(
         number=len(delivery.attempts) + 1,

@@ -69,13 +69,25 @@ class Store(Protocol):
         ...
 
     async def notifications(
-        self, *, recipient: str | None, status: DeliveryStatus | None, limit: int, after: Position | None
+        self,
+        *,
+        caller: str | None,
+        recipient: str | None,
+        status: DeliveryStatus | None,
+        limit: int,
+        after: Position | None,
     ) -> Page[Notification]:
-        """Newest first. `status`: those with a delivery in that status."""
+        """Newest first. `caller`: those that it asked for; `status`: those with a delivery in that status."""
         ...
 
-    async def dead(self, *, channel: str | None, limit: int, after: Position | None) -> Page[Delivery]:
+    async def dead(
+        self, *, caller: str | None, channel: str | None, limit: int, after: Position | None
+    ) -> Page[Delivery]:
         """Dead deliveries, the latest first."""
+        ...
+
+    async def sent_as(self, channel: str, provider_message_id: str) -> Delivery | None:
+        """The delivery that a provider accepted under this id."""
         ...
 
     async def recipient(self, name: str) -> Recipient | None: ...
@@ -88,6 +100,6 @@ class Store(Protocol):
         """Raises NotFound."""
         ...
 
-    async def recipients(self, *, limit: int, after: str | None) -> Sequence[Recipient]:
-        """By name, those after `after`."""
+    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Sequence[Recipient]:
+        """By name, those after `after` whose names begin with `prefix`."""
         ...

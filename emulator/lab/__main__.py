@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 from pathlib import Path
 
@@ -19,7 +20,12 @@ def parse_arguments() -> Settings:
         default=Settings.witness,
         help="file of all accepted messages",
     )
-    return Settings(**vars(parser.parse_args()))
+    parser.add_argument("--receipts-url", help="the gateway's, to report to what became of SendGrid's messages")
+    parser.add_argument("--receipt-delay", type=float, default=Settings.receipt_delay, help="in seconds")
+    key = os.environ.get("LAB_SENDGRID_KEY_FILE")
+    # From the environment: arguments are for everybody to see.
+    token = os.environ.get("LAB_TWILIO_AUTH_TOKEN") or os.environ.get("TWILIO_AUTH_TOKEN") or Settings.twilio_auth_token
+    return Settings(**vars(parser.parse_args()), sendgrid_key=Path(key) if key else None, twilio_auth_token=token)
 
 
 async def main(settings: Settings) -> None:

@@ -47,6 +47,8 @@ class Lab:
                 first = key not in self._refused_once
                 self._refused_once.add(key)
                 return Mode.UNAVAILABLE if first else None
+            case Behaviour.UNDELIVERED:
+                return None
             case None:
                 return self._fault(message, number)
 

@@ -1,4 +1,5 @@
-"""Which fault strikes which message. Pure: the random number comes in from outside.
+"""Which fault strikes which message, on its way in or (receipt_faults.py) in what is reported about it later.
+Pure: the random number comes in from outside.
 
 A channel can have several faults at once. Their rates lie side by side on [0, 1), so one number per message
 decides between all of them: 20 % `503` and 10 % `reset` together strike 30 % of the messages.
@@ -6,9 +7,10 @@ decides between all of them: 20 % `503` and 10 % `reset` together strike 30 % of
 
 import math
 import re
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any, Generic, TypeVar
 
 CHANNEL_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 FIELDS = ("channel", "mode", "rate", "count")
@@ -32,19 +34,26 @@ class Mode(StrEnum):
     SLOW = "slow"  # accepted, and the answer arrives a byte at a time
 
 
-ANY = frozenset(Mode)
 # A message struck by one of these was taken all the same, so it belongs on the witness.
 ACCEPTING = frozenset({Mode.ACCEPT_THEN_TIMEOUT, Mode.ACCEPT_THEN_RESET, Mode.TRUNCATED, Mode.SLOW})
 
 
+M = TypeVar("M", bound=StrEnum)
+
+
 @dataclass(frozen=True)
-class Fault:
+class AnyFault(Generic[M]):
     channel: str
-    mode: Mode
+    mode: M
     rate: float = 1.0
     """Share of the channel's messages that it strikes, 0..1."""
     count: int | None = None
     """How often it still strikes; None: until it is cleared."""
+
+
+@dataclass(frozen=True)
+class Fault(AnyFault[Mode]):
+    """What a provider does wrong with the messages of a channel."""
 
 
 @dataclass(frozen=True)
@@ -63,38 +72,49 @@ class InvalidFault(ValueError):
 
 def parse(document: object) -> Fault:
     """The fault that a decoded JSON document asks for. Raises InvalidFault naming every wrong field."""
+    fields, errors = check(document, Mode, FIELDS)
+    if errors:
+        raise InvalidFault(*errors)
+    return Fault(**fields)
+
+
+def check(document: object, modes: type[StrEnum], names: Sequence[str]) -> tuple[dict[str, Any], list[FieldError]]:
+    """The fields that every kind of fault has, and what is wrong with them. Raises InvalidFault without an object."""
     if not isinstance(document, dict):
         raise InvalidFault(FieldError("body", "must be a JSON object"))
-    errors = [FieldError(str(name), "is not a field of a fault") for name in document if name not in FIELDS]
+    errors = [FieldError(str(name), "is not a field of a fault") for name in document if name not in names]
     channel, mode = document.get("channel"), document.get("mode")
     if type(mode) is int:
         mode = str(mode)  # 503 is meant as "503"
     rate, count = document.get("rate", 1.0), document.get("count")
     if not (isinstance(channel, str) and CHANNEL_NAME.fullmatch(channel)):
         errors.append(FieldError("channel", f"must be a channel's name, {CHANNEL_NAME.pattern}"))
-    if not (isinstance(mode, str) and mode in ANY):
-        errors.append(FieldError("mode", "must be one of " + ", ".join(f'"{mode}"' for mode in Mode)))
+    if isinstance(mode, str) and mode in set(modes):
+        mode = modes(mode)
+    else:
+        errors.append(FieldError("mode", "must be one of " + ", ".join(f'"{mode}"' for mode in modes)))
     # JSON's true is an int to Python.
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
         errors.append(FieldError("rate", "must be a number from 0 to 1"))
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
         errors.append(FieldError("count", "must be a whole number from 1, or null for no end"))
-    if errors:
-        raise InvalidFault(*errors)
-    return Fault(str(channel), Mode(str(mode)), float(rate), count)
+    return {"channel": channel, "mode": mode, "rate": rate, "count": count}, errors
 
 
-class FaultPlan:
+F = TypeVar("F", bound=AnyFault[Any])
+
+
+class Plan(Generic[F]):
     """The faults that are set now, by channel and mode."""
 
     def __init__(self) -> None:
-        self._faults: dict[tuple[str, Mode], Fault] = {}
+        self._faults: dict[tuple[str, StrEnum], F] = {}
 
     @property
-    def items(self) -> list[Fault]:
+    def items(self) -> list[F]:
         return list(self._faults.values())
 
-    def set(self, fault: Fault) -> None:
+    def set(self, fault: F) -> None:
         """Add the fault, or replace the one of the same channel and mode.
 
         Raises InvalidFault when the channel's rates would add up to more than 1.
@@ -112,25 +132,32 @@ class FaultPlan:
         """The share of the channel's requests that some fault strikes."""
         return math.fsum(fault.rate for fault in self._of(channel))
 
-    def take(self, channel: str, number: float, among: Set[Mode] = ANY) -> Mode | None:
+    def strike(self, channel: str, number: float, among: Set[StrEnum] | None = None) -> F | None:
         """The fault that a number from [0, 1) picks, if it is among these modes. It then has struck."""
         edge = 0.0
         for fault in self._of(channel):
             edge += fault.rate
             if number < edge:
-                if fault.mode not in among:
+                if among is not None and fault.mode not in among:
                     return None
                 self._count_down(fault)
-                return fault.mode
+                return fault
         return None
 
-    def _of(self, channel: str) -> list[Fault]:
+    def _of(self, channel: str) -> list[F]:
         return [fault for fault in self._faults.values() if fault.channel == channel]
 
-    def _count_down(self, fault: Fault) -> None:
+    def _count_down(self, fault: F) -> None:
         if fault.count is None:
             return
         if fault.count == 1:
             del self._faults[fault.channel, fault.mode]
         else:
             self._faults[fault.channel, fault.mode] = replace(fault, count=fault.count - 1)
+
+
+class FaultPlan(Plan[Fault]):
+    def take(self, channel: str, number: float, among: Set[Mode] | None = None) -> Mode | None:
+        """The mode of the fault that strikes."""
+        fault = self.strike(channel, number, among)
+        return None if fault is None else fault.mode

@@ -7,15 +7,18 @@ class Behaviour(Enum):
     PERMANENT = "refused for good, every time"
     RETRY = "refused for now, every time"
     ONCE = "refused for now the first time, then accepted"
+    UNDELIVERED = "accepted, and later reported undelivered"
 
 
 ADDRESSES = {
     "permanent@fail.test": Behaviour.PERMANENT,
     "retry@fail.test": Behaviour.RETRY,
     "once@fail.test": Behaviour.ONCE,
+    "undelivered@fail.test": Behaviour.UNDELIVERED,
     "+15005550001": Behaviour.PERMANENT,
     "+15005550002": Behaviour.RETRY,
     "+15005550003": Behaviour.ONCE,
+    "+15005550009": Behaviour.UNDELIVERED,
     "fail-permanent": Behaviour.PERMANENT,
     "fail-retry": Behaviour.RETRY,
     "fail-once": Behaviour.ONCE,

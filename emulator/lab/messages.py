@@ -59,10 +59,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Acceptable:
-    """A valid request: the message it asks for, and the answer if the provider takes it."""
+    """A valid request: the message it asks for, and the answer if the provider takes it.
+
+    echoed: what the provider repeats, or needs, when it reports what became of the message
+    """
 
     message: Message
     answer: Answer
+    echoed: Mapping[str, str] = field(default_factory=dict)
 
 
 class Provider(Protocol):

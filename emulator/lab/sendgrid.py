@@ -44,7 +44,8 @@ def accepted(call: Call, mail: dict[str, Any]) -> Acceptable:
         message_id=secrets.token_urlsafe(16),
         notification_id=known[0] if known else None,
     )
-    return Acceptable(message, Answer(202, headers={"X-Message-Id": message.message_id}))
+    echoed = {name: str(value) for each in arguments if isinstance(each, dict) for name, value in each.items()}
+    return Acceptable(message, Answer(202, headers={"X-Message-Id": message.message_id}), echoed)
 
 
 def wrong_field(mail: dict[str, Any]) -> Answer | None:

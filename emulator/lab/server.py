@@ -1,5 +1,6 @@
-"""The lab over HTTP: the fake providers, the inbox and the faults."""
+"""The lab over HTTP: the fake providers, the inbox, the faults and what is reported back."""
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -7,10 +8,11 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from emulator.lab import page, sendgrid, slack, slack_webhook, twilio
+from emulator.lab import faults, page, receipt_faults, sendgrid, slack, slack_webhook, twilio
 from emulator.lab.core import Lab
-from emulator.lab.faults import FieldError, InvalidFault, Mode, parse
-from emulator.lab.messages import Answer, Call, Provider, timestamp
+from emulator.lab.faults import ACCEPTING, F, FieldError, InvalidFault, Mode, Plan
+from emulator.lab.messages import Acceptable, Answer, Call, Provider, timestamp
+from emulator.lab.receipts import Receipts
 from emulator.lab.transport import PROXY_PAGE, cut, drip, hold, reset
 
 PROVIDERS: tuple[Provider, ...] = (sendgrid, twilio, slack, slack_webhook)
@@ -21,21 +23,31 @@ LIMIT = re.compile(r"[1-9][0-9]{0,4}")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(lab: Lab, slow_seconds: float) -> web.Application:
+def application(lab: Lab, receipts: Receipts, slow_seconds: float) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
     for provider in PROVIDERS:
-        app.router.add_post(provider.PATH, provider_handler(lab, provider, slow_seconds))
-    app.router.add_routes([*inbox_routes(lab), *fault_routes(lab), *page.routes(), web.get("/healthz", healthz)])
+        app.router.add_post(provider.PATH, provider_handler(lab, receipts, provider, slow_seconds))
+    app.router.add_routes(inbox_routes(lab))
+    app.router.add_routes(plan_routes("/faults", lab.faults, faults.parse))
+    app.router.add_routes(plan_routes("/receipts", receipts.faults, receipt_faults.parse))
+    app.router.add_routes([*sent_routes(receipts), *page.routes(), web.get("/healthz", healthz)])
     return app
 
 
-def provider_handler(lab: Lab, provider: Provider, slow_seconds: float) -> Handler:
+def provider_handler(lab: Lab, receipts: Receipts, provider: Provider, slow_seconds: float) -> Handler:
+    async def accept(asked: Acceptable) -> Mode | None:
+        mode = await lab.handle(asked.message)
+        if mode is None or mode in ACCEPTING:
+            await receipts.report(asked)
+        return mode
+
     async def receive(request: web.Request) -> web.StreamResponse:
         body = await request.read()
         outcome = provider.read(Call(lab.now(), request.match_info, request.headers, body))
         if isinstance(outcome, Answer):
             return response(outcome)
-        mode = await lab.handle(outcome.message)
+        # Shielded: what a sender that leaves meanwhile has sent is accepted all the same, and reported.
+        mode = await asyncio.shield(receipts.start(accept(outcome)))
         answer = provider.failures(outcome.message).get(mode, outcome.answer) if mode else outcome.answer
         return await deliver(request, answer, mode, slow_seconds)
 
@@ -88,13 +100,13 @@ def inbox_routes(lab: Lab) -> list[web.RouteDef]:
     return [web.get("/inbox.json", show), web.delete("/inbox.json", clear)]
 
 
-def fault_routes(lab: Lab) -> list[web.RouteDef]:
+def plan_routes(path: str, plan: Plan[F], parse: Callable[[object], F]) -> list[web.RouteDef]:
     async def show(request: web.Request) -> web.Response:
-        return web.json_response({"items": [asdict(fault) for fault in lab.faults.items]})
+        return web.json_response({"items": [asdict(fault) for fault in plan.items]})
 
     async def put(request: web.Request) -> web.Response:
         try:
-            lab.faults.set(parse(json.loads(await request.read())))
+            plan.set(parse(json.loads(await request.read())))
         except InvalidFault as error:
             return problem(*error.errors)
         except (ValueError, RecursionError):
@@ -102,10 +114,18 @@ def fault_routes(lab: Lab) -> list[web.RouteDef]:
         return await show(request)
 
     async def clear(request: web.Request) -> web.Response:
-        lab.faults.clear()
+        plan.clear()
         return web.Response(status=204)
 
-    return [web.get("/faults", show), web.put("/faults", put), web.delete("/faults", clear)]
+    return [web.get(path, show), web.put(path, put), web.delete(path, clear)]
+
+
+def sent_routes(receipts: Receipts) -> list[web.RouteDef]:
+    async def show(request: web.Request) -> web.Response:
+        sent = receipts.sent(request.query.get("notification_id") or None)
+        return web.json_response({"items": [asdict(each) for each in sent]})
+
+    return [web.get("/receipts/sent.json", show)]
 
 
 def problem(*errors: FieldError) -> web.Response:

@@ -5,12 +5,13 @@ import binascii
 import re
 import secrets
 from email.utils import format_datetime
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from emulator.lab.faults import Mode
 from emulator.lab.messages import Acceptable, Answer, Call, Message, timestamp
 
 PATH = "/2010-04-01/Accounts/{sid}/Messages.json"
+ECHOED = ("StatusCallback", "From", "MessagingServiceSid")
 NUMBER = re.compile(r"\+[1-9]\d{6,14}")
 MAX_LENGTH = 1600
 # 160 septets fit one segment, 153 each when there are more; beyond the GSM alphabet it is UCS-2: 70 and 67.
@@ -42,6 +43,9 @@ def read(call: Call) -> Acceptable | Answer:
         return error(400, 21602, "Message body is required.")
     if len(text) > MAX_LENGTH:
         return error(400, 21617, "The concatenated message body exceeds the 1600 character limit")
+    callback = form.get("StatusCallback")
+    if callback is not None and not is_url(callback):
+        return error(400, 21609, "The 'StatusCallback' URL is not a valid URL.")
     message = Message(
         at=timestamp(call.at),
         channel="sms",
@@ -52,7 +56,16 @@ def read(call: Call) -> Acceptable | Answer:
         message_id="SM" + secrets.token_hex(16),
         notification_id=call.headers.get("X-Hark-Notification-Id"),
     )
-    return Acceptable(message, Answer.json(201, resource(call, form, message)))
+    echoed = {name: form[name] for name in ECHOED if name in form}
+    return Acceptable(message, Answer.json(201, resource(call, form, message)), {**echoed, "AccountSid": sid})
+
+
+def is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def user(call: Call) -> str | None:

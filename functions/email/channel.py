@@ -8,6 +8,10 @@ from shared.texts import one_line
 
 def normalise(address: str) -> str:
     """The address with its domain in lower case. Raises ValueError."""
+    # Legal, but some mail systems decode such a word (RFC 2047) even here, and the mail goes to another address:
+    # https://portswigger.net/research/splitting-the-email-atom
+    if "=?" in address:
+        raise ValueError("must be an e-mail address without an encoded word")
     try:
         # No DNS look-up: whether a domain takes mail is the provider's to say. Names under .test (RFC 6761) go to
         # nobody in the world, and the lab has some. Strict: a local part has at most 64 bytes (RFC 5321, 4.5.3.1.1).

@@ -20,7 +20,7 @@ _PORTS = {"smtp": 587, "smtps": 465}
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _CREDENTIALS = {530, 534, 535, 538}  # RFC 4954, 6
 _ADDRESS = re.compile(r"[^\s\x00-\x20\x7f()<>\[\]:;,@\\\"]+@[^\s\x00-\x20\x7f()<>\[\]:;,@\\\"]+")
-_PLAIN = re.compile(r"[ -~]{0,60}")
+_PLAIN = re.compile(r"[!-~]([ -~]{0,58}[!-~])?")  # a reader drops spaces at a header's ends
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 _PACE = re.compile(r"^4\.7\.")  # RFC 3463: a policy's "not now", as greylisting and rate limits answer
 

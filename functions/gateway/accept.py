@@ -16,6 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from functions.gateway.access import forbidden
+from functions.gateway.caller_store import CallerStore
+from functions.gateway.callers import Caller, CallerKind
+from functions.gateway.identity import Identity
+from functions.gateway.limits import Limits
 from functions.gateway.problems import FieldError, Problem, field_error, invalid
 from functions.gateway.schemas import NotificationRequest
 from shared.channels import Channel
@@ -23,6 +28,7 @@ from shared.errors import AlreadyExists, PublishFailed, StoreUnavailable
 from shared.logs import get_logger
 from shared.model import Delivery, DeliveryStatus, Notification
 from shared.pubsub import Message, Publisher, content_of
+from shared.receipts import ReceiptReader, ReceiptStore
 from shared.state import Policy, queued
 from shared.store import SHARDS, Store
 
@@ -45,6 +51,12 @@ class Gateway:
     channels: Mapping[str, Channel]
     policy: Policy
     retention: timedelta
+    identity: Identity
+    limits: Limits
+    callers: CallerStore
+    receipts: ReceiptStore
+    readers: Mapping[str, ReceiptReader] = field(default_factory=dict)
+    issuers: Sequence[str] = ()
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 
@@ -55,11 +67,11 @@ class Accepted:
     replayed: bool
 
 
-async def accept(gateway: Gateway, request: NotificationRequest, caller: str, key: str | None) -> Accepted:
-    """The notification on record and published. Raises Problem: 422, or 503 when it is not sure to be both."""
-    notification_id = str(uuid.uuid5(KEYS, f"{caller}\n{key}") if key is not None else uuid.uuid4())
+async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller, key: str | None) -> Accepted:
+    """The notification on record and published. Raises Problem: 403, 422, or 503 when it is not sure to be both."""
+    notification_id = str(uuid.uuid5(KEYS, f"{caller.id}\n{key}") if key is not None else uuid.uuid4())
     try:
-        addresses = await _resolve(gateway, request)
+        addresses = await _resolve(gateway, request, caller)
     except Problem:
         # With a key, the answer of the first time holds, even if the recipient has gone since.
         existing = await gateway.store.notification(notification_id) if key is not None else None
@@ -70,6 +82,8 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: str, ke
     notification = Notification(
         id=notification_id,
         channels=tuple(addresses),
+        caller=caller.id,
+        simulated=caller.kind is CallerKind.TEST,
         recipient=request.recipient,
         subject=request.subject,
         message=request.message,
@@ -117,23 +131,31 @@ def normalised(channels: Mapping[str, Channel], addresses: Mapping[str, str], fi
     return good
 
 
-async def _resolve(gateway: Gateway, request: NotificationRequest) -> dict[str, str]:
-    """The address for each channel asked for. Problem 422."""
+async def _resolve(gateway: Gateway, request: NotificationRequest, caller: Caller) -> dict[str, str]:
+    """The address for each channel asked for. Problem 403, 422."""
     known = gateway.channels
     asked = request.channels or ()
     unknown = [_unknown_channel(f"channels.{i}", known) for i, name in enumerate(asked) if name not in known]
     if unknown:
         raise invalid(*unknown)
     if request.to is not None:
+        if caller.recipients is not None:
+            raise forbidden("this caller sends only to registered recipients, not to addresses")
         addresses = normalised(known, request.to, "to")
     else:
+        if not caller.may_name(request.recipient or ""):
+            raise forbidden("this caller may not send to recipients of this name")
         recipient = await gateway.store.recipient(request.recipient or "")
         if recipient is None:
             raise invalid(field_error("recipient", "no recipient has this name"))
         # A channel that has been taken out since is no longer one to send over.
         addresses = {name: address for name, address in recipient.addresses.items() if name in known}
     # In the order of infra/channels.yaml: Firestore keeps none in a map.
-    wanted = request.channels or [name for name in known if name in addresses]
+    by_default = [name for name in known if name in addresses and (request.to is not None or caller.may_use(name))]
+    wanted = request.channels or by_default
+    barred = [name for name in wanted if not caller.may_use(name)]
+    if barred:
+        raise forbidden(f"this caller may not send over {', '.join(barred)}")
     missing = [name for name in wanted if name not in addresses]
     if missing or not wanted:
         raise invalid(*(field_error("channels", f"there is no address for {name}") for name in missing or ["any"]))
@@ -146,6 +168,9 @@ async def _resolve(gateway: Gateway, request: NotificationRequest) -> dict[str, 
     ]
     if errors:
         raise invalid(*errors)
+    unlisted = [name for name in wanted if not caller.may_reach(name, addresses[name])]
+    if unlisted:
+        raise forbidden(f"a team key sends only to its listed addresses, and this is none: {', '.join(unlisted)}")
     return {name: addresses[name] for name in wanted}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -12,13 +13,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.gateway import docs
 from functions.gateway.accept import RETRY_LATER, Gateway
+from functions.gateway.caller_routes import callers_router
+from functions.gateway.dead_letter_routes import dead_letters_router
 from functions.gateway.openapi import openapi
 from functions.gateway.problems import Problem, of_validation
+from functions.gateway.receipts import receipts_router
+from functions.gateway.recipient_routes import recipients_router
 from functions.gateway.routes import router
 from shared.errors import StoreUnavailable
 from shared.logs import get_logger, place
 
 log = get_logger(__name__)
+
+ROUTERS = (router, recipients_router, dead_letters_router, callers_router, receipts_router)
 
 
 def create_app(gateway: Gateway) -> FastAPI:
@@ -31,8 +38,9 @@ def create_app(gateway: Gateway) -> FastAPI:
         description=docs.DESCRIPTION,
         redirect_slashes=False,  # it would send to http:// and to whatever host the client named
     )
-    api = router(gateway)
-    app.include_router(api)
+    routers = [make(gateway) for make in ROUTERS]
+    for each in routers:
+        app.include_router(each)
 
     @app.get("/healthz", response_class=PlainTextResponse)
     async def healthz() -> str:
@@ -43,10 +51,11 @@ def create_app(gateway: Gateway) -> FastAPI:
     async def page() -> Response:
         return HTMLResponse(docs.page(app.openapi()), headers={"Content-Security-Policy": docs.POLICY})
 
-    app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
+    api_routes = [route for each in routers for route in each.routes if isinstance(route, APIRoute)]
+    app.openapi = lambda: openapi(app, api_routes)  # type: ignore[method-assign]
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(405, _wrong_method([*api.routes, *app.routes]))
+    app.add_exception_handler(405, _wrong_method([*api_routes, *app.routes]))
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     app.add_exception_handler(ClientDisconnect, _gone)

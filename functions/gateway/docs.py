@@ -24,7 +24,7 @@ table { border-collapse: collapse } td, th { text-align: left; padding: 0.2rem 1
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
 POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
-"""The page's Content-Security-Policy."""
+HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 def page(openapi: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """The HTTP API: validates, puts on record, publishes."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -8,11 +8,21 @@ from starlette.types import ASGIApp
 
 from functions.gateway.accept import Gateway
 from functions.gateway.app import create_app, guarded
+from functions.gateway.caller_store import FirestoreCallers
+from functions.gateway.identity import CallerCache, Identity, TokenVerifier
+from functions.gateway.limits import Limits
+from functions.gateway.receipts import load_readers
+from functions.gateway.settings import GatewaySettings
 from shared.channels import load_channels
-from shared.function import open_publisher, open_store, start
+from shared.firestore.receipts import FirestoreReceipts
+from shared.firestore.store import FirestoreStore
+from shared.function import open_publisher, open_rpc, start
+from shared.settings import load
 
 _settings = start()
+_own = load(GatewaySettings)
 _channels = load_channels()
+_readers = load_readers(_channels)
 _app: ASGIApp | None = None
 
 
@@ -21,15 +31,38 @@ async def gateway(_: Request) -> ASGIApp:
     """The application itself is the answer: the framework calls it with the request."""
     global _app  # noqa: PLW0603 - connections belong to the loop of the first request
     if _app is None:
-        _app = guarded(
-            create_app(
-                Gateway(
-                    store=open_store(_settings),
-                    publisher=open_publisher(_settings),
-                    channels=_channels,
-                    policy=_settings.policy(),
-                    retention=timedelta(days=_settings.retention_days),
-                )
-            )
-        )
+        _app = guarded(create_app(_open()))
     return _app
+
+
+def _open() -> Gateway:
+    rpc = open_rpc(_settings)
+    callers = FirestoreCallers(rpc)
+    secret = _own.load_balancer_secret
+    return Gateway(
+        store=FirestoreStore(rpc),
+        publisher=open_publisher(_settings),
+        channels=_channels,
+        policy=_settings.policy(),
+        retention=timedelta(days=_settings.retention_days),
+        identity=Identity(
+            CallerCache(callers),
+            _verifier(_own),
+            trusts_certificates=_own.behind_load_balancer,
+            secret=secret.get_secret_value() if secret else None,
+        ),
+        limits=Limits(callers, lambda: datetime.now(UTC)),
+        callers=callers,
+        receipts=FirestoreReceipts(rpc),
+        readers=_readers,
+        issuers=_own.oidc_issuers,
+    )
+
+
+def _verifier(own: GatewaySettings) -> TokenVerifier | None:
+    if own.oidc_audience is None:
+        return None
+    # Its libraries take a tenth of a second of a cold start, which only those pay who use tokens.
+    from shared.oidc import Verifier  # noqa: PLC0415
+
+    return Verifier(own.oidc_issuers, [own.oidc_audience])

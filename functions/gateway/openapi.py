@@ -1,26 +1,44 @@
 """What /openapi.json says beyond what FastAPI sees: bodies that routes read themselves, and problem details."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
 
+from functions.gateway.access import scope_of
+from functions.gateway.caller_schemas import CallerChange, CallerRequest
 from functions.gateway.problems import MEDIA_TYPE, ProblemDetails
 from functions.gateway.schemas import NotificationRequest, RecipientRequest
 
-_SCHEMAS = (NotificationRequest, RecipientRequest, ProblemDetails)
+_SCHEMAS = (NotificationRequest, RecipientRequest, CallerRequest, CallerChange, ProblemDetails)
 """What `request_body` and `answers` refer to by name."""
+
+_SECURITY_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key (hark_…), or an OIDC token of a trusted issuer.",
+    },
+    "mutualTLS": {"type": "mutualTLS", "description": "A client certificate, where a load balancer verifies it."},
+}
 
 _TITLES = {
     200: "OK",
+    201: "Created",
     202: "Accepted",
     204: "Done",
     400: "The body is not JSON",
+    401: "Nobody is known by these credentials, or there are none",
+    403: "This caller may not",
     404: "There is no such thing",
-    409: "It is not dead",
-    413: "The body is larger than 256 KiB",
+    408: "The body did not arrive in time",
+    409: "Its state does not allow it",
+    413: "The body is too large",
     422: "Some fields are not valid",
+    429: "This caller has reached a limit of its own; Retry-After says when it ends",
     503: "Not now; ask again",
 }
 
@@ -42,8 +60,8 @@ def request_body(model: type[BaseModel], **extra: Any) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}, **extra}
 
 
-def openapi(app: FastAPI) -> dict[str, Any]:
-    """The whole document; made once."""
+def openapi(app: FastAPI, api_routes: Sequence[APIRoute]) -> dict[str, Any]:
+    """The whole document; made once. `api_routes`: those that may need a scope."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         models: list[tuple[Any, Any, TypeAdapter[Any]]] = [(m, "validation", TypeAdapter(m)) for m in _SCHEMAS]
@@ -56,5 +74,13 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         for operation in (o for methods in schema["paths"].values() for o in methods.values()):
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
+        schema["components"]["securitySchemes"] = _SECURITY_SCHEMES
+        for route in api_routes:
+            scope = scope_of(route.dependant)
+            for method in (route.methods or ()) if scope else ():
+                operation = schema["paths"][route.path_format][method.lower()]
+                operation["security"] = [{"bearer": [scope]}, {"mutualTLS": [scope]}]
+                further = {str(status): answer for status, answer in answers(None, 401, 403, 429, 503).items()}
+                operation["responses"] = dict(sorted({**operation["responses"], **further}.items()))
         app.openapi_schema = schema
     return app.openapi_schema

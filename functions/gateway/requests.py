@@ -1,14 +1,18 @@
-"""Reading what a client sent: bodies, cursors, ids and keys. Each refusal names the field."""
+"""Reading what a client sent: bodies, cursors, ids and keys. Each refusal names the field. And JSON back."""
 
+import asyncio
 import base64
 import json
 import re
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
 from starlette.requests import Request
+from starlette.responses import Response
 
 from functions.gateway.problems import MOST_ERRORS, Problem, field_error, invalid, of_validation
 from functions.gateway.schemas import recipient_name
@@ -16,6 +20,8 @@ from shared.store import Position
 
 BODY_LIMIT = 256 * 1024  # bytes
 MOST_ITEMS = 100
+_BODY_SECONDS = 10.0
+_CLOSE = {"Connection": "close"}  # the rest of the body is not read, so no other request can follow it
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEAD_LETTER_PATH = re.compile(r"/deliveries/[a-z][a-z0-9_]{0,63}")
@@ -35,23 +41,37 @@ class PageQuery(BaseModel):
 
 
 async def body_of(request: Request, model: type[M]) -> M:
-    """The body as the model. Problem 413 over the limit, 400 for no JSON, 422 for the wrong fields."""
-    too_large = Problem(413, f"the body is larger than {BODY_LIMIT} bytes", headers={"Connection": "close"})
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > BODY_LIMIT:
-        raise too_large
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            raise too_large
+    """The body as the model. Problem 400 for no JSON, 422 for the wrong fields, and those of `read_body`."""
+    body = await read_body(request, BODY_LIMIT)
     try:
-        return model.model_validate_json(bytes(body))
+        return model.model_validate_json(body)
     except ValidationError as error:
         if error.error_count() > MOST_ERRORS:
             # Pydantic would make them all: a second of work for a body of nothing but mistakes.
             raise invalid(field_error("body", f"has more than {MOST_ERRORS} mistakes")) from None
         raise of_validation(error.errors(include_url=False, include_input=False, include_context=False)) from None
+
+
+async def read_body(request: Request, limit: int, seconds: float = _BODY_SECONDS) -> bytes:
+    """The whole body. Problem 413 over the limit of bytes, 408 when it takes longer: what drips would hold a place."""
+    too_large = Problem(413, f"the body is larger than {limit} bytes", headers=_CLOSE)
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise too_large
+    except TimeoutError:
+        raise Problem(408, f"the body did not arrive within {seconds:g} s", headers=_CLOSE) from None
+    return bytes(body)
+
+
+def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(to_json(content), status, headers, "application/json")
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -92,18 +112,18 @@ def position_of(kind: str, cursor: str | None) -> Position | None:
     raise _foreign_cursor()
 
 
-def name_cursor_of(name: str) -> str:
-    """A cursor of the recipients, which are listed by name."""
-    return _encoded("recipients", name)
+def name_cursor_of(kind: str, name: str) -> str:
+    """A cursor of a listing by name."""
+    return _encoded(kind, name)
 
 
-def name_of(cursor: str | None) -> str | None:
-    """The name in a cursor of the recipients. Problem 422 for anything that `name_cursor_of` did not make."""
+def name_of(kind: str, cursor: str | None) -> str | None:
+    """The name in a cursor of that kind. Problem 422 for anything that `name_cursor_of` did not make."""
     if cursor is None:
         return None
     try:
         _, name = _decoded(cursor)
-        if name_cursor_of(recipient_name(name)) == cursor:
+        if name_cursor_of(kind, recipient_name(name)) == cursor:
             return str(name)
     except (ValueError, TypeError):
         pass

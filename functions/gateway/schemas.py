@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
@@ -23,6 +23,8 @@ from shared.texts import one_line, printable
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
 _ADDRESS_LENGTH = 320
 
+S = TypeVar("S", bound=str)
+
 
 def recipient_name(text: str) -> str:
     """A name that can stand in a path and as a document's id. Raises ValueError."""
@@ -38,7 +40,7 @@ def _tag_name(text: str) -> str:
     return one_line(text)
 
 
-def _at_most(most: int) -> BeforeValidator:
+def at_most(most: int) -> BeforeValidator:
     """Counts before it looks at the entries: a body has room for a hundred thousand wrong ones."""
 
     def few(value: object) -> object:
@@ -49,10 +51,10 @@ def _at_most(most: int) -> BeforeValidator:
     return BeforeValidator(few)
 
 
-def _each_once(channels: list[str]) -> list[str]:
-    if len(set(channels)) < len(channels):
-        raise ValueError("must not name a channel twice")
-    return channels
+def each_once(names: list[S]) -> list[S]:
+    if len(set(names)) < len(names):
+        raise ValueError("must not name one twice")
+    return names
 
 
 RecipientName = Annotated[str, AfterValidator(recipient_name), Field(json_schema_extra={"pattern": NAME})]
@@ -70,10 +72,10 @@ class NotificationRequest(BaseModel):
     model_config = _BODY
 
     recipient: RecipientName | None = Field(default=None, description="A registered recipient's name.")
-    to: Annotated[dict[ChannelName, Address], _at_most(20)] | None = Field(
+    to: Annotated[dict[ChannelName, Address], at_most(20)] | None = Field(
         default=None, min_length=1, max_length=20, description="Addresses by channel."
     )
-    channels: Annotated[list[ChannelName], _at_most(20), AfterValidator(_each_once)] | None = Field(
+    channels: Annotated[list[ChannelName], at_most(20), AfterValidator(each_once)] | None = Field(
         default=None,
         min_length=1,
         max_length=20,
@@ -85,7 +87,7 @@ class NotificationRequest(BaseModel):
     message: Annotated[str, AfterValidator(printable)] = Field(
         description="Plain text; each channel has its longest (GET /v1/channels)."
     )
-    tags: Annotated[dict[TagName, TagValue], _at_most(50)] = Field(
+    tags: Annotated[dict[TagName, TagValue], at_most(50)] = Field(
         default_factory=dict, max_length=50, description="Your own labels."
     )
 
@@ -102,7 +104,7 @@ class RecipientRequest(BaseModel):
     model_config = _BODY
 
     name: RecipientName | None = Field(default=None, description="If given, the name in the path.")
-    addresses: Annotated[dict[ChannelName, Address], _at_most(20)] = Field(min_length=1, max_length=20)
+    addresses: Annotated[dict[ChannelName, Address], at_most(20)] = Field(min_length=1, max_length=20)
 
 
 class AttemptJson(TypedDict):

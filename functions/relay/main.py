@@ -1,29 +1,46 @@
 """The function that publishes again whatever is overdue. Cloud Scheduler calls it every minute."""
 
 import functions_framework.aio
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from functions.relay.receipts import WaitingReceipts
 from functions.relay.relay import Relay
 from shared import logs
-from shared.errors import StoreUnavailable
-from shared.function import open_publisher, open_store, start
+from shared.errors import MalformedPush, StoreUnavailable
+from shared.firestore.receipts import FirestoreReceipts
+from shared.firestore.store import FirestoreStore
+from shared.function import open_publisher, open_rpc, read_body, start, too_slow
+from shared.push_auth import open_guard
 
 log = logs.get_logger(__name__)
 _settings = start()
-_relay: Relay | None = None
+_guard = open_guard()
+_sweeps: tuple[WaitingReceipts, Relay] | None = None
 
 
 @functions_framework.aio.http
 async def relay(request: Request) -> Response:
-    """200 with what was done; 503 when the records could not be read."""
-    global _relay  # noqa: PLW0603 - connections belong to the loop of the first request
+    """200 with what was done; 503 when the records could not be read.
+
+    A call without the token that the settings ask for is a 401, one whose body does not arrive in time a 408.
+    """
+    global _sweeps  # noqa: PLW0603 - connections belong to the loop of the first request
     if request.method != "POST":
         return Response(status_code=204 if request.url.path == "/healthz" else 405)
-    if _relay is None:
-        _relay = Relay(open_store(_settings), open_publisher(_settings), _settings.policy())
     try:
-        swept = await _relay.sweep()
+        if _guard and (refusal := await _guard.refusal(request)):
+            return refusal
+        if await read_body(request) is None:  # Cloud Scheduler sends none: only its end is waited for
+            return too_slow()
+        if _sweeps is None:
+            _sweeps = _open()
+        receipts, overdue = _sweeps
+        # Receipts first: one of them may end a delivery that would be sent again.
+        applied = await _applied(receipts)
+        swept = await overdue.sweep()
+    except (ClientDisconnect, MalformedPush):
+        return Response(status_code=400)
     except StoreUnavailable as error:
         log.error("sweep failed", error=str(error))
         return Response(status_code=503)
@@ -31,4 +48,21 @@ async def relay(request: Request) -> Response:
         # The framework would log this one with its text, which may hold anything.
         log.error("sweep failed", error=logs.place(error))
         return Response(status_code=500)
-    return JSONResponse({"published": swept.published, "dead": swept.dead, "unpublished": swept.unpublished})
+    return JSONResponse(
+        {"published": swept.published, "dead": swept.dead, "unpublished": swept.unpublished, "receipts": applied}
+    )
+
+
+def _open() -> tuple[WaitingReceipts, Relay]:
+    rpc = open_rpc(_settings)
+    store = FirestoreStore(rpc)
+    return WaitingReceipts(store, FirestoreReceipts(rpc)), Relay(store, open_publisher(_settings), _settings.policy())
+
+
+async def _applied(receipts: WaitingReceipts) -> int:
+    """Whatever goes wrong with receipts keeps no delivery back."""
+    try:
+        return await receipts.sweep()
+    except StoreUnavailable as error:
+        log.error("receipts not looked at", error=str(error))
+        return 0

@@ -38,6 +38,7 @@ CODES: Mapping[int, type[SendError] | str] = {
     21604: Permanent,  # no 'To'
     21606: _NOT_OURS_TO_SEND,  # 'From' is not ours
     21608: _NOT_OURS_TO_SEND,  # a trial account sends only to verified numbers
+    21609: _NOT_OURS_TO_SEND,  # invalid 'StatusCallback': PUBLIC_URL is wrong, an operator fixes it
     21610: Permanent,  # the person has unsubscribed
     21611: Throttled,  # 'From' has its queue full
     21612: Permanent,  # 'To' is not reachable from 'From'
@@ -58,6 +59,8 @@ class TwilioSettings(Settings):
     twilio_from: str
     """A number in E.164, a messaging service's id (MG…), or a sender's name."""
     twilio_base_url: HttpUrl = "https://api.twilio.com"
+    public_url: HttpUrl | None = None
+    """Of the gateway, where Twilio is to report what became of a message; None: nowhere."""
 
 
 class TwilioProvider:
@@ -71,11 +74,14 @@ class TwilioProvider:
         self._client.api.base_url = settings.twilio_base_url
         sender = "messaging_service_sid" if settings.twilio_from.startswith("MG") else "from_"
         self._sender = {sender: settings.twilio_from}
+        self._public_url = settings.public_url
 
     async def send(self, outgoing: Outgoing) -> str | None:
         _NOTIFICATION_ID.set(outgoing.notification_id)
         try:
-            message = await self._client.messages.create_async(to=outgoing.address, body=outgoing.text, **self._sender)
+            message = await self._client.messages.create_async(
+                to=outgoing.address, body=outgoing.text, **self._sender, **self._callback(outgoing)
+            )
         except (TwilioRestException, TwilioServiceException) as refused:
             raise _of_code(refused) from None
         except aiohttp.ClientError as error:
@@ -89,6 +95,15 @@ class TwilioProvider:
 
     async def aclose(self) -> None:
         await self._http.session.close()
+
+    def _callback(self, outgoing: Outgoing) -> Mapping[str, str]:
+        """Where Twilio reports to. The fragment is for Twilio alone: five retries, whatever failed, where its default
+        is one, if no connection can be made (https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides).
+        """
+        if self._public_url is None:
+            return {}
+        path = f"/v1/receipts/twilio?notification_id={outgoing.notification_id}#rc=5&rp=all"
+        return {"status_callback": self._public_url.rstrip("/") + path}
 
 
 def provider() -> Callable[[], Provider]:

@@ -19,6 +19,11 @@ def equal(field: str, value: Any) -> Any:
     return _filter(field, _EQUAL, encode(value))
 
 
+def given(**values: str | None) -> list[Any]:
+    """Fields that equal these values, but for those that are None."""
+    return [equal(field, str(value)) for field, value in values.items() if value is not None]
+
+
 def before(field: str, value: Any) -> Any:
     return _filter(field, _LESS_THAN, encode(value))
 
@@ -51,6 +56,14 @@ def select(
             query.order_by.add(field={"field_path": path}, direction=direction)
     if after:
         query.start_at.CopyFrom(Cursor(values=after, before=False))
+    return query
+
+
+def within(query: Any, first: Any, end: Any) -> Any:
+    """The query, of the values from `first` on (unless it starts later) and before `end`."""
+    if not query.HasField("start_at"):
+        query.start_at.CopyFrom(Cursor(values=[first], before=True))
+    query.end_at.CopyFrom(Cursor(values=[end], before=True))
     return query
 
 

@@ -3,6 +3,7 @@
 notifications/{id}                        what was asked; written once
 notifications/{id}/deliveries/{channel}   one state machine
 recipients/{name}
+receipts/{hash}                           a receipt that came before the record of its send
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,17 @@ from shared.firestore.codec import decode, encode
 from shared.firestore.rpc import Document, to_version
 from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
 
-_FIXED = ("notification_id", "channel", "address", "created_at", "recipient", "shard", "expire_at")
+_FIXED = (
+    "notification_id",
+    "channel",
+    "address",
+    "created_at",
+    "caller",
+    "simulated",
+    "recipient",
+    "shard",
+    "expire_at",
+)
 STATE_FIELDS = tuple(f.name for f in fields(Delivery) if f.name not in {*_FIXED, "version"})
 """What an update writes. A field that is None is removed, which is what takes a delivery out of the due index."""
 
@@ -44,19 +55,19 @@ def recipient_values(r: Recipient) -> dict[str, Any]:
 
 
 def to_notification(doc: Any) -> Notification:
-    values = _values(doc, Notification)
+    values = known_values(doc, Notification)
     return Notification(**{**values, "id": _last(doc.name), "channels": tuple(values["channels"])})
 
 
 def to_delivery(doc: Any) -> Delivery:
-    values = _values(doc, Delivery)
+    values = known_values(doc, Delivery)
     values["status"] = DeliveryStatus(values["status"])
     values["attempts"] = tuple(_to_attempt(attempt) for attempt in values["attempts"])
     return Delivery(**values, version=to_version(doc.update_time))
 
 
 def to_recipient(doc: Any) -> Recipient:
-    return Recipient(name=_last(doc.name), **_values(doc, Recipient))
+    return Recipient(name=_last(doc.name), **known_values(doc, Recipient))
 
 
 def _attempt_values(a: Attempt) -> dict[str, Any]:
@@ -69,7 +80,7 @@ def _to_attempt(values: Mapping[str, Any]) -> Attempt:
     return Attempt(**known | {"outcome": Outcome(values["outcome"])})
 
 
-def _values(doc: Any, model: type) -> dict[str, Any]:
+def known_values(doc: Any, model: type) -> dict[str, Any]:
     """The fields that this version knows: during a rollout, or after a rollback, a newer one has written more."""
     known = _known(model)
     return {key: decode(value) for key, value in doc.fields.items() if key in known}

@@ -20,6 +20,7 @@ from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUn
 Document = document.Document.pb()
 Value = document.Value.pb()
 Write = write.Write.pb()
+FieldTransform = write.DocumentTransform.FieldTransform.pb()
 Precondition = common.Precondition.pb()
 DocumentMask = common.DocumentMask.pb()
 StructuredQuery = query.StructuredQuery.pb()

@@ -17,6 +17,7 @@ log = get_logger(__name__)
 
 _ABSENT = Precondition(exists=False)
 _PRESENT = Precondition(exists=True)
+_AFTER_ANY_NAME = "\x7f"  # sorts after every character that a recipient's name can have
 _BEFORE_ANY_CHANNEL = "!"  # sorts before every channel's name, so a cursor on it is past all of a notification's
 
 
@@ -77,13 +78,17 @@ class FirestoreStore:
         return list(_readable(await self._rpc.run_query(query)))
 
     async def notifications(
-        self, *, recipient: str | None, status: DeliveryStatus | None, limit: int, after: Position | None
+        self,
+        *,
+        caller: str | None,
+        recipient: str | None,
+        status: DeliveryStatus | None,
+        limit: int,
+        after: Position | None,
     ) -> Page[Notification]:
+        filters = [queries.any_shard(), *queries.given(caller=caller, recipient=recipient, status=status)]
         if status is not None:
-            return await self._notifications_in(status, recipient, limit, after)
-        filters = [queries.any_shard()]
-        if recipient is not None:
-            filters.append(queries.equal("recipient", recipient))
+            return await self._notifications_with(filters, limit, after)
         cursor = [] if after is None else self._cursor(after.at, f"notifications/{after.id}")
         query = queries.select(
             "notifications",
@@ -97,13 +102,10 @@ class FirestoreStore:
         items = found[:limit]
         return Page(items, Position(items[-1].created_at, items[-1].id) if len(found) > limit else None)
 
-    async def _notifications_in(
-        self, status: DeliveryStatus, recipient: str | None, limit: int, after: Position | None
+    async def _notifications_with(
+        self, filters: Sequence[Any], limit: int, after: Position | None
     ) -> Page[Notification]:
         """Finds deliveries, several of which may be of one notification: asks on until enough of these are known."""
-        filters = [queries.any_shard(), queries.equal("status", str(status))]
-        if recipient is not None:
-            filters.append(queries.equal("recipient", recipient))
         created: dict[str, datetime] = {}
         while len(created) <= limit:
             query = queries.select(
@@ -126,10 +128,10 @@ class FirestoreStore:
         items = [records.to_notification(documents[name]) for name in names if name in documents]
         return Page(items, Position(created[ids[-1]], ids[-1]) if len(created) > limit else None)
 
-    async def dead(self, *, channel: str | None, limit: int, after: Position | None) -> Page[Delivery]:
-        filters = [queries.any_shard(), queries.equal("status", str(DeliveryStatus.DEAD))]
-        if channel is not None:
-            filters.append(queries.equal("channel", channel))
+    async def dead(
+        self, *, caller: str | None, channel: str | None, limit: int, after: Position | None
+    ) -> Page[Delivery]:
+        filters = [queries.any_shard(), *queries.given(status=DeliveryStatus.DEAD, caller=caller, channel=channel)]
         query = queries.select(
             "deliveries",
             group=True,
@@ -177,10 +179,24 @@ class FirestoreStore:
         path = records.recipient_name(self._documents, name)
         await self._rpc.commit([Write(delete=path, current_document=_PRESENT)])
 
-    async def recipients(self, *, limit: int, after: str | None) -> Sequence[Recipient]:
-        cursor = [] if after is None else [queries.reference(records.recipient_name(self._documents, after))]
-        query = queries.select("recipients", limit=limit, after=cursor)
+    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Sequence[Recipient]:
+        query = queries.select("recipients", limit=limit, after=[] if after is None else [self._recipient(after)])
+        if prefix:
+            query = queries.within(query, self._recipient(prefix), self._recipient(prefix + _AFTER_ANY_NAME))
         return [records.to_recipient(doc) for doc in await self._rpc.run_query(query)]
+
+    async def sent_as(self, channel: str, provider_message_id: str) -> Delivery | None:
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=queries.given(channel=channel, provider_message_id=provider_message_id),
+            limit=1,
+        )
+        found = [records.to_delivery(doc) for doc in await self._rpc.run_query(query)]
+        return found[0] if found else None
+
+    def _recipient(self, name: str) -> Any:
+        return queries.reference(records.recipient_name(self._documents, name))
 
     def _delivery_name(self, d: Delivery) -> str:
         return records.delivery_name(self._documents, d.notification_id, d.channel)

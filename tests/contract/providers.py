@@ -24,10 +24,8 @@ import pytest
 
 from emulator.lab.running import Settings, running
 from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
-from shared.pipeline import Pipeline
+from shared.pipeline import call
 from shared.provider import Outgoing, Provider
-from shared.state import Policy
-from shared.store import Store
 from tests.contract.scripted import Script, Talk, answer, drip, hang_up, http, pour, say, serving
 
 TOKEN = "canary-token"
@@ -441,9 +439,7 @@ def assert_gives_nothing_away(error: SendError, outgoing: Outgoing) -> None:
 
 async def through_pipeline(provider: Provider, outgoing: Outgoing) -> str | None:
     """`send` as the pipeline calls it: under the total deadline."""
-    seconds = timedelta(seconds=1)
-    policy = Policy(5, seconds, seconds, seconds, seconds, seconds)
-    return await Pipeline(cast(Store, None), provider, policy)._call(outgoing)
+    return await call(provider, outgoing)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5) -> None:

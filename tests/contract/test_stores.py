@@ -232,7 +232,13 @@ async def listed(store: Store) -> list[Notification]:
     ):
         # Three at a time are created in the same microsecond.
         created_at = START + timedelta(seconds=n // 3)
-        notification = a_notification(channels=channels, created_at=created_at, shard=n, recipient=recipient)
+        notification = a_notification(
+            channels=channels,
+            created_at=created_at,
+            shard=n,
+            recipient=recipient,
+            caller="billing" if n % 3 else "shop",
+        )
         for delivery in await accepted(store, notification):
             if delivery.channel in sent:
                 claim = await written(store, claimed(delivery))
@@ -248,17 +254,28 @@ async def has(store: Store, notification: Notification, status: DeliveryStatus) 
 
 @pytest.mark.parametrize("status", [None, S.SENT, S.QUEUED, S.DEAD])
 @pytest.mark.parametrize("recipient", [None, "alice", "nobody"])
+@pytest.mark.parametrize("caller", [None, "billing", "nobody"])
 async def test_paging_gives_each_notification_once_newest_first(
-    store: Store, listed: list[Notification], recipient: str | None, status: DeliveryStatus | None
+    store: Store,
+    listed: list[Notification],
+    caller: str | None,
+    recipient: str | None,
+    status: DeliveryStatus | None,
 ) -> None:
     expected = [
-        n for n in listed if recipient in {None, n.recipient} and (status is None or await has(store, n, status))
+        n
+        for n in listed
+        if caller in {None, n.caller}
+        and recipient in {None, n.recipient}
+        and (status is None or await has(store, n, status))
     ]
     for limit in (1, 2, 3, 4, 5, 50):
         found: list[Notification] = []
         after = None
         while True:
-            page = await store.notifications(recipient=recipient, status=status, limit=limit, after=after)
+            page = await store.notifications(
+                caller=caller, recipient=recipient, status=status, limit=limit, after=after
+            )
             assert len(page.items) == limit or page.next is None
             found += page.items
             after = page.next
@@ -270,21 +287,25 @@ async def test_paging_gives_each_notification_once_newest_first(
 
 
 @pytest.mark.parametrize("channel", [None, "sms", "fax"])
-async def test_paging_gives_each_dead_delivery_once_latest_first(store: Store, channel: str | None) -> None:
+@pytest.mark.parametrize("caller", [None, "billing", "nobody"])
+async def test_paging_gives_each_dead_delivery_once_latest_first(
+    store: Store, caller: str | None, channel: str | None
+) -> None:
     expected = []
     for n in range(4):
-        notification = a_notification(channels=["email", "sms", "slack"], shard=n)
+        asked_by = "billing" if n % 2 else "shop"
+        notification = a_notification(channels=["email", "sms", "slack"], shard=n, caller=asked_by)
         for delivery in (await accepted(store, notification))[:2]:
             # Both channels of a notification, and both notifications of a pair, die in the same microsecond.
             await store.update(dead(delivery, START + timedelta(hours=n // 2)))
             expected.append(await stored(store, delivery))
     expected.sort(key=lambda d: (d.dead_at or START, d.notification_id, d.channel), reverse=True)
-    expected = [d for d in expected if channel in {None, d.channel}]
+    expected = [d for d in expected if channel in {None, d.channel} and caller in {None, d.caller}]
     for limit in (1, 2, 3, 4, 5, 50):
         found: list[Delivery] = []
         after = None
         while True:
-            page = await store.dead(channel=channel, limit=limit, after=after)
+            page = await store.dead(caller=caller, channel=channel, limit=limit, after=after)
             found += page.items
             after = page.next
             if after is None:
@@ -296,9 +317,9 @@ async def test_paging_gives_each_dead_delivery_once_latest_first(store: Store, c
 async def test_a_discarded_delivery_is_no_longer_listed_as_dead(store: Store) -> None:
     (delivery,) = await accepted(store, a_notification())
     now_dead = await written(store, dead(delivery, START))
-    assert len((await store.dead(channel=None, limit=5, after=None)).items) == 1
+    assert len((await store.dead(caller=None, channel=None, limit=5, after=None)).items) == 1
     await store.update(discarded(now_dead, START))
-    assert (await store.dead(channel=None, limit=5, after=None)).items == []
+    assert (await store.dead(caller=None, channel=None, limit=5, after=None)).items == []
 
 
 async def test_a_recipient_is_put_read_and_deleted(store: Store) -> None:

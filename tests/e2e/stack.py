@@ -33,6 +33,12 @@ class System:
     run_dir: Path
     offset: int
 
+    @property
+    def env(self) -> dict[str, str]:
+        """What it has written for its clients."""
+        lines = (self.run_dir / str(self.offset) / "env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -93,8 +99,13 @@ class Stack:
         answer = await self.http.put(f"{self.lab}/faults", json={"channel": channel, "mode": mode, **fault})
         assert answer.status_code == 200, answer.text
 
+    async def receipts(self, channel: str, mode: str, **how: Any) -> None:
+        answer = await self.http.put(f"{self.lab}/receipts", json={"channel": channel, "mode": mode, **how})
+        assert answer.status_code == 200, answer.text
+
     async def repair(self) -> None:
         await self.http.delete(f"{self.lab}/faults")
+        await self.http.delete(f"{self.lab}/receipts")
 
     def pid(self, name: str) -> int:
         pid: int = json.loads((self.folder / "pids.json").read_text())[name]
@@ -145,5 +156,6 @@ def running(run_dir: Path, env: Mapping[str, str] | None = None, *, root: Path =
 
 @asynccontextmanager
 async def talking_to(system: System) -> AsyncIterator[Stack]:
-    async with httpx.AsyncClient(timeout=30) as http:
+    headers = {"Authorization": f"Bearer {system.env['HARK_API_KEY']}"}
+    async with httpx.AsyncClient(timeout=30, headers=headers) as http:
         yield Stack(http, system)

@@ -12,6 +12,7 @@ from tests.e2e.stack import TO, Stack, until
 async def test_a_function_killed_between_the_providers_accept_and_the_record_sends_again_and_says_so(
     stack: Stack,
 ) -> None:
+    await stack.receipts("sms", "off")
     await stack.fault("sms", "accept-then-timeout", count=1)
     sent = await stack.send(to={"sms": TO["sms"]})
     await until(lambda: stack.inbox(sent["id"]))  # the provider has accepted, its answer is on its way for ever
@@ -23,7 +24,19 @@ async def test_a_function_killed_between_the_providers_accept_and_the_record_sen
     assert len(await stack.inbox(sent["id"])) == 2
 
 
+async def test_a_receipt_tells_what_the_killed_function_could_not_and_nothing_is_sent_twice(stack: Stack) -> None:
+    await stack.fault("sms", "accept-then-timeout", count=1)
+    sent = await stack.send(to={"sms": TO["sms"]})
+    await until(lambda: stack.inbox(sent["id"]))
+    stack.kill("sms")
+    delivery = (await stack.ended(sent["id"], 90))["deliveries"][0]
+
+    assert (delivery["status"], [a["outcome"] for a in delivery["attempts"]]) == ("delivered", ["unknown"])
+    assert len(await stack.inbox(sent["id"])) == 1
+
+
 async def test_a_function_frozen_past_its_lease_neither_loses_nor_overwrites(stack: Stack) -> None:
+    await stack.receipts("email", "off")
     await stack.fault("email", "accept-then-timeout", count=1)
     sent = await stack.send(to={"email": TO["email"]})
     await until(lambda: stack.inbox(sent["id"]))

@@ -22,7 +22,13 @@ POLICY = Policy(
 
 
 def a_notification(
-    *, channels: Sequence[str] = ("email",), created_at: datetime = START, shard: int = 3, recipient: str | None = None
+    *,
+    channels: Sequence[str] = ("email",),
+    created_at: datetime = START,
+    shard: int = 3,
+    recipient: str | None = None,
+    caller: str = "shop",
+    simulated: bool = False,
 ) -> Notification:
     return Notification(
         id=str(uuid.uuid4()),
@@ -34,6 +40,8 @@ def a_notification(
         fingerprint="f" * 64,
         shard=shard,
         recipient=recipient,
+        caller=caller,
+        simulated=simulated,
         tags={"team": "infra"},
     )
 

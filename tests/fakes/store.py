@@ -101,25 +101,45 @@ class MemoryStore:
             return [d for *_, d in sorted(due, key=lambda entry: entry[:3])[:limit]]
 
     async def notifications(
-        self, *, recipient: str | None, status: DeliveryStatus | None, limit: int, after: Position | None
+        self,
+        *,
+        caller: str | None,
+        recipient: str | None,
+        status: DeliveryStatus | None,
+        limit: int,
+        after: Position | None,
     ) -> Page[Notification]:
         async with self._call("notifications"):
             in_status = {d.notification_id for d in self._deliveries.values() if d.status is status}
             rows = [
                 (Position(n.created_at, n.id), n)
                 for n in self._notifications.values()
-                if recipient in {None, n.recipient} and (status is None or n.id in in_status)
+                if caller in {None, n.caller}
+                and recipient in {None, n.recipient}
+                and (status is None or n.id in in_status)
             ]
             return _page(rows, limit, after)
 
-    async def dead(self, *, channel: str | None, limit: int, after: Position | None) -> Page[Delivery]:
+    async def dead(
+        self, *, caller: str | None, channel: str | None, limit: int, after: Position | None
+    ) -> Page[Delivery]:
         async with self._call("dead"):
             rows = [
                 (Position(d.dead_at, f"{d.notification_id}/deliveries/{d.channel}"), d)
                 for d in self._deliveries.values()
-                if d.status is DeliveryStatus.DEAD and d.dead_at is not None and channel in {None, d.channel}
+                if d.status is DeliveryStatus.DEAD and d.dead_at is not None
+                if caller in {None, d.caller} and channel in {None, d.channel}
             ]
             return _page(rows, limit, after)
+
+    async def sent_as(self, channel: str, provider_message_id: str) -> Delivery | None:
+        async with self._call("sent_as"):
+            found = (
+                d
+                for d in self._deliveries.values()
+                if d.channel == channel and d.provider_message_id == provider_message_id
+            )
+            return next(found, None)
 
     async def recipient(self, name: str) -> Recipient | None:
         async with self._call("recipient"):
@@ -138,9 +158,9 @@ class MemoryStore:
                 raise NotFound(name)
             del self._recipients[name]
 
-    async def recipients(self, *, limit: int, after: str | None) -> Sequence[Recipient]:
+    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Sequence[Recipient]:
         async with self._call("recipients"):
-            names = sorted(name for name in self._recipients if after is None or name > after)
+            names = sorted(n for n in self._recipients if (after is None or n > after) and n.startswith(prefix))
             return [self._recipients[name] for name in names[:limit]]
 
     def _updated(self, delivery: Delivery) -> int | None:
@@ -164,6 +184,8 @@ class MemoryStore:
             delivery,
             address=stored.address,
             created_at=stored.created_at,
+            caller=stored.caller,
+            simulated=stored.simulated,
             recipient=stored.recipient,
             shard=stored.shard,
             expire_at=stored.expire_at,

@@ -16,17 +16,24 @@ import grpc.aio
 import httpx
 from pydantic import TypeAdapter
 
+from functions.gateway import keys
 from functions.gateway.accept import Gateway
 from functions.gateway.app import create_app, guarded
+from functions.gateway.caller_store import CallerStore, FirestoreCallers
+from functions.gateway.callers import Caller, CallerKind, Scope
+from functions.gateway.identity import CallerCache, Identity
+from functions.gateway.limits import Limits
 from functions.gateway.problems import MEDIA_TYPE, ProblemDetails
 from functions.gateway.schemas import NotificationJson
 from shared import pubsub
-from shared.channels import load_channels, topic
+from shared.channels import channel_names, load_channels, topic
 from shared.errors import PublishFailed
 from shared.firestore import rpc
+from shared.firestore.receipts import FirestoreReceipts
 from shared.firestore.store import FirestoreStore
 from shared.model import Attempt, Delivery, DeliveryStatus, Outcome
 from shared.pubsub import Message, Publisher, PubsubPublisher
+from shared.receipts import ReceiptStore
 from shared.settings import CoreSettings
 from shared.state import Policy
 from shared.store import Store
@@ -117,10 +124,16 @@ class Hark:
     calls: Calls
     channel: grpc.aio.Channel
     emulators: httpx.AsyncClient
+    key: str
     client: httpx.AsyncClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = client_of(self.gateway)
+        self.client = client_of(self.gateway, self.key)
+
+    async def caller(self, **caller: Any) -> tuple[Caller, httpx.AsyncClient]:
+        """A new caller with all scopes and no limits, but for what is named, and a client that it calls with."""
+        caller_and_key = await new_caller_in(self.gateway.callers, **caller)
+        return caller_and_key[0], client_of(self.gateway, caller_and_key[1])
 
     @property
     def store(self) -> Store:
@@ -156,13 +169,15 @@ class Hark:
         return notification["id"]
 
     async def documents(self, collection: str | None = None) -> int:
-        """How many documents Firestore has: all, or those of one collection."""
+        """How many documents Firestore has: those of one collection, or all but our own caller and what counts uses."""
         start: dict[str, Any] = {"allDescendants": True} | ({"collectionId": collection} if collection else {})
         query = {"from": [start], "select": {"fields": [{"fieldPath": "__name__"}]}}
         url = f"http://{self.firestore}/v1/projects/{self.project}/databases/(default)/documents:runQuery"
         answer = await self.emulators.post(url, json={"structuredQuery": query})
         assert answer.status_code == 200, answer.text
-        return sum("document" in row for row in answer.json())
+        names = [row["document"]["name"] for row in answer.json() if "document" in row]
+        own = re.compile(f"/documents/(uses/|usage/|callers/{self.key.split('_')[2]})")
+        return sum(not own.search(name) for name in names)
 
     async def published(self, channel: str, count: int = 1) -> list[Message]:
         """The next `count` messages to this channel, from a pull subscription."""
@@ -193,9 +208,41 @@ async def nothing_done(hark: Hark) -> AsyncIterator[None]:
     assert await hark.documents() == before
 
 
-def client_of(gateway: Gateway) -> httpx.AsyncClient:
+def client_of(gateway: Gateway, key: str | None) -> httpx.AsyncClient:
+    """A client that calls with this API key; None: with nothing."""
     transport = httpx.ASGITransport(guarded(create_app(gateway)))
-    return httpx.AsyncClient(transport=transport, base_url="http://gateway")
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    return httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers)
+
+
+async def new_caller_in(store: CallerStore, **caller: Any) -> tuple[Caller, str]:
+    """A caller on record with all scopes and no limits, but for what is named, and its API key."""
+    kind = caller.pop("kind", CallerKind.LIVE)
+    caller_id = keys.new_caller_id()
+    key = keys.new_key(caller_id, kind)
+    now = datetime.now(UTC)
+    fields = {"scopes": frozenset(Scope), "created_at": now, "keys": (keys.kept(key, now),), **caller}
+    made = Caller(id=caller_id, kind=kind, **fields)
+    await store.create(made)
+    return made, key
+
+
+def gateway_over(
+    store: Store, publisher: Publisher, callers: CallerStore, receipts: ReceiptStore, **changes: Any
+) -> Gateway:
+    """As main.py makes it."""
+    return Gateway(
+        store=store,
+        publisher=publisher,
+        channels=load_channels(),
+        policy=POLICY,
+        retention=timedelta(days=30),
+        identity=changes.pop("identity", Identity(CallerCache(callers))),
+        limits=Limits(callers, lambda: datetime.now(UTC)),
+        callers=callers,
+        receipts=receipts,
+        **changes,
+    )
 
 
 async def _provide(emulators: httpx.AsyncClient, host: str, project: str, name: str) -> None:
@@ -214,23 +261,24 @@ async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
     async with (
         httpx.AsyncClient(timeout=30, verify=False) as emulators,
         rpc.connect(firestore, calls.interceptors) as records,
+        rpc.connect(firestore) as uncounted,
         pubsub.connect(pubsub_host, calls.interceptors) as topics,
     ):
-        channels = load_channels()
 
         async def provide() -> None:
-            await asyncio.gather(*(_provide(emulators, pubsub_host, project, topic(name)) for name in channels))
+            await asyncio.gather(*(_provide(emulators, pubsub_host, project, topic(name)) for name in channel_names()))
 
-        gateway = Gateway(
-            store=FirestoreStore(rpc.Rpc(records, f"projects/{project}/databases/(default)")),
-            publisher=OnDemand(PubsubPublisher(topics, project), provide),
-            channels=channels,
-            policy=POLICY,
-            retention=timedelta(days=30),
-        )
-        hark = Hark(project, firestore, pubsub_host, gateway, calls, records, emulators)
+        database = f"projects/{project}/databases/(default)"
+        counted = rpc.Rpc(records, database, emulated=True)
+        callers = FirestoreCallers(rpc.Rpc(uncounted, database, emulated=True))
+        publisher = OnDemand(PubsubPublisher(topics, project), provide)
+        gateway = gateway_over(FirestoreStore(counted), publisher, callers, FirestoreReceipts(counted))
+        _, key = await new_caller_in(callers, name="tests")
+        hark = Hark(project, firestore, pubsub_host, gateway, calls, records, emulators, key)
         async with hark.client:
             yield hark
+        # The counts are exchanged beside the requests; none may outlive the loop.
+        await asyncio.gather(*(c.exchange for c in gateway.limits._counts.values() if c.exchange))
 
 
 def declared(schema: Any, answer: httpx.Response) -> Any:

@@ -83,7 +83,7 @@ async def test_a_replay_queues_the_delivery_again_publishes_it_and_keeps_its_att
 async def test_a_replay_is_left_to_the_relay_when_it_cannot_be_published(hark: Hark) -> None:
     notification_id = await hark.dead()
     broken = BrokenPublisher(hark.gateway.publisher)
-    async with client_of(replace(hark.gateway, publisher=broken)) as client:
+    async with client_of(replace(hark.gateway, publisher=broken), hark.key) as client:
         answer = await client.post(f"/v1/dead-letters/{notification_id}/email/replay")
     assert answer.status_code == 202
     loaded = await hark.store.load(notification_id, "email")

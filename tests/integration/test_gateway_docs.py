@@ -13,24 +13,37 @@ from functions.gateway.problems import MEDIA_TYPE
 from functions.gateway.schemas import ChannelsJson
 from tests.integration.gateway import Hark, declared
 
-ROUTES = {
-    ("post", "/v1/notifications"): {"202", "400", "413", "422", "503"},
-    ("get", "/v1/notifications"): {"200", "422", "503"},
-    ("get", "/v1/notifications/{notification_id}"): {"200", "404", "503"},
-    ("put", "/v1/recipients/{name}"): {"200", "201", "400", "413", "422", "503"},
-    ("get", "/v1/recipients/{name}"): {"200", "404", "422", "503"},
-    ("get", "/v1/recipients"): {"200", "422", "503"},
-    ("delete", "/v1/recipients/{name}"): {"204", "404", "422", "503"},
-    ("get", "/v1/dead-letters"): {"200", "422", "503"},
-    ("post", "/v1/dead-letters/{notification_id}/{channel}/replay"): {"202", "404", "409", "503"},
-    ("delete", "/v1/dead-letters/{notification_id}/{channel}"): {"204", "404", "409", "503"},
-    ("get", "/v1/channels"): {"200"},
+OPEN = {
+    ("post", "/v1/receipts/twilio"): {"204", "400", "403", "404", "408", "413", "503"},
+    ("post", "/v1/receipts/sendgrid"): {"204", "400", "403", "404", "408", "413", "503"},
     ("get", "/healthz"): {"200"},
 }
+SCOPED = {
+    ("post", "/v1/notifications"): {"202", "400", "408", "413", "422"},
+    ("get", "/v1/notifications"): {"200", "422"},
+    ("get", "/v1/notifications/{notification_id}"): {"200", "404"},
+    ("put", "/v1/recipients/{name}"): {"200", "201", "400", "408", "413", "422"},
+    ("get", "/v1/recipients/{name}"): {"200", "404", "422"},
+    ("get", "/v1/recipients"): {"200", "422"},
+    ("delete", "/v1/recipients/{name}"): {"204", "404", "422"},
+    ("get", "/v1/dead-letters"): {"200", "422"},
+    ("post", "/v1/dead-letters/{notification_id}/{channel}/replay"): {"202", "404", "409"},
+    ("delete", "/v1/dead-letters/{notification_id}/{channel}"): {"204", "404", "409"},
+    ("post", "/v1/callers"): {"201", "400", "408", "409", "413", "422"},
+    ("get", "/v1/callers"): {"200", "422"},
+    ("get", "/v1/callers/{caller_id}"): {"200", "404"},
+    ("put", "/v1/callers/{caller_id}"): {"200", "400", "404", "408", "413", "422"},
+    ("delete", "/v1/callers/{caller_id}"): {"204", "404"},
+    ("post", "/v1/callers/{caller_id}/keys"): {"201", "404", "409"},
+    ("delete", "/v1/callers/{caller_id}/keys/{key_id}"): {"204", "404"},
+    ("get", "/v1/channels"): {"200"},
+}
+ROUTES = OPEN | {route: answers | {"401", "403", "429", "503"} for route, answers in SCOPED.items()}
 QUERIES = {
     "/v1/notifications": {"recipient", "status", "limit", "cursor"},
     "/v1/recipients": {"limit", "cursor"},
     "/v1/dead-letters": {"channel", "limit", "cursor"},
+    "/v1/callers": {"limit", "cursor"},
 }
 
 

@@ -28,7 +28,7 @@ async def storeless(hark: Hark) -> AsyncIterator[httpx.AsyncClient]:
     """A gateway whose Firestore is a port where nobody listens."""
     async with rpc.connect(CLOSED_PORT) as channel:
         store = FirestoreStore(rpc.Rpc(channel, f"projects/{hark.project}/databases/(default)"))
-        async with client_of(replace(hark.gateway, store=store)) as client:
+        async with client_of(replace(hark.gateway, store=store), hark.key) as client:
             yield client
 
 
@@ -71,7 +71,7 @@ async def test_a_request_that_is_wrong_is_told_so_even_without_a_store(storeless
 async def test_without_pubsub_a_notification_stays_on_record_and_the_answer_is_503(hark: Hark) -> None:
     async with pubsub.connect(CLOSED_PORT) as channel:
         publisher = PubsubPublisher(channel, hark.project)
-        async with client_of(replace(hark.gateway, publisher=publisher)) as client:
+        async with client_of(replace(hark.gateway, publisher=publisher), hark.key) as client:
             began = time.monotonic()
             answer = await client.post("/v1/notifications", json=MINIMAL)
     assert time.monotonic() - began < 3 * pubsub.PUBLISH_TIMEOUT
@@ -196,7 +196,7 @@ async def test_a_503_and_its_log_repeat_nothing_of_what_was_sent(
     }
     headers = {"Idempotency-Key": CANARY}
     broken = BrokenPublisher(hark.gateway.publisher)
-    async with client_of(replace(hark.gateway, publisher=broken)) as unpublished:
+    async with client_of(replace(hark.gateway, publisher=broken), hark.key) as unpublished:
         answers = [
             await client.post("/v1/notifications", json=body, headers=headers) for client in (storeless, unpublished)
         ]

@@ -21,7 +21,7 @@ async def broken(hark: Hark) -> AsyncIterator[BrokenPublisher]:
     """The gateway's publisher, which publishes nothing until `broken` is False."""
     publisher = BrokenPublisher(hark.gateway.publisher)
     hark.gateway = replace(hark.gateway, publisher=publisher)
-    async with client_of(hark.gateway) as client:
+    async with client_of(hark.gateway, hark.key) as client:
         hark.client = client
         yield publisher
 

@@ -11,12 +11,14 @@ import httpx
 import pytest
 from starlette.requests import Request
 
+from functions.relay.receipts import WaitingReceipts
 from functions.relay.relay import Relay
 from shared.errors import StoreUnavailable
 from shared.model import Delivery, DeliveryStatus
 from shared.store import SHARDS
 from tests.fakes.clock import START, Clock
 from tests.fakes.publisher import MemoryPublisher
+from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import POLICY, a_notification, accepted, later_message
 from tests.fakes.store import MemoryStore
 
@@ -208,7 +210,7 @@ def function(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> httpx.AsyncClient
     """The deployed function, on the fakes."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test")
     main = importlib.import_module("functions.relay.main")
-    monkeypatch.setattr(main, "_relay", relay)
+    monkeypatch.setattr(main, "_sweeps", (WaitingReceipts(relay.store, MemoryReceipts(), relay.now), relay))
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         response = await main.relay(Request(scope, receive))
@@ -220,7 +222,7 @@ def function(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> httpx.AsyncClient
 async def test_the_function_tells_what_it_did(function: httpx.AsyncClient, store: MemoryStore) -> None:
     await overdue(store, 2)
     answer = await function.post("/")
-    assert (answer.status_code, answer.json()) == (200, {"published": 2, "dead": 0, "unpublished": 0})
+    assert (answer.status_code, answer.json()) == (200, {"published": 2, "dead": 0, "unpublished": 0, "receipts": 0})
     assert (await function.get("/")).status_code == 405
     assert (await function.get("/healthz")).status_code == 204
 

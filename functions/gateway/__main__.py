@@ -1,0 +1,78 @@
+"""`python -m functions.gateway create-caller …`: makes a caller without calling the gateway; the first one, that is.
+
+It writes to the Firestore of GOOGLE_CLOUD_PROJECT (or its emulator) with the credentials of whoever runs it, and
+prints the API key, which is kept nowhere. With HARK_API_KEY set it is that key which opens.
+"""
+
+import argparse
+import asyncio
+import sys
+from datetime import UTC, datetime
+
+from pydantic import SecretStr, ValidationError
+
+from functions.gateway.caller_schemas import CallerRequest, new_caller
+from functions.gateway.caller_store import FirestoreCallers
+from functions.gateway.callers import KEY_KINDS, CallerKind, Scope
+from functions.gateway.problems import Problem, of_validation
+from functions.gateway.settings import GatewaySettings
+from shared.channels import load_channels
+from shared.errors import AlreadyExists, StoreError
+from shared.function import open_rpc
+from shared.settings import CoreSettings, Settings, load
+
+
+class KeySettings(Settings):
+    hark_api_key: SecretStr | None = None
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m functions.gateway", description="Manage callers without one.")
+    create = parser.add_subparsers(dest="command", required=True).add_parser(
+        "create-caller", help="make a caller and print its API key"
+    )
+    create.add_argument("--name", required=True, help="who or what calls, for people")
+    create.add_argument("--kind", choices=list(CallerKind), default=CallerKind.LIVE)
+    create.add_argument("--scope", action="append", choices=list(Scope), help="again for each; by default all")
+    create.add_argument("--identity", help="of a certificate or token")
+    create.add_argument("--issuer", help="of a token")
+    return parser.parse_args()
+
+
+async def _create(arguments: argparse.Namespace) -> None:
+    """SystemExit with one line when it cannot be made."""
+    try:
+        request = CallerRequest.model_validate(
+            {
+                "name": arguments.name,
+                "kind": CallerKind(arguments.kind),
+                "scopes": [Scope(scope) for scope in arguments.scope or Scope],
+                "identity": arguments.identity,
+                "issuer": arguments.issuer,
+                "requests_per_minute": None,
+                "notifications_per_day": None,
+            }
+        )
+        given = load(KeySettings).hark_api_key if request.kind in KEY_KINDS else None
+        key = given.get_secret_value() if given else None
+        caller, key = new_caller(request, load_channels(), load(GatewaySettings).oidc_issuers, datetime.now(UTC), key)
+    except ValidationError as wrong:
+        raise SystemExit(_said(of_validation(wrong.errors()))) from None
+    except Problem as wrong:
+        raise SystemExit(_said(wrong)) from None
+    store = FirestoreCallers(open_rpc(load(CoreSettings)))
+    try:
+        await store.create(caller)
+    except AlreadyExists:
+        sys.stderr.write(f"hark: this caller is there already: {caller.id}\n")
+    except StoreError as error:
+        raise SystemExit(f"hark: {error}") from None
+    sys.stdout.write(f"{key or caller.id}\n")
+
+
+def _said(problem: Problem) -> str:
+    return "hark: " + "; ".join(f"{error['field']}: {error['message']}" for error in problem.errors)
+
+
+if __name__ == "__main__":
+    asyncio.run(_create(_arguments()))

@@ -1,0 +1,189 @@
+"""The JSON of /v1/callers, in and out, and what becomes of a request."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from typing_extensions import TypedDict
+
+from functions.gateway import keys
+from functions.gateway.accept import normalised
+from functions.gateway.callers import KEY_KINDS, Caller, CallerKind, Key, Scope
+from functions.gateway.identity import identity_id
+from functions.gateway.problems import field_error, invalid
+from functions.gateway.schemas import Address, ChannelName, at_most, each_once
+from shared.channels import Channel
+from shared.texts import one_line
+
+_PREFIX = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
+_FINGERPRINT = re.compile("sha256:[0-9a-f]{64}")
+
+Prefix = Annotated[str, StringConstraints(pattern=_PREFIX)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(one_line)]
+
+
+class CallerChange(BaseModel):
+    """What of a caller can be changed. A limit that is null is none."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    name: Line = Field(description="For people: who or what calls.")
+    scopes: Annotated[list[Scope], at_most(20), AfterValidator(each_once)] = Field(min_length=1, max_length=20)
+    channels: Annotated[list[ChannelName], at_most(20), AfterValidator(each_once)] | None = Field(
+        default=None, min_length=1, max_length=20, description="The only channels that it may send over."
+    )
+    recipients: Annotated[list[Prefix], at_most(20), AfterValidator(each_once)] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=20,
+        description="Prefixes of recipients' names: it reads, writes and sends to these, and to no bare address.",
+    )
+    addresses: Annotated[dict[ChannelName, Annotated[list[Address], at_most(100)]], at_most(20)] | None = Field(
+        default=None, min_length=1, max_length=20, description="Of a team key: the only addresses that it sends to."
+    )
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = 3_000
+    notifications_per_day: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = 100_000
+
+
+class CallerRequest(CallerChange):
+    """A new caller. `identity` is, of a certificate, its SPIFFE id, another URI, a host name, or `sha256:` and its
+    fingerprint in hex; of a token its subject or verified e-mail address.
+    """
+
+    kind: CallerKind
+    identity: Line | None = None
+    issuer: Line | None = Field(default=None, description="Of a token; by default the first of OIDC_ISSUERS.")
+
+
+class KeyJson(TypedDict):
+    id: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class CallerJson(TypedDict):
+    id: str
+    kind: CallerKind
+    name: str
+    scopes: list[Scope]
+    channels: list[str] | None
+    recipients: list[str] | None
+    addresses: dict[str, list[str]] | None
+    requests_per_minute: int | None
+    notifications_per_day: int | None
+    identity: str | None
+    issuer: str | None
+    keys: list[KeyJson]
+    created_at: datetime
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class NewCallerJson(CallerJson):
+    key: str | None
+
+
+class NewKeyJson(KeyJson):
+    key: str
+
+
+class CallersJson(TypedDict):
+    items: list[CallerJson]
+    next_cursor: str | None
+
+
+def new_caller(
+    request: CallerRequest,
+    channels: Mapping[str, Channel],
+    issuers: Sequence[str],
+    now: datetime,
+    key: str | None = None,
+) -> tuple[Caller, str | None]:
+    """The caller asked for, and its API key if it has one. Problem 422.
+
+    key: one that was made before, instead of a new one.
+    """
+    if request.kind in KEY_KINDS:
+        if request.identity is not None or request.issuer is not None:
+            raise invalid(field_error("identity", f"a {request.kind} caller is known by its key alone"))
+        parsed = keys.parse(key) if key is not None else (request.kind, keys.new_caller_id())
+        if parsed is None or parsed[0] is not request.kind:
+            raise invalid(field_error("key", f"must have the form of a {request.kind} key"))
+        key = key or keys.new_key(parsed[1], request.kind)
+        caller = Caller(parsed[1], request.kind, frozenset(), keys=(keys.kept(key, now),), created_at=now)
+    else:
+        identity = _identity(request, issuers)
+        caller = Caller(
+            identity_id(request.kind, identity), request.kind, frozenset(), identity=identity, created_at=now
+        )
+    return changed(caller, request, channels), key
+
+
+def changed(caller: Caller, change: CallerChange, channels: Mapping[str, Channel]) -> Caller:
+    """The caller with all that a change names. Problem 422."""
+    unknown = [i for i, name in enumerate(change.channels or ()) if name not in channels]
+    if unknown:
+        there_are = f"there is no such channel; there are {', '.join(channels)}"
+        raise invalid(*(field_error(f"channels.{i}", there_are) for i in unknown))
+    if (change.addresses is not None) != (caller.kind is CallerKind.TEAM):
+        raise invalid(field_error("addresses", "a team key must have them, and no other caller can"))
+    listed = {channel: dict.fromkeys(many) for channel, many in (change.addresses or {}).items()}
+    return replace(
+        caller,
+        name=change.name,
+        scopes=frozenset(change.scopes),
+        channels=None if change.channels is None else frozenset(change.channels),
+        recipients=None if change.recipients is None else tuple(change.recipients),
+        addresses={
+            channel: tuple(normalised(channels, {channel: address}, "addresses")[channel] for address in many)
+            for channel, many in listed.items()
+        },
+        requests_per_minute=change.requests_per_minute,
+        notifications_per_day=change.notifications_per_day,
+    )
+
+
+def caller_json(caller: Caller, last_used_at: datetime | None) -> CallerJson:
+    """Without anything that opens a door."""
+    issuer, _, subject = (caller.identity or "").rpartition(" ")
+    assert caller.created_at is not None  # noqa: S101 - every record has it
+    return CallerJson(
+        id=caller.id,
+        kind=caller.kind,
+        name=caller.name,
+        scopes=sorted(caller.scopes),
+        channels=None if caller.channels is None else sorted(caller.channels),
+        recipients=None if caller.recipients is None else list(caller.recipients),
+        addresses={c: list(many) for c, many in caller.addresses.items()} or None,
+        requests_per_minute=caller.requests_per_minute,
+        notifications_per_day=caller.notifications_per_day,
+        identity=subject or None,
+        issuer=issuer or None,
+        keys=[key_json(key) for key in caller.keys],
+        created_at=caller.created_at,
+        revoked_at=caller.revoked_at,
+        last_used_at=last_used_at,
+    )
+
+
+def key_json(key: Key) -> KeyJson:
+    return KeyJson(id=key.id, created_at=key.created_at, revoked_at=key.revoked_at)
+
+
+def _identity(request: CallerRequest, issuers: Sequence[str]) -> str:
+    identity = request.identity
+    if identity is None or " " in identity:
+        raise invalid(field_error("identity", f"a {request.kind} caller needs one, without spaces"))
+    if request.kind is CallerKind.TOKEN:
+        issuer = request.issuer or next(iter(issuers), "")
+        if issuer not in issuers:
+            raise invalid(field_error("issuer", "must be one of OIDC_ISSUERS"))
+        return f"{issuer} {identity}"
+    if request.issuer is not None:
+        raise invalid(field_error("issuer", "is for tokens"))
+    if identity.startswith("sha256:") and not _FINGERPRINT.fullmatch(identity):
+        raise invalid(field_error("identity", "must be sha256: and 64 hexadecimal digits in lower case"))
+    return identity

@@ -1,0 +1,150 @@
+"""The callers' records, and how much each has used.
+
+callers/{id}        one caller; written by /v1/callers
+uses/{id}           its last use, in a record of its own: a use is no conflict for whoever changes the caller
+usage/{id}-{day}    what it has used on one day (UTC), added up by every gateway (`limits.py`)
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from functions.gateway.callers import Caller, CallerKind, Key, Scope
+from shared.firestore import queries
+from shared.firestore.codec import decode, encode
+from shared.firestore.records import document, known_values
+from shared.firestore.rpc import DocumentMask, FieldTransform, Precondition, Rpc, Write, to_version
+
+_USAGE_DAYS = 40  # how long a day's usage is kept, by TTL
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of one caller: requests in the minute of `at`, notifications on its day."""
+
+    caller: str
+    at: datetime
+    requests: int
+    notifications: int
+
+
+class CallerStore(Protocol):
+    """Any method may raise StoreUnavailable; a write may have landed all the same."""
+
+    async def create(self, caller: Caller) -> None:
+        """Raises AlreadyExists."""
+        ...
+
+    async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
+        """Those that exist."""
+        ...
+
+    async def replace(self, caller: Caller) -> None:
+        """Raises Conflict when the record has not `caller.version` any more."""
+        ...
+
+    async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
+        """By id."""
+        ...
+
+    async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:
+        """Of those that have been used; up to a minute behind."""
+        ...
+
+    async def add(self, usage: Usage) -> Usage:
+        """Add to what the caller has used, and note its last use. Returns the new totals."""
+        ...
+
+
+class FirestoreCallers:
+    """See CallerStore."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
+    async def create(self, caller: Caller) -> None:
+        absent = Precondition(exists=False)
+        await self._rpc.commit(
+            [Write(update=document(self._name(caller.id), _values(caller)), current_document=absent)]
+        )
+
+    async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
+        found = await self._rpc.batch_get([self._name(i) for i in ids])
+        return {caller.id: caller for caller in map(_caller, found.values())}
+
+    async def replace(self, caller: Caller) -> None:
+        if caller.version is None:
+            raise ValueError("a caller without a version cannot be replaced")
+        values = _values(caller)
+        unchanged_since = Precondition()
+        unchanged_since.update_time.FromNanoseconds(caller.version)
+        await self._rpc.commit(
+            [
+                Write(
+                    update=document(self._name(caller.id), values),
+                    update_mask=DocumentMask(field_paths=list(values)),
+                    current_document=unchanged_since,
+                )
+            ]
+        )
+
+    async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
+        cursor = [] if after is None else [queries.reference(self._name(after))]
+        return [_caller(doc) for doc in await self._rpc.run_query(queries.select("callers", limit=limit, after=cursor))]
+
+    async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:
+        found = await self._rpc.batch_get([self._use_name(i) for i in ids]) if ids else {}
+        return {name.rpartition("/")[2]: decode(doc.fields["at"]) for name, doc in found.items()}
+
+    async def add(self, usage: Usage) -> Usage:
+        day = {"caller": usage.caller, "expire_at": usage.at + timedelta(days=_USAGE_DAYS)}
+        name = f"{self._rpc.documents}/usage/{usage.caller}-{usage.at:%Y%m%d}"
+        response = await self._rpc.commit(
+            [
+                Write(
+                    update=document(name, day),
+                    update_mask=DocumentMask(field_paths=list(day)),
+                    # Added up by Firestore: two gateways that write at once lose nothing.
+                    update_transforms=[
+                        FieldTransform(field_path=f"requests.m{usage.at:%H%M}", increment=encode(usage.requests)),
+                        FieldTransform(field_path="notifications", increment=encode(usage.notifications)),
+                    ],
+                ),
+                Write(update=document(self._use_name(usage.caller), {"at": usage.at})),
+            ]
+        )
+        requests, notifications = map(decode, response.write_results[0].transform_results)
+        return Usage(usage.caller, usage.at, requests, notifications)
+
+    def _name(self, caller_id: str) -> str:
+        return f"{self._rpc.documents}/callers/{caller_id}"
+
+    def _use_name(self, caller_id: str) -> str:
+        return f"{self._rpc.documents}/uses/{caller_id}"
+
+
+def _values(caller: Caller) -> dict[str, Any]:
+    values = {f.name: getattr(caller, f.name) for f in fields(caller) if f.name not in {"id", "version"}}
+    return values | {
+        "kind": str(caller.kind),
+        "scopes": sorted(map(str, caller.scopes)),
+        "channels": None if caller.channels is None else sorted(caller.channels),
+        "keys": [{f.name: getattr(key, f.name) for f in fields(key)} for key in caller.keys],
+    }
+
+
+def _caller(doc: Any) -> Caller:
+    values = known_values(doc, Caller)
+    scopes = frozenset(map(Scope, values["scopes"]))
+    channels = None if values.get("channels") is None else frozenset(values["channels"])
+    recipients = None if values.get("recipients") is None else tuple(values["recipients"])
+    changed = {
+        "kind": CallerKind(values["kind"]),
+        "scopes": scopes,
+        "channels": channels,
+        "recipients": recipients,
+        "addresses": {channel: tuple(many) for channel, many in values.get("addresses", {}).items()},
+        "keys": tuple(Key(**key) for key in values.get("keys", ())),
+    }
+    return Caller(**{**values, **changed}, id=doc.name.rpartition("/")[2], version=to_version(doc.update_time))

@@ -1,0 +1,123 @@
+"""Who may call, and what each may do.
+
+A caller is known by an API key, a client certificate or an OIDC token (`identity.py`); all three end here. What it
+may do is its scopes, narrowed by limits to channels and to recipients' names. Nobody can make, change or take over a
+caller that may do more than they may (`exceeds`).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from shared.model import Delivery, Notification
+
+
+class Scope(StrEnum):
+    NOTIFICATIONS_SEND = "notifications:send"
+    NOTIFICATIONS_READ = "notifications:read"  # one's own
+    NOTIFICATIONS_READ_ALL = "notifications:read:all"  # everybody's, besides
+    RECIPIENTS_READ = "recipients:read"
+    RECIPIENTS_WRITE = "recipients:write"
+    DEAD_LETTERS_MANAGE = "dead-letters:manage"
+    CALLERS_MANAGE = "callers:manage"
+
+
+class CallerKind(StrEnum):
+    LIVE = "live"  # an API key
+    TEST = "test"  # an API key whose notifications go the whole way but for the provider
+    TEAM = "team"  # an API key that sends only to listed addresses
+    CERTIFICATE = "certificate"  # a client certificate that the load balancer has verified
+    TOKEN = "token"  # noqa: S105 - an OIDC token of a trusted issuer
+
+
+KEY_KINDS = frozenset({CallerKind.LIVE, CallerKind.TEST, CallerKind.TEAM})
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One API key of a caller, as it is kept: `hash` is the SHA-256 of the whole key, in hex."""
+
+    id: str
+    hash: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """scopes, channels, recipients: what it may do; None is no limit, `recipients` are prefixes of names.
+
+    addresses: of a team key, by channel: the only ones that it sends to
+    requests_per_minute, notifications_per_day: None is no limit
+    identity: of a certificate or token (`identity.py`); keys: of the other kinds, the last is the newest
+    version: of the record as read
+    """
+
+    id: str
+    kind: CallerKind
+    scopes: frozenset[Scope]
+    channels: frozenset[str] | None = None
+    recipients: tuple[str, ...] | None = None
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    requests_per_minute: int | None = None
+    notifications_per_day: int | None = None
+    name: str = ""
+    identity: str | None = None
+    keys: tuple[Key, ...] = ()
+    created_at: datetime | None = None
+    revoked_at: datetime | None = None
+    version: int | None = None
+
+    def may_use(self, channel: str) -> bool:
+        return self.channels is None or channel in self.channels
+
+    def may_name(self, recipient: str) -> bool:
+        return self.recipients is None or recipient.startswith(self.recipients)
+
+    def may_reach(self, channel: str, address: str) -> bool:
+        return self.kind is not CallerKind.TEAM or address in self.addresses.get(channel, ())
+
+    def may_see(self, notification: Notification) -> bool:
+        """Its own; with the scope for all, everybody's within its limits. A test key sees no live one."""
+        return self._sees(notification, notification.channels)
+
+    def may_see_delivery(self, delivery: Delivery) -> bool:
+        """As `may_see`, of one delivery alone."""
+        return self._sees(delivery, (delivery.channel,))
+
+    def _sees(self, what: Notification | Delivery, channels: Iterable[str]) -> bool:
+        if what.caller == self.id:
+            return True
+        return (
+            Scope.NOTIFICATIONS_READ_ALL in self.scopes
+            and (self.kind is not CallerKind.TEST or what.simulated)
+            and all(map(self.may_use, channels))
+            and self.may_name(what.recipient or "")
+        )
+
+
+def exceeds(wanted: Caller, granter: Caller) -> str | None:
+    """What `wanted` may do that `granter` may not, in words; None when it is nothing."""
+    missing = wanted.scopes - granter.scopes
+    if missing:
+        return f"the scope {min(missing)}"
+    if not _within(wanted.channels, granter.channels):
+        return "channels beyond your own"
+    if granter.recipients is not None and not all(
+        prefix.startswith(granter.recipients) for prefix in wanted.recipients or ("",)
+    ):
+        return "recipients beyond your own"
+    if granter.kind is CallerKind.TEST and wanted.kind is not CallerKind.TEST:
+        return f"a {wanted.kind} caller, with a test key"
+    if granter.kind is CallerKind.TEAM and wanted.kind not in {CallerKind.TEST, CallerKind.TEAM}:
+        return f"a {wanted.kind} caller, with a team key"
+    if granter.kind is CallerKind.TEAM and not all(
+        granter.may_reach(channel, address) for channel, many in wanted.addresses.items() for address in many
+    ):
+        return "addresses beyond your own"
+    return None
+
+
+def _within(wanted: frozenset[str] | None, granted: frozenset[str] | None) -> bool:
+    return granted is None or (wanted is not None and wanted <= granted)

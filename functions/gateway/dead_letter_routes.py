@@ -1,0 +1,98 @@
+"""The routes of dead letters: of the caller's own notifications, or everybody's with notifications:read:all."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from functions.gateway.accept import Gateway
+from functions.gateway.access import Requires, forbidden
+from functions.gateway.callers import Caller, Scope
+from functions.gateway.openapi import answers
+from functions.gateway.problems import Problem, field_error, invalid
+from functions.gateway.requests import PageQuery, cursor_of, is_notification_id, json_answer, position_of
+from functions.gateway.routes import whose, with_deliveries
+from functions.gateway.schemas import DeadLettersJson, NotificationJson, dead_letter_json
+from shared.errors import Conflict, NotDead, NotFound, PublishFailed
+from shared.logs import get_logger
+from shared.model import Delivery, Notification
+from shared.pubsub import Message
+from shared.state import discarded, replayed
+from shared.store import Store
+
+log = get_logger(__name__)
+
+
+class DeadLettersQuery(PageQuery):
+    channel: str | None = None
+
+
+def dead_letters_router(gateway: Gateway) -> APIRouter:
+    routes = APIRouter(prefix="/v1/dead-letters")
+    store = gateway.store
+    requires = Requires(gateway.identity, gateway.limits)
+
+    @routes.get("", responses=answers(DeadLettersJson, 200, 422, 503))
+    async def list_dead_letters(
+        query: Annotated[DeadLettersQuery, Query()], caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)]
+    ) -> Response:
+        if query.channel is not None and query.channel not in gateway.channels:
+            raise invalid(field_error("channel", f"there are {', '.join(gateway.channels)}"))
+        page = await store.dead(
+            caller=whose(caller),
+            channel=query.channel,
+            limit=query.limit,
+            after=position_of("dead-letters", query.cursor),
+        )
+        items = [dead_letter_json(delivery) for delivery in page.items if caller.may_see_delivery(delivery)]
+        following = None if page.next is None else cursor_of("dead-letters", page.next)
+        return json_answer(DeadLettersJson(items=items, next_cursor=following))
+
+    @routes.post(
+        "/{notification_id}/{channel}/replay",
+        status_code=202,
+        responses=answers(NotificationJson, 202, 404, 409, 503),
+    )
+    async def replay(
+        notification_id: str, channel: str, caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)]
+    ) -> Response:
+        notification, delivery = await _delivery(notification_id, channel, caller)
+        if not (caller.may_use(channel) and caller.may_reach(channel, delivery.address)):
+            raise forbidden("this caller may not send to this address")
+        await _move(store, lambda: replayed(delivery, gateway.now(), gateway.policy))
+        try:
+            await gateway.publisher.publish([Message(notification_id=notification.id, channel=channel)])
+        except PublishFailed as error:
+            # It is queued and due: the relay publishes it within its minute.
+            log.warning("replay left to the relay", notification_id=notification.id, error=str(error))
+        return json_answer(await with_deliveries(gateway, notification), 202)
+
+    @routes.delete("/{notification_id}/{channel}", status_code=204, responses=answers(None, 204, 404, 409, 503))
+    async def discard(
+        notification_id: str, channel: str, caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)]
+    ) -> Response:
+        _, delivery = await _delivery(notification_id, channel, caller)
+        await _move(store, lambda: discarded(delivery, gateway.now()))
+        return Response(status_code=204)
+
+    async def _delivery(notification_id: str, channel: str, caller: Caller) -> tuple[Notification, Delivery]:
+        # Any channel's name: a dead letter outlives the channel.
+        known = is_notification_id(notification_id) and re.fullmatch("[a-z][a-z0-9_]{0,63}", channel)
+        loaded = await store.load(notification_id, channel) if known else None
+        if loaded is None or not caller.may_see(loaded[0]):
+            raise Problem(404, "there is no such delivery")
+        return loaded
+
+    return routes
+
+
+async def _move(store: Store, transition: Callable[[], Delivery]) -> None:
+    """A replay or discard; Problem 409 when the delivery is not dead, or is no longer."""
+    try:
+        await store.update(transition())
+    except NotDead as refused:
+        raise Problem(409, str(refused)) from None
+    except (Conflict, NotFound):
+        raise Problem(409, "the delivery is not dead any more") from None

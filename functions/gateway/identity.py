@@ -1,0 +1,200 @@
+"""From a request to its caller: an API key or an OIDC token as bearer, else the load balancer's client certificate.
+
+Each way ends in the ids of records that may be the caller's, and in the record. A request with credentials that are
+not good is refused, even if it has others that are: whoever sends two means the first one.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from starlette.datastructures import Headers
+
+from functions.gateway import keys
+from functions.gateway.caller_store import CallerStore
+from functions.gateway.callers import Caller, CallerKind
+from functions.gateway.problems import Problem
+from shared.errors import InvalidToken, KeysUnavailable, StoreUnavailable
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+FRESH_SECONDS = 30.0
+STALE_SECONDS = 50.0  # of the 60 within which a revoked key must stop, ten are left for the read
+MOST_CACHED = 10_000
+_MOST_NAMES = 10  # of one certificate
+
+CERTIFICATE_HEADERS = tuple(
+    f"x-client-cert-{name}"
+    for name in ("present", "chain-verified", "error", "sha256-fingerprint", "spiffe-id", "uri-sans", "dnsname-sans")
+)
+SECRET_HEADER = "x-load-balancer-secret"  # noqa: S105 - the header's name
+
+
+def identity_id(kind: CallerKind, identity: str) -> str:
+    """The id of the record for a certificate's name, or for `issuer subject` of a token."""
+    return hashlib.sha256(f"{kind}\n{identity}".encode()).hexdigest()[:16]
+
+
+class CallerCache:
+    """Callers as they were at most FRESH_SECONDS ago; should the records be out of reach, STALE_SECONDS.
+
+    Ids that nobody has are kept too, apart from the callers, so that guessing pushes none of them out.
+    """
+
+    def __init__(self, store: CallerStore, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._known: dict[str, tuple[float, Caller]] = {}
+        self._unknown: dict[str, float] = {}
+
+    async def read(self, ids: Sequence[str]) -> Sequence[Caller]:
+        """Those of the ids that are callers, in the order of the ids. Raises StoreUnavailable."""
+        now = self._clock()
+        stale = [i for i in ids if not self._has(i, now, FRESH_SECONDS)]
+        if stale:
+            try:
+                self._keep(stale, await self._store.read(stale), now)
+            except StoreUnavailable:
+                if not all(self._has(i, now, STALE_SECONDS) for i in stale):
+                    raise
+        return [self._known[i][1] for i in ids if i in self._known]
+
+    def forget(self, caller_id: str) -> None:
+        """It has been made or changed here: the next request sees it."""
+        self._known.pop(caller_id, None)
+        self._unknown.pop(caller_id, None)
+
+    def _has(self, caller_id: str, now: float, seconds: float) -> bool:
+        read_at = self._known[caller_id][0] if caller_id in self._known else self._unknown.get(caller_id)
+        return read_at is not None and now - read_at < seconds
+
+    def _keep(self, ids: Sequence[str], found: Mapping[str, Caller], now: float) -> None:
+        for caller_id in ids:
+            self.forget(caller_id)
+            if caller_id in found:
+                _make_room(self._known)
+                self._known[caller_id] = (now, found[caller_id])
+            else:
+                _make_room(self._unknown)
+                self._unknown[caller_id] = now
+
+
+class TokenVerifier(Protocol):
+    """`shared.oidc.Verifier`, which only a gateway that takes tokens loads."""
+
+    async def claims(self, token: str) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`verifier`: None when no audience is set, and then no token is good.
+
+    trusts_certificates: whether a load balancer stands in front; secret: what it must send with each request.
+    """
+
+    callers: CallerCache
+    verifier: TokenVerifier | None = None
+    trusts_certificates: bool = False
+    secret: str | None = None
+
+    async def caller(self, headers: Headers) -> Caller:
+        """Problem 401, or 503 when nobody can tell."""
+        try:
+            authorization = headers.getlist("authorization")
+            if authorization:
+                return await self._bearer(authorization)
+            if self.trusts_certificates:
+                return await self._certificate(headers)
+        except StoreUnavailable as error:
+            log.error("callers cannot be read", error=str(error))
+            raise _cannot_tell() from None
+        except KeysUnavailable as error:
+            log.error("tokens cannot be verified", error=str(error))
+            raise _cannot_tell() from None
+        raise _refused("this needs an API key or an OIDC token as bearer")
+
+    async def _bearer(self, authorization: Sequence[str]) -> Caller:
+        scheme, _, credentials = authorization[0].partition(" ")
+        if len(authorization) > 1 or scheme.lower() != "bearer":
+            raise _refused("there must be one Authorization header, of the scheme Bearer")
+        if credentials.startswith("hark_"):
+            return await self._api_key(credentials)
+        if self.verifier is None:
+            raise _refused("this is no API key, and OIDC tokens are not set up", invalid=True)
+        try:
+            claims = await self.verifier.claims(credentials)
+        except InvalidToken as error:
+            raise _refused(f"the token is not valid: {error}", invalid=True) from None
+        names = [f"{claims['iss']} {claims['sub']}"]
+        if claims.get("email_verified") is True and "email" in claims:
+            names.append(f"{claims['iss']} {claims['email']}")
+        return await self._named(CallerKind.TOKEN, names)
+
+    async def _api_key(self, key: str) -> Caller:
+        parsed = keys.parse(key)
+        found = await self.callers.read([parsed[1]]) if parsed else ()
+        if not found or not keys.opens(found[0], key):
+            raise _refused("there is no such API key, or it is revoked", invalid=True)
+        return found[0]
+
+    async def _certificate(self, headers: Headers) -> Caller:
+        """https://cloud.google.com/load-balancing/docs/mtls#custom-header-variables"""
+        if self.secret is not None and not _same(headers.getlist(SECRET_HEADER), self.secret):
+            raise _refused("this needs an API key or an OIDC token as bearer; certificates count at the load balancer")
+        values: dict[str, str] = {}
+        for name in CERTIFICATE_HEADERS:
+            given = headers.getlist(name)
+            if len(given) > 1:
+                raise _refused("the load balancer's headers came twice")
+            values[name.removeprefix("x-client-cert-")] = given[0].strip() if given else ""
+        if values["present"] != "true":
+            raise _refused("this needs an API key, an OIDC token or a client certificate")
+        if values["chain-verified"] != "true" or values["error"]:
+            raise _refused("the client certificate is not valid")
+        return await self._named(CallerKind.CERTIFICATE, _names(values))
+
+    async def _named(self, kind: CallerKind, names: Sequence[str]) -> Caller:
+        """The first that there is a record of decides: a revoked certificate does not get in by its host's name."""
+        found = await self.callers.read([identity_id(kind, name) for name in names])
+        if not found or found[0].revoked_at is not None or found[0].identity not in names or found[0].kind is not kind:
+            raise _refused(f"the {kind} is good, but it is no caller's", invalid=True)
+        return found[0]
+
+
+def _names(values: Mapping[str, str]) -> Sequence[str]:
+    """Of a certificate, the most exact first: `sha256:` and hex digits, the SPIFFE id, other URIs, host names."""
+    names = []
+    try:
+        if values["sha256-fingerprint"]:
+            names.append("sha256:" + base64.b64decode(values["sha256-fingerprint"], validate=True).hex())
+        names += [values["spiffe-id"]] * bool(values["spiffe-id"])
+        for header in ("uri-sans", "dnsname-sans"):
+            parts = [part.strip() for part in values[header].split(",") if part.strip()]
+            names += [base64.b64decode(part, validate=True).decode() for part in parts]
+    except (binascii.Error, UnicodeDecodeError):
+        raise _refused("the load balancer's headers cannot be read") from None
+    return names[:_MOST_NAMES]
+
+
+def _same(given: Sequence[str], secret: str) -> bool:
+    return len(given) == 1 and hmac.compare_digest(given[0].encode(), secret.encode())
+
+
+def _make_room(kept: dict[str, object] | dict[str, tuple[float, Caller]] | dict[str, float]) -> None:
+    if len(kept) >= MOST_CACHED:
+        kept.pop(next(iter(kept)))
+
+
+def _refused(detail: str, *, invalid: bool = False) -> Problem:
+    error = ', error="invalid_token"' if invalid else ""
+    return Problem(401, detail, headers={"WWW-Authenticate": f'Bearer realm="hark"{error}'})
+
+
+def _cannot_tell() -> Problem:
+    return Problem(503, "nobody can tell now who calls; try again", headers={"Retry-After": "5"})

@@ -1,0 +1,97 @@
+"""POST /v1/receipts/{provider}: what providers report back. Whoever signs as the provider does is let in.
+
+What if the process dies: before the answer the provider sends the receipt again, and applying it twice is applying it
+once; after the answer the receipt is applied or on record.
+"""
+
+import asyncio
+import importlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.gateway.accept import Gateway
+from functions.gateway.openapi import answers
+from functions.gateway.problems import Problem
+from functions.gateway.requests import read_body
+from shared.channels import Channel
+from shared.errors import ForgedReceipt, MalformedReceipt
+from shared.logs import get_logger
+from shared.model import Receipt
+from shared.receipts import ReceiptModule, ReceiptReader, ReceiptRequest, take
+
+log = get_logger(__name__)
+
+BODY_LIMIT = 1024 * 1024  # bytes: SendGrid's batches are up to 768 KiB
+_AT_ONCE = 20  # deliveries of one batch
+
+
+def load_readers(channels: Mapping[str, Channel]) -> Mapping[str, ReceiptReader]:
+    """By provider, for those whose settings are there. SystemExit when one is wrong."""
+    readers: dict[str, ReceiptReader] = {}
+    for provider, name in [entry for channel in channels.values() for entry in channel.receipts.items()]:
+        module: ReceiptModule = importlib.import_module(name)
+        reader = module.receipts()
+        if reader is not None:
+            readers[provider] = reader
+    return readers
+
+
+def receipts_router(gateway: Gateway) -> APIRouter:
+    """One route for each provider of each channel, whether it is set up or not."""
+    routes = APIRouter(prefix="/v1/receipts")
+    for provider in [provider for channel in gateway.channels.values() for provider in channel.receipts]:
+        routes.add_api_route(
+            f"/{provider}",
+            _receive(gateway, provider),
+            methods=["POST"],
+            status_code=204,
+            name=f"{provider}_receipts",
+            description=f"For {provider} alone: a request without its signature is refused.",
+            responses=answers(None, 204, 400, 403, 404, 408, 413, 503),
+        )
+    return routes
+
+
+def _receive(gateway: Gateway, provider: str) -> Callable[[Request], Awaitable[Response]]:
+    async def receive(request: Request) -> Response:
+        reader = gateway.readers.get(provider)
+        if reader is None:
+            raise Problem(404, f"receipts of {provider} are not set up")
+        body = await read_body(request, BODY_LIMIT)
+        now = gateway.now()
+        query = request.scope["query_string"].decode("latin-1")
+        target = request.scope["path"] + (f"?{query}" if query else "")
+        try:
+            receipts = reader.read(ReceiptRequest(target, request.headers, body, now))
+        except ForgedReceipt as error:
+            log.warning("a forged receipt", provider=provider, error=str(error))
+            raise Problem(403, f"this is not signed by {provider}, or too old") from None
+        except MalformedReceipt as error:
+            log.error("a receipt that cannot be read", provider=provider, error=str(error))
+            raise Problem(400, f"this is no receipt of {provider}") from None
+        await _take_all(gateway, receipts, now)
+        return Response(status_code=204)
+
+    return receive
+
+
+async def _take_all(gateway: Gateway, receipts: Sequence[Receipt], now: datetime) -> None:
+    """Those of one delivery one after the other, several deliveries at once. Raises StoreUnavailable."""
+    by_delivery: dict[str, list[Receipt]] = {}
+    for receipt in receipts:
+        by_delivery.setdefault(receipt.notification_id or receipt.provider_message_id or "", []).append(receipt)
+    some = asyncio.Semaphore(_AT_ONCE)
+
+    async def take_some(mine: Sequence[Receipt]) -> None:
+        async with some:
+            for receipt in mine:
+                await take(gateway.store, gateway.receipts, receipt, now)
+
+    ended = await asyncio.gather(*map(take_some, by_delivery.values()), return_exceptions=True)
+    for error in ended:
+        if error is not None:
+            raise error

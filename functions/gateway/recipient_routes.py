@@ -1,0 +1,96 @@
+"""The routes of recipients. A caller that is limited to prefixes of names has no others."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.gateway.accept import Gateway, normalised
+from functions.gateway.access import Requires, forbidden
+from functions.gateway.callers import Caller, Scope
+from functions.gateway.openapi import answers, request_body
+from functions.gateway.problems import Problem, field_error, invalid
+from functions.gateway.requests import PageQuery, body_of, json_answer, name_cursor_of, name_of
+from functions.gateway.schemas import (
+    RecipientJson,
+    RecipientRequest,
+    RecipientsJson,
+    recipient_json,
+    recipient_name,
+)
+from shared.errors import NotFound
+from shared.model import Recipient
+
+
+def recipients_router(gateway: Gateway) -> APIRouter:
+    routes = APIRouter(prefix="/v1/recipients")
+    store = gateway.store
+    requires = Requires(gateway.identity, gateway.limits)
+
+    @routes.put(
+        "/{name:path}",
+        responses=answers(RecipientJson, 200, 400, 408, 413, 422, 503) | {201: {"model": RecipientJson}},
+        openapi_extra=request_body(RecipientRequest),
+    )
+    async def put_recipient(
+        name: str, request: Request, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]
+    ) -> Response:
+        _check_name(name, caller)
+        body = await body_of(request, RecipientRequest)
+        if body.name not in {None, name}:
+            raise invalid(field_error("name", "must be the name in the path, or absent"))
+        addresses = normalised(gateway.channels, body.addresses, "addresses")
+        recipient, created = await store.put_recipient(name, addresses, gateway.now())
+        return json_answer(recipient_json(recipient), 201 if created else 200)
+
+    @routes.get("", responses=answers(RecipientsJson, 200, 422, 503))
+    async def list_recipients(
+        query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires(Scope.RECIPIENTS_READ)]
+    ) -> Response:
+        found = await _recipients(caller, query.limit + 1, name_of("recipients", query.cursor))
+        items = [recipient_json(r) for r in found[: query.limit]]
+        following = name_cursor_of("recipients", items[-1]["name"]) if len(found) > query.limit else None
+        return json_answer(RecipientsJson(items=items, next_cursor=following))
+
+    @routes.get("/{name:path}", responses=answers(RecipientJson, 200, 404, 422, 503))
+    async def read_recipient(name: str, caller: Annotated[Caller, requires(Scope.RECIPIENTS_READ)]) -> Response:
+        _check_name(name, caller)
+        recipient = await store.recipient(name)
+        if recipient is None:
+            raise Problem(404, "no recipient has this name")
+        return json_answer(recipient_json(recipient))
+
+    @routes.delete("/{name:path}", status_code=204, responses=answers(None, 204, 404, 422, 503))
+    async def delete_recipient(name: str, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]) -> Response:
+        _check_name(name, caller)
+        try:
+            await store.delete_recipient(name)
+        except NotFound:
+            raise Problem(404, "no recipient has this name") from None
+        return Response(status_code=204)
+
+    async def _recipients(caller: Caller, limit: int, after: str | None) -> Sequence[Recipient]:
+        """By name. The prefixes are walked in their order, each without those that an earlier one covers."""
+        found: list[Recipient] = []
+        prefixes = sorted(caller.recipients or ("",))
+        for prefix in [p for i, p in enumerate(prefixes) if not p.startswith(tuple(prefixes[:i]))]:
+            if len(found) < limit and (after is None or after < prefix or after.startswith(prefix)):
+                found += await store.recipients(
+                    limit=limit - len(found),
+                    after=after if after is not None and after.startswith(prefix) else None,
+                    prefix=prefix,
+                )
+        return found
+
+    return routes
+
+
+def _check_name(name: str, caller: Caller) -> None:
+    try:
+        recipient_name(name)
+    except ValueError as wrong:
+        raise invalid(field_error("name", str(wrong))) from None
+    if not caller.may_name(name):
+        raise forbidden("this caller is limited to recipients with other names")

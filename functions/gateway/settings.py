@@ -1,0 +1,35 @@
+"""The gateway's own settings: whom it trusts to say who calls."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import NoDecode
+
+from shared.settings import HttpUrl, Settings
+
+GOOGLE = "https://accounts.google.com"
+
+
+def _listed(text: Any) -> Any:
+    return tuple(filter(None, (part.strip() for part in text.split(",")))) if isinstance(text, str) else text
+
+
+class GatewaySettings(Settings):
+    """ingress: who reaches the function, in Cloud Run's words (https://cloud.google.com/run/docs/securing/ingress)."""
+
+    ingress: Literal["all", "internal", "internal-and-cloud-load-balancing"] = "all"
+    behind_load_balancer: bool = False
+    load_balancer_secret: SecretStr | None = Field(default=None, min_length=16)
+    oidc_issuers: Annotated[tuple[HttpUrl, ...], NoDecode, BeforeValidator(_listed)] = (GOOGLE,)
+    oidc_audience: str | None = None
+
+    @model_validator(mode="after")
+    def _certificates_are_the_load_balancers(self) -> Self:
+        """Whoever reaches the gateway past the load balancer could write its headers."""
+        if self.behind_load_balancer and self.ingress == "all":
+            raise ValueError(
+                "BEHIND_LOAD_BALANCER trusts the load balancer's headers about client certificates, which with "
+                "INGRESS=all anybody could send: set INGRESS to what the function is deployed with, "
+                "internal-and-cloud-load-balancing"
+            )
+        return self

@@ -1,0 +1,449 @@
+"""Every receipt reader, held to the contract in receipts.py, and what only one of them has."""
+
+import base64
+import contextlib
+import importlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+from twilio.rest.api.v2010.account.message import MessageInstance
+
+from emulator.lab.callbacks import Callback
+from emulator.lab.twilio_receipts import TwilioReporter
+from functions.email.sendgrid_receipts import CLASSES, EVENTS, SendGridReceipts
+from functions.sms.twilio_receipts import REASONS, STATUSES, TwilioReceipts
+from shared.channels import load_channels
+from shared.errors import MalformedReceipt
+from shared.model import DeliveryStatus, Receipt
+from shared.receipts import ReceiptRequest
+from tests.contract.receipts import (
+    AT,
+    CANARY,
+    NOTIFICATION_ID,
+    Forgeries,
+    ReceiptContract,
+    arbitrary,
+    headers_of,
+    with_header,
+)
+from tests.e2e.stack import ROOT
+
+URL = "https://hark.example.com"
+FORM = "application/x-www-form-urlencoded; charset=UTF-8"
+MESSAGE_ID = "SM" + "0a" * 16
+TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
+KEY = ec.generate_private_key(ec.SECP256R1())
+DELIVERED, UNDELIVERED = DeliveryStatus.DELIVERED, DeliveryStatus.UNDELIVERED
+
+
+def public(key: ec.EllipticCurvePrivateKey) -> str:
+    return base64.b64encode(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+
+
+class TestTwilio(ReceiptContract):
+    signature_header = "X-Twilio-Signature"
+    target = f"/v1/receipts/twilio?notification_id={NOTIFICATION_ID}"
+
+    def reader(self) -> TwilioReceipts:
+        return TwilioReceipts("token", URL + "/")
+
+    def signed(
+        self, body: bytes, target: str = target, token: str = "token", url: str = URL, type_: str = FORM
+    ) -> ReceiptRequest:
+        signature = TwilioReporter(token).sign(Callback(url + target, FORM, body, ()), AT, True)
+        return ReceiptRequest(target, headers_of([("Content-Type", type_), *signature.items()]), body, AT)
+
+    def fields(self, **changes: str | None) -> bytes:
+        fields = {
+            "AccountSid": "AC" + "0" * 32,
+            "ApiVersion": "2010-04-01",
+            "From": f"+1{CANARY}",
+            "MessageSid": MESSAGE_ID,
+            "MessageStatus": "delivered",
+            "RawDlrDoneDate": "",
+            "To": f"+2{CANARY} ü",
+            **changes,
+        }
+        return urlencode({name: value for name, value in fields.items() if value is not None}).encode()
+
+    def genuine(self, status: DeliveryStatus = DELIVERED) -> ReceiptRequest:
+        return self.signed(self.fields(MessageStatus=status, ErrorCode="30003" if status is UNDELIVERED else None))
+
+    def signed_by_another(self) -> ReceiptRequest:
+        return self.signed(self.fields(), token="another")
+
+    def forgeries_of_its_own(self) -> Forgeries:
+        genuine, body = self.genuine(), self.fields()
+        for position in range(len(self.target)):
+            other = self.target[:position] + "~" + self.target[position + 1 :]
+            yield f"target changed at {position}", replace(genuine, target=other)
+        for target in (
+            "",
+            "*",
+            "@eve.example/",
+            ":99999/",
+            "//[",
+            "/v1/receipts/twilio",
+            f"{self.target}&a=b",
+            "/\ud800",
+        ):
+            yield f"target {target!r}", replace(genuine, target=target)
+        for url in (
+            "http://hark.example.com",
+            "https://hark.example.org",
+            f"{URL}:8443",
+            f"{URL}/hark",
+            "https://HARK",
+        ):
+            yield f"signed for {url}", self.signed(body, url=url)
+        yield "signed without its query", replace(self.signed(body, target="/v1/receipts/twilio"), target=self.target)
+        for type_ in ("application/json", "text/plain", "", "multipart/form-data; boundary=x"):
+            yield f"of type {type_!r}", self.signed(body, type_=type_)
+        yield "signed, too many fields", self.signed(body + b"&a=1" * 100)
+        yield "signed, not UTF-8", replace(self.signed(body), body=body.replace(b"%C3%BC", b"%FF"))
+
+    def read_fields(self, **changes: str | None) -> list[Receipt]:
+        return list(self.read(self.signed(self.fields(**changes))))
+
+    @pytest.mark.parametrize(("word", "status"), STATUSES.items())
+    def test_a_status_means_what_the_table_says(self, word: str, status: DeliveryStatus | None) -> None:
+        assert [receipt.status for receipt in self.read_fields(MessageStatus=word)] == ([status] if status else [])
+
+    def test_every_status_of_the_sdk_is_in_the_table(self) -> None:
+        documented = {value for name, value in vars(MessageInstance.Status).items() if name.isupper()}
+        assert len(documented) >= 13
+        assert documented <= {*STATUSES}
+
+    @pytest.mark.parametrize("word", ["teleported", "Delivered", CANARY + "@example.com", ""])
+    def test_an_unknown_status_says_nothing_and_is_logged(self, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.read_fields(MessageStatus=word) == []
+        printed = "".join(capsys.readouterr())
+        assert "unknown status" in printed
+        assert ("teleported" in printed) == (word == "teleported")
+        assert CANARY not in printed
+
+    @pytest.mark.parametrize(
+        ("code", "reason"),
+        [
+            ("30003", "Twilio reports failed (30003, unreachable handset)"),
+            ("31999", "Twilio reports failed (31999)"),
+            (None, "Twilio reports failed"),
+            ("", "Twilio reports failed"),
+            (CANARY, "Twilio reports failed"),
+            ("30003 " + CANARY, "Twilio reports failed"),
+            ("³", "Twilio reports failed"),
+            ("9" * 5000, "Twilio reports failed"),
+        ],
+    )
+    def test_a_reason_is_a_code_and_words_of_ours(self, code: str | None, reason: str) -> None:
+        [receipt] = self.read_fields(MessageStatus="failed", ErrorCode=code)
+        assert receipt.reason == reason
+
+    def test_the_codes_are_twilios(self) -> None:
+        assert all(20_000 < code < 64_000 and words == words.strip() for code, words in REASONS.items())
+
+    @pytest.mark.parametrize(
+        ("id_", "known"),
+        [
+            (NOTIFICATION_ID, True),
+            (NOTIFICATION_ID.upper(), False),
+            (NOTIFICATION_ID.replace("-", ""), False),
+            (f"{NOTIFICATION_ID}&notification_id={NOTIFICATION_ID}", False),
+            (f"{NOTIFICATION_ID}%0A", False),
+            ("x" + "&a" * 200, False),
+            ("%ff", False),
+            ("n-1", False),
+            ("", False),
+        ],
+    )
+    def test_our_id_is_known_by_its_one_spelling(self, id_: str, known: bool) -> None:
+        [receipt] = self.read(self.signed(self.fields(), f"/v1/receipts/twilio?notification_id={id_}"))
+        assert receipt.notification_id == (NOTIFICATION_ID if known else None)
+
+    def test_all_fields_of_a_receipt(self) -> None:
+        reason = "Twilio reports undelivered (30003, unreachable handset)"
+        expected = Receipt("sms", "twilio", MESSAGE_ID, UNDELIVERED, AT, NOTIFICATION_ID, reason)
+        assert self.read(self.genuine(UNDELIVERED)) == (expected,)
+
+    def test_the_older_names_of_the_fields_do(self) -> None:
+        [receipt] = self.read_fields(MessageSid=None, MessageStatus=None, SmsSid=MESSAGE_ID, SmsStatus="delivered")
+        assert (receipt.provider_message_id, receipt.status) == (MESSAGE_ID, DELIVERED)
+
+    @pytest.mark.parametrize("port", [":443", ""])
+    def test_twilio_may_sign_the_default_port(self, port: str) -> None:
+        assert self.read(self.signed(self.fields(), url=URL + port))
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"MessageSid": id_} for id_ in (None, "", "SM1", f"XX{MESSAGE_ID[2:]}", f"{MESSAGE_ID}\n", CANARY)]
+        + [{"MessageStatus": None}],
+    )
+    def test_what_twilio_signed_and_cannot_be_read_is_malformed(self, changes: dict[str, str | None]) -> None:
+        with pytest.raises(MalformedReceipt) as raised:
+            self.read_fields(**changes)
+        assert CANARY not in str(raised.value)
+
+    @pytest.mark.parametrize("again", [b"&MessageStatus=failed", f"&MessageSid={MESSAGE_ID}".encode()])
+    def test_a_field_that_is_there_twice_is_malformed(self, again: bytes) -> None:
+        with pytest.raises(MalformedReceipt):
+            self.read(self.signed(self.fields() + again))
+
+    @arbitrary
+    def test_arbitrary_bytes_are_refused(self, body: bytes, signature: str, target: str) -> None:
+        self.refuses(body, signature, target)
+
+    @given(st.dictionaries(st.text(max_size=9), st.text(max_size=20), max_size=9), st.sampled_from([*STATUSES, "x"]))
+    def test_any_form_that_twilio_signed_is_read_or_malformed(self, more: dict[str, str], word: str) -> None:
+        read_or_malformed(self, self.signed(urlencode({"MessageSid": MESSAGE_ID, "SmsStatus": word, **more}).encode()))
+
+
+class TestSendGrid(ReceiptContract):
+    signature_header = "X-Twilio-Email-Event-Webhook-Signature"
+
+    def reader(self) -> SendGridReceipts:
+        return SendGridReceipts(public(KEY))
+
+    def signed(
+        self, body: bytes, timestamp: str | None = None, key: ec.EllipticCurvePrivateKey = KEY
+    ) -> ReceiptRequest:
+        at = str(int(AT.timestamp())) if timestamp is None else timestamp
+        signature = base64.b64encode(key.sign(at.encode() + body, ec.ECDSA(hashes.SHA256()))).decode()
+        headers = [("Content-Type", "application/json"), (self.signature_header, signature), (TIMESTAMP, at)]
+        return ReceiptRequest("/v1/receipts/sendgrid", headers_of(headers), body, AT)
+
+    def event(self, **changes: Any) -> dict[str, Any]:
+        event = {
+            "email": f"{CANARY}@example.com",
+            "timestamp": int(AT.timestamp()) - 60,
+            "event": "delivered",
+            "sg_event_id": "ZGVsaXZlcmVk",
+            "sg_message_id": "euo2iKxd-yPF4YE4--I7A.recvd-5f54b5d587-pczjm-1-67BADEEA-6.0",
+            "smtp-id": f"<{CANARY}@example.com>",
+            "reason": f"550 5.1.1 <{CANARY}@example.com>: no such user",
+            "notification_id": NOTIFICATION_ID,
+            **changes,
+        }
+        return {name: value for name, value in event.items() if value is not ...}
+
+    def genuine(self, status: DeliveryStatus = DELIVERED) -> ReceiptRequest:
+        bounce = {"event": "bounce", "type": "bounce", "status": "5.1.1", "bounce_classification": "Invalid Address"}
+        return self.signed(json.dumps([self.event(**(bounce if status is UNDELIVERED else {}))]).encode())
+
+    def signed_by_another(self) -> ReceiptRequest:
+        return self.signed(self.genuine().body, key=ec.generate_private_key(ec.SECP256R1()))
+
+    def forgeries_of_its_own(self) -> Forgeries:
+        genuine, now = self.genuine(), int(AT.timestamp())
+        body = genuine.body
+        for seconds in (301, 302, 600, 3600, 86_400, 10**9):
+            for timestamp in (now - seconds, now + seconds):
+                yield f"signed at {timestamp}", self.signed(body, str(timestamp))
+        for text in ("", " ", f" {now}", f"{now} ", f"+{now}", f"-{now}", f"{now}.0", f"{now}e0", hex(now), "now", "0"):
+            yield f"signed at {text!r}", self.signed(body, text)
+        yield "signed at a time beyond time", self.signed(body, "9" * 5000)
+        yield "signed at digits of another script", with_header(genuine, TIMESTAMP, "²" * 10)
+        yield "time moved", with_header(genuine, TIMESTAMP, str(now + 1))
+        yield "no time", with_header(genuine, TIMESTAMP)
+        yield "time twice", with_header(genuine, TIMESTAMP, str(now), str(now))
+        yield "signed, not UTF-8", self.signed(body + b"\xff")
+        yield "received too late", replace(genuine, at=AT + timedelta(minutes=5, seconds=1))
+        yield "received too early", replace(genuine, at=AT - timedelta(minutes=5, seconds=1))
+
+    def read_events(self, *events: Any) -> list[Receipt]:
+        return list(self.read(self.signed(json.dumps(events).encode())))
+
+    @pytest.mark.parametrize("seconds", [-299, 0, 299])
+    def test_the_clocks_may_differ_by_five_minutes(self, seconds: int) -> None:
+        assert self.read(self.signed(self.genuine().body, str(int(AT.timestamp()) + seconds)))
+
+    @pytest.mark.parametrize("word", EVENTS)
+    def test_an_event_means_what_the_table_says(self, word: str) -> None:
+        receipts = self.read_events(self.event(event=word))
+        if EVENTS[word] is None:
+            assert receipts == []
+        else:
+            [receipt] = receipts
+            assert receipt.status is (DELIVERED if word == "delivered" else UNDELIVERED)
+            assert receipt.overrules == (word != "delivered")
+
+    def test_every_documented_event_is_in_the_table(self) -> None:
+        delivery = {"processed", "deferred", "delivered", "bounce", "blocked", "dropped"}
+        engagement = {"open", "click", "spamreport", "unsubscribe", "group_unsubscribe", "group_resubscribe"}
+        assert {*EVENTS} == delivery | engagement | {"account_status_change"}
+
+    @pytest.mark.parametrize("word", ["teleported", f"{CANARY}@example.com"])
+    def test_an_unknown_event_says_nothing_and_is_logged(self, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.read_events(self.event(event=word)) == []
+        printed = "".join(capsys.readouterr())
+        assert "unknown event" in printed
+        assert ("teleported" in printed) == (word == "teleported")
+        assert CANARY not in printed
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({}, "SendGrid reports bounce"),
+            ({"status": "5.1.1"}, "SendGrid reports bounce (5.1.1)"),
+            ({"type": "blocked", "status": "4.0.0"}, "SendGrid reports blocked (4.0.0)"),
+            (
+                {"status": "5.1.1", "bounce_classification": "Invalid Address"},
+                "SendGrid reports bounce (5.1.1, Invalid Address)",
+            ),
+            ({"bounce_classification": "Unclassified"}, "SendGrid reports bounce (Unclassified)"),
+            ({"event": "dropped", "status": "5.0.0"}, "SendGrid reports dropped (5.0.0)"),
+            *(
+                ({name: junk}, "SendGrid reports bounce")
+                for name in ("status", "type", "bounce_classification")
+                for junk in (f"5.1.1 {CANARY}", CANARY, "5.1.1\n", "٥.1.1", ["5.1.1"], None, 511, "")
+            ),
+        ],
+    )
+    def test_a_reason_is_sendgrids_codes_and_fixed_words(self, changes: dict[str, Any], reason: str) -> None:
+        [receipt] = self.read_events(self.event(**{"event": "bounce", **changes}))
+        assert receipt.reason == reason
+
+    def test_the_classes_are_words(self) -> None:
+        assert all(name.replace(" ", "").isalpha() for name in CLASSES)
+
+    def test_all_fields_of_a_receipt(self) -> None:
+        expected = Receipt(
+            "email",
+            "sendgrid",
+            "euo2iKxd-yPF4YE4--I7A",
+            UNDELIVERED,
+            AT.replace(microsecond=0) - timedelta(seconds=60),
+            NOTIFICATION_ID,
+            "SendGrid reports bounce (5.1.1, Invalid Address)",
+            overrules=True,
+        )
+        assert list(self.read(self.genuine(UNDELIVERED))) == [expected]
+
+    @pytest.mark.parametrize("timestamp", [..., None, True, "1", [], -1, 0, 10**30, 1e308, float("nan"), float("inf")])
+    def test_a_time_that_cannot_be_true_is_when_we_heard_of_it(self, timestamp: object) -> None:
+        [receipt] = self.read_events(self.event(timestamp=timestamp))
+        assert receipt.at == AT
+
+    def test_one_event_need_not_be_in_a_list(self) -> None:
+        assert self.read(self.signed(json.dumps(self.event()).encode()))
+
+    def test_a_batch_of_ten_thousand_is_read_and_one_more_is_not(self) -> None:
+        batch = [self.event()] * 10_000
+        assert len(self.read_events(*batch)) == 10_000
+        with pytest.raises(MalformedReceipt):
+            self.read_events(*batch, self.event())
+
+    @pytest.mark.parametrize("id_", [NOTIFICATION_ID.upper(), "", "n-1", None, 5, [NOTIFICATION_ID], ...])
+    def test_our_id_is_known_by_its_one_spelling(self, id_: object) -> None:
+        [receipt] = self.read_events(self.event(notification_id=id_))
+        assert receipt.notification_id is None
+
+    def test_our_id_alone_does(self) -> None:
+        [receipt] = self.read_events(self.event(sg_message_id=...))
+        assert (receipt.provider_message_id, receipt.notification_id) == (None, NOTIFICATION_ID)
+
+    def test_unreadable_events_are_skipped_in_one_line(self, capsys: pytest.CaptureFixture[str]) -> None:
+        bad = (..., "", ".x", CANARY + "@", 5, None)
+        nameless = [self.event(sg_message_id=id_, notification_id=...) for id_ in bad]
+        unreadable = [None, 5, CANARY, [self.event()], {}, {"event": 5}, {"event": [CANARY]}, *nameless]
+        assert len(self.read_events(self.event(), *unreadable, self.event())) == 2
+        [line] = "".join(capsys.readouterr()).splitlines()
+        assert f"events={len(unreadable)}" in line
+        assert CANARY not in line
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"null", b"5", b'"canary"', b"{", b"canary", b"[" * 100_000, b"[]]", b"[1" + b"0" * 5000 + b"]"]
+    )
+    def test_what_sendgrid_signed_and_is_no_list_is_malformed(self, body: bytes) -> None:
+        with pytest.raises(MalformedReceipt) as raised:
+            self.read(self.signed(body))
+        assert CANARY not in str(raised.value)
+
+    @arbitrary
+    def test_arbitrary_bytes_are_refused(self, body: bytes, signature: str, target: str) -> None:
+        self.refuses(body, signature, target)
+
+    @given(
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from([*EVENTS]),
+            lambda values: (
+                st.lists(values, max_size=4)
+                | st.dictionaries(st.sampled_from(["event", "timestamp", "sg_message_id", "status", "x"]), values)
+            ),
+            max_leaves=12,
+        )
+    )
+    def test_any_json_that_sendgrid_signed_is_read_or_malformed(self, value: Any) -> None:
+        read_or_malformed(self, self.signed(json.dumps(value).encode()))
+
+
+def read_or_malformed(suite: ReceiptContract, request: ReceiptRequest) -> None:
+    with contextlib.suppress(MalformedReceipt):
+        suite.read(request)
+
+
+SETTINGS = {
+    "twilio": {"TWILIO_AUTH_TOKEN": "token", "PUBLIC_URL": URL},
+    "sendgrid": {"SENDGRID_WEBHOOK_PUBLIC_KEY": public(KEY)},
+}
+MODULES = {name: module for channel in load_channels().values() for name, module in channel.receipts.items()}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for settings in SETTINGS.values():
+        for name in settings:
+            monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("provider", MODULES)
+def test_a_reader_is_there_when_all_that_it_needs_is_set(environment: pytest.MonkeyPatch, provider: str) -> None:
+    module = importlib.import_module(MODULES[provider])
+    assert module.receipts() is None
+    for name, value in SETTINGS[provider].items():
+        assert module.receipts() is None
+        environment.setenv(name, value)
+    assert module.receipts() is not None
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "value"),
+    [
+        ("twilio", "PUBLIC_URL", "hark-canary.example"),
+        ("sendgrid", "SENDGRID_WEBHOOK_PUBLIC_KEY", "canary"),
+        ("sendgrid", "SENDGRID_WEBHOOK_PUBLIC_KEY", "ü"),
+        ("sendgrid", "SENDGRID_WEBHOOK_PUBLIC_KEY", public(KEY)[:-8]),
+        ("sendgrid", "SENDGRID_WEBHOOK_PUBLIC_KEY", public(KEY)[:-8] + "AAAAAAA="),
+        ("sendgrid", "SENDGRID_WEBHOOK_PUBLIC_KEY", public(ec.generate_private_key(ec.SECP384R1()))),
+        ("sendgrid", "SENDGRID_WEBHOOK_PUBLIC_KEY", f"-----BEGIN PUBLIC KEY-----\n{public(KEY)}"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_by_name_alone(
+    environment: pytest.MonkeyPatch, provider: str, name: str, value: str
+) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(SystemExit, match=name) as stopped:
+        importlib.import_module(MODULES[provider]).receipts()
+    assert value not in str(stopped.value)
+
+
+@pytest.mark.parametrize("provider", MODULES)
+def test_a_start_loads_no_sdk(provider: str) -> None:
+    code = (
+        f"import sys, {MODULES[provider]} as module\n"
+        "assert module.receipts() is not None\n"
+        "assert not {'twilio', 'sendgrid'} & sys.modules.keys()"
+    )
+    environ = {"PYTHONPATH": str(ROOT), **SETTINGS[provider]}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environ, check=True, timeout=60)

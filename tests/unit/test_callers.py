@@ -1,0 +1,308 @@
+"""What callers may do, what their keys give away, how soon a change is seen, and how far off the counts are."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.datastructures import Headers
+
+from functions.gateway import keys
+from functions.gateway.caller_store import Usage
+from functions.gateway.callers import Caller, CallerKind, Scope, exceeds
+from functions.gateway.identity import FRESH_SECONDS, STALE_SECONDS, CallerCache, Identity
+from functions.gateway.limits import Limits
+from functions.gateway.problems import Problem
+from shared.errors import AlreadyExists, Conflict, StoreUnavailable
+from tests.fakes.clock import START, Clock
+from tests.fakes.records import a_notification
+
+ALL = frozenset(Scope)
+
+
+class MemoryCallers:
+    """See `functions.gateway.caller_store.CallerStore`."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Caller] = {}
+        self.used: dict[tuple[str, str], int] = {}
+        self.reads = 0
+        self.adds = 0
+        self.down = False
+
+    async def create(self, caller: Caller) -> None:
+        if caller.id in self.records:
+            raise AlreadyExists(caller.id)
+        self.records[caller.id] = replace(caller, version=1)
+
+    async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
+        self.reads += 1
+        if self.down:
+            raise StoreUnavailable("down")
+        return {i: self.records[i] for i in ids if i in self.records}
+
+    async def replace(self, caller: Caller) -> None:
+        if self.records[caller.id].version != caller.version:
+            raise Conflict(caller.id)
+        self.records[caller.id] = replace(caller, version=(caller.version or 0) + 1)
+
+    async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
+        return [self.records[i] for i in sorted(self.records) if after is None or i > after][:limit]
+
+    async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:
+        return {}
+
+    async def add(self, usage: Usage) -> Usage:
+        self.adds += 1
+        if self.down:
+            raise StoreUnavailable("down")
+        totals = []
+        for name, count in ((f"{usage.at:%d %H:%M}", usage.requests), (f"{usage.at:%d}", usage.notifications)):
+            self.used[usage.caller, name] = self.used.get((usage.caller, name), 0) + count
+            totals.append(self.used[usage.caller, name])
+        return Usage(usage.caller, usage.at, *totals)
+
+
+def a_caller(kind: CallerKind = CallerKind.LIVE, **limits: object) -> Caller:
+    return Caller(**{"id": keys.new_caller_id(), "kind": kind, "scopes": ALL, **limits})  # type: ignore[arg-type]
+
+
+def with_key(kind: CallerKind = CallerKind.LIVE) -> tuple[Caller, str]:
+    caller = a_caller(kind)
+    key = keys.new_key(caller.id, kind)
+    return replace(caller, keys=(keys.kept(key, START),)), key
+
+
+# Keys
+
+
+@pytest.mark.parametrize("kind", [CallerKind.LIVE, CallerKind.TEST, CallerKind.TEAM])
+def test_a_key_opens_its_own_caller_and_no_other(kind: CallerKind) -> None:
+    caller, key = with_key(kind)
+    assert re.fullmatch(rf"hark_{kind}_[0-9a-f]{{16}}_[\w-]{{43}}", key)
+    assert keys.parse(key) == (kind, caller.id)
+    assert keys.opens(caller, key)
+    assert not keys.opens(with_key(kind)[0], key)
+    assert not keys.opens(replace(caller, revoked_at=START), key)
+    assert not keys.opens(replace(caller, keys=(replace(caller.keys[0], revoked_at=START),)), key)
+
+
+def test_what_is_kept_of_a_key_does_not_open() -> None:
+    caller, key = with_key()
+    kept = repr(caller)
+    assert key not in kept
+    assert key.rpartition("_")[2] not in kept
+    for stolen in (caller.keys[0].hash, f"hark_live_{caller.id}_{caller.keys[0].hash[:43]}"):
+        assert not keys.opens(caller, stolen)
+
+
+@given(st.text() | st.from_regex(r"hark_(live|test|team)_[0-9a-f]{16}_[\w-]{43}"))
+def test_no_other_text_opens(text: str) -> None:
+    caller, key = with_key()
+    assert not keys.opens(caller, text)
+    for wrong in (key[:-1], key + "A", key.replace("live", "test"), key.swapcase(), f" {key}", f"{key}\n"):
+        assert not keys.opens(caller, wrong)
+
+
+# What a caller may do
+
+
+def test_no_one_grants_more_than_they_have() -> None:
+    sms = frozenset({"sms"})
+    granter = a_caller(channels=sms, recipients=("team-a.",), scopes=ALL - {Scope.NOTIFICATIONS_READ_ALL})
+    within = replace(granter, recipients=("team-a.x", "team-a."))
+    assert exceeds(within, granter) is None
+    assert exceeds(granter, granter) is None
+    assert exceeds(replace(within, scopes=ALL), granter) == "the scope notifications:read:all"
+    assert exceeds(replace(within, channels=None), granter) == "channels beyond your own"
+    assert exceeds(replace(within, channels=sms | {"email"}), granter) == "channels beyond your own"
+    assert exceeds(replace(within, recipients=None), granter) == "recipients beyond your own"
+    assert exceeds(replace(within, recipients=("team-a.x", "team")), granter) == "recipients beyond your own"
+
+
+@pytest.mark.parametrize("kind", CallerKind)
+def test_test_and_team_keys_make_no_caller_that_reaches_further(kind: CallerKind) -> None:
+    team = a_caller(CallerKind.TEAM, addresses={"sms": ("+1", "+2")})
+    assert (exceeds(a_caller(kind), a_caller(CallerKind.TEST)) is None) == (kind is CallerKind.TEST)
+    assert (exceeds(a_caller(kind), team) is None) == (kind in {CallerKind.TEST, CallerKind.TEAM})
+    assert exceeds(a_caller(CallerKind.TEAM, addresses={"sms": ("+1",)}), team) is None
+    assert exceeds(a_caller(CallerKind.TEAM, addresses={"sms": ("+3",)}), team) == "addresses beyond your own"
+    assert exceeds(a_caller(kind), a_caller()) is None
+
+
+def test_a_caller_sees_its_own_and_with_the_scope_for_all_the_others_within_its_limits() -> None:
+    own = a_caller(scopes=ALL - {Scope.NOTIFICATIONS_READ_ALL})
+    assert own.may_see(a_notification(caller=own.id))
+    assert not own.may_see(a_notification())
+    assert a_caller().may_see(a_notification())
+    limited = a_caller(channels=frozenset({"sms"}))
+    assert limited.may_see(a_notification(channels=["sms"]))
+    assert not limited.may_see(a_notification(channels=["sms", "email"]))
+    named = a_caller(recipients=("team-a.",))
+    assert named.may_see(a_notification(recipient="team-a.alice"))
+    assert not named.may_see(a_notification(recipient="bob"))
+    assert not named.may_see(a_notification())
+    test = a_caller(CallerKind.TEST)
+    assert test.may_see(a_notification(simulated=True))
+    assert not test.may_see(a_notification())
+
+
+# How long a change takes to be seen
+
+
+class Ticks:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def bearer(key: str) -> Headers:
+    return Headers({"Authorization": f"Bearer {key}"})
+
+
+async def refused(identity: Identity, headers: Headers) -> Problem:
+    with pytest.raises(Problem) as problem:
+        await identity.caller(headers)
+    return problem.value
+
+
+async def test_a_lookup_is_kept_and_a_revoked_key_stops_within_a_minute() -> None:
+    store, ticks = MemoryCallers(), Ticks()
+    identity = Identity(CallerCache(store, ticks))
+    caller, key = with_key()
+    await store.create(caller)
+    for _ in range(100):
+        assert (await identity.caller(bearer(key))).id == caller.id
+    assert store.reads == 1
+    await store.replace(replace(store.records[caller.id], revoked_at=START))
+    ticks.seconds = FRESH_SECONDS - 1
+    assert await identity.caller(bearer(key)), "another gateway does not know yet"
+    ticks.seconds = FRESH_SECONDS
+    assert (await refused(identity, bearer(key))).status == 401
+    assert FRESH_SECONDS < STALE_SECONDS < 60
+
+
+async def test_an_outage_of_the_records_lets_known_callers_in_for_less_than_a_minute() -> None:
+    store, ticks = MemoryCallers(), Ticks()
+    identity = Identity(CallerCache(store, ticks))
+    caller, key = with_key()
+    await store.create(caller)
+    await identity.caller(bearer(key))
+    store.down = True
+    ticks.seconds = STALE_SECONDS - 1
+    assert await identity.caller(bearer(key))
+    ticks.seconds = STALE_SECONDS
+    assert (await refused(identity, bearer(key))).status == 503
+    assert (await refused(identity, bearer(with_key()[1]))).status == 503, "nobody can tell"
+
+
+async def test_guessing_costs_no_read_twice_and_forgets_no_caller() -> None:
+    store, ticks = MemoryCallers(), Ticks()
+    identity = Identity(CallerCache(store, ticks))
+    caller, key = with_key()
+    await store.create(caller)
+    await identity.caller(bearer(key))
+    _, guess = with_key()
+    for _ in range(50):
+        await refused(identity, bearer(guess))
+    assert store.reads == 2
+    for text in ("", "x", "hark_live_", "hark_live_0123456789abcdef_short", "a.b.c"):
+        assert (await refused(identity, bearer(text))).status == 401
+    assert store.reads == 2, "what has no key's form is not looked for"
+
+
+# How far off the counts are
+
+
+async def exchanged(*limits: Limits) -> None:
+    """All exchanges that are on their way are over."""
+    tasks = [count.exchange for each in limits for count in each._counts.values() if count.exchange]
+    await asyncio.gather(*tasks)
+
+
+def let_through(limits: Limits, caller: Caller) -> bool:
+    try:
+        limits.request(caller)
+    except Problem:
+        return False
+    return True
+
+
+async def test_a_refusal_names_the_limit_and_says_when_to_come_back() -> None:
+    clock = Clock(START.replace(second=20))
+    limits = Limits(MemoryCallers(), clock.now)
+    caller = a_caller(requests_per_minute=1)
+    limits.request(caller)
+    with pytest.raises(Problem) as problem:
+        limits.request(caller)
+    await exchanged(limits)
+    assert (problem.value.status, problem.value.detail) == (429, "this caller has a limit of 1 requests a minute")
+    assert problem.value.headers == {"Retry-After": "40"}
+
+
+async def test_one_gateway_counts_exactly_and_a_new_minute_begins_anew() -> None:
+    clock = Clock(START.replace(second=0))
+    limits = Limits(MemoryCallers(), clock.now)
+    caller = a_caller(requests_per_minute=30)
+    assert sum([let_through(limits, caller) for _ in range(50)]) == 30
+    await exchanged(limits)
+    clock.advance(timedelta(seconds=59))
+    assert not let_through(limits, caller)
+    clock.advance(timedelta(seconds=1))
+    assert let_through(limits, caller)
+
+
+@pytest.mark.parametrize("gateways", [1, 2, 5, 10])
+async def test_many_gateways_let_through_at_most_a_tenth_of_the_limit_each_too_much(gateways: int) -> None:
+    clock = Clock(START.replace(second=0))
+    store = MemoryCallers()
+    limits = [Limits(store, clock.now, lambda: clock.now().timestamp()) for _ in range(gateways)]
+    caller = a_caller(requests_per_minute=600)
+    through = 0
+    for n in range(3000):
+        through += let_through(limits[n * 7 % gateways], caller)
+        await exchanged(*limits)
+        clock.advance(timedelta(milliseconds=15))
+    assert 600 <= through <= 600 * (1 + gateways / 10)
+    assert store.adds <= through // 60 + 10 * gateways * 2, "no exchange for each request"
+
+
+async def test_notifications_are_counted_by_the_day_and_survive_a_new_gateway() -> None:
+    clock = Clock(START.replace(hour=12))
+    store = MemoryCallers()
+    caller = a_caller(notifications_per_day=20)
+    first = Limits(store, clock.now, lambda: clock.now().timestamp())
+    for _ in range(20):
+        first.request(caller)
+        first.notification(caller)
+        first.accepted(caller)
+        clock.advance(timedelta(seconds=11))
+        await exchanged(first)
+    with pytest.raises(Problem) as problem:
+        first.notification(caller)
+    assert problem.value.status == 429
+    assert problem.value.headers is not None
+    assert 40_000 < int(problem.value.headers["Retry-After"]) <= 43_201
+
+    second = Limits(store, clock.now, lambda: clock.now().timestamp())
+    second.request(caller)
+    await exchanged(second)
+    with pytest.raises(Problem):
+        second.notification(caller)
+    clock.advance(timedelta(days=1))
+    second.notification(caller)
+
+
+async def test_an_outage_of_the_records_leaves_each_gateway_its_own_count() -> None:
+    store = MemoryCallers()
+    store.down = True
+    limits = Limits(store, Clock(START).now)
+    caller = a_caller(requests_per_minute=30)
+    assert sum([let_through(limits, caller) for _ in range(50)]) == 30
+    await exchanged(limits)

@@ -1,0 +1,156 @@
+"""The server's protocol: what no application reads of a request has an end, and nothing else has."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+from uvicorn_worker import UvicornWorker
+
+from shared.server import HEAD_LIMIT, BoundedProtocol, keep_connections
+
+PATIENCE = 0.1
+GET = b"GET / HTTP/1.1\r\nHost: hark\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: hark\r\nContent-Length: 10\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: hark\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Transport(asyncio.Transport):
+    """Keeps what the server says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.said += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Client:
+    """A connection to an application that answers once it may, without a look at the body."""
+
+    def __init__(self) -> None:
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.transport = Transport()
+        config = Config(cast(Any, self._app), log_config=None, interface="asgi3")
+        config.load()
+        self.protocol = BoundedProtocol(config, ServerState(), {})
+        self.protocol.connection_made(self.transport)
+
+    async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.may_answer.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async def says(self, data: bytes, wait: float = 0.01) -> None:
+        if not self.transport.closed:
+            self.protocol.data_received(data)
+        await asyncio.sleep(wait)
+
+    @property
+    def answers(self) -> int:
+        return self.transport.said.count(b"HTTP/1.1 200 OK")
+
+    @property
+    def refused(self) -> bool:
+        return self.transport.closed and self.transport.said.startswith(b"HTTP/1.1 400")
+
+
+@pytest.fixture
+async def client(monkeypatch: pytest.MonkeyPatch) -> Client:
+    monkeypatch.setattr("shared.server.PATIENCE_SECONDS", PATIENCE)
+    return Client()
+
+
+def test_the_functions_run_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(UvicornWorker, "CONFIG_KWARGS", {})
+    keep_connections()
+    assert UvicornWorker.CONFIG_KWARGS["http"] is BoundedProtocol
+
+
+async def test_idle_connections_are_kept(client: Client) -> None:
+    for _ in range(3):
+        await client.says(GET, 2 * PATIENCE)
+    assert (client.answers, client.transport.closed) == (3, False)
+
+
+async def test_a_head_in_pieces_is_waited_for(client: Client) -> None:
+    for _ in range(3):
+        await client.says(GET[:20], PATIENCE / 2)
+        await client.says(GET[20:], 2 * PATIENCE)
+    assert (client.answers, client.transport.closed) == (3, False)
+
+
+@pytest.mark.parametrize("drop", [b"x", b"\r\n"])
+async def test_a_head_that_drips_is_given_up(client: Client, drop: bytes) -> None:
+    await client.says(b"GET /" if drop == b"x" else b"")
+    for _ in range(8):
+        await client.says(drop, PATIENCE / 4)
+    assert client.refused
+
+
+@pytest.mark.parametrize("begin", [b"GET /", GET[:-2] + b"X-Flood: ", b"", CHUNKED + b"1;", CHUNKED + b"0\r\nX: "])
+async def test_a_line_that_does_not_end_is_given_up(client: Client, begin: bytes) -> None:
+    client.may_answer.clear()
+    await client.says(begin)
+    for _ in range(HEAD_LIMIT // 8192 + 1):
+        await client.says(b"x" * 8192, 0)
+    assert client.transport.closed
+
+
+async def test_a_large_head_is_taken(client: Client) -> None:
+    await client.says(GET[:-2] + b"X-Large: " + b"x" * (HEAD_LIMIT // 2))
+    await client.says(b"\r\n\r\n")
+    assert client.answers == 1
+
+
+async def test_a_body_may_be_larger_than_a_head(client: Client) -> None:
+    client.may_answer.clear()
+    await client.says(CHUNKED)
+    for _ in range(HEAD_LIMIT // 4096):
+        await client.says(b"2000\r\n" + b"x" * 8192 + b"\r\n", 0)
+    await client.says(b"0\r\n\r\n")
+    client.may_answer.set()
+    await client.says(b"")
+    assert (client.answers, client.transport.closed) == (1, False)
+
+
+async def test_a_body_that_goes_on_after_the_answer_is_given_up(client: Client) -> None:
+    await client.says(POST, 2 * PATIENCE)
+    assert (client.answers, client.transport.closed) == (1, True)
+
+
+async def test_a_body_that_ends_after_the_answer_is_not(client: Client) -> None:
+    await client.says(POST, PATIENCE / 2)
+    await client.says(b"0123456789", 2 * PATIENCE)
+    await client.says(GET)
+    assert (client.answers, client.transport.closed) == (2, False)
+
+
+async def test_a_request_at_work_is_not_cut_off_by_what_follows_it(client: Client) -> None:
+    client.may_answer.clear()
+    await client.says(GET)
+    await client.says(b"\r\n", 2 * PATIENCE)
+    assert not client.transport.closed
+    client.may_answer.set()
+    await client.says(GET)
+    assert (client.answers, client.transport.closed) == (2, False)
+
+
+async def test_a_request_at_work_may_take_its_time_over_a_body(client: Client) -> None:
+    client.may_answer.clear()
+    await client.says(POST, 2 * PATIENCE)
+    assert not client.transport.closed
