@@ -36,6 +36,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         description=docs.DESCRIPTION,
+        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,  # it would send to http:// and to whatever host the client named
     )
     routers = [make(gateway) for make in ROUTERS]
@@ -49,10 +50,10 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     @app.get("/docs", include_in_schema=False)
     async def page() -> Response:
-        return HTMLResponse(docs.page(app.openapi()), headers={"Content-Security-Policy": docs.POLICY})
+        return HTMLResponse(docs.page(app.openapi()), headers=docs.HEADERS)
 
     api_routes = [route for each in routers for route in each.routes if isinstance(route, APIRoute)]
-    app.openapi = lambda: openapi(app, api_routes)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi(app, api_routes, gateway.channels)  # type: ignore[method-assign]
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(405, _wrong_method([*api_routes, *app.routes]))

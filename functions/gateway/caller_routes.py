@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,7 +25,7 @@ from functions.gateway.caller_schemas import (
     new_caller,
 )
 from functions.gateway.callers import KEY_KINDS, Caller, Scope, exceeds
-from functions.gateway.openapi import answers, request_body
+from functions.gateway.openapi import LOCATION, answers, link, request_body
 from functions.gateway.problems import Problem
 from functions.gateway.requests import PageQuery, body_of, json_answer, name_cursor_of, name_of
 from shared.errors import AlreadyExists, Conflict
@@ -36,6 +36,10 @@ log = get_logger(__name__)
 MOST_KEYS = 10  # of one caller, revoked ones counted: to change keys takes two
 _TRIES = 5
 
+CallerId = Annotated[str, Path(json_schema_extra={"pattern": "^[0-9a-f]{16}$"})]
+KeyId = Annotated[str, Path(json_schema_extra={"pattern": "^[0-9a-f]{8}$"})]
+_BY_ID = ("read_caller", "change_caller", "revoke_caller", "add_key")
+
 
 def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after the other
     routes = APIRouter(prefix="/v1/callers")
@@ -45,7 +49,12 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
     @routes.post(
         "",
         status_code=201,
-        responses=answers(NewCallerJson, 201, 400, 408, 409, 413, 422, 503),
+        responses=answers(
+            NewCallerJson,
+            *(201, 400, 408, 409, 413, 422, 503),
+            headers=LOCATION,
+            links={operation: link(operation, caller_id="$response.body#/id") for operation in _BY_ID},
+        ),
         openapi_extra=request_body(CallerRequest),
     )
     async def create_caller(request: Request, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]) -> Response:
@@ -74,7 +83,7 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
         return json_answer(CallersJson(items=items, next_cursor=following))
 
     @routes.get("/{caller_id}", responses=answers(CallerJson, 200, 404, 503))
-    async def read_caller(caller_id: str, _: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]) -> Response:
+    async def read_caller(caller_id: CallerId, _: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]) -> Response:
         return await _shown(await _read(caller_id))
 
     @routes.put(
@@ -83,20 +92,30 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
         openapi_extra=request_body(CallerChange),
     )
     async def change_caller(
-        caller_id: str, request: Request, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
+        caller_id: CallerId, request: Request, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
     ) -> Response:
         """All of it anew but its kind, identity and keys. Other gateways know within a minute."""
         body = await body_of(request, CallerChange)
         return await _shown(await _write(caller_id, manager, lambda caller, _: changed(caller, body, gateway.channels)))
 
     @routes.delete("/{caller_id}", status_code=204, responses=answers(None, 204, 404, 503))
-    async def revoke_caller(caller_id: str, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]) -> Response:
+    async def revoke_caller(
+        caller_id: CallerId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
+    ) -> Response:
         """For good: it is refused within a minute. Its notifications stay."""
         await _write(caller_id, manager, lambda caller, now: replace(caller, revoked_at=caller.revoked_at or now))
         return Response(status_code=204)
 
-    @routes.post("/{caller_id}/keys", status_code=201, responses=answers(NewKeyJson, 201, 404, 409, 503))
-    async def add_key(caller_id: str, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]) -> Response:
+    @routes.post(
+        "/{caller_id}/keys",
+        status_code=201,
+        responses=answers(
+            NewKeyJson,
+            *(201, 404, 409, 503),
+            links={"revoke_key": link("revoke_key", caller_id="$request.path.caller_id", key_id="$response.body#/id")},
+        ),
+    )
+    async def add_key(caller_id: CallerId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]) -> Response:
         """A further key; to change keys, add one, use it, and revoke the other."""
         made: list[str] = []
 
@@ -113,7 +132,7 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
 
     @routes.delete("/{caller_id}/keys/{key_id}", status_code=204, responses=answers(None, 204, 404, 503))
     async def revoke_key(
-        caller_id: str, key_id: str, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
+        caller_id: CallerId, key_id: KeyId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
     ) -> Response:
         """It is refused within a minute."""
 

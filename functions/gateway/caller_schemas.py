@@ -1,10 +1,9 @@
 """The JSON of /v1/callers, in and out, and what becomes of a request."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict
@@ -12,17 +11,33 @@ from typing_extensions import TypedDict
 from functions.gateway import keys
 from functions.gateway.accept import normalised
 from functions.gateway.callers import KEY_KINDS, Caller, CallerKind, Key, Scope
-from functions.gateway.identity import identity_id
+from functions.gateway.identity import identity_id, is_certificate_name
 from functions.gateway.problems import field_error, invalid
-from functions.gateway.schemas import Address, ChannelName, at_most, each_once
+from functions.gateway.schemas import ONE_LINE, Address, ChannelName, ChannelNames, at_most, each_once, said
 from shared.channels import Channel
 from shared.texts import one_line
 
 _PREFIX = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
-_FINGERPRINT = re.compile("sha256:[0-9a-f]{64}")
 
 Prefix = Annotated[str, StringConstraints(pattern=_PREFIX)]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(one_line)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(one_line), said(pattern=ONE_LINE)]
+
+
+def _of_kind(*kinds: CallerKind, **more: Any) -> dict[str, Any]:
+    """What one kind of caller must have, and cannot have."""
+    null = {name: {"type": "null"} for name in ("addresses", "identity", "issuer")}
+    return {"properties": {**null, "kind": {"enum": list(kinds)}, **more}, "required": ["kind", *more]}
+
+
+_IDENTITY = {"type": "string", "pattern": "^[^ ]+$"}
+_BY_KIND: dict[str, Any] = {
+    "oneOf": [
+        _of_kind(CallerKind.LIVE, CallerKind.TEST),
+        _of_kind(CallerKind.TEAM, addresses={"type": "object"}),
+        _of_kind(CallerKind.CERTIFICATE, identity=_IDENTITY),
+        _of_kind(CallerKind.TOKEN, identity=_IDENTITY),
+    ]
+}
 
 
 class CallerChange(BaseModel):
@@ -31,19 +46,30 @@ class CallerChange(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     name: Line = Field(description="For people: who or what calls.")
-    scopes: Annotated[list[Scope], at_most(20), AfterValidator(each_once)] = Field(min_length=1, max_length=20)
-    channels: Annotated[list[ChannelName], at_most(20), AfterValidator(each_once)] | None = Field(
-        default=None, min_length=1, max_length=20, description="The only channels that it may send over."
+    scopes: Annotated[list[Scope], at_most(20), AfterValidator(each_once)] = Field(
+        min_length=1, max_length=20, json_schema_extra={"uniqueItems": True}
     )
-    recipients: Annotated[list[Prefix], at_most(20), AfterValidator(each_once)] | None = Field(
+    channels: ChannelNames | None = Field(default=None, description="The only channels that it may send over.")
+    recipients: (
+        Annotated[
+            list[Prefix],
+            at_most(20),
+            AfterValidator(each_once),
+            Field(min_length=1, max_length=20, json_schema_extra={"uniqueItems": True}),
+        ]
+        | None
+    ) = Field(
         default=None,
-        min_length=1,
-        max_length=20,
         description="Prefixes of recipients' names: it reads, writes and sends to these, and to no bare address.",
     )
-    addresses: Annotated[dict[ChannelName, Annotated[list[Address], at_most(100)]], at_most(20)] | None = Field(
-        default=None, min_length=1, max_length=20, description="Of a team key: the only addresses that it sends to."
-    )
+    addresses: (
+        Annotated[
+            dict[ChannelName, Annotated[list[Address], at_most(100), said(maxItems=100)]],
+            Field(min_length=1, max_length=20),
+            at_most(20),
+        ]
+        | None
+    ) = Field(default=None, description="Of a team key: the only addresses that it sends to.")
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = 3_000
     notifications_per_day: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = 100_000
 
@@ -52,6 +78,8 @@ class CallerRequest(CallerChange):
     """A new caller. `identity` is, of a certificate, its SPIFFE id, another URI, a host name, or `sha256:` and its
     fingerprint in hex; of a token its subject or verified e-mail address.
     """
+
+    model_config = ConfigDict(json_schema_extra=_BY_KIND)
 
     kind: CallerKind
     identity: Line | None = None
@@ -184,6 +212,7 @@ def _identity(request: CallerRequest, issuers: Sequence[str]) -> str:
         return f"{issuer} {identity}"
     if request.issuer is not None:
         raise invalid(field_error("issuer", "is for tokens"))
-    if identity.startswith("sha256:") and not _FINGERPRINT.fullmatch(identity):
-        raise invalid(field_error("identity", "must be sha256: and 64 hexadecimal digits in lower case"))
+    if not is_certificate_name(identity):
+        forms = "spiffe://…, another URI, a host name in lower case, or sha256: and 64 hexadecimal digits"
+        raise invalid(field_error("identity", f"must be {forms}"))
     return identity

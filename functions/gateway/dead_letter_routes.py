@@ -4,17 +4,24 @@ import re
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from functions.gateway.accept import Gateway
 from functions.gateway.access import Requires, forbidden
 from functions.gateway.callers import Caller, Scope
-from functions.gateway.openapi import answers
+from functions.gateway.openapi import answers, link
 from functions.gateway.problems import Problem, field_error, invalid
-from functions.gateway.requests import PageQuery, cursor_of, is_notification_id, json_answer, position_of
+from functions.gateway.requests import (
+    NotificationId,
+    PageQuery,
+    cursor_of,
+    is_notification_id,
+    json_answer,
+    position_of,
+)
 from functions.gateway.routes import whose, with_deliveries
-from functions.gateway.schemas import DeadLettersJson, NotificationJson, dead_letter_json
+from functions.gateway.schemas import ChannelName, DeadLettersJson, NotificationJson, dead_letter_json
 from shared.errors import Conflict, NotDead, NotFound, PublishFailed
 from shared.logs import get_logger
 from shared.model import Delivery, Notification
@@ -24,9 +31,16 @@ from shared.store import Store
 
 log = get_logger(__name__)
 
+_CHANNEL = "^[a-z][a-z0-9_]{0,63}$"  # any channel's name: a dead letter outlives the channel
+Channel = Annotated[str, Path(json_schema_extra={"pattern": _CHANNEL})]
+_FIRST = {
+    "notification_id": "$response.body#/items/0/notification_id",
+    "channel": "$response.body#/items/0/channel",
+}
+
 
 class DeadLettersQuery(PageQuery):
-    channel: str | None = None
+    channel: ChannelName | None = None
 
 
 def dead_letters_router(gateway: Gateway) -> APIRouter:
@@ -34,7 +48,14 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
     store = gateway.store
     requires = Requires(gateway.identity, gateway.limits)
 
-    @routes.get("", responses=answers(DeadLettersJson, 200, 422, 503))
+    @routes.get(
+        "",
+        responses=answers(
+            DeadLettersJson,
+            *(200, 422, 503),
+            links={"replay": link("replay", **_FIRST), "discard": link("discard", **_FIRST)},
+        ),
+    )
     async def list_dead_letters(
         query: Annotated[DeadLettersQuery, Query()], caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)]
     ) -> Response:
@@ -56,7 +77,9 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         responses=answers(NotificationJson, 202, 404, 409, 503),
     )
     async def replay(
-        notification_id: str, channel: str, caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)]
+        notification_id: NotificationId,
+        channel: Channel,
+        caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)],
     ) -> Response:
         notification, delivery = await _delivery(notification_id, channel, caller)
         if not (caller.may_use(channel) and caller.may_reach(channel, delivery.address)):
@@ -71,15 +94,16 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
 
     @routes.delete("/{notification_id}/{channel}", status_code=204, responses=answers(None, 204, 404, 409, 503))
     async def discard(
-        notification_id: str, channel: str, caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)]
+        notification_id: NotificationId,
+        channel: Channel,
+        caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)],
     ) -> Response:
         _, delivery = await _delivery(notification_id, channel, caller)
         await _move(store, lambda: discarded(delivery, gateway.now()))
         return Response(status_code=204)
 
     async def _delivery(notification_id: str, channel: str, caller: Caller) -> tuple[Notification, Delivery]:
-        # Any channel's name: a dead letter outlives the channel.
-        known = is_notification_id(notification_id) and re.fullmatch("[a-z][a-z0-9_]{0,63}", channel)
+        known = is_notification_id(notification_id) and re.fullmatch(_CHANNEL, channel)
         loaded = await store.load(notification_id, channel) if known else None
         if loaded is None or not caller.may_see(loaded[0]):
             raise Problem(404, "there is no such delivery")

@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,11 +30,22 @@ STALE_SECONDS = 50.0  # of the 60 within which a revoked key must stop, ten are 
 MOST_CACHED = 10_000
 _MOST_NAMES = 10  # of one certificate
 
+_FINGERPRINT = re.compile("sha256:[0-9a-f]{64}")
+_SPIFFE_ID = re.compile(r"spiffe://[!-~]{1,2048}")
+_URI = re.compile(r"(?!spiffe:)[a-z][a-z0-9+.-]*://[!-~]{1,512}")
+_HOST = re.compile(r"[a-z0-9*_-]+(\.[a-z0-9_-]+)*")
+"""No text is of two of these kinds: a name counts only as what the certificate says that it is."""
+
 CERTIFICATE_HEADERS = tuple(
     f"x-client-cert-{name}"
     for name in ("present", "chain-verified", "error", "sha256-fingerprint", "spiffe-id", "uri-sans", "dnsname-sans")
 )
-SECRET_HEADER = "x-load-balancer-secret"  # noqa: S105 - the header's name
+SECRET_HEADER = "x-load-balancer-secret"  # noqa: S105 - its name # pragma: allowlist secret
+
+
+def is_certificate_name(name: str) -> bool:
+    """Whether a caller can be known by it: `sha256:` and hex, a SPIFFE id, another URI, a host name in lower case."""
+    return any(kind.fullmatch(name) for kind in (_FINGERPRINT, _SPIFFE_ID, _URI, _HOST))
 
 
 def identity_id(kind: CallerKind, identity: str) -> str:
@@ -168,18 +180,18 @@ class Identity:
 
 
 def _names(values: Mapping[str, str]) -> Sequence[str]:
-    """Of a certificate, the most exact first: `sha256:` and hex digits, the SPIFFE id, other URIs, host names."""
-    names = []
+    """Of a certificate, the most exact first."""
     try:
-        if values["sha256-fingerprint"]:
-            names.append("sha256:" + base64.b64decode(values["sha256-fingerprint"], validate=True).hex())
-        names += [values["spiffe-id"]] * bool(values["spiffe-id"])
-        for header in ("uri-sans", "dnsname-sans"):
-            parts = [part.strip() for part in values[header].split(",") if part.strip()]
-            names += [base64.b64decode(part, validate=True).decode() for part in parts]
+        fingerprint = "sha256:" + base64.b64decode(values["sha256-fingerprint"], validate=True).hex()
+        uris, hosts = (
+            [base64.b64decode(part.strip(), validate=True).decode() for part in values[header].split(",")]
+            for header in ("uri-sans", "dnsname-sans")
+        )
     except (binascii.Error, UnicodeDecodeError):
         raise _refused("the load balancer's headers cannot be read") from None
-    return names[:_MOST_NAMES]
+    said = [(_FINGERPRINT, fingerprint), (_SPIFFE_ID, values["spiffe-id"])]
+    said += [(_URI, uri) for uri in uris] + [(_HOST, host.lower()) for host in hosts]
+    return [name for kind, name in said if kind.fullmatch(name)][:_MOST_NAMES]
 
 
 def _same(given: Sequence[str], secret: str) -> bool:

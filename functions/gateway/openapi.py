@@ -1,6 +1,6 @@
 """What /openapi.json says beyond what FastAPI sees: bodies that routes read themselves, and problem details."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,6 +12,7 @@ from functions.gateway.access import scope_of
 from functions.gateway.caller_schemas import CallerChange, CallerRequest
 from functions.gateway.problems import MEDIA_TYPE, ProblemDetails
 from functions.gateway.schemas import NotificationRequest, RecipientRequest
+from shared.channels import Channel
 
 _SCHEMAS = (NotificationRequest, RecipientRequest, CallerRequest, CallerChange, ProblemDetails)
 """What `request_body` and `answers` refer to by name."""
@@ -43,16 +44,38 @@ _TITLES = {
 }
 
 
-def answers(model: Any, *statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The answers of one route for its OpenAPI: `model` for a success, problem details for the rest."""
+_SECONDS = {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}, "description": "In seconds."}
+_HEADERS = {
+    401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string", "pattern": '^Bearer realm="hark"'}}},
+    429: {"Retry-After": _SECONDS},
+    503: {"Retry-After": _SECONDS},
+}
+LOCATION = {"Location": {"required": True, "schema": {"type": "string", "pattern": "^/v1/"}}}
+
+
+def answers(
+    model: Any,
+    *statuses: int,
+    headers: Mapping[str, Any] | None = None,
+    links: Mapping[str, Any] | None = None,
+) -> dict[int | str, dict[str, Any]]:
+    """The answers of one route for its OpenAPI: `model`, `headers` and `links` for a success, problem details else."""
     declared: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
-        declared[status] = {"description": _TITLES[status]}
+        answer: dict[str, Any] = {"description": _TITLES[status]}
         if status >= 400:
-            declared[status]["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
-        elif model is not None:
-            declared[status]["model"] = model
+            answer["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+            answer |= {"headers": _HEADERS[status]} if status in _HEADERS else {}
+        else:
+            success = {"model": model, "headers": headers, "links": links}
+            answer |= {name: value for name, value in success.items() if value is not None}
+        declared[status] = answer
     return declared
+
+
+def link(operation: str, **parameters: str) -> dict[str, Any]:
+    """From an answer to an operation on what it is about."""
+    return {"operationId": operation, "parameters": parameters}
 
 
 def request_body(model: type[BaseModel], **extra: Any) -> dict[str, Any]:
@@ -60,7 +83,7 @@ def request_body(model: type[BaseModel], **extra: Any) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}, **extra}
 
 
-def openapi(app: FastAPI, api_routes: Sequence[APIRoute]) -> dict[str, Any]:
+def openapi(app: FastAPI, api_routes: Sequence[APIRoute], channels: Mapping[str, Channel]) -> dict[str, Any]:
     """The whole document; made once. `api_routes`: those that may need a scope."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
@@ -68,12 +91,15 @@ def openapi(app: FastAPI, api_routes: Sequence[APIRoute]) -> dict[str, Any]:
         _, definitions = TypeAdapter.json_schemas(models, ref_template="#/components/schemas/{model}")
         components = schema.setdefault("components", {}).setdefault("schemas", {})
         components.update(definitions.get("$defs", {}))
+        _name_channels(components, channels)
         # FastAPI adds its own form of a 422 to each route that has parameters. Those that can give one declare it.
         for unused in ("HTTPValidationError", "ValidationError"):
             components.pop(unused, None)
         for operation in (o for methods in schema["paths"].values() for o in methods.values()):
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
+            for parameter in operation.get("parameters", []):
+                parameter["schema"] = _without_null(parameter["schema"])
         schema["components"]["securitySchemes"] = _SECURITY_SCHEMES
         for route in api_routes:
             scope = scope_of(route.dependant)
@@ -84,3 +110,20 @@ def openapi(app: FastAPI, api_routes: Sequence[APIRoute]) -> dict[str, Any]:
                 operation["responses"] = dict(sorted({**operation["responses"], **further}.items()))
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _name_channels(components: dict[str, Any], channels: Mapping[str, Channel]) -> None:
+    """The models take any channel's name, and the routes refuse those that are none."""
+    components["ChannelName"] = {"type": "string", "enum": list(channels)}
+    address = components["Addresses"].pop("additionalProperties")
+    del components["Addresses"]["propertyNames"]
+    components["Addresses"] |= {
+        "properties": {name: {**address, "description": channel.address} for name, channel in channels.items()},
+        "additionalProperties": False,
+    }
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A query has no null: a parameter that may be None is one that may be absent."""
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    return {**{k: v for k, v in schema.items() if k != "anyOf"}, **kinds[0]} if kinds else schema

@@ -10,6 +10,9 @@ from typing_extensions import TypedDict
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 20
+JSON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""Of every JSON answer: it holds what is private, and is nothing but JSON."""
+
 _NAME_LENGTH = 64  # a field's name may come from the client
 
 
@@ -49,7 +52,7 @@ class Problem(Exception):
             details["detail"] = self.detail
         if self.errors:
             details["errors"] = list(self.errors[:MOST_ERRORS])
-        return Response(to_json(details), self.status, self.headers, MEDIA_TYPE)
+        return Response(to_json(details), self.status, {**JSON_HEADERS, **(self.headers or {})}, MEDIA_TYPE)
 
 
 def invalid(*errors: FieldError) -> Problem:

@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.gateway.accept import Gateway, normalised
 from functions.gateway.access import Requires, forbidden
 from functions.gateway.callers import Caller, Scope
-from functions.gateway.openapi import answers, request_body
+from functions.gateway.openapi import answers, link, request_body
 from functions.gateway.problems import Problem, field_error, invalid
 from functions.gateway.requests import PageQuery, body_of, json_answer, name_cursor_of, name_of
 from functions.gateway.schemas import (
+    NAME,
     RecipientJson,
     RecipientRequest,
     RecipientsJson,
@@ -23,6 +24,9 @@ from functions.gateway.schemas import (
 from shared.errors import NotFound
 from shared.model import Recipient
 
+Name = Annotated[str, Path(json_schema_extra={"pattern": NAME})]  # `_check_name` holds it, and answers in words
+_BY_NAME = ("read_recipient", "delete_recipient")
+
 
 def recipients_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/recipients")
@@ -31,11 +35,15 @@ def recipients_router(gateway: Gateway) -> APIRouter:
 
     @routes.put(
         "/{name:path}",
-        responses=answers(RecipientJson, 200, 400, 408, 413, 422, 503) | {201: {"model": RecipientJson}},
+        responses=answers(
+            RecipientJson,
+            *(200, 201, 400, 408, 413, 422, 503),
+            links={operation: link(operation, name="$request.path.name") for operation in _BY_NAME},
+        ),
         openapi_extra=request_body(RecipientRequest),
     )
     async def put_recipient(
-        name: str, request: Request, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]
+        name: Name, request: Request, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]
     ) -> Response:
         _check_name(name, caller)
         body = await body_of(request, RecipientRequest)
@@ -55,7 +63,7 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         return json_answer(RecipientsJson(items=items, next_cursor=following))
 
     @routes.get("/{name:path}", responses=answers(RecipientJson, 200, 404, 422, 503))
-    async def read_recipient(name: str, caller: Annotated[Caller, requires(Scope.RECIPIENTS_READ)]) -> Response:
+    async def read_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_READ)]) -> Response:
         _check_name(name, caller)
         recipient = await store.recipient(name)
         if recipient is None:
@@ -63,7 +71,7 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         return json_answer(recipient_json(recipient))
 
     @routes.delete("/{name:path}", status_code=204, responses=answers(None, 204, 404, 422, 503))
-    async def delete_recipient(name: str, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]) -> Response:
+    async def delete_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]) -> Response:
         _check_name(name, caller)
         try:
             await store.delete_recipient(name)

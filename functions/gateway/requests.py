@@ -7,15 +7,16 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.gateway.problems import MOST_ERRORS, Problem, field_error, invalid, of_validation
-from functions.gateway.schemas import recipient_name
+from functions.gateway.problems import JSON_HEADERS, MOST_ERRORS, Problem, field_error, invalid, of_validation
+from functions.gateway.schemas import NOTIFICATION_ID, recipient_name
 from shared.store import Position
 
 BODY_LIMIT = 256 * 1024  # bytes
@@ -30,6 +31,9 @@ _UUID_LENGTH = 36
 
 M = TypeVar("M", bound=BaseModel)
 
+NotificationId = Annotated[str, Path(json_schema_extra={"pattern": NOTIFICATION_ID})]
+"""Of a path. Anything else is not found, which is why only /openapi.json has the pattern."""
+
 
 class PageQuery(BaseModel):
     """The query of every listing. A parameter that is not known would be a filter that silently does nothing."""
@@ -37,7 +41,12 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=50, ge=1, le=MOST_ITEMS)
-    cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(
+        default=None,
+        max_length=512,
+        description="`next_cursor` of the page before.",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]+={0,2}$"},
+    )
 
 
 async def body_of(request: Request, model: type[M]) -> M:
@@ -71,7 +80,7 @@ async def read_body(request: Request, limit: int, seconds: float = _BODY_SECONDS
 
 
 def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(to_json(content), status, headers, "application/json")
+    return Response(to_json(content), status, {**JSON_HEADERS, **(headers or {})}, "application/json")
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -11,9 +11,10 @@ from starlette.responses import Response
 from functions.gateway.accept import Accepted, Gateway, accept
 from functions.gateway.access import Requires
 from functions.gateway.callers import Caller, Scope
-from functions.gateway.openapi import answers, request_body
+from functions.gateway.openapi import LOCATION, answers, link, request_body
 from functions.gateway.problems import Problem
 from functions.gateway.requests import (
+    NotificationId,
     PageQuery,
     body_of,
     cursor_of,
@@ -33,6 +34,8 @@ from functions.gateway.schemas import (
 )
 from shared.model import DeliveryStatus, Notification
 
+_FIRST_DELIVERY = {"notification_id": "$response.body#/id", "channel": "$response.body#/deliveries/0/channel"}
+
 
 class NotificationsQuery(PageQuery):
     recipient: RecipientName | None = None
@@ -47,7 +50,16 @@ def router(gateway: Gateway) -> APIRouter:
     @routes.post(
         "/notifications",
         status_code=202,
-        responses=answers(NotificationJson, 202, 400, 408, 413, 422, 503),
+        responses=answers(
+            NotificationJson,
+            *(202, 400, 408, 413, 422, 503),
+            headers=LOCATION | {"Idempotent-Replayed": {"schema": {"const": "true"}}},
+            links={
+                "read": link("read_notification", notification_id="$response.body#/id"),
+                "replay": link("replay", **_FIRST_DELIVERY),
+                "discard": link("discard", **_FIRST_DELIVERY),
+            },
+        ),
         openapi_extra=request_body(
             NotificationRequest,
             parameters=[
@@ -92,7 +104,7 @@ def router(gateway: Gateway) -> APIRouter:
 
     @routes.get("/notifications/{notification_id}", responses=answers(NotificationJson, 200, 404, 503))
     async def read_notification(
-        notification_id: str, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_READ)]
+        notification_id: NotificationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_READ)]
     ) -> Response:
         found = await store.notification(notification_id) if is_notification_id(notification_id) else None
         if found is None or not caller.may_see(found):

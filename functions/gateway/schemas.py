@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from shared.model import (
     Attempt,
@@ -21,6 +21,10 @@ from shared.model import (
 from shared.texts import one_line, printable
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
+NOTIFICATION_ID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+# What `shared.texts` checks, for /openapi.json.
+PRINTABLE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]*$"
+ONE_LINE = r"^[^\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]*$"
 _ADDRESS_LENGTH = 320
 
 S = TypeVar("S", bound=str)
@@ -57,38 +61,62 @@ def each_once(names: list[S]) -> list[S]:
     return names
 
 
-RecipientName = Annotated[str, AfterValidator(recipient_name), Field(json_schema_extra={"pattern": NAME})]
-ChannelName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Address = Annotated[str, StringConstraints(min_length=1, max_length=_ADDRESS_LENGTH)]
-TagName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_tag_name)]
-TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(printable)]
+def said(**schema: Any) -> Any:
+    """For /openapi.json alone: what a validator holds that pydantic cannot read."""
+    return Field(json_schema_extra=schema)
 
-_BODY = ConfigDict(strict=True, extra="forbid")
+
+RecipientName = Annotated[str, AfterValidator(recipient_name), said(pattern=NAME)]
+# Named, so that `openapi` can put in the channels that there are.
+ChannelName = TypeAliasType("ChannelName", Annotated[str, StringConstraints(min_length=1, max_length=64)])
+Address = Annotated[str, StringConstraints(min_length=1, max_length=_ADDRESS_LENGTH)]
+Addresses = TypeAliasType(
+    "Addresses", Annotated[dict[ChannelName, Address], Field(min_length=1, max_length=20), at_most(20)]
+)
+ChannelNames = Annotated[
+    list[ChannelName],
+    at_most(20),
+    AfterValidator(each_once),
+    Field(min_length=1, max_length=20, json_schema_extra={"uniqueItems": True}),
+]
+TagName = TypeAliasType(
+    "TagName",
+    Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=64),
+        AfterValidator(_tag_name),
+        said(pattern=ONE_LINE, **{"not": {"pattern": "^__.*__$"}}),
+    ],
+)
+TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(printable), said(pattern=PRINTABLE)]
+
+_ONE_TARGET: dict[str, Any] = {
+    "oneOf": [
+        {"required": ["recipient"], "properties": {"recipient": {"type": "string"}, "to": {"type": "null"}}},
+        {"required": ["to"], "properties": {"to": {"type": "object"}, "recipient": {"type": "null"}}},
+    ]
+}
 
 
 class NotificationRequest(BaseModel):
     """What to send, and to whom: exactly one of `recipient` and `to`."""
 
-    model_config = _BODY
+    model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra=_ONE_TARGET)
 
     recipient: RecipientName | None = Field(default=None, description="A registered recipient's name.")
-    to: Annotated[dict[ChannelName, Address], at_most(20)] | None = Field(
-        default=None, min_length=1, max_length=20, description="Addresses by channel."
+    to: Addresses | None = Field(default=None, description="Addresses by channel.")
+    channels: ChannelNames | None = Field(
+        default=None, description="By default every channel that there is an address for."
     )
-    channels: Annotated[list[ChannelName], at_most(20), AfterValidator(each_once)] | None = Field(
-        default=None,
-        min_length=1,
-        max_length=20,
-        description="By default every channel that there is an address for.",
-    )
-    subject: Annotated[str, StringConstraints(max_length=255), AfterValidator(one_line)] | None = Field(
-        default=None, description="For channels that have one: e-mail."
-    )
+    subject: (
+        Annotated[str, StringConstraints(max_length=255), AfterValidator(one_line), said(pattern=ONE_LINE)] | None
+    ) = Field(default=None, description="For channels that have one: e-mail.")
     message: Annotated[str, AfterValidator(printable)] = Field(
-        description="Plain text; each channel has its longest (GET /v1/channels)."
+        description="Plain text, not blank; each channel has its longest (GET /v1/channels).",
+        json_schema_extra={"pattern": PRINTABLE, "minLength": 1},
     )
-    tags: Annotated[dict[TagName, TagValue], at_most(50)] = Field(
-        default_factory=dict, max_length=50, description="Your own labels."
+    tags: Annotated[dict[TagName, TagValue], Field(max_length=50), at_most(50)] = Field(
+        default_factory=dict, description="Your own labels."
     )
 
     @model_validator(mode="after")
@@ -101,10 +129,10 @@ class NotificationRequest(BaseModel):
 class RecipientRequest(BaseModel):
     """A recipient's addresses, at least one."""
 
-    model_config = _BODY
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     name: RecipientName | None = Field(default=None, description="If given, the name in the path.")
-    addresses: Annotated[dict[ChannelName, Address], at_most(20)] = Field(min_length=1, max_length=20)
+    addresses: Addresses
 
 
 class AttemptJson(TypedDict):

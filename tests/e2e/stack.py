@@ -20,6 +20,7 @@ from tests.ports import free_offset
 
 ROOT = Path(__file__).parent.parent.parent
 TO = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}
+ARRIVED = {"sent", "delivered"}  # the second once a receipt has come
 _START_SECONDS = 90.0
 
 T = TypeVar("T")

@@ -36,7 +36,7 @@ async def test_every_route_declares_its_scope(hark: Hark) -> None:
         seen.add(route.path)
         if route.path not in OPEN | SIGNED:
             assert isinstance(route, APIRoute), route.path
-            assert scope_of(route.dependant) in Scope, f"{route.methods} {route.path} declares no scope"
+            assert scope_of(route.dependant) is not None, f"{route.methods} {route.path} declares no scope"
     assert seen >= OPEN | SIGNED | {"/v1/notifications", "/v1/callers"}
 
 
@@ -72,7 +72,7 @@ async def test_every_route_refuses_without_credentials_and_without_its_scope(har
         [("Authorization", "bearer  {key}")],
         [("Authorization", "{key}")],
         [("Authorization", "Bearer {key}x")],
-        [("Authorization", "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.")],
+        [("Authorization", "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.")],  # pragma: allowlist secret
         [("X-Api-Key", "{key}")],
         [("Cookie", "Authorization={key}")],
     ],

@@ -23,6 +23,7 @@ CERTIFICATE = {
     "X-Client-Cert-Uri-Sans": base64.b64encode(b"https://billing.example.com/id").decode(),
     "X-Client-Cert-Dnsname-Sans": ",".join(base64.b64encode(n).decode() for n in (b"billing.example.com", b"b2")),
 }
+BARE = {**CERTIFICATE, **dict.fromkeys(list(CERTIFICATE)[3:], "")}
 NAMES = [
     "sha256:" + bytes(range(32)).hex(),
     "spiffe://example.com/billing",
@@ -65,7 +66,7 @@ async def test_a_certificate_is_known_by_any_of_its_names(
         {"X-Client-Cert-Error": "client_cert_chain_exceeded_limit"},
         {"X-Client-Cert-Spiffe-Id": "spiffe://example.com/other"},
         {"X-Client-Cert-Uri-Sans": "not base64!"},
-        {"X-Load-Balancer-Secret": "wrong"},
+        {"X-Load-Balancer-Secret": "wrong"},  # pragma: allowlist secret
         {"X-Load-Balancer-Secret": ""},
         {"Authorization": "Bearer hark_live_0123456789abcdef_" + "A" * 43},
     ],
@@ -76,6 +77,28 @@ async def test_a_certificate_that_is_not_good_is_refused(
     await certified(hark, "spiffe://example.com/billing")
     async with nothing_done(hark):
         problem(await fronted.get("/v1/notifications", headers={**CERTIFICATE, **change}), 401)
+
+
+def listed(*names: str) -> str:
+    return ",".join(base64.b64encode(name.encode()).decode() for name in names)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"X-Client-Cert-Dnsname-Sans": listed("spiffe://example.com/admin", NAMES[0], "https://admin.example.com/id")},
+        {"X-Client-Cert-Uri-Sans": listed("spiffe://example.com/admin", NAMES[0], "admin.example.com")},
+        {"X-Client-Cert-Spiffe-Id": "https://admin.example.com/id"},
+        {"X-Client-Cert-Spiffe-Id": "admin.example.com"},
+    ],
+)
+async def test_a_name_counts_only_as_what_the_certificate_says_it_is(
+    hark: Hark, fronted: httpx.AsyncClient, change: dict[str, str]
+) -> None:
+    """Else a host's name, which many may have signed, could be spelt like another's SPIFFE id."""
+    for identity in ("spiffe://example.com/admin", NAMES[0], "https://admin.example.com/id", "admin.example.com"):
+        await certified(hark, identity)
+    problem(await fronted.get("/v1/notifications", headers={**BARE, **change}), 401)
 
 
 async def test_headers_that_come_twice_are_refused(hark: Hark, fronted: httpx.AsyncClient) -> None:

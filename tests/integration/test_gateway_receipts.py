@@ -23,6 +23,7 @@ from functions.relay.receipts import WaitingReceipts
 from functions.sms.twilio_receipts import TwilioReceipts
 from shared.errors import StoreUnavailable
 from shared.model import Attempt, DeliveryStatus, Outcome
+from shared.receipts import ReceiptReader
 from tests.integration.gateway import Hark, client_of, nothing_done, problem
 
 S = DeliveryStatus
@@ -35,7 +36,7 @@ PUBLIC_KEY = base64.b64encode(KEY.public_key().public_bytes(Encoding.DER, Public
 @pytest.fixture
 async def provider(hark: Hark) -> AsyncIterator[httpx.AsyncClient]:
     """A client without a key, of a gateway with both providers' receipts set up."""
-    readers = {"twilio": TwilioReceipts(TOKEN, URL), "sendgrid": SendGridReceipts(PUBLIC_KEY)}
+    readers: dict[str, ReceiptReader] = {"twilio": TwilioReceipts(TOKEN, URL), "sendgrid": SendGridReceipts(PUBLIC_KEY)}
     async with client_of(replace(hark.gateway, readers=readers), None) as client:
         yield client
 
@@ -187,7 +188,7 @@ def forgeries(sid: str) -> Iterator[tuple[str, bytes, list[tuple[str, str]]]]:
     for signature in signatures:
         for body in bodies:
             yield "twilio", body.encode(), [("X-Twilio-Signature", signature)]
-    for target in ("?x=1", "?notification_id=1", "#x"):
+    for target in ("?x=1", "?notification_id=1"):
         yield "twilio" + target, bodies[0].encode(), [("X-Twilio-Signature", good)]
     yield "twilio", bodies[0].encode(), [("X-Twilio-Signature", good)] * 2
     yield "twilio", bodies[0].encode(), []
@@ -231,7 +232,7 @@ async def test_a_thousand_forgeries_are_refused_and_nothing_is_written(hark: Har
                 f"/v1/receipts/{target}", content=body, headers=[(n.encode(), v) for n, v in encoded] + form
             )
             assert answer.status_code == 403, (target, body, headers)
-    assert count >= 700
+    assert count >= 1000
     assert (await status(hark, notification_id))[0] is S.SENT
     assert (await twilio(provider, sid, "delivered")).status_code == 204, "or this test could not fail"
     for _ in range(20):

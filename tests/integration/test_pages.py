@@ -91,9 +91,7 @@ def test_only_the_page_itself_is_named(page: Page) -> None:
             assert source in {"'none'", "'self'"} or re.fullmatch("'sha256-[A-Za-z0-9+/]{43}='", source)
 
 
-def test_nothing_is_sniffed_and_no_address_is_passed_on(page: Page, request: pytest.FixtureRequest) -> None:
-    if page.answer.url.path == "/docs":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="functions/gateway/app.py is to send docs.HEADERS"))
+def test_nothing_is_sniffed_and_no_address_is_passed_on(page: Page) -> None:
     for answer in (page.answer, *page.assets):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"

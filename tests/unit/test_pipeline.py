@@ -500,3 +500,16 @@ async def test_wherever_the_process_dies_the_message_is_sent(
         _, second = await run(k)
         for then in range(1, min(second.steps, 60) + 1, 1 if script == "accepted" else 7):
             await run(k, then)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["with content", "by its ids"])
+async def test_what_a_test_key_sent_goes_the_whole_way_and_reaches_no_provider(first: bool) -> None:
+    world = World()
+    world.notification = a_notification(simulated=True)
+    (world.queued,) = await accepted(world.store, world.notification)
+    message = world.first_message if first else world.later_message
+    assert await world.pipeline.deliver(message) is Answer.ACK
+    assert world.provider.sent == []
+    record = world.record
+    assert (record.status, record.provider, record.provider_message_id) == (S.SENT, "simulated", None)
+    assert world.outcomes == [Outcome.ACCEPTED]
