@@ -139,7 +139,6 @@ class Receipt:
 
     status: DELIVERED or UNDELIVERED
     provider_message_id, notification_id: theirs and ours, of which one at least is there
-    at: when it happened, or, where the provider does not say, when we heard of it
     reason: why it was not delivered, in codes and words that hold no address
     overrules: it is the one that holds when a provider says both of a message. Exactly one of its two statuses does
     """
@@ -148,7 +147,6 @@ class Receipt:
     provider: str
     provider_message_id: str | None
     status: DeliveryStatus
-    at: datetime
     notification_id: str | None = None
     reason: str | None = None
     overrules: bool = False

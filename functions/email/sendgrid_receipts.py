@@ -8,7 +8,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -22,7 +22,6 @@ from shared.settings import Settings, load
 log = get_logger(__name__)
 
 _LEEWAY = timedelta(minutes=5)  # how old a signature may be, and how far ahead SendGrid's clock
-_OLDEST_EVENT = timedelta(days=30)
 _MOST_EVENTS = 10_000
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _NOTIFICATION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -91,7 +90,7 @@ class SendGridReceipts:
         unreadable = 0
         for event in _events(self._verified(request)):
             try:
-                receipt = _receipt(event, request.at)
+                receipt = _receipt(event)
             except MalformedReceipt:
                 unreadable += 1
                 continue
@@ -153,7 +152,7 @@ def _events(body: str) -> list[Any]:
     return events
 
 
-def _receipt(event: Any, at: datetime) -> Receipt | None:
+def _receipt(event: Any) -> Receipt | None:
     """What the event says, if it decides anything about a mail that can be named. Raises MalformedReceipt."""
     word = event.get("event") if isinstance(event, dict) else None
     if not isinstance(word, str):
@@ -175,7 +174,6 @@ def _receipt(event: Any, at: datetime) -> Receipt | None:
         provider="sendgrid",
         provider_message_id=message_id,
         status=status,
-        at=_time(event.get("timestamp"), at),
         notification_id=notification_id,
         reason=_reason(event, word) if status is DeliveryStatus.UNDELIVERED else None,
         overrules=status is DeliveryStatus.UNDELIVERED,  # some mail servers take a mail and send it back later
@@ -184,16 +182,6 @@ def _receipt(event: Any, at: datetime) -> Receipt | None:
 
 def _matching(pattern: re.Pattern[str], value: object) -> str | None:
     return value if isinstance(value, str) and pattern.fullmatch(value) else None
-
-
-def _time(timestamp: object, at: datetime) -> datetime:
-    """The event's own time; `at` where it has none that can be true."""
-    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float):
-        return at
-    # Compared as numbers first: a datetime cannot hold every one of them.
-    if not (at - _OLDEST_EVENT).timestamp() <= timestamp <= (at + _LEEWAY).timestamp():
-        return at
-    return datetime.fromtimestamp(timestamp, UTC)
 
 
 def _reason(event: Mapping[str, Any], word: str) -> str:

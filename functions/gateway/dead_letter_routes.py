@@ -5,12 +5,13 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from pydantic import Field
 from starlette.responses import Response
 
 from functions.gateway.accept import Gateway
 from functions.gateway.access import Requires, forbidden
 from functions.gateway.callers import Caller, Scope
-from functions.gateway.openapi import answers, link
+from functions.gateway.openapi import answers
 from functions.gateway.problems import Problem, field_error, invalid
 from functions.gateway.requests import (
     NotificationId,
@@ -21,7 +22,7 @@ from functions.gateway.requests import (
     position_of,
 )
 from functions.gateway.routes import whose, with_deliveries
-from functions.gateway.schemas import ChannelName, DeadLettersJson, NotificationJson, dead_letter_json
+from functions.gateway.schemas import DeadLettersJson, NotificationJson, dead_letter_json
 from shared.errors import Conflict, NotDead, NotFound, PublishFailed
 from shared.logs import get_logger
 from shared.model import Delivery, Notification
@@ -33,14 +34,10 @@ log = get_logger(__name__)
 
 _CHANNEL = "^[a-z][a-z0-9_]{0,63}$"  # any channel's name: a dead letter outlives the channel
 Channel = Annotated[str, Path(json_schema_extra={"pattern": _CHANNEL})]
-_FIRST = {
-    "notification_id": "$response.body#/items/0/notification_id",
-    "channel": "$response.body#/items/0/channel",
-}
 
 
 class DeadLettersQuery(PageQuery):
-    channel: ChannelName | None = None
+    channel: str | None = Field(default=None, json_schema_extra={"$ref": "#/components/schemas/ChannelName"})
 
 
 def dead_letters_router(gateway: Gateway) -> APIRouter:
@@ -48,14 +45,7 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
     store = gateway.store
     requires = Requires(gateway.identity, gateway.limits)
 
-    @routes.get(
-        "",
-        responses=answers(
-            DeadLettersJson,
-            *(200, 422, 503),
-            links={"replay": link("replay", **_FIRST), "discard": link("discard", **_FIRST)},
-        ),
-    )
+    @routes.get("", responses=answers(DeadLettersJson, 200, 422, 503))
     async def list_dead_letters(
         query: Annotated[DeadLettersQuery, Query()], caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)]
     ) -> Response:

@@ -63,6 +63,6 @@ async def _applied(receipts: WaitingReceipts) -> int:
     """Whatever goes wrong with receipts keeps no delivery back."""
     try:
         return await receipts.sweep()
-    except StoreUnavailable as error:
-        log.error("receipts not looked at", error=str(error))
+    except Exception as error:
+        log.error("receipts not looked at", error=logs.place(error))
         return 0

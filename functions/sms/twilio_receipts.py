@@ -99,7 +99,6 @@ class TwilioReceipts:
             provider="twilio",
             provider_message_id=message_id,
             status=status,
-            at=request.at,  # a callback carries no time
             notification_id=_notification_id(request.target),
             reason=_reason(word, form.get("ErrorCode", "")) if status is DeliveryStatus.UNDELIVERED else None,
             overrules=status is DeliveryStatus.DELIVERED,  # Twilio never says both; if it did, a phone has answered

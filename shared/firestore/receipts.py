@@ -1,6 +1,6 @@
 """The receipts that wait, on Firestore."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -8,8 +8,11 @@ from typing import Any
 from shared.firestore import queries
 from shared.firestore.records import document, known_values
 from shared.firestore.rpc import Rpc, Write
+from shared.logs import get_logger, place
 from shared.model import DeliveryStatus, Receipt
 from shared.receipts import Waiting
+
+log = get_logger(__name__)
 
 
 class FirestoreReceipts:
@@ -28,13 +31,22 @@ class FirestoreReceipts:
             order="due_at",
             limit=limit,
         )
-        return [_waiting(doc) for doc in await self._rpc.run_query(query)]
+        return list(_readable(await self._rpc.run_query(query)))
 
     async def forget(self, waiting: Waiting) -> None:
         await self._rpc.commit([Write(delete=self._name(waiting))])
 
     def _name(self, waiting: Waiting) -> str:
         return f"{self._rpc.documents}/receipts/{waiting.id}"
+
+
+def _readable(docs: Iterable[Any]) -> Iterator[Waiting]:
+    """One that this version cannot read must not keep the others of its shard from the relay."""
+    for doc in docs:
+        try:
+            yield _waiting(doc)
+        except (TypeError, ValueError, LookupError) as error:
+            log.error("a waiting receipt cannot be read", document=doc.name, error=place(error))
 
 
 def _values(waiting: Waiting) -> Mapping[str, Any]:
@@ -44,7 +56,7 @@ def _values(waiting: Waiting) -> Mapping[str, Any]:
 
 
 def _waiting(doc: Any) -> Waiting:
-    receipt = known_values(doc, Receipt)
+    receipt = {"provider_message_id": None, **known_values(doc, Receipt)}  # what is None is not on record
     receipt["status"] = DeliveryStatus(receipt["status"])
     own = {name: value for name, value in known_values(doc, Waiting).items() if name != "receipt"}
     return Waiting(Receipt(**receipt), id=doc.name.rpartition("/")[2], **own)

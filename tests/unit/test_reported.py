@@ -24,7 +24,7 @@ LATER = START + timedelta(hours=1)
 
 
 def a_receipt(status: DeliveryStatus = S.DELIVERED, message_id: str = "m-1", **changes: object) -> Receipt:
-    fixed: dict[str, object] = {"channel": "email", "provider": "sendgrid", "at": START}
+    fixed: dict[str, object] = {"channel": "email", "provider": "sendgrid"}
     reason = "SendGrid reports bounce" if status is S.UNDELIVERED else None
     return Receipt(**{**fixed, "reason": reason, "provider_message_id": message_id, "status": status, **changes})  # type: ignore[arg-type]
 

@@ -1,0 +1,82 @@
+"""What every store of waiting receipts promises (shared/receipts.py), in memory and on Firestore's emulator."""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.firestore import rpc
+from shared.firestore.receipts import FirestoreReceipts
+from shared.model import DeliveryStatus, Receipt
+from shared.receipts import ReceiptStore, Waiting
+from tests.fakes.clock import START
+from tests.fakes.receipts import MemoryReceipts
+
+LATER = START + timedelta(minutes=1)
+FULL = Receipt(
+    channel="email",
+    provider="sendgrid",
+    provider_message_id="m-1",
+    status=DeliveryStatus.UNDELIVERED,
+    notification_id=str(uuid.UUID(int=1)),
+    reason="SendGrid reports bounce (5.1.1)",
+    overrules=True,
+)
+BARE = Receipt(channel="sms", provider="twilio", provider_message_id=None, status=DeliveryStatus.DELIVERED)
+
+
+def waiting(receipt: Receipt = FULL, name: str = "a", **changes: object) -> Waiting:
+    made = Waiting(receipt, id=name * 32, shard=3, due_at=START, expire_at=START + timedelta(days=3))
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def channel(firestore_host: str) -> AsyncIterator[rpc.Rpc]:
+    async with rpc.connect(firestore_host) as channel:
+        yield rpc.Rpc(channel, f"projects/test-{uuid.uuid4().hex[:12]}/databases/(default)", emulated=True)
+
+
+@pytest.fixture(params=["memory", "firestore"])
+def store(request: pytest.FixtureRequest) -> ReceiptStore:
+    if request.param == "memory":
+        return MemoryReceipts()
+    return FirestoreReceipts(request.getfixturevalue("channel"))
+
+
+async def test_what_waits_is_found_when_it_is_due(store: ReceiptStore) -> None:
+    for each in (waiting(), waiting(BARE, "b", due_at=START - timedelta(seconds=1)), waiting(name="c", shard=4)):
+        await store.keep(each)
+    assert await store.due(3, LATER, 10) == [waiting(BARE, "b", due_at=START - timedelta(seconds=1)), waiting()]
+    assert await store.due(3, START, 10) == [waiting(BARE, "b", due_at=START - timedelta(seconds=1))]
+    assert len(await store.due(3, LATER, 1)) == 1
+    assert await store.due(5, LATER, 10) == []
+
+
+async def test_what_is_kept_again_takes_the_place_of_the_first(store: ReceiptStore) -> None:
+    await store.keep(waiting())
+    await store.keep(waiting(looks=1, due_at=LATER))
+    assert await store.due(3, LATER, 10) == []
+    assert await store.due(3, LATER + timedelta(seconds=1), 10) == [waiting(looks=1, due_at=LATER)]
+
+
+async def test_what_is_forgotten_is_gone_and_forgetting_twice_is_forgetting_once(store: ReceiptStore) -> None:
+    await store.keep(waiting())
+    for _ in range(2):
+        await store.forget(waiting())
+    assert await store.due(3, LATER, 10) == []
+
+
+async def test_a_record_that_cannot_be_read_keeps_no_other_back(
+    channel: rpc.Rpc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = FirestoreReceipts(channel)
+    await store.keep(waiting())
+    name = f"{channel.documents}/receipts/{'b' * 32}"
+    broken = rpc.Document(name=name)
+    broken.fields["shard"].integer_value = 3
+    broken.fields["due_at"].timestamp_value.FromDatetime(START)
+    await channel.commit([rpc.Write(update=broken)])
+    assert await store.due(3, LATER, 10) == [waiting()]
+    assert "cannot be read" in capsys.readouterr().out
