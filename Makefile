@@ -16,7 +16,7 @@ $(READY): requirements.txt requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
-run: $(READY) ## the whole system on this machine, until Ctrl-C
+run: $(READY) ## the whole system on this machine, until Ctrl-C (MTLS=1: with client certificates)
 	@exec $(BIN)/python -m emulator
 
 demo: $(READY) ## one notification to every channel, with its timeline

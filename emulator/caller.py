@@ -1,7 +1,8 @@
-"""The caller that `make run` makes for whoever runs it: an API key with all scopes."""
+"""The callers that `make run` makes for whoever runs it, with all scopes: an API key's, with MTLS=1 a certificate's."""
 
 import asyncio
 import sys
+from collections.abc import Mapping
 
 from emulator.config import Config
 from emulator.errors import StartFailed
@@ -14,15 +15,26 @@ async def make(config: Config, firestore: str, key: str | None) -> str:
 
     Raises StartFailed.
     """
+    return await _create(config, firestore, {"HARK_API_KEY": key} if key else {}, "--name", "make run")
+
+
+async def make_of_certificate(config: Config, firestore: str, identity: str) -> None:
+    """The caller whose certificate has that name. Raises StartFailed."""
+    who = ("--name", "make run MTLS=1", "--kind", "certificate", "--identity", identity)
+    await _create(config, firestore, {}, *who)
+
+
+async def _create(config: Config, firestore: str, variables: Mapping[str, str], *arguments: str) -> str:
+    """What the gateway's `create-caller` prints."""
     environ = {
         **config.environ,
         "GOOGLE_CLOUD_PROJECT": config.project,
         "FIRESTORE_EMULATOR_HOST": firestore,
         "PYTHONPATH": str(config.root),
-        **({"HARK_API_KEY": key} if key else {}),
+        **variables,
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "functions.gateway", "create-caller", "--name", "make run"),
+        *(sys.executable, "-m", "functions.gateway", "create-caller", *arguments),
         cwd=config.root,
         env=environ,
         stdin=asyncio.subprocess.DEVNULL,
@@ -34,11 +46,11 @@ async def make(config: Config, firestore: str, key: str | None) -> str:
         async with asyncio.timeout(SECONDS):
             printed, said = await process.communicate()
     except TimeoutError:
-        raise StartFailed(f"an API key could not be made within {SECONDS:.0f} s") from None
+        raise StartFailed(f"a caller could not be made within {SECONDS:.0f} s") from None
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise StartFailed(f"an API key could not be made: {said.decode(errors='replace').strip()}")
+        raise StartFailed(f"a caller could not be made: {said.decode(errors='replace').strip()}")
     return printed.decode().strip()

@@ -31,6 +31,8 @@ FIXED_PORTS = {
     RELAY: 8102,
 }
 FIRST_CHANNEL_PORT = 8103
+NGINX = "nginx"  # with MTLS=1 alone
+NGINX_PORT = 8443
 
 # Timings for one machine: with the cloud's a person would wait for minutes. They pass the functions' check at
 # start-up: ack deadline > send deadline + margin, lease > send deadline. A variable of the environment wins.
@@ -76,6 +78,10 @@ class Config:
         return self.run_dir / str(self.offset)
 
     @property
+    def mtls(self) -> bool:
+        return NGINX in self.ports
+
+    @property
     def functions(self) -> tuple[str, ...]:
         return (GATEWAY, DEAD_LETTER, RELAY, *(channel.name for channel in self.channels))
 
@@ -102,7 +108,7 @@ def load(root: Path, environ: Mapping[str, str]) -> Config:
         offset=offset,
         channels=channels,
         project=environ.get("GOOGLE_CLOUD_PROJECT") or "hark-local",
-        ports=plan_ports(channels, offset),
+        ports=plan_ports(channels, offset, mtls=wants_mtls(environ)),
         environ=environ,
     )
 
@@ -121,7 +127,7 @@ def read_channels(path: Path) -> tuple[Channel, ...]:
 def _channel(path: Path, name: Any, entry: Any) -> Channel:
     if not isinstance(name, str) or not _CHANNEL_NAME.fullmatch(name):
         raise ConfigError(f"{path}: channel name {name!r} must match {_CHANNEL_NAME.pattern}")
-    if name in FIXED_PORTS:
+    if name in (*FIXED_PORTS, NGINX):
         raise ConfigError(f"{path}: a channel cannot be called {name!r}: another process has that name")
     if not isinstance(entry or {}, dict):
         raise ConfigError(f"{path}: {name} must be a mapping")
@@ -142,9 +148,19 @@ def port_offset(environ: Mapping[str, str]) -> int:
     return int(value)
 
 
-def plan_ports(channels: tuple[Channel, ...], offset: int) -> dict[str, int]:
+def wants_mtls(environ: Mapping[str, str]) -> bool:
+    """Raises ConfigError."""
+    value = environ.get("MTLS") or "0"
+    if value not in ("0", "1"):
+        raise ConfigError(f"MTLS={value!r}: expected 1, for client certificates, or 0")
+    return value == "1"
+
+
+def plan_ports(channels: tuple[Channel, ...], offset: int, *, mtls: bool) -> dict[str, int]:
     """Raises ConfigError."""
     plan = FIXED_PORTS | {channel.name: FIRST_CHANNEL_PORT + n for n, channel in enumerate(channels)}
+    if mtls:
+        plan[NGINX] = NGINX_PORT
     highest = max(plan.values())
     if highest + offset > 65535:
         raise ConfigError(f"HARK_PORT_OFFSET={offset} is too high: at most {65535 - highest}")

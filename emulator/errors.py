@@ -4,6 +4,7 @@ StackError                  its message is for the console; the supervisor stops
 ├── ConfigError             infra/channels.yaml or an environment variable is wrong
 ├── PortTaken               a port the system needs is in use
 ├── NoEmulators             none of the three ways to an emulator is open
+├── NoNginx                 MTLS=1, and nginx is not installed
 ├── ProvisionError          the Pub/Sub emulator refused a topic or a subscription
 └── StartFailed             a process ended, or did not answer in time, before the system was up
 """
@@ -22,6 +23,10 @@ class PortTaken(StackError):
 
 
 class NoEmulators(StackError):
+    pass
+
+
+class NoNginx(StackError):
     pass
 
 

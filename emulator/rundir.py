@@ -2,14 +2,16 @@
 
 .run/env             of the stack that became ready last
 .run/<offset>/       env, pids.json, witness.jsonl, sendgrid-webhook.pem, logs/<process>.log of the stack with that port
-                     offset
+                     offset; mtls/ with MTLS=1
 """
 
 import json
 import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
-from emulator import webhook_key
+from emulator import mtls, webhook_key
 from emulator.config import GATEWAY, Config
 
 
@@ -26,13 +28,15 @@ class RunDir:
         self.logs.mkdir(parents=True, exist_ok=True)
         for stale in (*self._env_files, self.witness, self._folder / "pids.json", *self.logs.glob("*.log")):
             stale.unlink(missing_ok=True)
+        shutil.rmtree(self._folder / "mtls", ignore_errors=True)
         self.webhook_public_key = webhook_key.make(self.webhook_key)
+        self.load_balancer = mtls.make(config, self._folder / "mtls") if config.mtls else None
 
     def record_pid(self, name: str, pid: int) -> None:
         self._pids[name] = pid
         _write(self._folder / "pids.json", json.dumps(self._pids, indent=1) + "\n")
 
-    def announce(self, env: dict[str, str]) -> None:
+    def announce(self, env: Mapping[str, str]) -> None:
         self._env = "".join(f"{name}={value}\n" for name, value in env.items())
         for file in reversed(self._env_files):
             _write(file, self._env)

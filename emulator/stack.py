@@ -2,12 +2,12 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import aiohttp
 
-from emulator import caller, google
+from emulator import caller, google, mtls
 from emulator.config import GATEWAY, HOST, RELAY, Config, function_environment
 from emulator.errors import StartFailed
 from emulator.process import Process, Program, until_answers
@@ -45,6 +45,8 @@ class Stack:
 
         async def make_caller() -> None:
             self._key = await caller.make(self._config, firestore.host, self._key)
+            if self._config.mtls:
+                await caller.make_of_certificate(self._config, firestore.host, mtls.SPIFFE_ID)
 
         async def given_emulators() -> None:
             for emulator in (pubsub, firestore):
@@ -62,15 +64,22 @@ class Stack:
             if emulator.program is not None:
                 self._add(emulator.program, on_up)
         self._add(lab(self._config, self._run_dir))
-        for program in functions(self._config, pubsub.host, firestore.host, self._run_dir.webhook_public_key):
+        balancer = self._run_dir.load_balancer
+        overrides = {GATEWAY: balancer.gateway_environment} if balancer else {}
+        for program in functions(
+            self._config, pubsub.host, firestore.host, self._run_dir.webhook_public_key, overrides
+        ):
             self._add(program)
+        if balancer:
+            self._add(mtls.program(self._config, balancer))
 
         async with asyncio.TaskGroup() as tasks:
             for process in self._processes:
                 tasks.create_task(process.keep_running())
             await self._ready(given_emulators())
             assert self._key is not None
-            self._run_dir.announce(environment(self._config, pubsub.host, firestore.host, self._key))
+            env = environment(self._config, pubsub.host, firestore.host, self._key)
+            self._run_dir.announce({**env, **(balancer.announcement if balancer else {})})
             self._greet(asyncio.get_running_loop().time() - began)
             tasks.create_task(self._call_relay())
 
@@ -93,12 +102,19 @@ class Stack:
 
     def _greet(self, seconds: float) -> None:
         gateway = self._config.url(GATEWAY)
+        balancer = self._run_dir.load_balancer
+        certificates = (
+            f"  client certificates at {balancer.url}; without --cert and --key this is a 401:\n    {balancer.curl}\n"
+            if balancer
+            else ""
+        )
         self._say(
             f"everything is up after {seconds:.1f} s\n"
             f"  gateway    {gateway}\n"
             f"  docs       {gateway}/docs\n"
             f"  lab inbox  {self._config.url('lab')}/\n"
             f"  logs       {self._run_dir.logs}\n"
+            f"{certificates}"
             "  Ctrl-C stops it all."
         )
         self._say("ready")
@@ -131,14 +147,26 @@ def lab(config: Config, run_dir: RunDir) -> Program:
     return Program("lab", argv, env, config.root, config.url("lab") + "/healthz")
 
 
-def functions(config: Config, pubsub: str, firestore: str, webhook_public_key: str = "") -> list[Program]:
-    """Each under the same server as in the cloud; it is up when it answers anything at all."""
+def functions(
+    config: Config,
+    pubsub: str,
+    firestore: str,
+    webhook_public_key: str = "",
+    overrides: Mapping[str, Mapping[str, str]] | None = None,
+) -> list[Program]:
+    """Each under the same server as in the cloud; it is up when it answers anything at all.
+
+    overrides: by function, variables that win over all others
+    """
     command = str(Path(sys.executable).parent / "functions-framework")
     return [
         Program(
             name=name,
             argv=(command,),
-            env=function_environment(config, name, pubsub, firestore, webhook_public_key),
+            env={
+                **function_environment(config, name, pubsub, firestore, webhook_public_key),
+                **(overrides or {}).get(name, {}),
+            },
             cwd=config.root,
             probe=config.url(name) + "/healthz",
             probe_status=None,

@@ -206,7 +206,7 @@ def forgeries(sid: str) -> Iterator[tuple[str, bytes, list[tuple[str, str]]]]:
                         yield "sendgrid", body.encode(), _sendgrid_headers(signature, said)
     genuine = base64.b64encode(KEY.sign((str(now) + batch).encode(), ec.ECDSA(hashes.SHA256()))).decode()
     yield "sendgrid", batch.encode(), _sendgrid_headers(genuine, str(now)) * 2
-    for n in range(300):
+    for n in range(700):
         yield (
             "sendgrid",
             batch.encode(),
