@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo check secrets audit fmt lock clean
+.PHONY: help run test demo fuzz check secrets audit fmt lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -24,6 +24,9 @@ demo: $(READY) ## one notification to every channel, with its timeline
 
 test: $(READY) ## all tests, on the real emulators, with coverage
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term:skip-covered
+
+fuzz: $(READY) ## many requests made from /openapi.json, to a system of its own (N=1000 of each operation, SEED=)
+	@exec $(BIN)/python -m tests.e2e.fuzz $(or $(N),1000) $(SEED)
 
 check: $(READY) secrets ## the static checks
 	$(BIN)/ruff check

@@ -16,6 +16,8 @@ HarkError
 ├── MalformedPush           a push request that is none of ours
 ├── ForgedReceipt           a receipt without its provider's valid, recent signature
 ├── MalformedReceipt        a signed receipt that cannot be read
+├── BodyTooLarge            a request whose body is over the limit
+├── BodyTooSlow             a request whose body did not arrive in time
 ├── InvalidToken            a bearer token that proves nothing
 └── KeysUnavailable         the issuer's keys cannot be had, so nobody can tell whether a token is valid
 
@@ -110,6 +112,14 @@ class ForgedReceipt(HarkError):
 
 class MalformedReceipt(HarkError):
     """The provider signed it, and it is not what its documentation says."""
+
+
+class BodyTooLarge(HarkError):
+    """What was read of it is dropped."""
+
+
+class BodyTooSlow(HarkError):
+    """Its sender drips it, or has left."""
 
 
 class InvalidToken(HarkError):

@@ -5,7 +5,6 @@ so the settings are read at import (a wrong one stops the start), and the connec
 request.
 """
 
-import asyncio
 import importlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,8 +13,8 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from shared import logs, pubsub
-from shared.errors import HarkError, MalformedPush
+from shared import bodies, logs, pubsub
+from shared.errors import BodyTooLarge, BodyTooSlow, HarkError, MalformedPush
 from shared.firestore import rpc
 from shared.firestore.store import FirestoreStore
 from shared.pipeline import Pipeline
@@ -28,8 +27,7 @@ from shared.store import Store
 
 log = logs.get_logger(__name__)
 
-_PUSH_LIMIT = 10 * 1024 * 1024 * 2  # bytes: Pub/Sub's largest message in base64, with room for the envelope
-_BODY_SECONDS = 10.0  # in which a push's body must have arrived: a sender that drips one must not hold a place for ever
+PUSH_LIMIT = 10 * 1024 * 1024 * 2  # bytes: Pub/Sub's largest message in base64, with room for the envelope
 
 Handler = Callable[[Request], Awaitable[Response]]
 Deliver = Callable[[Message], Awaitable[Answer]]
@@ -98,9 +96,7 @@ def push_handler(opened: Callable[[], Deliver], channel: str | None = None, malf
         try:
             if guard and (refusal := await guard.refusal(request)):
                 return refusal
-            body = await read_body(request)
-            if body is None:
-                return too_slow()
+            body = await bodies.read(request, PUSH_LIMIT)
             if deliver is None:
                 deliver = opened()
             message = decode_push(body)
@@ -109,7 +105,9 @@ def push_handler(opened: Callable[[], Deliver], channel: str | None = None, malf
             answer = await deliver(message)
         except ClientDisconnect:
             return Response(status_code=Answer.NACK.value)
-        except MalformedPush as error:
+        except BodyTooSlow:
+            return too_slow()
+        except (MalformedPush, BodyTooLarge) as error:
             log.error("malformed push", error=str(error))
             answer = malformed
         except HarkError as error:
@@ -122,20 +120,6 @@ def push_handler(opened: Callable[[], Deliver], channel: str | None = None, malf
         return Response(status_code=answer.value)
 
     return handle
-
-
-async def read_body(request: Request) -> bytes | None:
-    """A push's body; None when it has not arrived in time. Raises MalformedPush, ClientDisconnect."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > _PUSH_LIMIT:
-                    raise MalformedPush("larger than any Pub/Sub message")
-    except TimeoutError:
-        return None
-    return bytes(body)
 
 
 def too_slow() -> Response:

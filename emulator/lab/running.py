@@ -31,8 +31,8 @@ class Settings:
     slow_seconds: how long a `slow` answer drips
     receipts_url: of the gateway, for SendGrid's receipts, which `sendgrid_key` (PEM) signs; None: it sends none.
         Twilio's go wherever a message asks.
-    receipt_delay: seconds between an accept and its first receipt; longer than the first pause between attempts, so that
-        a lost answer is tried again before the receipt tells that it need not be
+    receipt_delay: seconds between an accept and its first receipt; longer than the first pause between attempts, so
+        that a lost answer is tried again before the receipt tells that it need not be
     """
 
     host: str = "127.0.0.1"

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from functions.gateway.accept import Gateway
 from functions.gateway.access import Requires, forbidden
 from functions.gateway.callers import Caller, Scope
-from functions.gateway.openapi import answers
+from functions.gateway.openapi import answers, link
 from functions.gateway.problems import Problem, field_error, invalid
 from functions.gateway.requests import (
     NotificationId,
@@ -34,6 +34,7 @@ log = get_logger(__name__)
 
 _CHANNEL = "^[a-z][a-z0-9_]{0,63}$"  # any channel's name: a dead letter outlives the channel
 Channel = Annotated[str, Path(json_schema_extra={"pattern": _CHANNEL})]
+_FIRST = {"notification_id": "$response.body#/items/0/notification_id", "channel": "$response.body#/items/0/channel"}
 
 
 class DeadLettersQuery(PageQuery):
@@ -45,7 +46,14 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
     store = gateway.store
     requires = Requires(gateway.identity, gateway.limits)
 
-    @routes.get("", responses=answers(DeadLettersJson, 200, 422, 503))
+    @routes.get(
+        "",
+        responses=answers(
+            DeadLettersJson,
+            *(200, 422, 503),
+            links={"replay": link("replay", **_FIRST), "discard": link("discard", **_FIRST)},
+        ),
+    )
     async def list_dead_letters(
         query: Annotated[DeadLettersQuery, Query()], caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)]
     ) -> Response:

@@ -1,6 +1,5 @@
 """Reading what a client sent: bodies, cursors, ids and keys. Each refusal names the field. And JSON back."""
 
-import asyncio
 import base64
 import json
 import re
@@ -17,11 +16,12 @@ from starlette.responses import Response
 
 from functions.gateway.problems import JSON_HEADERS, MOST_ERRORS, Problem, field_error, invalid, of_validation
 from functions.gateway.schemas import NOTIFICATION_ID, recipient_name
+from shared import bodies
+from shared.errors import BodyTooLarge, BodyTooSlow
 from shared.store import Position
 
 BODY_LIMIT = 256 * 1024  # bytes
 MOST_ITEMS = 100
-_BODY_SECONDS = 10.0
 _CLOSE = {"Connection": "close"}  # the rest of the body is not read, so no other request can follow it
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,22 +61,14 @@ async def body_of(request: Request, model: type[M]) -> M:
         raise of_validation(error.errors(include_url=False, include_input=False, include_context=False)) from None
 
 
-async def read_body(request: Request, limit: int, seconds: float = _BODY_SECONDS) -> bytes:
-    """The whole body. Problem 413 over the limit of bytes, 408 when it takes longer: what drips would hold a place."""
-    too_large = Problem(413, f"the body is larger than {limit} bytes", headers=_CLOSE)
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit:
-        raise too_large
-    body = bytearray()
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body. Problem 413 over the limit of bytes, 408 when it does not arrive in time."""
     try:
-        async with asyncio.timeout(seconds):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    raise too_large
-    except TimeoutError:
-        raise Problem(408, f"the body did not arrive within {seconds:g} s", headers=_CLOSE) from None
-    return bytes(body)
+        return await bodies.read(request, limit)
+    except BodyTooLarge as error:
+        raise Problem(413, str(error), headers=_CLOSE) from None
+    except BodyTooSlow as error:
+        raise Problem(408, str(error), headers=_CLOSE) from None
 
 
 def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -6,11 +6,11 @@ from starlette.responses import JSONResponse, Response
 
 from functions.relay.receipts import WaitingReceipts
 from functions.relay.relay import Relay
-from shared import logs
-from shared.errors import MalformedPush, StoreUnavailable
+from shared import bodies, logs
+from shared.errors import BodyTooLarge, BodyTooSlow, StoreUnavailable
 from shared.firestore.receipts import FirestoreReceipts
 from shared.firestore.store import FirestoreStore
-from shared.function import open_publisher, open_rpc, read_body, start, too_slow
+from shared.function import PUSH_LIMIT, open_publisher, open_rpc, start, too_slow
 from shared.push_auth import open_guard
 
 log = logs.get_logger(__name__)
@@ -31,15 +31,16 @@ async def relay(request: Request) -> Response:
     try:
         if _guard and (refusal := await _guard.refusal(request)):
             return refusal
-        if await read_body(request) is None:  # Cloud Scheduler sends none: only its end is waited for
-            return too_slow()
+        await bodies.read(request, PUSH_LIMIT)  # Cloud Scheduler sends none: only its end is waited for
         if _sweeps is None:
             _sweeps = _open()
         receipts, overdue = _sweeps
         # Receipts first: one of them may end a delivery that would be sent again.
         applied = await _applied(receipts)
         swept = await overdue.sweep()
-    except (ClientDisconnect, MalformedPush):
+    except BodyTooSlow:
+        return too_slow()
+    except (ClientDisconnect, BodyTooLarge):
         return Response(status_code=400)
     except StoreUnavailable as error:
         log.error("sweep failed", error=str(error))

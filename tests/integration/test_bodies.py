@@ -13,15 +13,21 @@ from starlette.responses import Response
 
 from functions.gateway.problems import Problem
 from functions.gateway.requests import read_body
+from shared import bodies
 from tests.integration.gateway import problem
 
 LIMIT = 1000
 SECONDS = 0.3
 
 
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "SECONDS", SECONDS)
+
+
 async def app(scope: Any, receive: Any, send: Any) -> None:
     try:
-        response = Response(await read_body(Request(scope, receive), LIMIT, SECONDS))
+        response = Response(await read_body(Request(scope, receive), LIMIT))
     except Problem as refused:
         response = refused.response()
     await response(scope, receive, send)

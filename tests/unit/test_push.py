@@ -242,7 +242,7 @@ async def test_a_handler_of_all_channels_takes_any(delivering: Delivering) -> No
 async def test_a_body_over_the_limit_is_not_read_to_its_end(
     delivering: Delivering, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("shared.function._PUSH_LIMIT", 5_000)
+    monkeypatch.setattr("shared.function.PUSH_LIMIT", 5_000)
     read = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -253,7 +253,7 @@ async def test_a_body_over_the_limit_is_not_read_to_its_end(
 
     assert (await client(delivering).post("/", content=endless())).status_code == 503
     assert read <= 10_000
-    assert logged(capsys)[0]["error"] == "larger than any Pub/Sub message"
+    assert logged(capsys)[0]["error"] == "the body is larger than 5000 bytes"
 
 
 async def test_records_that_cannot_be_reached_are_a_nack(

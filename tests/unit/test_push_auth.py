@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.relay.relay import Relay
+from shared import bodies
 from shared.function import Deliver, push_handler
 from shared.pubsub import Answer, Message
 from shared.push_auth import open_guard
@@ -171,7 +172,7 @@ async def dripping() -> AsyncIterator[bytes]:
 async def test_a_push_whose_body_does_not_arrive_in_time_is_ended(
     taken: Taken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.function._BODY_SECONDS", 0.1)
+    monkeypatch.setattr(bodies, "SECONDS", 0.1)
     answer = await client(push_handler(taken.open)).post("/", content=dripping())
     assert (answer.status_code, answer.headers["Connection"], taken.messages) == (408, "close", [])
 
@@ -179,7 +180,7 @@ async def test_a_push_whose_body_does_not_arrive_in_time_is_ended(
 async def test_the_relay_does_nothing_for_a_call_whose_body_does_not_arrive_in_time(
     sweeps: httpx.AsyncClient, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.function._BODY_SECONDS", 0.1)
+    monkeypatch.setattr(bodies, "SECONDS", 0.1)
     assert (await sweeps.post("/", content=dripping())).status_code == 408
     assert not store.calls
 
@@ -187,7 +188,7 @@ async def test_the_relay_does_nothing_for_a_call_whose_body_does_not_arrive_in_t
 async def test_the_relay_does_nothing_for_a_call_with_a_huge_body(
     sweeps: httpx.AsyncClient, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.function._PUSH_LIMIT", 10)
+    monkeypatch.setattr("functions.relay.main.PUSH_LIMIT", 10)
     assert (await sweeps.post("/", content=dripping())).status_code == 400
     assert not store.calls
     assert (await sweeps.post("/", content=b"{}")).status_code == 200
