@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,8 @@ def main() -> int:
     parser.add_argument("examples", type=int)
     parser.add_argument("seed", type=int, nargs="?", default=random.randrange(2**32))
     arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))  # through the ends of both `with`, which stop the system
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as system:
         sys.stdout.write(f"hark: make fuzz N={arguments.examples} SEED={arguments.seed}\n")
         sys.stdout.flush()

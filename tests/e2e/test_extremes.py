@@ -28,7 +28,7 @@ BODIES = {
     "bytes that are no text": (b'{"message": "\xff\xfe"}', 400),
     "half a surrogate": (b'{"message": "\\ud800"}', 400),
 }
-NUMBERS = {"9" * 4000: 422, "1e400": 422, "1e-400": 422, "-0": 422, "0.9999999999999999999999": 422, "1000001": 422}
+NUMBERS = ["9" * 4000, "-" + "9" * 4000, "1e400", "1e-400", "-0", "0.9999999999999999999999", "1000001"]
 TARGETS = {
     b"GET /v1/recipients/\xff": 400,
     b"GET /v1/recipients/%ff%fe": 422,
@@ -129,8 +129,8 @@ async def test_an_extreme_body_is_answered(stack: Stack, case: str) -> None:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-async def test_a_number_of_any_size_is_answered(stack: Stack, number: str) -> None:
-    assert await say(stack, post(stack, CALLER % number.encode(), path=b"/v1/callers")) == [NUMBERS[number]]
+async def test_a_number_out_of_all_bounds_is_refused(stack: Stack, number: str) -> None:
+    assert await say(stack, post(stack, CALLER % number.encode(), path=b"/v1/callers")) == [422]
 
 
 async def test_a_target_of_any_bytes_and_a_method_of_any_name_is_answered(stack: Stack) -> None:

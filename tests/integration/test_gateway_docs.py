@@ -3,14 +3,17 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from functions.gateway.problems import MEDIA_TYPE
-from functions.gateway.schemas import ChannelsJson
+from functions.gateway.schemas import NOTIFICATION_ID, ONE_LINE, PRINTABLE, ChannelsJson
+from shared.texts import one_line, printable
 from tests.integration.gateway import Hark, declared
 
 OPEN = {
@@ -120,6 +123,54 @@ async def test_bodies_and_the_key_are_declared(openapi: Any) -> None:
         assert body["required"]
         assert body["content"]["application/json"]["schema"]["$ref"].endswith(f"/{model}Request")
         assert openapi["components"]["schemas"][f"{model}Request"]["additionalProperties"] is False
+
+
+async def test_a_request_has_exactly_one_target(openapi: Any) -> None:
+    one, other = openapi["components"]["schemas"]["NotificationRequest"]["oneOf"]
+    assert (one["required"], other["required"]) == (["recipient"], ["to"])
+
+
+async def test_the_channels_that_there_are_stand_wherever_one_is_named(openapi: Any) -> None:
+    schemas = openapi["components"]["schemas"]
+    assert schemas["ChannelName"]["enum"] == ["email", "sms", "slack"]
+    assert list(schemas["Addresses"]["properties"]) == ["email", "sms", "slack"]
+    assert (schemas["Addresses"]["minProperties"], schemas["Addresses"]["additionalProperties"]) == (1, False)
+
+
+async def test_no_parameter_of_a_path_or_query_can_be_null(openapi: Any) -> None:
+    parameters = [p for found in within(openapi) for p in found.get("parameters", []) if isinstance(p, dict)]
+    assert {p["in"] for p in parameters} == {"path", "query", "header"}
+    assert not [p for p in parameters if {"type": "null"} in within(p)]
+    assert all("pattern" in p["schema"] for p in parameters if p["in"] == "path")
+
+
+@pytest.mark.parametrize(("pattern", "check"), [(PRINTABLE, printable), (ONE_LINE, one_line)])
+def test_the_patterns_of_texts_are_what_the_code_checks(pattern: str, check: Callable[[str], str]) -> None:
+    for character in map(chr, range(0x3000)):
+        with pytest.raises(ValueError, match="must not") if not re.search(pattern, f"a{character}b") else nullcontext():
+            check(f"a{character}b")
+
+
+def test_the_pattern_of_an_id_takes_those_that_we_give_out() -> None:
+    for made in (uuid.uuid4(), uuid.uuid5(uuid.NAMESPACE_URL, "x")):
+        assert re.search(NOTIFICATION_ID, str(made))
+        assert not re.search(NOTIFICATION_ID, str(made).upper())
+
+
+async def test_each_link_leads_to_an_operation_and_gives_it_all_its_parameters(openapi: Any) -> None:
+    operations = {o["operationId"]: o for methods in openapi["paths"].values() for o in methods.values()}
+    links = [link for found in within(openapi) for link in found.get("links", {}).values()]
+    assert links
+    for link in links:
+        parameters = operations[link["operationId"]]["parameters"]
+        assert set(link["parameters"]) == {p["name"] for p in parameters if p["in"] == "path"}
+
+
+async def test_who_is_refused_is_told_how_to_ask_and_when(openapi: Any) -> None:
+    headers = {"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-After"}
+    for operation in (o for methods in openapi["paths"].values() for o in methods.values()):
+        for status in headers.keys() & operation["responses"].keys():
+            assert operation["responses"][status]["headers"][headers[status]]["required"]
 
 
 async def test_every_error_is_declared_as_problem_details(openapi: Any) -> None:

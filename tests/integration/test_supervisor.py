@@ -29,10 +29,16 @@ async def {name}(request):
     print("called", request.method, request.url.path, flush=True)
     return Response(status_code=204)
 """
+COMMANDS = """
+import os
+with open("made", "a") as made:
+    made.write(os.environ.get("HARK_API_KEY", "none") + "\\n")
+print(os.environ.get("HARK_API_KEY", "hark_live_made"))
+"""
 LAB = """
 import argparse, http.server
 parser = argparse.ArgumentParser()
-for option in ("--host", "--port", "--smtp-port", "--witness"):
+for option in ("--host", "--port", "--smtp-port", "--witness", "--receipts-url"):
     parser.add_argument(option)
 options = parser.parse_args()
 open(options.witness, "a").write("started\\n")
@@ -132,6 +138,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in FIXED + CHANNELS:
         (tree / "functions" / name).mkdir(parents=True)
         (tree / "functions" / name / "main.py").write_text(FUNCTION.format(name=name))
+    (tree / "functions" / "gateway" / "__main__.py").write_text(COMMANDS)
     return tree
 
 
@@ -180,11 +187,13 @@ def test_when_ready_everything_answers_and_the_env_file_says_where(stack: Superv
     assert (stack.base / "env").read_text().splitlines() == [
         f"HARK_URL={stack.url(8080)}",
         f"HARK_LAB_URL={stack.url(8090)}",
+        "HARK_API_KEY=hark_live_made",
         f"PUBSUB_EMULATOR_HOST={stack.url(8085).removeprefix('http://')}",
         f"FIRESTORE_EMULATOR_HOST={stack.url(8086).removeprefix('http://')}",
         "GOOGLE_CLOUD_PROJECT=hark-local",
     ]
     assert (stack.folder / "env").read_text() == (stack.base / "env").read_text()
+    assert (stack.base / "env").stat().st_mode & 0o077 == 0, "there is a key in it"
     assert stack.pids().keys() == {"pubsub", "firestore", "lab", *FIXED, *CHANNELS}
     for port in (8080, 8101, 8102, 8103, 8104):
         assert get(stack.url(port))[0] == 204
@@ -231,6 +240,8 @@ def test_a_killed_firestore_emulator_is_back_with_a_warning_about_its_data(stack
     os.kill(stack.pids()["firestore"], signal.SIGKILL)
     until(lambda: "all its data is gone" in stack.console.read_text())
     until(lambda: get(stack.url(8086))[0] == 200)
+    made = stack.base.parent / "made"
+    until(lambda: made.read_text().splitlines() == ["none", "hark_live_made"])  # the key is good again
 
 
 def test_a_second_stack_on_the_same_ports_is_refused_and_harms_nothing(stack: Supervisor, own_tree: Path) -> None:
