@@ -23,7 +23,7 @@ demo: $(READY) ## one notification to every channel, with its timeline
 	@exec $(BIN)/python -m emulator.demo
 
 test: $(READY) ## all tests, on the real emulators, with coverage
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered
 
 fuzz: $(READY) ## many requests made from /openapi.json, to a system of its own (N=1000 of each operation, SEED=)
 	@exec $(BIN)/python -m tests.e2e.fuzz $(or $(N),1000) $(SEED)

@@ -21,7 +21,7 @@ from typing import Protocol
 from starlette.datastructures import Headers
 
 from shared.errors import Conflict, NotFound
-from shared.logs import get_logger
+from shared.logs import get_logger, place
 from shared.model import Delivery, DeliveryStatus, Outcome, Receipt
 from shared.state import with_lost_attempt
 from shared.store import Store
@@ -30,6 +30,10 @@ log = get_logger(__name__)
 
 FIRST_PAUSE = timedelta(seconds=5)  # before a waiting receipt is looked at again; doubled each time
 KEPT = timedelta(days=3)  # longer than any delivery can stay undecided
+# What does not name a notification is found once its send is on record, which takes at most a lease; most of it is not
+# ours at all: SendGrid reports an account's other mails, too.
+FIRST_PAUSE_UNNAMED = timedelta(seconds=60)
+KEPT_UNNAMED = timedelta(hours=1)
 _TRIES = 5  # of a write that others are faster than
 
 
@@ -141,15 +145,25 @@ async def take(store: Store, waiting: ReceiptStore, receipt: Receipt, now: datet
     if pause is not None:
         receipt_id = _id(receipt)
         shard = int(receipt_id[0], 16)  # of 16, like the store's
-        await waiting.keep(Waiting(receipt, receipt_id, shard, now + pause, now + KEPT))
+        kept = KEPT if receipt.notification_id is not None else KEPT_UNNAMED
+        await waiting.keep(Waiting(receipt, receipt_id, shard, now + pause, now + kept))
+
+
+def first_pause(receipt: Receipt) -> timedelta:
+    return FIRST_PAUSE if receipt.notification_id is not None else FIRST_PAUSE_UNNAMED
 
 
 async def apply(store: Store, receipt: Receipt, now: datetime) -> timedelta | None:
     """None when it is done with, else how long to wait at least before the next look. Raises StoreUnavailable."""
     for _ in range(_TRIES):
-        delivery = await _delivery(store, receipt)
+        try:
+            delivery = await _delivery(store, receipt)
+        except (TypeError, ValueError, LookupError) as error:
+            # Of a newer version, perhaps: it must keep no other receipt from being applied, here or at the relay.
+            log.error("the record that a receipt is about cannot be read", error=place(error))
+            delivery = None
         if delivery is None:
-            return FIRST_PAUSE
+            return first_pause(receipt)
         outcome = reported(delivery, receipt, now)
         if not isinstance(outcome, Delivery):
             return outcome
@@ -160,7 +174,7 @@ async def apply(store: Store, receipt: Receipt, now: datetime) -> timedelta | No
         ids = {"notification_id": outcome.notification_id, "channel": outcome.channel}
         log.info("receipt", status=outcome.status, was=delivery.status, provider=outcome.provider, **ids)
         return None
-    return FIRST_PAUSE
+    return first_pause(receipt)
 
 
 async def _delivery(store: Store, receipt: Receipt) -> Delivery | None:

@@ -50,6 +50,13 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._end is None and not self._in_body:
             self._end = self.loop.call_later(PATIENCE_SECONDS, self._out_of_patience)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Uvicorn takes a chunked body's trailers for headers (RFC 9110, 6.5.1, forbids it): credentials among them
+        would be such that nobody in front of us has seen.
+        """
+        if not self._in_body:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._progressed()
         self._in_body = True

@@ -4,6 +4,7 @@ A setting is the upper-case name of a field. `load` stops the start with the set
 prints a value: it may be a secret.
 """
 
+import re
 from datetime import timedelta
 from typing import Annotated, Self, TypeVar
 from urllib.parse import urlsplit
@@ -15,17 +16,32 @@ from shared.state import Policy
 
 S = TypeVar("S", bound=BaseSettings)
 
+_VISIBLE = re.compile("[!-~]+")
+
 
 def http_url(url: str) -> str:
     """The URL as it is. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an http:// or https:// URL")
+    problem = ValueError("must be an http:// or https:// URL")
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is None or parts.port > 0
+    except ValueError:
+        raise problem from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not has_port or not _VISIBLE.fullmatch(url):
+        raise problem
+    return url
+
+
+def base_url(url: str) -> str:
+    """A URL that paths are put behind, as it is. Raises ValueError."""
+    if {"?", "#"} & set(http_url(url)):
+        raise ValueError("must be a URL without query and fragment")
     return url
 
 
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 """A URL as it was written: pydantic's own would add a slash."""
+BaseUrl = Annotated[str, AfterValidator(base_url)]
 
 
 class Settings(BaseSettings):

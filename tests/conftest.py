@@ -16,9 +16,28 @@ import structlog
 from emulator.errors import NoEmulators
 from tests.emulators import emulator
 
+STACKS = ("tests/e2e/", "tests/integration/test_mtls")
+
 # Two shared cores: a slow example is the machine's doing, not the code's.
 hypothesis.settings.register_profile("hark", deadline=None, database=None)
 hypothesis.settings.load_profile("hark")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each test where there is room; but those with whole stacks one after the other in one worker.
+
+    Two stacks at once would be too much for two cores. (xdist's own loadgroup does nothing with pytest 9.2: it marks
+    tests by an attribute that pytest no longer reads.)
+    """
+    # Imported here: where there is no xdist, nobody calls.
+    from xdist.scheduler.loadscope import LoadScopeScheduling  # type: ignore[import-untyped] # noqa: PLC0415
+
+    class OneStackAtATime(LoadScopeScheduling):  # type: ignore[misc] # it has no types
+        def _split_scope(self, nodeid: str) -> str:
+            return "stacks" if nodeid.startswith(STACKS) else nodeid
+
+    return OneStackAtATime(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,13 @@ import asyncio
 import sys
 from datetime import UTC, datetime
 
+from google.auth.exceptions import GoogleAuthError
 from pydantic import SecretStr, ValidationError
 
+from functions.gateway import keys
 from functions.gateway.caller_schemas import CallerRequest, new_caller
 from functions.gateway.caller_store import FirestoreCallers
-from functions.gateway.callers import KEY_KINDS, CallerKind, Scope
+from functions.gateway.callers import KEY_KINDS, Caller, CallerKind, Scope
 from functions.gateway.problems import Problem, of_validation
 from functions.gateway.settings import GatewaySettings
 from shared.channels import load_channels
@@ -60,14 +62,26 @@ async def _create(arguments: argparse.Namespace) -> None:
         raise SystemExit(_said(of_validation(wrong.errors()))) from None
     except Problem as wrong:
         raise SystemExit(_said(wrong)) from None
-    store = FirestoreCallers(open_rpc(load(CoreSettings)))
+    settings = load(CoreSettings)
     try:
-        await store.create(caller)
-    except AlreadyExists:
-        sys.stderr.write(f"hark: this caller is there already: {caller.id}\n")
+        store = FirestoreCallers(open_rpc(settings))
+        try:
+            await store.create(caller)
+        except AlreadyExists:
+            there = (await store.read([caller.id])).get(caller.id)
+            if there is None or not _same(there, caller, key):
+                raise SystemExit(f"hark: there is another caller with the id {caller.id}") from None
     except StoreError as error:
         raise SystemExit(f"hark: {error}") from None
+    except GoogleAuthError as error:
+        raise SystemExit(f"hark: no credentials for Firestore ({type(error).__name__})") from None
     sys.stdout.write(f"{key or caller.id}\n")
+
+
+def _same(there: Caller, wanted: Caller, key: str | None) -> bool:
+    """Whether nothing is left to do: the key opens, or the identity is let in, to the same."""
+    lets_in = keys.opens(there, key) if key else there.revoked_at is None
+    return lets_in and (there.kind, there.scopes) == (wanted.kind, wanted.scopes)
 
 
 def _said(problem: Problem) -> str:

@@ -68,12 +68,13 @@ class Accepted:
 
 
 async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller, key: str | None) -> Accepted:
-    """The notification on record and published. Raises Problem: 403, 422, or 503 when it is not sure to be both."""
+    """The notification on record and published. Raises Problem: 403, 422, 429; 503 when it is not sure to be both."""
     notification_id = str(uuid.uuid5(KEYS, f"{caller.id}\n{key}") if key is not None else uuid.uuid4())
     try:
         addresses = await _resolve(gateway, request, caller)
+        gateway.limits.notification(caller)
     except Problem:
-        # With a key, the answer of the first time holds, even if the recipient has gone since.
+        # With a key, the answer of the first time holds, even if the recipient has gone since, or a limit is reached.
         existing = await gateway.store.notification(notification_id) if key is not None else None
         if existing is None:
             raise
@@ -97,6 +98,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     try:
         version = await _create(gateway.store, notification, deliveries)
     except AlreadyExists:
+        gateway.limits.uncount(caller)
         existing = await gateway.store.notification(notification_id)
         if existing is None:
             raise Problem(503, "try again", headers=RETRY_LATER) from None

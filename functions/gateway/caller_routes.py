@@ -73,18 +73,21 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
 
     @routes.get("", responses=answers(CallersJson, 200, 422, 503))
     async def list_callers(
-        query: Annotated[PageQuery, Query()], _: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
+        query: Annotated[PageQuery, Query()], manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
     ) -> Response:
+        """Those that one may manage, so a page may have fewer than `limit`."""
         found = await store.callers(limit=query.limit + 1, after=name_of("callers", query.cursor))
         shown = found[: query.limit]
         used = await store.last_uses([caller.id for caller in shown])
         following = name_cursor_of("callers", shown[-1].id) if len(found) > query.limit else None
-        items = [caller_json(caller, used.get(caller.id)) for caller in shown]
+        items = [caller_json(caller, used.get(caller.id)) for caller in shown if exceeds(caller, manager) is None]
         return json_answer(CallersJson(items=items, next_cursor=following))
 
     @routes.get("/{caller_id}", responses=answers(CallerJson, 200, 404, 503))
-    async def read_caller(caller_id: CallerId, _: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]) -> Response:
-        return await _shown(await _read(caller_id))
+    async def read_caller(caller_id: CallerId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]) -> Response:
+        caller = await _read(caller_id)
+        _within(caller, manager)
+        return await _shown(caller)
 
     @routes.put(
         "/{caller_id}",

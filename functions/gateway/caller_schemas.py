@@ -76,7 +76,7 @@ class CallerChange(BaseModel):
 
 class CallerRequest(CallerChange):
     """A new caller. `identity` is, of a certificate, its SPIFFE id, another URI, a host name, or `sha256:` and its
-    fingerprint in hex; of a token its subject or verified e-mail address.
+    fingerprint in hex; of a token its subject, or `email:` and its verified e-mail address.
     """
 
     model_config = ConfigDict(json_schema_extra=_BY_KIND)

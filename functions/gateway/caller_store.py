@@ -5,7 +5,7 @@ uses/{id}           its last use, in a record of its own: a use is no conflict f
 usage/{id}-{day}    what it has used on one day (UTC), added up by every gateway (`limits.py`)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -15,6 +15,9 @@ from shared.firestore import queries
 from shared.firestore.codec import decode, encode
 from shared.firestore.records import document, known_values
 from shared.firestore.rpc import DocumentMask, FieldTransform, Precondition, Rpc, Write, to_version
+from shared.logs import get_logger, place
+
+log = get_logger(__name__)
 
 _USAGE_DAYS = 40  # how long a day's usage is kept, by TTL
 
@@ -71,7 +74,7 @@ class FirestoreCallers:
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
         found = await self._rpc.batch_get([self._name(i) for i in ids])
-        return {caller.id: caller for caller in map(_caller, found.values())}
+        return {caller.id: caller for caller in _readable(found.values())}
 
     async def replace(self, caller: Caller) -> None:
         if caller.version is None:
@@ -90,8 +93,15 @@ class FirestoreCallers:
         )
 
     async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
-        cursor = [] if after is None else [queries.reference(self._name(after))]
-        return [_caller(doc) for doc in await self._rpc.run_query(queries.select("callers", limit=limit, after=cursor))]
+        found: list[Caller] = []
+        while len(found) < limit:
+            cursor = [] if after is None else [queries.reference(self._name(after))]
+            docs = await self._rpc.run_query(queries.select("callers", limit=limit, after=cursor))
+            found += _readable(docs)
+            if len(docs) < limit:
+                break
+            after = docs[-1].name.rpartition("/")[2]
+        return found[:limit]
 
     async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:
         found = await self._rpc.batch_get([self._use_name(i) for i in ids]) if ids else {}
@@ -134,9 +144,18 @@ def _values(caller: Caller) -> dict[str, Any]:
     }
 
 
+def _readable(docs: Iterable[Any]) -> Iterator[Caller]:
+    """A caller that this version cannot read, as after a rollback, is none; the others are not in its way."""
+    for doc in docs:
+        try:
+            yield _caller(doc)
+        except (TypeError, ValueError, LookupError) as error:
+            log.error("a caller's record cannot be read", document=doc.name, error=place(error))
+
+
 def _caller(doc: Any) -> Caller:
     values = known_values(doc, Caller)
-    scopes = frozenset(map(Scope, values["scopes"]))
+    scopes = frozenset(Scope(scope) for scope in values["scopes"] if scope in set(Scope))  # a newer one grants nothing
     channels = None if values.get("channels") is None else frozenset(values["channels"])
     recipients = None if values.get("recipients") is None else tuple(values["recipients"])
     changed = {

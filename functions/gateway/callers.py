@@ -5,12 +5,12 @@ may do is its scopes, narrowed by limits to channels and to recipients' names. N
 caller that may do more than they may (`exceeds`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from shared.model import Delivery, Notification
+from shared.model import Notification
 
 
 class Scope(StrEnum):
@@ -78,23 +78,18 @@ class Caller:
     def may_reach(self, channel: str, address: str) -> bool:
         return self.kind is not CallerKind.TEAM or address in self.addresses.get(channel, ())
 
-    def may_see(self, notification: Notification) -> bool:
-        """Its own; with the scope for all, everybody's within its limits. A test key sees no live one."""
-        return self._sees(notification, notification.channels)
-
-    def may_see_delivery(self, delivery: Delivery) -> bool:
-        """As `may_see`, of one delivery alone."""
-        return self._sees(delivery, (delivery.channel,))
-
-    def _sees(self, what: Notification | Delivery, channels: Iterable[str]) -> bool:
-        if what.caller == self.id:
-            return True
+    @property
+    def sees_all(self) -> bool:
+        """Whether notifications:read:all counts. With limits, or a key that reaches less, one sees but one's own."""
         return (
             Scope.NOTIFICATIONS_READ_ALL in self.scopes
-            and (self.kind is not CallerKind.TEST or what.simulated)
-            and all(map(self.may_use, channels))
-            and self.may_name(what.recipient or "")
+            and self.kind not in {CallerKind.TEST, CallerKind.TEAM}
+            and self.channels is None
+            and self.recipients is None
         )
+
+    def may_see(self, notification: Notification) -> bool:
+        return notification.caller == self.id or self.sees_all
 
 
 def exceeds(wanted: Caller, granter: Caller) -> str | None:
@@ -116,8 +111,16 @@ def exceeds(wanted: Caller, granter: Caller) -> str | None:
         granter.may_reach(channel, address) for channel, many in wanted.addresses.items() for address in many
     ):
         return "addresses beyond your own"
+    if not _most(wanted.requests_per_minute, granter.requests_per_minute):
+        return "more requests a minute than your own"
+    if not _most(wanted.notifications_per_day, granter.notifications_per_day):
+        return "more notifications a day than your own"
     return None
 
 
 def _within(wanted: frozenset[str] | None, granted: frozenset[str] | None) -> bool:
+    return granted is None or (wanted is not None and wanted <= granted)
+
+
+def _most(wanted: int | None, granted: int | None) -> bool:
     return granted is None or (wanted is not None and wanted <= granted)

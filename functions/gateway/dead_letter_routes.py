@@ -65,7 +65,7 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
             limit=query.limit,
             after=position_of("dead-letters", query.cursor),
         )
-        items = [dead_letter_json(delivery) for delivery in page.items if caller.may_see_delivery(delivery)]
+        items = [dead_letter_json(delivery) for delivery in page.items]
         following = None if page.next is None else cursor_of("dead-letters", page.next)
         return json_answer(DeadLettersJson(items=items, next_cursor=following))
 
@@ -80,7 +80,8 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)],
     ) -> Response:
         notification, delivery = await _delivery(notification_id, channel, caller)
-        if not (caller.may_use(channel) and caller.may_reach(channel, delivery.address)):
+        within_limits = caller.may_use(channel) and caller.may_name(delivery.recipient or "")
+        if not (within_limits and caller.may_reach(channel, delivery.address)):
             raise forbidden("this caller may not send to this address")
         await _move(store, lambda: replayed(delivery, gateway.now(), gateway.policy))
         try:

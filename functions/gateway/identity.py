@@ -4,6 +4,7 @@ Each way ends in the ids of records that may be the caller's, and in the record.
 not good is refused, even if it has others that are: whoever sends two means the first one.
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -40,6 +41,8 @@ CERTIFICATE_HEADERS = tuple(
     f"x-client-cert-{name}"
     for name in ("present", "chain-verified", "error", "sha256-fingerprint", "spiffe-id", "uri-sans", "dnsname-sans")
 )
+EMAIL = "email:"
+"""Begins the identity of a token that is known by its verified address."""
 SECRET_HEADER = "x-load-balancer-secret"  # noqa: S105 - its name # pragma: allowlist secret
 
 
@@ -50,7 +53,7 @@ def is_certificate_name(name: str) -> bool:
 
 def identity_id(kind: CallerKind, identity: str) -> str:
     """The id of the record for a certificate's name, or for `issuer subject` of a token."""
-    return hashlib.sha256(f"{kind}\n{identity}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{kind}\n{identity}".encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 class CallerCache:
@@ -64,6 +67,8 @@ class CallerCache:
         self._clock = clock
         self._known: dict[str, tuple[float, Caller]] = {}
         self._unknown: dict[str, float] = {}
+        self._reading: dict[tuple[str, ...], asyncio.Task[Mapping[str, Caller]]] = {}
+        self._forgotten = 0
 
     async def read(self, ids: Sequence[str]) -> Sequence[Caller]:
         """Those of the ids that are callers, in the order of the ids. Raises StoreUnavailable."""
@@ -71,7 +76,7 @@ class CallerCache:
         stale = [i for i in ids if not self._has(i, now, FRESH_SECONDS)]
         if stale:
             try:
-                self._keep(stale, await self._store.read(stale), now)
+                await self._refresh(tuple(stale), now)
             except StoreUnavailable:
                 if not all(self._has(i, now, STALE_SECONDS) for i in stale):
                     raise
@@ -79,8 +84,20 @@ class CallerCache:
 
     def forget(self, caller_id: str) -> None:
         """It has been made or changed here: the next request sees it."""
+        self._forgotten += 1
         self._known.pop(caller_id, None)
         self._unknown.pop(caller_id, None)
+
+    async def _refresh(self, ids: tuple[str, ...], now: float) -> None:
+        """One read for all who wait for the same ids. One that a change has overtaken is read again."""
+        forgotten = -1
+        while forgotten != self._forgotten:
+            forgotten = self._forgotten
+            if ids not in self._reading:
+                self._reading[ids] = asyncio.ensure_future(self._store.read(ids))
+                self._reading[ids].add_done_callback(lambda _: self._reading.pop(ids, None))
+            found = await asyncio.shield(self._reading[ids])
+        self._keep(ids, found, now)
 
     def _has(self, caller_id: str, now: float, seconds: float) -> bool:
         read_at = self._known[caller_id][0] if caller_id in self._known else self._unknown.get(caller_id)
@@ -88,7 +105,8 @@ class CallerCache:
 
     def _keep(self, ids: Sequence[str], found: Mapping[str, Caller], now: float) -> None:
         for caller_id in ids:
-            self.forget(caller_id)
+            self._known.pop(caller_id, None)
+            self._unknown.pop(caller_id, None)
             if caller_id in found:
                 _make_room(self._known)
                 self._known[caller_id] = (now, found[caller_id])
@@ -143,9 +161,11 @@ class Identity:
             claims = await self.verifier.claims(credentials)
         except InvalidToken as error:
             raise _refused(f"the token is not valid: {error}", invalid=True) from None
-        names = [f"{claims['iss']} {claims['sub']}"]
+        issuer, subject = claims["iss"], str(claims["sub"])
+        # A subject may be anything that the issuer lets its users choose: none is taken for an address.
+        names = [f"{issuer} {subject}"] if not subject.startswith(EMAIL) else []
         if claims.get("email_verified") is True and "email" in claims:
-            names.append(f"{claims['iss']} {claims['email']}")
+            names.append(f"{issuer} {EMAIL}{claims['email']}")
         return await self._named(CallerKind.TOKEN, names)
 
     async def _api_key(self, key: str) -> Caller:

@@ -68,15 +68,16 @@ class Limits:
         self._exchange(caller, count)
 
     def notification(self, caller: Caller) -> None:
-        """Problem 429 when there were enough notifications today."""
+        """Count a notification. Problem 429 when there were enough today."""
         count = self._count(caller)
         most = caller.notifications_per_day
         if most is not None and count.known_notifications + count.new_notifications >= most:
             raise _too_many(f"{most} notifications a day", count.at, _next_day(count.at))
+        count.new_notifications += 1
 
-    def accepted(self, caller: Caller) -> None:
-        """Count a notification."""
-        self._count(caller).new_notifications += 1
+    def uncount(self, caller: Caller) -> None:
+        """The notification that was just counted is none: it was there before."""
+        self._count(caller).new_notifications -= 1
 
     def _count(self, caller: Caller) -> _Count:
         now = self._now()

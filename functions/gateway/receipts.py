@@ -18,7 +18,7 @@ from functions.gateway.openapi import answers
 from functions.gateway.problems import Problem
 from functions.gateway.requests import read_body
 from shared.channels import Channel
-from shared.errors import ForgedReceipt, MalformedReceipt
+from shared.errors import ForgedReceipt, MalformedReceipt, StoreUnavailable
 from shared.logs import get_logger
 from shared.model import Receipt
 from shared.receipts import ReceiptModule, ReceiptReader, ReceiptRequest, take
@@ -91,7 +91,9 @@ async def _take_all(gateway: Gateway, receipts: Sequence[Receipt], now: datetime
             for receipt in mine:
                 await take(gateway.store, gateway.receipts, receipt, now)
 
-    ended = await asyncio.gather(*map(take_some, by_delivery.values()), return_exceptions=True)
-    for error in ended:
-        if error is not None:
-            raise error
+    try:
+        async with asyncio.TaskGroup() as tasks:  # the first that fails ends the others: the provider sends all again
+            for mine in by_delivery.values():
+                tasks.create_task(take_some(mine))
+    except* StoreUnavailable:
+        raise StoreUnavailable("not all receipts of a request could be taken") from None

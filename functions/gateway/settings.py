@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import HttpUrl, Settings
+from shared.settings import BaseUrl, Settings
 
 GOOGLE = "https://accounts.google.com"
 
@@ -20,7 +20,7 @@ class GatewaySettings(Settings):
     ingress: Literal["all", "internal", "internal-and-cloud-load-balancing"] = "all"
     behind_load_balancer: bool = False
     load_balancer_secret: SecretStr | None = Field(default=None, min_length=16)
-    oidc_issuers: Annotated[tuple[HttpUrl, ...], NoDecode, BeforeValidator(_listed)] = (GOOGLE,)
+    oidc_issuers: Annotated[tuple[BaseUrl, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)] = (GOOGLE,)
     oidc_audience: str | None = None
 
     @model_validator(mode="after")
@@ -32,4 +32,6 @@ class GatewaySettings(Settings):
                 "INGRESS=all anybody could send: set INGRESS to what the function is deployed with, "
                 "internal-and-cloud-load-balancing"
             )
+        if self.load_balancer_secret is not None and not self.behind_load_balancer:
+            raise ValueError("LOAD_BALANCER_SECRET says nothing without BEHIND_LOAD_BALANCER=true")
         return self

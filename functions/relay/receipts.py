@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from shared.logs import get_logger
-from shared.receipts import FIRST_PAUSE, ReceiptStore, Waiting, apply
+from shared.receipts import ReceiptStore, Waiting, apply, first_pause
 from shared.store import SHARDS, Store
 
 log = get_logger(__name__)
@@ -56,6 +56,6 @@ class WaitingReceipts:
                 log.warning("a receipt of nothing that we know", provider=waiting.receipt.provider)
             await self.receipts.forget(waiting)
             return True
-        pause = max(pause, FIRST_PAUSE * 2**waiting.looks)
+        pause = max(pause, first_pause(waiting.receipt) * 2**waiting.looks)
         await self.receipts.keep(replace(waiting, due_at=now + pause, looks=waiting.looks + 1))
         return False

@@ -15,7 +15,7 @@ from twilio.rest import Client
 from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
 from shared.http import UNREADABLE, of_client_error, of_status, seconds, session
 from shared.provider import Outgoing, Provider
-from shared.settings import HttpUrl, Settings, load
+from shared.settings import BaseUrl, HttpUrl, Settings, load
 
 _NOT_OURS_TO_SEND = "credentials"
 
@@ -59,7 +59,7 @@ class TwilioSettings(Settings):
     twilio_from: str
     """A number in E.164, a messaging service's id (MG…), or a sender's name."""
     twilio_base_url: HttpUrl = "https://api.twilio.com"
-    public_url: HttpUrl | None = None
+    public_url: BaseUrl | None = None
     """Of the gateway, where Twilio is to report what became of a message; None: nowhere."""
 
 

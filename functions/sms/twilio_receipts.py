@@ -15,7 +15,7 @@ from shared.errors import ForgedReceipt, MalformedReceipt
 from shared.logs import get_logger
 from shared.model import DeliveryStatus, Receipt
 from shared.receipts import ReceiptReader, ReceiptRequest
-from shared.settings import HttpUrl, Settings, load
+from shared.settings import BaseUrl, Settings, load
 
 log = get_logger(__name__)
 
@@ -77,7 +77,7 @@ class TwilioReceiptSettings(Settings):
     """public_url: the gateway's address as Twilio calls it, which is part of what Twilio signs."""
 
     twilio_auth_token: SecretStr | None = None
-    public_url: HttpUrl | None = None
+    public_url: BaseUrl | None = None
 
 
 class TwilioReceipts:

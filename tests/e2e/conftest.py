@@ -1,17 +1,10 @@
-"""All end-to-end tests share one stack and run one after the other in one worker: they set the lab's faults."""
+"""All end-to-end tests share one stack: they set the lab's faults, and run one after the other (tests/conftest.py)."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.stack import Stack, System, running, talking_to
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("e2e"))
 
 
 @pytest.fixture(scope="session")

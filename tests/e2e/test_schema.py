@@ -8,7 +8,7 @@ from shared.model import PENDING
 from tests.e2e.fuzz import faults, fuzz
 from tests.e2e.stack import Stack, until
 
-EXAMPLES = 25
+EXAMPLES = 15
 SEED = 42
 
 

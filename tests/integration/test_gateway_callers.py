@@ -1,8 +1,11 @@
 """Who is let in, by which credentials, and what each may do."""
 
+import asyncio
 import re
 import uuid
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +20,16 @@ from functions.gateway.caller_schemas import CallerJson, CallersJson, NewCallerJ
 from functions.gateway.callers import CallerKind, Scope
 from shared.model import DeliveryStatus
 from shared.simulated_provider import SIMULATED
-from tests.integration.gateway import Hark, client_of, declared, new_caller_in, nothing_done, problem
+from tests.integration.gateway import (
+    MINIMAL,
+    BrokenPublisher,
+    Hark,
+    client_of,
+    declared,
+    new_caller_in,
+    nothing_done,
+    problem,
+)
 
 OPEN = {"/healthz", "/openapi.json", "/docs"}
 SIGNED = {"/v1/receipts/twilio", "/v1/receipts/sendgrid"}
@@ -288,7 +300,7 @@ async def test_a_team_key_sends_only_to_its_listed_addresses(hark: Hark) -> None
                 {"to": {"sms": "+14155552671", "email": "a@b.co"}},
             ):
                 problem(await client.post("/v1/notifications", json={**body, "message": "x"}), 403)
-            problem(await client.post(f"/v1/dead-letters/{theirs}/email/replay"), 403)
+            problem(await client.post(f"/v1/dead-letters/{theirs}/email/replay"), 404)
         to = {"sms": "+14155552671", "email": "b@example.com"}
         assert (await client.post("/v1/notifications", json={"to": to, "message": "x"})).status_code == 202
 
@@ -316,6 +328,76 @@ async def test_a_limit_of_requests_is_a_429_with_retry_after(hark: Hark) -> None
     answers = [await client.get("/v1/notifications") for _ in range(6)]
     assert answers[-1].status_code == 429
     assert 0 < int(answers[-1].headers["retry-after"]) <= 61
+
+
+async def test_a_days_limit_holds_for_requests_that_come_at_once(hark: Hark) -> None:
+    _, client = await hark.caller(notifications_per_day=5)
+    answers = await asyncio.gather(*(client.post("/v1/notifications", json=MINIMAL) for _ in range(40)))
+    assert Counter(answer.status_code for answer in answers) == {202: 5, 429: 35}
+
+
+async def test_what_was_accepted_can_be_asked_for_again_when_the_limit_is_reached(hark: Hark) -> None:
+    _, client = await hark.caller(notifications_per_day=1)
+    key = {"Idempotency-Key": "one"}
+    first = await client.post("/v1/notifications", json=MINIMAL, headers=key)
+    for _ in range(3):
+        again = await client.post("/v1/notifications", json=MINIMAL, headers=key)
+        assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+    problem(await client.post("/v1/notifications", json=MINIMAL), 429)
+
+
+async def test_a_503_that_is_on_record_has_been_counted(hark: Hark) -> None:
+    _, key = await new_caller_in(hark.gateway.callers, notifications_per_day=1)
+    broken = BrokenPublisher(hark.gateway.publisher)
+    async with client_of(replace(hark.gateway, publisher=broken), key) as client:
+        problem(await client.post("/v1/notifications", json=MINIMAL, headers={"Idempotency-Key": "one"}), 503)
+        broken.broken = False
+        problem(await client.post("/v1/notifications", json=MINIMAL, headers={"Idempotency-Key": "two"}), 429)
+        again = await client.post("/v1/notifications", json=MINIMAL, headers={"Idempotency-Key": "one"})
+        assert again.status_code == 202
+
+
+async def test_a_replay_keeps_within_limits_that_came_later(hark: Hark) -> None:
+    made = (await hark.client.post("/v1/callers", json={**CALLER, "scopes": list(Scope)})).json()
+    async with client_of(hark.gateway, made["key"]) as client:
+        sent = (await client.post("/v1/notifications", json=MINIMAL)).json()["id"]
+        await hark.set(sent, "email", DeliveryStatus.DEAD)
+        for limit in ({"recipients": ["team-"]}, {"channels": ["sms"]}):
+            narrowed = {"name": "x", "scopes": list(Scope), **limit}
+            assert (await hark.client.put(f"/v1/callers/{made['id']}", json=narrowed)).status_code == 200
+            problem(await client.post(f"/v1/dead-letters/{sent}/email/replay"), 403)
+
+
+async def test_a_manager_sees_only_callers_that_it_may_manage(hark: Hark) -> None:
+    team = {**CALLER, "kind": "team", "addresses": {"sms": ["+14155552671"]}}
+    hidden = (await hark.client.post("/v1/callers", json=team)).json()["id"]
+    manager, client = await hark.caller(kind=CallerKind.TEST)
+    listed = (await client.get("/v1/callers")).json()["items"]
+    assert [caller["id"] for caller in listed] == [manager.id]
+    problem(await client.get(f"/v1/callers/{hidden}"), 403)
+
+
+async def test_a_record_of_a_newer_version_is_in_nobodys_way(hark: Hark) -> None:
+    newer = (await hark.client.post("/v1/callers", json=CALLER)).json()
+    unreadable = (await hark.client.post("/v1/callers", json=CALLER)).json()
+    for made, field, value in (
+        (newer, "scopes", {"arrayValue": {"values": [{"stringValue": "notifications:read"}, {"stringValue": "new"}]}}),
+        (unreadable, "kind", {"stringValue": "new"}),
+    ):
+        url = f"http://{hark.firestore}/v1/projects/{hark.project}/databases/(default)/documents/callers/{made['id']}"
+        patched = await hark.emulators.patch(
+            url, params={"updateMask.fieldPaths": field}, json={"fields": {field: value}}
+        )
+        assert patched.status_code == 200, patched.text
+    for limit in ("1", "50"):
+        page = await hark.client.get("/v1/callers", params={"limit": limit})
+        assert page.status_code == 200
+    assert {caller["id"] for caller in page.json()["items"]} == {newer["id"], hark.key.split("_")[2]}
+    async with client_of(hark.gateway, newer["key"]) as client:
+        assert (await client.get("/v1/notifications")).status_code == 200
+        problem(await client.get("/v1/channels"), 403)
+    async with client_of(hark.gateway, unreadable["key"]) as client:
+        problem(await client.get("/v1/notifications"), 401)
 
 
 async def test_a_caller_made_by_hand_is_known(hark: Hark) -> None:

@@ -138,7 +138,7 @@ async def test_a_token_is_known_by_its_subject_or_its_verified_address(hark: Har
     identity = Identity(CallerCache(hark.gateway.callers), verifier)
     gateway = replace(hark.gateway, identity=identity, issuers=(issuer.url,))
     async with client_of(gateway, hark.key) as manager, client_of(gateway, None) as client:
-        for name in ("subject-1", "svc@example.com"):
+        for name in ("subject-1", "email:svc@example.com"):
             request = {**CALLER, "kind": "token", "identity": name}
             assert (await manager.post("/v1/callers", json=request)).status_code == 201
         for claims, status in (
@@ -147,6 +147,9 @@ async def test_a_token_is_known_by_its_subject_or_its_verified_address(hark: Har
             ({"sub": "2", "email": "svc@example.com", "email_verified": False}, 401),
             ({"sub": "2", "email": "svc@example.com", "email_verified": "true"}, 401),
             ({"sub": "3"}, 401),
+            ({"sub": "svc@example.com"}, 401),
+            ({"sub": "email:svc@example.com"}, 401),
+            ({"sub": "\ud800"}, 401),
             ({"sub": "subject-1", "aud": "another"}, 401),
             ({"sub": "subject-1", "exp": 1}, 401),
         ):

@@ -1,5 +1,6 @@
 """POST /v1/receipts/…: signed receipts change what is on record, and nothing else does."""
 
+import asyncio
 import base64
 import json
 import secrets
@@ -24,6 +25,7 @@ from functions.sms.twilio_receipts import TwilioReceipts
 from shared.errors import StoreUnavailable
 from shared.model import Attempt, DeliveryStatus, Outcome
 from shared.receipts import ReceiptReader
+from tests.fakes.clock import Clock
 from tests.integration.gateway import Hark, client_of, nothing_done, problem
 
 S = DeliveryStatus
@@ -132,7 +134,7 @@ async def test_a_receipt_before_our_own_record_waits_for_it(hark: Hark, provider
 
     await accepted(hark, notification["id"], "sms", by_our_id)
     mailed = await sent(hark, "email", by_theirs)
-    later = datetime.now(UTC) + timedelta(minutes=1)
+    later = datetime.now(UTC) + timedelta(minutes=2)
     assert await WaitingReceipts(hark.store, hark.gateway.receipts, lambda: later).sweep() == 2
     assert await status(hark, notification["id"]) == (S.DELIVERED, None)
     assert await status(hark, mailed) == (S.UNDELIVERED, "SendGrid reports bounce")
@@ -162,6 +164,39 @@ async def test_when_the_records_are_out_of_reach_the_provider_is_asked_to_come_a
         problem(await twilio(provider, sid, "delivered"), 503)
     assert (await twilio(provider, sid, "delivered")).status_code == 204
     assert (await status(hark, notification_id))[0] is S.DELIVERED
+
+
+async def test_an_outage_ends_a_large_batch_at_once(
+    hark: Hark, provider: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+
+    async def down(*_: Any) -> None:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0.01)
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(hark.gateway.store, "sent_as", down)
+    problem(await sendgrid(provider, *(event("delivered", f"m-{n}") for n in range(1000))), 503)
+    assert calls <= 40, "those that had begun, and no others"
+
+
+async def test_a_delivery_that_cannot_be_read_keeps_no_other_receipt_back(
+    hark: Hark, provider: httpx.AsyncClient
+) -> None:
+    poisoned, good = await sent(hark, "email", "m-poison"), await sent(hark, "email", "m-good")
+    path = f"notifications/{poisoned}/deliveries/email"
+    url = f"http://{hark.firestore}/v1/projects/{hark.project}/databases/(default)/documents/{path}"
+    newer = {"fields": {"status": {"stringValue": "of a newer version"}}}
+    (await hark.emulators.patch(url, params={"updateMask.fieldPaths": "status"}, json=newer)).raise_for_status()
+    events = [event("delivered", "m-poison", notification_id=poisoned), event("delivered", "m-good")]
+    assert (await sendgrid(provider, *events)).status_code == 204
+    assert (await status(hark, good))[0] is S.DELIVERED
+    for minutes in (1, 5, 30):
+        clock = Clock(datetime.now(UTC) + timedelta(minutes=minutes))
+        assert await WaitingReceipts(hark.store, hark.gateway.receipts, clock.now).sweep() == 0
+    assert await hark.documents("receipts") == 1
 
 
 async def test_a_provider_that_is_not_set_up_is_a_404_that_says_so(hark: Hark) -> None:

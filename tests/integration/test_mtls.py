@@ -22,8 +22,6 @@ from functions.gateway.identity import identity_id
 from tests.e2e.stack import ROOT, System, running
 from tests.fakes.client_certificates import BAD, need_nginx, presenting
 
-pytestmark = pytest.mark.xdist_group("e2e")  # no other whole stack at the same time
-
 NOTIFICATION = {"to": {"sms": "+14155552671"}, "message": "Build 42 is live"}
 FORGED = {
     "X-Client-Cert-Present": "true",

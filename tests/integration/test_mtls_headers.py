@@ -23,8 +23,6 @@ from tests.e2e.stack import ROOT
 from tests.fakes.client_certificates import BAD, need_nginx, presenting
 from tests.ports import free_offset
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 NAMES = (
     *("present", "chain-verified", "error", "sha256-fingerprint"),
     *("spiffe-id", "uri-sans", "dnsname-sans"),

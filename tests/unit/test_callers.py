@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -77,6 +78,11 @@ def test_no_one_grants_more_than_they_have() -> None:
     assert exceeds(replace(within, channels=sms | {"email"}), granter) == "channels beyond your own"
     assert exceeds(replace(within, recipients=None), granter) == "recipients beyond your own"
     assert exceeds(replace(within, recipients=("team-a.x", "team")), granter) == "recipients beyond your own"
+    slow = replace(granter, requests_per_minute=10, notifications_per_day=10)
+    assert exceeds(slow, slow) is None
+    for most in (None, 11):
+        assert exceeds(replace(slow, requests_per_minute=most), slow) == "more requests a minute than your own"
+        assert exceeds(replace(slow, notifications_per_day=most), slow) == "more notifications a day than your own"
 
 
 @pytest.mark.parametrize("kind", CallerKind)
@@ -89,21 +95,20 @@ def test_test_and_team_keys_make_no_caller_that_reaches_further(kind: CallerKind
     assert exceeds(a_caller(kind), a_caller()) is None
 
 
-def test_a_caller_sees_its_own_and_with_the_scope_for_all_the_others_within_its_limits() -> None:
+def test_a_caller_sees_its_own_and_with_the_scope_for_all_and_no_limits_everybodys() -> None:
     own = a_caller(scopes=ALL - {Scope.NOTIFICATIONS_READ_ALL})
     assert own.may_see(a_notification(caller=own.id))
     assert not own.may_see(a_notification())
     assert a_caller().may_see(a_notification())
-    limited = a_caller(channels=frozenset({"sms"}))
-    assert limited.may_see(a_notification(channels=["sms"]))
-    assert not limited.may_see(a_notification(channels=["sms", "email"]))
-    named = a_caller(recipients=("team-a.",))
-    assert named.may_see(a_notification(recipient="team-a.alice"))
-    assert not named.may_see(a_notification(recipient="bob"))
-    assert not named.may_see(a_notification())
-    test = a_caller(CallerKind.TEST)
-    assert test.may_see(a_notification(simulated=True))
-    assert not test.may_see(a_notification())
+    for limited in (
+        a_caller(channels=frozenset({"sms", "email"})),
+        a_caller(recipients=("team-a.",)),
+        a_caller(CallerKind.TEST),
+        a_caller(CallerKind.TEAM),
+    ):
+        assert not limited.sees_all
+        assert limited.may_see(a_notification(caller=limited.id))
+        assert not limited.may_see(a_notification(channels=["sms"], recipient="team-a.alice", simulated=True))
 
 
 # How long a change takes to be seen
@@ -172,6 +177,47 @@ async def test_guessing_costs_no_read_twice_and_forgets_no_caller() -> None:
     assert store.reads == 2, "what has no key's form is not looked for"
 
 
+class SlowCallers(MemoryCallers):
+    """Answers a read once it may, with what was on record when it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_answer = asyncio.Event()
+
+    async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
+        found = await super().read(ids)
+        await self.may_answer.wait()
+        return found
+
+
+async def test_many_who_ask_at_once_share_one_read() -> None:
+    store = SlowCallers()
+    identity = Identity(CallerCache(store, Ticks()))
+    caller, key = with_key()
+    await store.create(caller)
+    asking = [asyncio.create_task(identity.caller(bearer(key))) for _ in range(100)]
+    await asyncio.sleep(0)
+    store.may_answer.set()
+    assert {found.id for found in await asyncio.gather(*asking)} == {caller.id}
+    assert store.reads == 1
+
+
+async def test_a_read_that_a_revocation_has_overtaken_counts_for_nothing() -> None:
+    store = SlowCallers()
+    cache = CallerCache(store, Ticks())
+    caller, key = with_key()
+    await store.create(caller)
+    asking = asyncio.create_task(Identity(cache).caller(bearer(key)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await store.replace(replace(store.records[caller.id], revoked_at=START))
+    cache.forget(caller.id)
+    store.may_answer.set()
+    with pytest.raises(Problem) as problem:
+        await asking
+    assert problem.value.status == 401
+
+
 # How far off the counts are
 
 
@@ -236,7 +282,6 @@ async def test_notifications_are_counted_by_the_day_and_survive_a_new_gateway() 
     for _ in range(20):
         first.request(caller)
         first.notification(caller)
-        first.accepted(caller)
         clock.advance(timedelta(seconds=11))
         await exchanged(first)
     with pytest.raises(Problem) as problem:

@@ -51,6 +51,7 @@ class Client:
         self.protocol.connection_made(self.transport)
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+        self.headers: list[tuple[bytes, bytes]] = scope["headers"]
         await self.may_answer.wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
@@ -73,6 +74,16 @@ class Client:
 async def client(monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.setattr("shared.server.PATIENCE_SECONDS", PATIENCE)
     return Client()
+
+
+async def test_a_trailer_is_no_header(client: Client) -> None:
+    client.may_answer.clear()
+    await client.says(CHUNKED)
+    await client.says(b"2\r\nok\r\n0\r\nAuthorization: Bearer x\r\nX-Client-Cert-Present: true\r\n\r\n")
+    client.may_answer.set()
+    await client.says(b"")
+    assert client.answers == 1
+    assert [name for name, _ in client.headers] == [b"host", b"transfer-encoding"]
 
 
 def test_the_functions_run_on_it(monkeypatch: pytest.MonkeyPatch) -> None:

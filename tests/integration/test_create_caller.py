@@ -1,0 +1,88 @@
+"""`python -m functions.gateway create-caller`: what it makes, and one line when it cannot."""
+
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from functions.gateway import keys
+from functions.gateway.callers import CallerKind, Scope
+from tests.e2e.stack import ROOT
+from tests.integration.gateway import CLOSED_PORT, Hark, client_of
+
+
+def create(*arguments: str, firestore: str | None, project: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """The command in a process that has only these settings."""
+    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GOOGLE_CLOUD_PROJECT": project, **settings}
+    environ |= {"FIRESTORE_EMULATOR_HOST": firestore} if firestore else {}
+    return subprocess.run(
+        [sys.executable, "-m", "functions.gateway", "create-caller", "--name", "ops", *arguments],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def made(done: "subprocess.CompletedProcess[str]") -> str:
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+    return done.stdout.strip()
+
+
+def refused(done: "subprocess.CompletedProcess[str]") -> str:
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("hark: ")
+    return done.stderr
+
+
+async def test_it_makes_a_key_with_all_scopes_or_those_named(hark: Hark) -> None:
+    where = {"firestore": hark.firestore, "project": hark.project}
+    async with client_of(hark.gateway, made(create(**where))) as client:
+        assert (await client.get("/v1/callers")).status_code == 200
+    key = made(create("--kind", "test", "--scope", "notifications:send", **where))
+    assert key.startswith("hark_test_")
+    async with client_of(hark.gateway, key) as client:
+        assert (await client.get("/v1/channels")).status_code == 200
+        assert (await client.get("/v1/callers")).status_code == 403
+
+
+def test_the_same_key_again_is_content_and_another_with_its_id_is_not(hark: Hark) -> None:
+    where = {"firestore": hark.firestore, "project": hark.project}
+    caller_id = keys.new_caller_id()
+    key, other = (keys.new_key(caller_id, CallerKind.LIVE) for _ in range(2))
+    for _ in range(2):
+        assert made(create(HARK_API_KEY=key, **where)) == key
+    assert "another caller" in refused(create(HARK_API_KEY=other, **where))
+    assert "another caller" in refused(create("--scope", Scope.RECIPIENTS_READ, HARK_API_KEY=key, **where))
+
+
+def test_a_certificate_again_is_content_with_the_same_scopes_alone(hark: Hark) -> None:
+    where = {"firestore": hark.firestore, "project": hark.project}
+    certificate = ("--kind", "certificate", "--identity", "spiffe://example.com/ops")
+    ids = {made(create(*certificate, **where)) for _ in range(2)}
+    assert len(ids) == 1
+    assert "another caller" in refused(create(*certificate, "--scope", "notifications:send", **where))
+
+
+def test_what_is_wrong_is_said_in_one_line_without_the_key() -> None:
+    where = {"firestore": CLOSED_PORT, "project": f"test-{uuid.uuid4().hex[:12]}"}
+    assert "identity" in refused(create("--kind", "certificate", **where))
+    secret = "hark_live_canary"
+    assert "canary" not in refused(create(HARK_API_KEY=secret, **where))
+    assert "Firestore" in refused(create(**where))
+    nowhere = create(firestore=None, project=where["project"], GCE_METADATA_HOST=CLOSED_PORT)
+    assert "credentials" in refused(nowhere)
+
+
+@pytest.mark.parametrize("arguments", [("--kind", "root"), ("--scope", "everything")])
+def test_words_that_it_does_not_know_are_refused(arguments: tuple[str, str]) -> None:
+    done = create(*arguments, firestore=CLOSED_PORT, project="test")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert arguments[1] in done.stderr

@@ -1,0 +1,74 @@
+"""The gateway's own settings: what would let in the wrong ones stops the start."""
+
+import pytest
+
+from functions.gateway.settings import GOOGLE, GatewaySettings
+from functions.sms.twilio_receipts import TwilioReceiptSettings
+from shared.settings import Settings, load
+
+CANARY = "canary-5e3f"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in (*GatewaySettings.model_fields, *TwilioReceiptSettings.model_fields):
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+def refusal(cls: type[Settings] = GatewaySettings) -> str:
+    with pytest.raises(SystemExit) as refused:
+        load(cls)
+    assert CANARY not in str(refused.value)
+    return str(refused.value)
+
+
+def test_by_default_nobody_but_an_api_key_is_trusted() -> None:
+    own = load(GatewaySettings)
+    assert (own.behind_load_balancer, own.ingress, own.oidc_issuers, own.oidc_audience) == (
+        False,
+        "all",
+        (GOOGLE,),
+        None,
+    )
+
+
+def test_a_load_balancer_is_trusted_only_where_nobody_gets_past_it(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("BEHIND_LOAD_BALANCER", "true")
+    assert "INGRESS=all" in refusal()
+    environment.setenv("INGRESS", "all")
+    assert "INGRESS=all" in refusal()
+    for ingress in ("internal", "internal-and-cloud-load-balancing"):
+        environment.setenv("INGRESS", ingress)
+        assert load(GatewaySettings).behind_load_balancer
+
+
+def test_issuers_are_listed_with_commas(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("OIDC_ISSUERS", " https://a.example, https://b.example/realm/ ,")
+    assert load(GatewaySettings).oidc_issuers == ("https://a.example", "https://b.example/realm/")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OIDC_ISSUERS", ","),
+        ("OIDC_ISSUERS", f"https://{CANARY} https://b.example"),
+        ("OIDC_ISSUERS", f"ftp://{CANARY}"),
+        ("OIDC_ISSUERS", f"https://a.example?{CANARY}"),
+        ("INGRESS", CANARY),
+        ("BEHIND_LOAD_BALANCER", CANARY),
+        ("LOAD_BALANCER_SECRET", CANARY),
+        ("LOAD_BALANCER_SECRET", CANARY * 2),
+    ],
+)
+def test_a_wrong_setting_is_named(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    environment.setenv(name, value)
+    assert name in refusal()
+
+
+@pytest.mark.parametrize(
+    "url", [CANARY, f"https://{CANARY}:port", f"https://{CANARY}?x=1", f"https://{CANARY}/#x", f"https:// {CANARY}"]
+)
+def test_a_public_url_is_one_that_paths_can_stand_behind(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("PUBLIC_URL", url)
+    assert "PUBLIC_URL" in refusal(TwilioReceiptSettings)
