@@ -74,7 +74,7 @@ def test_a_certificate_again_is_content_with_the_same_scopes_alone(hark: Hark) -
 def test_what_is_wrong_is_said_in_one_line_without_the_key() -> None:
     where = {"firestore": CLOSED_PORT, "project": f"test-{uuid.uuid4().hex[:12]}"}
     assert "identity" in refused(create("--kind", "certificate", **where))
-    secret = "hark_live_canary"
+    secret = "hark_live_canary"  # pragma: allowlist secret
     assert "canary" not in refused(create(HARK_API_KEY=secret, **where))
     assert "Firestore" in refused(create(**where))
     nowhere = create(firestore=None, project=where["project"], GCE_METADATA_HOST=CLOSED_PORT)
