@@ -13,7 +13,7 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from shared import bodies, logs, pubsub
+from shared import bodies, logs, pubsub, trace
 from shared.errors import BodyTooLarge, BodyTooSlow, HarkError, MalformedPush
 from shared.firestore import rpc
 from shared.firestore.store import FirestoreStore
@@ -41,9 +41,10 @@ class ProviderModule(Protocol):
 
 def start() -> CoreSettings:
     """The first thing that a function's main.py does, at import. SystemExit when a setting is wrong."""
-    logs.configure()
+    settings = load(CoreSettings)
+    logs.configure(settings.google_cloud_project)
     keep_connections()
-    return load(CoreSettings)
+    return settings
 
 
 def open_store(settings: CoreSettings) -> Store:
@@ -99,7 +100,8 @@ def push_handler(opened: Callable[[], Deliver], channel: str | None = None, malf
             body = await bodies.read(request, PUSH_LIMIT)
             if deliver is None:
                 deliver = opened()
-            message = decode_push(body)
+            message, traceparent = decode_push(body)
+            trace.bind(traceparent or request.headers.get("traceparent"))
             if channel not in {None, message.channel}:
                 raise MalformedPush("a message of another channel")
             answer = await deliver(message)

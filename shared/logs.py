@@ -11,6 +11,10 @@ from typing import Any
 
 import structlog
 
+from shared import trace
+
+_project = ""
+
 _SEVERITIES = {
     "debug": "DEBUG",
     "info": "INFO",
@@ -26,8 +30,10 @@ def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     return logger
 
 
-def configure() -> None:
-    """Called once by each composition root, before anything logs."""
+def configure(project: str = "") -> None:
+    """Called once by each composition root, before anything logs. `project`: where the traces are."""
+    global _project  # noqa: PLW0603 - as global as the configuration itself
+    _project = project
     structlog.configure(
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -55,6 +61,13 @@ def place(error: BaseException) -> str:
 def _cloud_logging(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     event["severity"] = _SEVERITIES[method]
     event["message"] = event.pop("event")
+    of_trace = trace.ids()
+    if of_trace is not None:
+        event["logging.googleapis.com/trace"] = f"projects/{_project}/traces/{of_trace[0]}"
+        event["logging.googleapis.com/spanId"] = of_trace[1]
+    labels = {name: event[name] for name in ("notification_id", "channel") if isinstance(event.get(name), str)}
+    if labels:
+        event["logging.googleapis.com/labels"] = labels
     return event
 
 

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from shared.errors import (
     Conflict,
@@ -195,7 +196,12 @@ class Pipeline:
     def _log(self, settled: Delivery, error: SendError | None, recorded: bool) -> None:
         ids = {"notification_id": settled.notification_id, "channel": settled.channel}
         attempt = settled.attempts[-1]
-        event = {"outcome": attempt.outcome, "attempt": attempt.number, "provider": settled.provider, **ids}
+        event: dict[str, Any] = {
+            "outcome": attempt.outcome,
+            "attempt": attempt.number,
+            "provider": settled.provider,
+            **ids,
+        }
         if not recorded:
             log.error("outcome not recorded: another may send this again", **event)
         elif isinstance(error, Retryable) and error.credentials:
@@ -203,6 +209,9 @@ class Pipeline:
         elif settled.status is DeliveryStatus.DEAD:
             log.error("dead", reason=settled.error, **event)
         else:
+            if settled.status is DeliveryStatus.SENT and settled.updated_at is not None:
+                waited = settled.updated_at - (settled.queued_at or settled.created_at)
+                event["accept_to_sent_ms"] = round(waited.total_seconds() * 1000)
             log.info("attempt", error=attempt.error, status=settled.status, **event)
 
 

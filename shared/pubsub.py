@@ -17,6 +17,7 @@ from google.pubsub_v1.services.publisher.transports.grpc_asyncio import Publishe
 from google.pubsub_v1.types import pubsub
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from shared import trace
 from shared.channels import topic
 from shared.errors import MalformedPush, PublishFailed
 from shared.model import Delivery, Notification
@@ -100,12 +101,14 @@ class PubsubPublisher:
 
     async def publish(self, messages: Sequence[Message]) -> None:
         by_topic: dict[str, list[Any]] = {}
+        traceparent = trace.current()
+        traced = {} if traceparent is None else {"traceparent": traceparent}
         for message in messages:
             by_topic.setdefault(topic(message.channel), []).append(
                 PubsubMessage(
                     # Without defaults: a function of the version before knows no field that is new.
                     data=message.model_dump_json(exclude_defaults=True).encode(),
-                    attributes={"notification_id": message.notification_id, "channel": message.channel},
+                    attributes={"notification_id": message.notification_id, "channel": message.channel, **traced},
                 )
             )
         # All at once: one topic's failure does not keep the others' messages back.
@@ -134,6 +137,7 @@ class PubsubPublisher:
 
 class _PushMessage(BaseModel):
     data: str
+    attributes: dict[str, str] = Field(default_factory=dict)
 
 
 class _Push(BaseModel):
@@ -142,11 +146,12 @@ class _Push(BaseModel):
     message: _PushMessage
 
 
-def decode_push(body: bytes) -> Message:
-    """The message in a push request's body. Raises MalformedPush."""
+def decode_push(body: bytes) -> tuple[Message, str | None]:
+    """The message in a push request's body, and the `traceparent` that it was published with. Raises MalformedPush."""
     try:
-        data = _Push.model_validate_json(body).message.data
-        return Message.model_validate_json(base64.b64decode(data, validate=True))
+        push = _Push.model_validate_json(body).message
+        message = Message.model_validate_json(base64.b64decode(push.data, validate=True))
+        return message, push.attributes.get("traceparent")
     except (ValidationError, binascii.Error, ValueError) as error:
         # `from None`: pydantic's error repeats the input, which may be somebody's message.
         raise MalformedPush(f"not a push of ours ({type(error).__name__})") from None

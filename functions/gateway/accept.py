@@ -113,6 +113,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
             for d in deliveries
         ],
     )
+    log.info("accepted", notification_id=notification.id, channels=list(addresses), caller=caller.id)
     return Accepted(notification, deliveries, replayed=False)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -20,6 +21,7 @@ from functions.gateway.problems import Problem, of_validation
 from functions.gateway.receipts import receipts_router
 from functions.gateway.recipient_routes import recipients_router
 from functions.gateway.routes import router
+from shared import trace
 from shared.errors import StoreUnavailable
 from shared.logs import get_logger, place
 
@@ -65,11 +67,13 @@ def create_app(gateway: Gateway) -> FastAPI:
 
 
 def guarded(app: ASGIApp) -> ASGIApp:
-    """The application without the exceptions that Starlette raises again after it has answered them: the framework
-    would log their texts, which may hold anything.
+    """The application with each request's trace in its log, and without the exceptions that Starlette raises again
+    after it has answered them: the framework would log their texts, which may hold anything.
     """
 
     async def guarded_app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            trace.bind(Headers(scope=scope).get("traceparent") or trace.new())
         try:
             await app(scope, receive, send)
         except Exception as error:

@@ -1,7 +1,10 @@
 """What becomes of a notification when providers fail, as far as a client and the lab's witness can see."""
 
 import asyncio
+import json
+import secrets
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -127,6 +130,27 @@ async def test_300_notifications_under_faults_are_all_sent_and_every_duplicate_h
         assert 0 <= accepts[notification["id"]] - 1 <= unknown
     if reset == "accept-then-reset":
         assert sum(accepts[i] for i in ids) > 300  # or this test would show nothing
+
+
+async def test_a_callers_trace_is_on_every_line_from_the_gateway_to_the_attempt(stack: Stack) -> None:
+    trace_id = secrets.token_hex(16)
+    stack.http.headers["traceparent"] = f"00-{trace_id}-{secrets.token_hex(8)}-01"
+    await stack.fault("sms", "503", count=1)
+    sent = await stack.send(to={"sms": TO["sms"]})
+    await stack.ended(sent["id"])
+
+    async def traced(process: str, message: str) -> list[dict[str, Any]]:
+        lines = (stack.folder / "logs" / f"{process}.log").read_text().splitlines()
+        logged = [json.loads(line) for line in lines if sent["id"] in line]
+        return [line for line in logged if line["message"] == message]
+
+    [accepted] = await until(lambda: traced("gateway", "accepted"))
+    attempts = await until(lambda: traced("sms", "attempt"))
+    assert [line["outcome"] for line in attempts] == ["retryable", "accepted"]
+    assert attempts[1]["accept_to_sent_ms"] > 0
+    for line in (accepted, *attempts):
+        assert line["logging.googleapis.com/trace"] == f"projects/hark-local/traces/{trace_id}"
+        assert line["logging.googleapis.com/labels"]["notification_id"] == sent["id"]
 
 
 async def test_50_requests_with_one_key_are_one_notification_and_one_send(stack: Stack) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import logs
+from shared import logs, trace
 
 CANARY = "canary-5e3f"
 
@@ -68,6 +68,46 @@ def test_a_level_is_the_severity_that_cloud_logging_knows(method: str, severity:
     assert line["severity"] == severity
     assert (line["message"], line["module"], line["attempt"]) == ("it happened", "here", 1)
     assert line["time"].endswith("Z")
+
+
+def test_ids_are_labels_and_the_trace_is_named_as_cloud_logging_wants_it() -> None:
+    def write() -> None:
+        logs.configure("my-project")
+        trace.bind(f"00-{'a' * 32}-{'b' * 16}-01")
+        logs.get_logger("here").info("sent", notification_id="n-1", channel="sms", attempt=1)
+        trace.bind("no such header")
+        logs.get_logger("here").info("swept")
+
+    line, untraced = logged(write)
+    assert line["logging.googleapis.com/labels"] == {"notification_id": "n-1", "channel": "sms"}
+    assert line["logging.googleapis.com/trace"] == f"projects/my-project/traces/{'a' * 32}"
+    assert line["logging.googleapis.com/spanId"] == "b" * 16
+    assert not [name for name in untraced if "/" in name]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "00-" + "0" * 32 + "-" + "b" * 16 + "-01",
+        "00-" + "a" * 32 + "-" + "0" * 16 + "-01",
+        "ff-" + "a" * 32 + "-" + "b" * 16 + "-01",
+        "00-" + "A" * 32 + "-" + "b" * 16 + "-01",
+        "00-" + "a" * 32 + "-" + "b" * 16 + "-01\n",
+        CANARY,
+    ],
+)
+def test_what_has_not_the_headers_form_is_no_trace(header: str | None) -> None:
+    trace.bind(header)
+    assert (trace.current(), trace.ids()) == (None, None)
+
+
+def test_a_new_trace_has_the_headers_form() -> None:
+    made = trace.new()
+    trace.bind(made)
+    assert trace.current() == made
+    trace.bind(None)
 
 
 def test_what_is_for_debugging_stays_out() -> None:
