@@ -169,7 +169,8 @@ async def _output(*argv: str) -> tuple[int, str]:
         return 127, str(error)
     try:
         output, _ = await process.communicate()
-    except asyncio.CancelledError:
-        process.kill()
-        raise
+    finally:
+        if process.returncode is None:  # cancelled: nothing of it may be left when the supervisor is gone
+            process.kill()
+            await process.wait()
     return process.returncode or 0, output.decode(errors="replace")
