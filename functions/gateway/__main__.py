@@ -74,7 +74,8 @@ async def _create(arguments: argparse.Namespace) -> None:
     except StoreError as error:
         raise SystemExit(f"hark: {error}") from None
     except GoogleAuthError as error:
-        raise SystemExit(f"hark: no credentials for Firestore ({type(error).__name__})") from None
+        hint = "gcloud auth application-default login, or FIRESTORE_EMULATOR_HOST for an emulator"
+        raise SystemExit(f"hark: no credentials for Firestore ({type(error).__name__}): {hint}") from None
     sys.stdout.write(f"{key or caller.id}\n")
 
 

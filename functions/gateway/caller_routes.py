@@ -97,7 +97,7 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
     async def change_caller(
         caller_id: CallerId, request: Request, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
     ) -> Response:
-        """All of it anew but its kind, identity and keys. Other gateways know within a minute."""
+        """All of it anew but its kind, identity and keys. Other gateways know within half a minute."""
         body = await body_of(request, CallerChange)
         return await _shown(await _write(caller_id, manager, lambda caller, _: changed(caller, body, gateway.channels)))
 
@@ -105,7 +105,7 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
     async def revoke_caller(
         caller_id: CallerId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
     ) -> Response:
-        """For good: it is refused within a minute. Its notifications stay."""
+        """For good: it is refused within half a minute. Its notifications stay."""
         await _write(caller_id, manager, lambda caller, now: replace(caller, revoked_at=caller.revoked_at or now))
         return Response(status_code=204)
 
@@ -137,7 +137,7 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
     async def revoke_key(
         caller_id: CallerId, key_id: KeyId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
     ) -> Response:
-        """It is refused within a minute."""
+        """It is refused within half a minute."""
 
         def without_key(caller: Caller, now: datetime) -> Caller:
             if key_id not in {key.id for key in caller.keys}:

@@ -1,7 +1,7 @@
 """From a request to its caller: an API key or an OIDC token as bearer, else the load balancer's client certificate.
 
-Each way ends in the ids of records that may be the caller's, and in the record. A request with credentials that are
-not good is refused, even if it has others that are: whoever sends two means the first one.
+Each way ends in the ids of records that may be the caller's, and in the record. A bearer that is not good is refused,
+whatever certificate comes with it: whoever sends both means the bearer.
 """
 
 import asyncio

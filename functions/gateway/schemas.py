@@ -106,7 +106,7 @@ class NotificationRequest(BaseModel):
     recipient: RecipientName | None = Field(default=None, description="A registered recipient's name.")
     to: Addresses | None = Field(default=None, description="Addresses by channel.")
     channels: ChannelNames | None = Field(
-        default=None, description="By default every channel that there is an address for."
+        default=None, description="By default every channel that there is an address for and that the caller may use."
     )
     subject: (
         Annotated[str, StringConstraints(max_length=255), AfterValidator(one_line), said(pattern=ONE_LINE)] | None
