@@ -46,11 +46,14 @@ def _operations(openapi: Mapping[str, Any]) -> Iterator[str]:
     for path, methods in openapi["paths"].items():
         for method, operation in methods.items():
             yield f'<h2><span class="method">{method.upper()}</span> <code>{escape(path)}</code></h2>'
-            yield f"<p>{escape(operation.get('summary', ''))}</p>"
+            yield f"<p>{escape(operation.get('description') or operation.get('summary', ''))}</p>"
             rows = [
                 (f"{p['name']} ({p['in']})", escape(p.get("description", "") or json.dumps(p["schema"])))
                 for p in operation.get("parameters", [])
             ]
+            if "security" in operation:
+                scope = operation["security"][0]["bearer"][0]
+                rows.insert(0, ("needs", f"an API key, a token or a client certificate with the scope {escape(scope)}"))
             body = operation.get("requestBody")
             if body:
                 rows.append(("body", _linked(body["content"]["application/json"]["schema"])))
