@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo fuzz check secrets audit fmt lock clean
+.PHONY: help run test demo fuzz check secrets audit terraform checkov fmt lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -41,6 +41,16 @@ secrets: $(READY) ## that no file has a secret
 
 audit: $(READY) ## whether a dependency has a known vulnerability
 	$(BIN)/python .ci/audit.py $(BIN)/pip-audit --disable-pip --require-hashes -r requirements.txt -r requirements-dev.txt
+
+terraform: ## whether infra/ is formatted and valid, and its tests (where the provider can be had)
+	@.ci/terraform
+
+# In an environment of its own: it pins what the rest needs newer.
+CHECKOV := $(VENV)/checkov
+checkov: $(READY) ## whether infra/ keeps to what checkov asks; each exception is in the file, with its reason
+	@test -x $(CHECKOV)/bin/checkov || { python3 -m venv $(CHECKOV) && $(CHECKOV)/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30; } || \
+	  { rm -rf $(CHECKOV); echo 'checkov: NOT CHECKED, it could not be installed'; exit 0; }; \
+	  $(CHECKOV)/bin/checkov --directory infra --framework terraform --skip-download --compact --quiet
 
 fmt: $(READY) ## format, and fix what ruff can
 	$(BIN)/ruff check --fix

@@ -1,0 +1,40 @@
+# What the functions may do. Who may call them is set where they are deployed: docs/decisions/006-access.md.
+
+locals {
+  publishers = {
+    for pair in setproduct(["gateway", "relay", "dead_letter"], keys(local.channels)) :
+    join(" ", pair) => { function = pair[0], channel = pair[1] }
+  }
+}
+
+resource "google_pubsub_topic_iam_member" "publisher" {
+  for_each = local.publishers
+
+  topic  = google_pubsub_topic.notifications[each.value.channel].id
+  role   = "roles/pubsub.publisher"
+  member = google_service_account.function[each.value.function].member
+}
+
+# Firestore has no roles on anything smaller than a project: the condition leaves of it the one database.
+resource "google_project_iam_member" "records" {
+  for_each = local.functions
+
+  project = var.project
+  role    = "roles/datastore.user"
+  member  = google_service_account.function[each.key].member
+
+  condition {
+    title       = "${var.name}-database"
+    description = "Hark's database alone"
+    expression  = "resource.name == \"projects/${var.project}/databases/${google_firestore_database.records.name}\""
+  }
+}
+
+# Pub/Sub signs the pushes' tokens as the pusher. Its agent has this on all accounts of a project that is younger than
+# April 2021 and whose default grants nobody took away; here it is granted for the rest, on this account alone.
+resource "google_service_account_iam_member" "pubsub_pushes_as_pusher" {
+  service_account_id = google_service_account.pusher.name
+  role               = "roles/iam.serviceAccountOpenIdTokenCreator"
+  member             = local.pubsub_agent
+  depends_on         = [google_pubsub_topic.notifications] # the agent exists once Pub/Sub is used
+}

@@ -1,0 +1,215 @@
+"""Deploys every function with gcloud, all at the same time: `python infra/deploy.py --help`. cloudbuild.yaml runs it.
+
+Which channels there are, and what each of them needs, is for infra/channels.yaml to say. A secret without a version is
+left out, so that a first deployment needs none; the function that wants it then says so when it starts.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+GATEWAY = "gateway"
+SEPARATOR = "~~~"  # of gcloud's variables (`gcloud topic escaping`): a comma may be part of a value
+
+# Who calls a function of its own accord: these accounts are made in identities.tf.
+PUSHER = "pusher"
+SCHEDULER = "scheduler"
+
+
+@dataclass(frozen=True)
+class Function:
+    name: str
+    """Of its folder under functions/, and of the entry point in its main.py."""
+    settings: Mapping[str, str]
+    secrets: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
+    """Secrets without which it is not deployed."""
+    invoker: str | None = PUSHER
+    """The account that may call it; None: everybody may."""
+    min_instances: str = "0"
+    max_instances: str = "20"
+    timeout: str = "60s"  # a push is answered before its ack deadline, which is that
+
+
+def main() -> None:
+    """SystemExit with 1 when a function could not be deployed."""
+    options = _arguments()
+    # gcloud wants one where the source is, whatever GOOGLE_FUNCTION_SOURCE names. .gcloudignore keeps it from going up.
+    wanted = ROOT / "main.py"
+    wanted.touch()
+    try:
+        failed = deploy_all(options)
+    finally:
+        wanted.unlink()
+    if failed:
+        raise SystemExit(f"hark: not deployed: {', '.join(sorted(failed))}")
+
+
+def deploy_all(options: argparse.Namespace) -> list[str]:
+    """Which could not be deployed."""
+    failed = []
+    with ThreadPoolExecutor(max_workers=32) as pool:  # more than there are functions: they only wait for gcloud
+        running = {pool.submit(deploy, function, options): function for function in functions(options)}
+        for done in as_completed(running):
+            name = resource(running[done].name, options)
+            status, output = done.result()
+            sys.stdout.writelines(f"[{name}] {line}\n" for line in output.splitlines())
+            sys.stdout.write(f"[{name}] {'deployed' if status == 0 else 'NOT DEPLOYED'}\n")
+            sys.stdout.flush()
+            if status:
+                failed.append(name)
+    return failed
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="infra/deploy.py", description="Deploy every function of Hark.")
+    parser.add_argument("--project", required=True)
+    parser.add_argument("--region", required=True)
+    parser.add_argument("--name", required=True, help="the first word of every name")
+    parser.add_argument("--commit", required=True, help="which this is; a label of each function")
+    parser.add_argument("--database", required=True, help="Firestore's")
+    parser.add_argument("--public-url", required=True, help="the load balancer's, where the gateway is")
+    parser.add_argument(
+        "--client-certificates", choices=["true", "false"], required=True, help="whether it verifies them"
+    )
+    parser.add_argument("--oidc-audience", default="", help="the aud of callers' tokens; empty: no token is good")
+    parser.add_argument("--min-instances", default="0", help="of the gateway; of the others none stands idle")
+    return parser.parse_args()
+
+
+def functions(options: argparse.Namespace) -> Iterator[Function]:
+    """All of them, each with what it is told."""
+    channels: Mapping[str, Mapping[str, Any]] = yaml.safe_load((ROOT / "infra" / "channels.yaml").read_text())
+    url, trusted = options.public_url, options.client_certificates == "true"
+    common = {
+        "GOOGLE_CLOUD_PROJECT": options.project,  # Cloud Run does not set it
+        "FIRESTORE_DATABASE": options.database,
+        "PYTHONPATH": "/workspace",  # where the source is; the framework adds only the folder of main.py
+    }
+    for name, channel in channels.items():
+        yield Function(name, common | _filled(channel.get("settings", {}), url), tuple(channel.get("secrets", ())))
+    yield Function("dead_letter", common)
+    # A sweep takes up to a minute, and one at a time is enough.
+    yield Function("relay", common, invoker=SCHEDULER, max_instances="1", timeout="120s")
+    settings = dict(common)
+    for channel in channels.values():
+        settings |= _filled(channel.get("receipt_settings", {}), url)
+    settings["INGRESS"] = "internal-and-cloud-load-balancing"  # what --ingress-settings says, in Cloud Run's words
+    settings |= {"BEHIND_LOAD_BALANCER": "true"} if trusted else {}
+    settings |= {"OIDC_AUDIENCE": options.oidc_audience} if options.oidc_audience else {}
+    yield Function(
+        GATEWAY,
+        settings,
+        tuple({secret for channel in channels.values() for secret in channel.get("receipt_secrets", ())}),
+        needed=("LOAD_BALANCER_SECRET",) if trusted else (),
+        invoker=None,
+        min_instances=options.min_instances,
+    )
+
+
+def _filled(settings: Mapping[str, Any], url: str) -> dict[str, str]:
+    """Without the empty ones, which count as unset."""
+    return {name: str(value).replace("{gateway}", url) for name, value in settings.items() if value != ""}
+
+
+def deploy(function: Function, options: argparse.Namespace) -> tuple[int, str]:
+    """The exit status of the first gcloud that fails, or 0, and what was said."""
+    versions = {}
+    for secret in (*function.secrets, *function.needed):
+        looked_up = _gcloud(*enabled_versions(secret, options))
+        if looked_up.returncode:
+            return looked_up.returncode, looked_up.stderr
+        if numbers := looked_up.stdout.split():
+            versions[secret] = numbers[0]
+        elif secret in function.needed:
+            return 1, f"the secret {resource(secret, options)} has no version"
+    done = _gcloud(*deployment(function, versions, options))
+    said = done.stderr + done.stdout
+    if done.returncode == 0 and function.invoker is not None:
+        done = _gcloud(*invoker(function, options))
+        said += done.stderr
+    return done.returncode, said
+
+
+def enabled_versions(secret: str, options: argparse.Namespace) -> list[str]:
+    """Prints their numbers, the newest first. No --limit: it would be heeded before the filter."""
+    return [
+        *("secrets", "versions", "list", resource(secret, options), f"--project={options.project}"),
+        *("--filter=state=ENABLED", "--sort-by=~createTime", "--format=value(name.basename())"),
+    ]
+
+
+def deployment(function: Function, versions: Mapping[str, str], options: argparse.Namespace) -> list[str]:
+    """What makes this function what it is here, whatever it was before.
+
+    versions: by secret. One by its number, and not the latest: a revision keeps what it was deployed with, so what is
+    put in its place is tried by a deployment, and not by an instance that starts some night.
+    """
+    name, project = resource(function.name, options), options.project
+    secrets = ",".join(f"{secret}={resource(secret, options)}:{number}" for secret, number in sorted(versions.items()))
+    # The gateway looks at its callers' credentials itself, and only the load balancer gets through to it. To the others
+    # Cloud Run lets only their invoker; Pub/Sub and Cloud Scheduler of this project count as internal.
+    public = function.invoker is None
+    return [
+        *("functions", "deploy", name, "--gen2", "--quiet", f"--project={project}", f"--region={options.region}"),
+        *("--runtime=python311", "--source=.", f"--entry-point={function.name}", "--trigger-http"),
+        "--allow-unauthenticated" if public else "--no-allow-unauthenticated",
+        f"--ingress-settings={'internal-and-gclb' if public else 'internal-only'}",
+        f"--service-account={_account(name, project)}",
+        f"--build-service-account=projects/{project}/serviceAccounts/{_account(f'{options.name}-builder', project)}",
+        f"--docker-repository=projects/{project}/locations/{options.region}/repositories/{options.name}",
+        *("--concurrency=80", "--cpu=1", "--memory=512Mi", f"--timeout={function.timeout}"),
+        *(f"--min-instances={function.min_instances}", f"--max-instances={function.max_instances}"),
+        f"--set-build-env-vars=GOOGLE_FUNCTION_SOURCE=functions/{function.name}/main.py",
+        f"--set-env-vars={_variables(function.settings)}",
+        f"--set-secrets={secrets}" if secrets else "--clear-secrets",
+        f"--update-labels=commit={options.commit}",
+        "--serve-all-traffic-latest-revision",  # or what was rolled back stays so
+    ]
+
+
+def invoker(function: Function, options: argparse.Namespace) -> list[str]:
+    """Terraform cannot say who may call a function that is not there yet."""
+    account = _account(f"{options.name}-{function.invoker}", options.project)
+    return [
+        *("run", "services", "add-iam-policy-binding", resource(function.name, options), "--quiet"),
+        *(f"--project={options.project}", f"--region={options.region}"),
+        *(f"--member=serviceAccount:{account}", "--role=roles/run.invoker", "--format=none"),
+    ]
+
+
+def resource(name: str, options: argparse.Namespace) -> str:
+    """The name in the cloud of a function, its account, or a secret: as in locals.tf and secrets.tf."""
+    return f"{options.name}-{name.lower().replace('_', '-')}"
+
+
+def _account(name: str, project: str) -> str:
+    return f"{name}@{project}.iam.gserviceaccount.com"
+
+
+def _variables(settings: Mapping[str, str]) -> str:
+    pairs = SEPARATOR.join(f"{name}={value}" for name, value in sorted(settings.items()))
+    return f"^{SEPARATOR}^{pairs}"
+
+
+def _gcloud(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # noqa: S603 - no shell, and the values are those of the repository and of the build
+        ["gcloud", *arguments],  # noqa: S607 - PATH says which gcloud
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

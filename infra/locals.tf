@@ -1,0 +1,17 @@
+locals {
+  channels  = yamldecode(file("${path.module}/channels.yaml"))
+  functions = toset(concat(["gateway", "relay", "dead_letter"], keys(local.channels)))
+  pushed_to = setsubtract(local.functions, ["gateway", "relay"])
+
+  # A function's name, and its Cloud Run service's.
+  services = { for function in local.functions : function => "${var.name}-${replace(function, "_", "-")}" }
+
+  # Known before the service exists, so that topics and functions do not wait for each other:
+  # https://cloud.google.com/run/docs/triggering/https-request#deterministic
+  urls = {
+    for function, service in local.services :
+    function => "https://${service}-${data.google_project.this.number}.${var.region}.run.app"
+  }
+
+  mtls = var.client_ca_file != null
+}

@@ -1,0 +1,26 @@
+output "address" {
+  description = "What the domain's A record must say."
+  value       = google_compute_global_address.gateway.address
+}
+
+output "urls" {
+  description = "The functions' own URLs; only the load balancer, the pusher and the scheduler get an answer there."
+  value       = local.urls
+}
+
+output "secrets" {
+  description = "By setting: where its value goes, with `gcloud secrets versions add`."
+  value       = { for setting, secret in google_secret_manager_secret.setting : setting => secret.secret_id }
+}
+
+output "substitutions" {
+  description = "For `gcloud builds submit --substitutions`: what Terraform and the pipeline both need to know is said once."
+  value = join(",", [for name, value in {
+    _NAME                = var.name
+    _REGION              = var.region
+    _DATABASE            = google_firestore_database.records.name
+    _PUBLIC_URL          = "https://${var.domain}"
+    _CLIENT_CERTIFICATES = local.mtls
+    _MIN_INSTANCES       = var.min_instances
+  } : "${name}=${value}"])
+}

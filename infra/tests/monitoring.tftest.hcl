@@ -1,0 +1,82 @@
+# What goes wrong is told.
+
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+}
+
+variables {
+  project = "a-project"
+  region  = "europe-west1"
+  domain  = "hark.example.com"
+}
+
+run "each_alert_is_there_and_needs_no_metric_to_be_made" {
+  assert {
+    condition     = toset(keys(google_monitoring_alert_policy.alert)) == toset(["credentials", "dead_letters", "errors", "oldest_unacked", "relay"])
+    error_message = "Dead letters, old messages, errors, a relay that stands still, refused credentials."
+  }
+
+  assert {
+    condition = alltrue(flatten([for policy in google_monitoring_alert_policy.alert : [
+      for condition in policy.conditions : condition.condition_prometheus_query_language[0].disable_metric_validation
+    ]]))
+    error_message = "A first apply comes before the first line of the log."
+  }
+
+  assert {
+    condition     = google_monitoring_alert_policy.alert["oldest_unacked"].conditions[0].condition_prometheus_query_language[0].query == "max by (subscription_id) (pubsub_googleapis_com:subscription_oldest_unacked_message_age{monitored_resource=\"pubsub_subscription\", subscription_id=~\"notifications-.*-push\"}) > 300"
+    error_message = "Only subscriptions that are pushed: nobody acks what is kept."
+  }
+}
+
+run "the_objective" {
+  assert {
+    condition     = google_monitoring_slo.sent_in_time.goal == 0.999 && toset(keys(google_monitoring_alert_policy.burn)) == toset(["fast", "slow"])
+    error_message = "99.9 %, with two burn rates."
+  }
+
+  assert {
+    condition     = alltrue([for policy in google_monitoring_alert_policy.burn : policy.combiner == "AND" && length(policy.conditions) == 2])
+    error_message = "A long and a short window each."
+  }
+
+  assert {
+    condition     = strcontains(google_logging_metric.counter["in_time"].filter, "accept_to_sent_ms<=60000") && strcontains(google_logging_metric.counter["missed"].filter, "accept_to_sent_ms>60000 OR jsonPayload.message=\"dead\"")
+    error_message = "In time is within 60 s; what is dead never was."
+  }
+}
+
+run "nobody_is_told_and_nothing_is_limited_by_default" {
+  assert {
+    condition     = length(google_monitoring_notification_channel.email) == 0 && length(google_billing_budget.project) == 0
+    error_message = "No address and no sum of ours."
+  }
+}
+
+run "those_named_are_told" {
+  variables {
+    alert_emails   = ["a@example.com", "b@example.com"]
+    monthly_budget = 100
+  }
+
+  assert {
+    condition = alltrue([for policy in concat(values(google_monitoring_alert_policy.alert), values(google_monitoring_alert_policy.burn)) : (
+      toset(policy.notification_channels) == toset(values(google_monitoring_notification_channel.email)[*].id)
+    )])
+    error_message = "Each alert reaches each address."
+  }
+
+  assert {
+    condition     = google_billing_budget.project[0].amount[0].specified_amount[0].units == "100" && length(google_billing_budget.project[0].all_updates_rule[0].monitoring_notification_channels) == 2
+    error_message = "The budget too."
+  }
+}
+
+run "the_dashboard_shows_each_channel" {
+  assert {
+    condition     = length(jsondecode(google_monitoring_dashboard.hark.dashboard_json).mosaicLayout.tiles) == 10
+    error_message = "Ten charts."
+  }
+}

@@ -1,0 +1,94 @@
+variable "project" {
+  description = "The id of the Google Cloud project that everything is in."
+  type        = string
+}
+
+variable "region" {
+  description = "Where the functions run, e.g. europe-west1."
+  type        = string
+}
+
+variable "database_location" {
+  description = "Where the records are: a region, or a multi-region such as eur3. Null: the functions' region. It cannot be changed later."
+  type        = string
+  default     = null
+}
+
+variable "database" {
+  description = "The name of the Firestore database, which is the functions' FIRESTORE_DATABASE."
+  type        = string
+  default     = "(default)"
+}
+
+variable "name" {
+  description = "The first word of every name but the topics', which the code has."
+  type        = string
+  default     = "hark"
+
+  validation {
+    # A service account's id, the name and a function's, has at most 30 characters.
+    condition     = can(regex("^[a-z][a-z0-9-]{1,14}[a-z0-9]$", var.name))
+    error_message = "name must be 3 to 16 small letters, digits and hyphens, and begin with a letter."
+  }
+}
+
+variable "domain" {
+  description = "The host name of the API, e.g. hark.example.com: the certificate's, and PUBLIC_URL's."
+  type        = string
+}
+
+variable "dns_zone" {
+  description = "The Cloud DNS zone of this project that gets the domain's A record. Null: the record is kept elsewhere (output address)."
+  type        = string
+  default     = null
+}
+
+variable "client_ca_file" {
+  description = "A PEM file of the CAs whose client certificates the load balancer verifies. Null: no client certificates."
+  type        = string
+  default     = null
+}
+
+variable "load_balancer_secret" {
+  description = "What the load balancer tells the gateway to be known by, when there are client certificates: at least 16 characters."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = (var.client_ca_file == null) == (var.load_balancer_secret == null)
+    error_message = "client_ca_file and load_balancer_secret must both be set, or neither."
+  }
+
+  validation {
+    condition     = var.load_balancer_secret == null || length(coalesce(var.load_balancer_secret, "-")) >= 16
+    error_message = "load_balancer_secret must have at least 16 characters: the gateway does not start with fewer."
+  }
+}
+
+variable "requests_per_minute" {
+  description = "How many requests one IP address may make, to the API and (providers, who report from few addresses) to the receipts."
+  type = object({
+    api      = optional(number, 6000)
+    receipts = optional(number, 60000)
+  })
+  default = {}
+}
+
+variable "min_instances" {
+  description = "How many instances of the gateway are kept warm. The pipeline deploys with it (output substitutions)."
+  type        = number
+  default     = 0
+}
+
+variable "alert_emails" {
+  description = "Who is told when an alert fires."
+  type        = set(string)
+  default     = []
+}
+
+variable "monthly_budget" {
+  description = "What the project may cost a month, in whole units of the billing account's currency. Null: no budget."
+  type        = number
+  default     = null
+}

@@ -1,0 +1,95 @@
+"""Google's APIs as far as `gcloud functions deploy` needs them to ask for a new function, which is then refused."""
+
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+APIS = ("CLOUDBUILD", "CLOUDFUNCTIONS", "CLOUDRESOURCEMANAGER", "RUN", "SECRETMANAGER", "SERVICEUSAGE")
+REFUSED = "as far as it goes here"
+
+
+@dataclass
+class Asked:
+    url: str
+    functions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By the function's id, what was asked for."""
+    archives: list[bytes] = field(default_factory=list)
+    """What was uploaded."""
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """What makes gcloud ask here; folder: for its credentials."""
+        (folder / "token").write_text("no-token-of-anybody")
+        overrides = {f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}": f"{self.url}/" for api in APIS}
+        return {**overrides, "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(folder / "token")}
+
+    def unpack(self, folder: Path) -> Path:
+        """What was uploaded last."""
+        with zipfile.ZipFile(io.BytesIO(self.archives[-1])) as archive:
+            archive.extractall(folder)
+        return folder
+
+
+@contextmanager
+def functions_api() -> Iterator[Asked]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if "/runtimes" in self.path:
+                self._answer({"runtimes": [{"name": "python311", "environment": "GEN_2"}]})
+            elif "/versions" in self.path:
+                self._answer({"versions": [_version(number) for number in (2, 10, 9)]})
+            elif "/functions/" in self.path:
+                self._answer({"error": {"code": 404, "status": "NOT_FOUND"}}, 404)
+            else:
+                self._answer({"projectId": "some-project", "projectNumber": "123456789012", "state": "ENABLED"})
+
+        def do_POST(self) -> None:
+            body = self._body()
+            if ":generateUploadUrl" in self.path:
+                source = {"bucket": "sources", "object": "source.zip"}
+                self._answer({"uploadUrl": f"{asked.url}/upload", "storageSource": source})
+            else:
+                function = json.loads(body)
+                asked.functions[function["name"].rpartition("/")[2]] = function
+                self._answer({"error": {"code": 400, "message": REFUSED, "status": "INVALID_ARGUMENT"}}, 400)
+
+        def do_PUT(self) -> None:
+            asked.archives.append(self._body())
+            self._answer({})
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def _body(self) -> bytes:
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+        def _answer(self, body: object, status: int = 200) -> None:
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        asked = Asked(f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _version(number: int) -> dict[str, str]:
+    """The newest one is disabled."""
+    name = f"projects/123456789012/secrets/some/versions/{number}"
+    state = "DISABLED" if number == 10 else "ENABLED"
+    return {"name": name, "state": state, "createTime": f"2026-01-{number:02}T00:00:00Z"}

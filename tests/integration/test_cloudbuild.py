@@ -1,0 +1,273 @@
+"""cloudbuild.yaml: what it deploys, and that the real gcloud takes each of its commands."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shared.channels import channel_names
+from tests.e2e.stack import ROOT
+from tests.integration.deployment import Deployed, config, copy, deployed, gcloud, run_step, without_account
+from tests.integration.functions_api import REFUSED, functions_api
+
+FUNCTIONS = {"gateway", "relay", "dead_letter", *channel_names()}
+MTLS = {"_CLIENT_CERTIFICATES": "true"}
+ALL = {**MTLS, "_OIDC_AUDIENCE": "hark", "_MIN_INSTANCES": "1"}
+NO_ACCOUNT = "You do not currently have an active account selected."
+MISTAKES = {
+    "--concurency=80": "unrecognized arguments",
+    "--ingress-settings=internal": "Invalid choice",
+    "--concurrency=many": "argument --concurrency",
+    "--set-build-env-vars=GOOGLE_FUNCTION_TARGET=email": "is reserved",  # pragma: allowlist secret
+    "--set-secrets=SMTP_URL=hark-smtp-url:": "argument --set-secrets",
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return copy(tmp_path)
+
+
+def asked(commands: list[list[str]], folder: Path) -> list["subprocess.CompletedProcess[str]"]:
+    """What gcloud says to each of these without an account: it reads its arguments before it looks for one."""
+    binary, environ = gcloud(), without_account(folder)
+
+    def ask(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
+        command = [binary, *arguments]
+        return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        return list(pool.map(ask, commands))
+
+
+def assert_taken(commands: list[list[str]], folder: Path) -> None:
+    assert commands
+    for command, done in zip(commands, asked(commands, folder), strict=True):
+        assert done.returncode == 1, (command, done.stderr)
+        assert NO_ACCOUNT in done.stderr, (command, done.stderr)
+
+
+def deployments(root: Path) -> list[Deployed]:
+    """In every variant."""
+    variants = [deployed(root), deployed(root, secrets="3"), deployed(root, ALL, secrets="3")]
+    return [function for variant in variants for function in variant.values()]
+
+
+def test_every_function_is_deployed_once_under_a_name_and_an_account_of_its_own(root: Path) -> None:
+    functions = deployed(root)
+    assert set(functions) == FUNCTIONS
+    for name, function in functions.items():
+        assert function.name == f"hark-{name.replace('_', '-')}"
+        account = f"{function.name}@some-project.iam.gserviceaccount.com"
+        assert function.flags["--service-account"] == account
+        assert function.variables("--set-build-env-vars") == {"GOOGLE_FUNCTION_SOURCE": f"functions/{name}/main.py"}
+        assert function.variables("--update-labels") == {"commit": "abc1234"}
+    assert len({function.flags["--service-account"] for function in functions.values()}) == len(FUNCTIONS)
+
+
+def test_every_function_has_the_size_that_it_is_made_for(root: Path) -> None:
+    for function in deployments(root):
+        flags = function.flags
+        assert {"--gen2", "--quiet", "--trigger-http", "--serve-all-traffic-latest-revision"} <= set(flags)
+        assert (flags["--runtime"], flags["--cpu"], flags["--memory"]) == ("python311", "1", "512Mi")
+        assert int(flags["--concurrency"]) >= 80
+        assert 0 <= int(flags["--min-instances"]) <= int(flags["--max-instances"])
+        assert 60 <= int(flags["--timeout"].removesuffix("s")) <= 120
+
+
+def test_only_the_gateway_can_be_called_by_anybody(root: Path) -> None:
+    for function in deployments(root):
+        public = "--allow-unauthenticated" in function.flags
+        assert public == (function.function == "gateway")
+        assert public != ("--no-allow-unauthenticated" in function.flags)
+        assert public == (function.flags["--ingress-settings"] != "internal-only")
+
+
+def test_nobody_reaches_the_gateway_past_the_load_balancer_whose_headers_count_only_with_mtls(root: Path) -> None:
+    for substitutions, behind in (({}, False), (MTLS, True)):
+        gateway = deployed(root, substitutions, secrets="3")["gateway"]
+        settings = gateway.variables("--set-env-vars")
+        assert gateway.flags["--ingress-settings"] == "internal-and-gclb"
+        assert settings["INGRESS"] == "internal-and-cloud-load-balancing"
+        assert settings.get("BEHIND_LOAD_BALANCER") == ("true" if behind else None)
+        secret = gateway.variables("--set-secrets").get("LOAD_BALANCER_SECRET")
+        assert secret == ("hark-load-balancer-secret:3" if behind else None)
+
+
+def test_each_function_but_the_gateway_can_be_called_by_the_one_account_that_has_reason_to(root: Path) -> None:
+    _, calls = run_step(root, "deploy")
+    bindings = {call[3]: call for call in calls if call[:3] == ["run", "services", "add-iam-policy-binding"]}
+    assert set(bindings) == {f"hark-{name.replace('_', '-')}" for name in FUNCTIONS - {"gateway"}}
+    for service, call in bindings.items():
+        account = "hark-scheduler" if service == "hark-relay" else "hark-pusher"
+        assert f"--member=serviceAccount:{account}@some-project.iam.gserviceaccount.com" in call
+        assert "--role=roles/run.invoker" in call
+
+
+def test_the_options_of_terraform_reach_the_functions(root: Path) -> None:
+    functions = deployed(root, {**ALL, "_NAME": "bell", "_DATABASE": "records"}, secrets="3")
+    for name, function in functions.items():
+        assert function.name == f"bell-{name.replace('_', '-')}"
+        assert function.flags["--min-instances"] == ("1" if name == "gateway" else "0")
+        assert function.flags["--docker-repository"].endswith("/europe-west1/repositories/bell")
+        assert function.flags["--build-service-account"].endswith("/bell-builder@some-project.iam.gserviceaccount.com")
+        assert function.variables("--set-env-vars")["FIRESTORE_DATABASE"] == "records"
+    assert functions["gateway"].variables("--set-env-vars")["OIDC_AUDIENCE"] == "hark"
+    output = (ROOT / "infra" / "outputs.tf").read_text().partition('output "substitutions"')[2]
+    told = set(re.findall(r"^ +(_[A-Z_]+) +=", output, re.MULTILINE))
+    assert told
+    assert told <= set(config()["substitutions"])
+
+
+def test_client_certificates_are_not_trusted_without_the_load_balancers_secret(root: Path) -> None:
+    done, calls = run_step(root, "deploy", MTLS)
+    assert done.returncode == 1
+    assert "[hark-gateway] the secret hark-load-balancer-secret has no version\n" in done.stdout
+    assert done.stderr == "hark: not deployed: hark-gateway\n"
+    assert "hark-gateway" not in {call[2] for call in calls}
+
+
+def test_secrets_come_from_secret_manager_to_the_functions_they_are_for_and_never_as_settings(root: Path) -> None:
+    channels = yaml.safe_load((ROOT / "infra" / "channels.yaml").read_text())
+    functions = deployed(root, secrets="3")
+    for name, function in functions.items():
+        lists = [("secrets", name)] if name in channels else [("receipt_secrets", c) for c in channels]
+        wanted = {s for key, channel in lists if name in {channel, "gateway"} for s in channels[channel].get(key, ())}
+        named = {setting: f"hark-{setting.lower().replace('_', '-')}:3" for setting in wanted}
+        assert function.variables("--set-secrets") == named
+        assert ("--clear-secrets" in function.flags) == (not wanted)
+    secret = {s for c in channels.values() for key in ("secrets", "receipt_secrets") for s in c.get(key, ())}
+    for function in deployments(root):
+        assert not secret & set(function.variables("--set-env-vars"))
+
+
+def test_a_first_deployment_needs_no_secret_and_sends_nothing(root: Path) -> None:
+    functions = deployed(root)
+    for channel in channel_names():
+        assert functions[channel].variables("--set-env-vars")[f"{channel.upper()}_PROVIDER"] == "log"
+    assert all("--clear-secrets" in function.flags for function in functions.values())
+
+
+def test_providers_are_told_the_address_that_the_gateway_has(root: Path) -> None:
+    functions = deployed(root)
+    for name in ("sms", "gateway"):
+        assert functions[name].variables("--set-env-vars")["PUBLIC_URL"] == "https://hark.example.com"
+
+
+def test_a_channel_is_deployed_by_its_entry_alone(root: Path) -> None:
+    with (root / "infra" / "channels.yaml").open("a") as channels:
+        channels.write("sat_phone:\n  example: x\n  settings: {SAT_PHONE_PROVIDER: log}\n  secrets: [SAT_PHONE_KEY]\n")
+    functions = deployed(root, secrets="7")
+    assert set(functions) == {*FUNCTIONS, "sat_phone"}
+    assert functions["sat_phone"].name == "hark-sat-phone"
+    assert functions["sat_phone"].variables("--set-secrets") == {"SAT_PHONE_KEY": "hark-sat-phone-key:7"}
+    assert functions["sat_phone"].variables("--set-env-vars")["SAT_PHONE_PROVIDER"] == "log"
+
+
+def test_a_function_that_cannot_be_deployed_fails_the_step_and_stops_no_other(root: Path) -> None:
+    done, calls = run_step(root, "deploy", failing="hark-sms")
+    assert done.returncode == 1
+    assert done.stderr == "hark: not deployed: hark-sms\n"
+    assert len([call for call in calls if call[:2] == ["functions", "deploy"]]) == len(FUNCTIONS)
+
+
+def test_a_secret_that_cannot_be_looked_up_is_not_taken_for_one_without_a_version(root: Path) -> None:
+    done, calls = run_step(root, "deploy", failing="list")
+    assert done.returncode == 1
+    names = {call[2] for call in calls if call[:2] == ["functions", "deploy"]}
+    assert names == {"hark-relay", "hark-dead-letter"}  # those without secrets
+
+
+@pytest.mark.timeout(120)
+def test_gcloud_takes_every_command_that_comes_after_or_is_for_another_variant(root: Path, tmp_path: Path) -> None:
+    _, with_all = run_step(root, "deploy", ALL, secrets="3")
+    _, of_smoke_test = run_step(root, "smoke-test", failing="latest")
+    bindings = [call for call in with_all if call[0] == "run"]
+    assert len(bindings) == len(FUNCTIONS) - 1
+    assert len(of_smoke_test) == 1
+    variants = [call for call in with_all if call[:3] == ["functions", "deploy", "hark-gateway"]]
+    assert_taken([*bindings, *of_smoke_test, *variants], tmp_path)
+
+
+@pytest.mark.timeout(120)
+def test_gcloud_asks_for_what_the_commands_say(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The step with the real gcloud: its arguments, its lookups, its upload, up to its request for a new function."""
+    gcloud()
+    folder = tmp_path_factory.mktemp("gcloud")
+    with functions_api() as api:
+        done, _ = run_step(root, "deploy", real={**without_account(folder), **api.environment(folder)})
+    assert done.returncode == 1
+    assert done.stdout.count(REFUSED) == len(FUNCTIONS), done.stdout
+    assert not (root / "main.py").exists()
+    assert set(api.functions) == {f"hark-{name.replace('_', '-')}" for name in FUNCTIONS}
+    for name, function in api.functions.items():
+        service = function["serviceConfig"]
+        assert function["buildConfig"]["runtime"] == "python311"
+        assert function["labels"]["commit"] == "abc1234"
+        assert service["serviceAccountEmail"] == f"{name}@some-project.iam.gserviceaccount.com"
+        assert (service["maxInstanceRequestConcurrency"], service["availableCpu"]) == (80, "1")
+        assert service["ingressSettings"] == f"ALLOW_INTERNAL_{'AND_GCLB' if name == 'hark-gateway' else 'ONLY'}"
+        assert service["allTrafficOnLatestRevision"] is True
+    (token,) = api.functions["hark-sms"]["serviceConfig"]["secretEnvironmentVariables"]
+    assert (token["secret"], token["version"]) == ("hark-twilio-auth-token", "9")  # the newest that is not disabled
+
+
+@pytest.mark.timeout(120)
+def test_gcloud_takes_what_the_head_of_the_file_tells_people_to_type(tmp_path: Path) -> None:
+    head = "".join(line[2:] for line in (ROOT / "cloudbuild.yaml").read_text().splitlines(True) if line[:2] == "# ")
+    archive = shutil.make_archive(str(tmp_path / "hark"), "gztar", ROOT / "infra")
+    head = (
+        head.replace("\\\n", "").replace("/tmp/hark.tar.gz", archive).replace("--data-file=-", "--data-file=/dev/null")
+    )
+    head = head.replace(
+        "$(terraform -chdir=infra output -raw substitutions)", "_REGION=europe-west1,_CLIENT_CERTIFICATES=false"
+    )
+    head = re.sub(r"\$\(git .*?\)", "abc1234", head)
+    commands = [shlex.split(command)[1:] for command in re.findall(r"^ +(gcloud .*)", head, re.MULTILINE)]
+    assert len(commands) == 5
+    assert_taken(commands, tmp_path)
+
+
+@pytest.mark.timeout(120)
+def test_a_wrong_argument_would_be_seen(root: Path, tmp_path: Path) -> None:
+    good = deployed(root)["email"].arguments
+    for wrong, done in zip(MISTAKES, asked([[*good, wrong] for wrong in MISTAKES], tmp_path), strict=True):
+        assert done.returncode == 2, (wrong, done.stderr)
+        assert MISTAKES[wrong] in done.stderr
+        assert NO_ACCOUNT not in done.stderr
+
+
+def test_a_field_that_cloud_build_does_not_know_would_be_seen(tmp_path: Path) -> None:
+    text = (ROOT / "cloudbuild.yaml").read_text()
+    file = tmp_path / "cloudbuild.yaml"
+    file.write_text(text.replace("timeout:", "timout:"))
+    (done,) = asked([["builds", "submit", "--no-source", "--project=some-project", f"--config={file}"]], tmp_path)
+    assert "timout: unused" in done.stderr
+
+
+def test_it_tests_then_deploys_then_tries_and_stops_where_one_of_them_fails() -> None:
+    steps = config()["steps"]
+    assert [step["id"] for step in steps] == ["test", "deploy", "smoke-test"]
+    for step in steps:
+        assert set(step) == {"id", "name", "script"}  # no allowFailure, and no waitFor: one after the other
+        assert re.search(r":\d+\.\d+\.\d+$", step["name"])
+        assert "set -euo pipefail\n" in step["script"]
+    assert steps[0]["script"].rstrip().endswith(".ci/run")
+
+
+def test_a_build_that_does_not_know_its_commit_stops_at_once(root: Path) -> None:
+    done, calls = run_step(root, "test", {"SHORT_SHA": ""})
+    assert done.returncode != 0
+    assert "which commit is this?" in done.stderr
+    assert calls == []
+
+
+def test_without_a_key_the_smoke_test_says_how_to_make_one(root: Path) -> None:
+    done, _ = run_step(root, "smoke-test", failing="latest")
+    assert done.returncode == 1
+    assert done.stderr.endswith("hark: no smoke test: make its key, as the head of cloudbuild.yaml says\n")

@@ -1,0 +1,227 @@
+"""Every query of the code has its index in infra/indexes.yaml: without it Firestore refuses; the emulator never does.
+
+What a query needs: the fields that it compares for equality (= or IN), then the fields that it orders by, over the
+collection or the collection group. By the document's name alone it needs none. Firestore may also serve a query by
+merging several indexes with the same order; that is slower, and not counted on here: each query has its own, exactly.
+"""
+
+import inspect
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+import pytest
+import yaml
+
+from functions.gateway.caller_store import FirestoreCallers, Usage
+from functions.gateway.callers import Caller
+from shared.firestore.receipts import FirestoreReceipts
+from shared.firestore.records import STATE_FIELDS, fixed_values
+from shared.firestore.rpc import Rpc, StructuredQuery
+from shared.firestore.store import FirestoreStore
+from shared.model import Delivery, DeliveryStatus, Notification, Receipt, Recipient
+from shared.receipts import Waiting
+from shared.store import Position
+
+DECLARED = yaml.safe_load((Path(__file__).parents[2] / "infra" / "indexes.yaml").read_text())
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+EQUAL, IN, DESCENDING = 5, 8, 2
+POSITION = Position(NOW, "00000000-0000-0000-0000-000000000000")
+GIVEN: Mapping[str, tuple[Any, ...]] = {
+    "caller": (None, "c"),
+    "recipient": (None, "alice"),
+    "status": (None, *DeliveryStatus),
+    "channel": (None, "email"),
+    "after": (None, POSITION),
+}
+"""The values of each parameter that decides what is asked."""
+
+ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[str, Any]]] = {
+    FirestoreStore.overdue: ({}, {"shard": 0, "now": NOW, "limit": 9}),
+    FirestoreStore.notifications: (
+        {name: GIVEN[name] for name in ("caller", "recipient", "status", "after")},
+        {"limit": 9},
+    ),
+    FirestoreStore.dead: ({name: GIVEN[name] for name in ("caller", "channel", "after")}, {"limit": 9}),
+    FirestoreStore.recipients: ({"after": (None, "alice"), "prefix": ("", "team-")}, {"limit": 9}),
+    FirestoreStore.sent_as: ({}, {"channel": "sms", "provider_message_id": "SM1"}),
+    FirestoreReceipts.due: ({}, {"shard": 0, "now": NOW, "limit": 9}),
+    FirestoreCallers.callers: ({"after": (None, "c")}, {"limit": 9}),
+}
+"""Each method that queries: what it may be asked with, in all combinations, and with what else."""
+
+
+@dataclass(frozen=True)
+class Index:
+    collection: str
+    scope: str
+    equal: frozenset[str]
+    """Their order in the index makes no difference."""
+    order: tuple[str, ...]
+
+
+class Recording(Rpc):
+    """Keeps the queries, and finds nothing."""
+
+    def __init__(self) -> None:
+        self.documents = "projects/p/databases/(default)/documents"
+        self.queries: list[Any] = []
+
+    async def run_query(self, structured_query: Any) -> list[Any]:
+        self.queries.append(structured_query)
+        return []
+
+
+def needed(query: Any) -> Index | None:
+    """None: the document's name is enough."""
+    comparisons = [f.field_filter for f in query.where.composite_filter.filters]
+    equal = frozenset(c.field.field_path for c in comparisons if c.op in (EQUAL, IN))
+    compared = [c.field.field_path for c in comparisons if c.op not in (EQUAL, IN)]
+    ordered = [o for o in query.order_by if o.field.field_path != "__name__"]
+    assert {o.direction for o in query.order_by} <= {query.order_by[0].direction}, "the name is in the last order"
+    assert compared in ([], [o.field.field_path for o in ordered]), "what is compared is what is ordered by"
+    (collection,) = query.from_
+    if not equal and not ordered:
+        assert not collection.all_descendants
+        return None
+    order = tuple(o.field.field_path + (" desc" if o.direction == DESCENDING else "") for o in ordered)
+    scope = "COLLECTION_GROUP" if collection.all_descendants else "COLLECTION"
+    return Index(collection.collection_id, scope, equal, order)
+
+
+async def asked(method: Callable[..., Any]) -> list[Any]:
+    varied, fixed = ASKED[method]
+    owner = {"FirestoreStore": FirestoreStore, "FirestoreReceipts": FirestoreReceipts}.get(
+        method.__qualname__.split(".")[0], FirestoreCallers
+    )
+    rpc = Recording()
+    for values in itertools.product(*varied.values()):
+        before = len(rpc.queries)
+        await getattr(owner(rpc), method.__name__)(**fixed, **dict(zip(varied, values, strict=True)))
+        assert len(rpc.queries) > before
+    return rpc.queries
+
+
+def declared() -> list[Index]:
+    return [_declared(**index) for index in DECLARED["composite"]]
+
+
+def _declared(collection: str, scope: str, fields: list[str]) -> Index:
+    ordered = [f for f in fields if re.search(r"_at( desc)?$", f)]
+    assert fields[len(fields) - len(ordered) :] == ordered, "what is ordered by comes last"
+    return Index(collection, scope, frozenset(fields) - frozenset(ordered), tuple(ordered))
+
+
+def test_every_method_that_queries_is_asked_here() -> None:
+    querying = {
+        f"{cls.__name__}.{name}"
+        for cls in (FirestoreStore, FirestoreReceipts, FirestoreCallers)
+        for name, method in inspect.getmembers(cls, inspect.isfunction)
+        if "run_query" in inspect.getsource(method)
+    }
+    # The private one is what `notifications` asks when it is given a status.
+    assert querying - {"FirestoreStore._notifications_with"} == {method.__qualname__ for method in ASKED}
+
+
+def test_nobody_else_queries() -> None:
+    root = Path(__file__).parents[2]
+    files = [*(root / "shared").rglob("*.py"), *(root / "functions").rglob("*.py")]
+    assert {path.name for path in files if "run_query" in path.read_text()} == {
+        "rpc.py",
+        "store.py",
+        "receipts.py",
+        "caller_store.py",
+    }
+
+
+async def test_each_query_has_its_index_and_each_index_its_query() -> None:
+    wanted = {needed(query) for method in ASKED for query in await asked(method)} - {None}
+    assert set(declared()) == wanted
+    assert len(declared()) == len(wanted)
+
+
+@pytest.mark.parametrize(
+    ("change", "need"),
+    [
+        (lambda q: q.order_by[0].field.__setattr__("field_path", "updated_at"), ("updated_at",)),
+        (lambda q: q.from_[0].__setattr__("all_descendants", False), ("due_at",)),
+        (lambda q: q.where.composite_filter.filters.pop(0), ("due_at",)),
+    ],
+)
+async def test_another_query_would_need_another_index(change: Callable[[Any], Any], need: tuple[str, ...]) -> None:
+    query = StructuredQuery()
+    query.CopyFrom((await asked(FirestoreStore.overdue))[0])
+    assert needed(query) in declared()
+    query.where.composite_filter.filters.pop()  # the comparison, which would have to follow the order
+    change(query)
+    index = needed(query)
+    assert index is not None
+    assert index.order == need
+    assert index not in declared()
+
+
+def _written() -> Iterator[tuple[str, str, Any]]:
+    """Collection, field and type of what is put on record."""
+    for collection, model, left_out in (
+        ("notifications", Notification, {"id"}),
+        ("deliveries", Delivery, {"version"}),
+        ("recipients", Recipient, {"name"}),
+        ("receipts", Receipt, set[str]()),
+        ("receipts", Waiting, {"id", "receipt"}),
+        ("callers", Caller, {"id", "version"}),
+    ):
+        types = get_type_hints(model)
+        yield from ((collection, f.name, types[f.name]) for f in fields(model) if f.name not in left_out)
+    yield from (("uses", "at", datetime), ("usage", "expire_at", datetime), ("usage", "requests", Mapping))
+
+
+def test_a_delivery_is_written_with_all_the_fields_that_are_looked_at_here() -> None:
+    fixed = fixed_values(Delivery(notification_id="n", channel="c", address="a", created_at=NOW))
+    assert {field for collection, field, _ in _written() if collection == "deliveries"} == {*fixed, *STATE_FIELDS}
+
+
+def test_only_small_words_and_numbers_have_an_index_of_their_own() -> None:
+    """A value that only grows, a text, a list or a map has none."""
+    words = {"caller", "recipient", "channel", "provider", "name", "identity"}
+    for collection, field, kind in _written():
+        types = set(get_args(kind) if isinstance(kind, UnionType) else [kind]) - {type(None)}
+        small = all(inspect.isclass(t) and issubclass(t, int | StrEnum) for t in types)
+        exempted = field in DECLARED["unindexed"][collection] or (
+            field == "expire_at" and collection in DECLARED["expiring"]
+        )
+        assert exempted != (small or field in words), f"{collection}.{field}"
+
+
+def test_no_field_is_exempted_that_nobody_writes() -> None:
+    written = {(collection, field) for collection, field, _ in _written()}
+    assert {(c, field) for c, many in DECLARED["unindexed"].items() for field in many} <= written
+    assert {(c, "expire_at") for c in DECLARED["expiring"]} <= written
+
+
+async def test_usage_is_written_as_it_is_looked_at_here() -> None:
+    writes: list[Any] = []
+
+    class Stop(Exception):
+        pass
+
+    class Writing(Recording):
+        async def commit(self, many: Any) -> Any:
+            writes.extend(many)
+            raise Stop
+
+    with pytest.raises(Stop):
+        await FirestoreCallers(Writing()).add(Usage("c", NOW, 1, 1))
+    day, use = writes
+    assert set(day.update.fields) == {"caller", "expire_at"}
+    assert {t.field_path.split(".")[0] for t in day.update_transforms} == {"requests", "notifications"}
+    assert set(use.update.fields) == {"at"}
+
+
+def test_every_collection_whose_records_expire_has_its_ttl() -> None:
+    assert {collection for collection, field, _ in _written() if field == "expire_at"} == set(DECLARED["expiring"])

@@ -1,0 +1,128 @@
+"""What must hold between infra/ and the code, as far as the files tell. What Terraform makes of them: infra/tests/."""
+
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import SecretStr
+
+from emulator.config import load
+from emulator.provision import MAX_DELIVERY_ATTEMPTS, plan
+from functions.gateway.identity import CERTIFICATE_HEADERS, SECRET_HEADER
+from functions.gateway.settings import GatewaySettings
+from shared.channels import channel_names, load_channels, topic
+from shared.settings import CoreSettings, Settings
+from tests.e2e.stack import ROOT
+
+INFRA = ROOT / "infra"
+FILES = sorted(INFRA.glob("*.tf"))
+CONFIGURATION = "\n".join(path.read_text() for path in FILES)
+CHANNELS = yaml.safe_load((INFRA / "channels.yaml").read_text())
+README = (ROOT / "README.md").read_text()
+SECRET_WORD = re.compile(r"(TOKEN|SECRET|PASSWORD|_KEY|SMTP_URL|WEBHOOK_URL)$")
+
+
+def _secrets(*modules: str) -> set[str]:
+    """The settings of these modules' own classes that are secret."""
+    return {
+        name.upper()
+        for module in modules
+        for cls in vars(importlib.import_module(module)).values()
+        if isinstance(cls, type) and issubclass(cls, Settings) and cls.__module__ == module
+        for name, field in cls.model_fields.items()
+        if SecretStr in getattr(field.annotation, "__args__", (field.annotation,))
+    }
+
+
+@pytest.mark.parametrize("channel", channel_names())
+def test_the_secrets_of_a_channel_are_those_that_its_providers_read(channel: str) -> None:
+    files = (ROOT / "functions" / channel).glob("*_provider.py")
+    modules = [f"functions.{channel}.{path.stem}" for path in files]
+    assert set(CHANNELS[channel].get("secrets", [])) == _secrets(*modules)
+
+
+@pytest.mark.parametrize("channel", channel_names())
+def test_the_gateway_gets_the_secrets_that_receipts_are_checked_with(channel: str) -> None:
+    readers = load_channels()[channel].receipts.values()
+    assert set(CHANNELS[channel].get("receipt_secrets", [])) == _secrets(*readers)
+
+
+def test_every_secret_of_the_readme_is_in_secret_manager() -> None:
+    table = README[README.index("## Settings") : README.index("## Adding a channel")]
+    settings = {
+        name
+        for row in re.findall(r"^\| (`[^|]*)\|", table, re.MULTILINE)
+        for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", row)
+    }
+    # The one's public; the other is made by a person, and the gateway keeps its hash.
+    secret = {n for n in settings if SECRET_WORD.search(n)} - {"SENDGRID_WEBHOOK_PUBLIC_KEY", "HARK_API_KEY"}
+    declared = {name for entry in CHANNELS.values() for name in entry.get("secrets", [])}
+    assert declared | _secrets(GatewaySettings.__module__) == secret
+    assert _secrets(GatewaySettings.__module__) <= set(re.findall(r'setting = "([A-Z_]+)"', CONFIGURATION))
+
+
+def test_topics_and_subscriptions_are_named_as_on_one_machine() -> None:
+    """The emulator's are what the tests send through."""
+    config = load(ROOT, {})
+    there = plan(config, "localhost")
+    topics = (INFRA / "topics.tf").read_text()
+    patterns = re.findall(r'^  name += "(notifications-\$\{each\.key\}[^"]*)"', topics, re.MULTILINE)
+    made = {pattern.replace("${each.key}", name) for pattern in patterns for name in channel_names()}
+    assert made == {path.rpartition("/")[2] for path in (*there.topics, *there.subscriptions)}
+    assert {topic(name) for name in channel_names()} <= made
+
+
+def test_pubsub_is_told_what_the_functions_are() -> None:
+    settings = CoreSettings(google_cloud_project="any")
+    assert f"ack_deadline_seconds = {settings.ack_deadline_seconds:g}\n" in CONFIGURATION
+    assert re.findall(r"max_delivery_attempts += (\d+)", CONFIGURATION) == [str(MAX_DELIVERY_ATTEMPTS)]
+    assert settings.max_attempts == MAX_DELIVERY_ATTEMPTS
+
+
+def test_the_load_balancer_sets_each_header_that_the_gateway_reads() -> None:
+    def headers(text: str) -> dict[str, str]:
+        return dict(re.findall(r"(X-[A-Z][\w-]+): (\{\w+\}|what|\$)", text))
+
+    made = headers((INFRA / "client_certificates.tf").read_text())
+    assert {name.lower() for name in made} == {*CERTIFICATE_HEADERS, SECRET_HEADER}
+    in_readme = headers(README)
+    assert {k: v for k, v in made.items() if v != "$"} == {k: v for k, v in in_readme.items() if v != "what"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_nobody_is_everybody_and_nobody_may_everything(path: Path) -> None:
+    text = re.sub(r"#.*", "", path.read_text())
+    assert not re.search(r"allUsers|allAuthenticatedUsers", text)
+    assert not re.search(r'"roles/(owner|editor|viewer)"|"roles/[\w.]*[aA]dmin"', text)
+    # These would take from others in the project what they have.
+    assert not re.search(r'"google_\w+_iam_(policy|binding)"', text)
+
+
+def test_each_line_that_a_metric_counts_is_logged() -> None:
+    counted = set(re.findall(r'jsonPayload\.message=\\"([^"\\]+)\\"', CONFIGURATION))
+    sources = [*(ROOT / "shared").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+    logged = {event for path in sources for event in re.findall(r'log\.\w+\(\s*"([^"]+)"', path.read_text())}
+    assert counted
+    assert counted <= logged
+
+
+def test_no_project_and_no_address_of_ours_is_in_the_configuration() -> None:
+    for path in [*FILES, INFRA / "terraform.tfvars.example", *(INFRA / "tests").glob("*.hcl")]:
+        assert set(_addresses(path.read_text())) <= {"you@example.com", "a@example.com", "b@example.com"}, path.name
+
+
+def _addresses(text: str) -> Iterator[str]:
+    yield from (a for a in re.findall(r"[\w.+-]+@[\w-]+\.[\w.]+", text) if not a.endswith(".iam.gserviceaccount.com"))
+
+
+def test_every_variable_is_described_and_used() -> None:
+    variables = (INFRA / "variables.tf").read_text()
+    blocks = re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', variables, re.MULTILINE | re.DOTALL)
+    others = CONFIGURATION.replace(variables, "")
+    assert blocks
+    for name, block in blocks:
+        assert "description = " in block, name
+        assert f"var.{name}" in others, name
