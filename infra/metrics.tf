@@ -6,16 +6,19 @@ locals {
 
   of_our_functions = "resource.type=\"cloud_run_revision\" resource.labels.service_name=(${join(" OR ", [for s in values(local.services) : "\"${s}\""])})"
 
+  # A refusal of our credentials is logged as such, also where it was the last attempt.
+  dead = "(jsonPayload.message=\"dead\" OR (jsonPayload.message=\"the provider refuses our credentials\" jsonPayload.status=\"dead\"))"
+
   counters = {
     accepted            = { filter = "jsonPayload.message=\"accepted\"", labels = [] }
     attempts            = { filter = "jsonPayload.outcome:*", labels = ["channel", "provider", "outcome", "status"] }
-    dead                = { filter = "jsonPayload.message=\"dead\"", labels = ["channel"] }
+    dead                = { filter = local.dead, labels = ["channel"] }
     credentials_refused = { filter = "jsonPayload.message=\"the provider refuses our credentials\"", labels = ["channel", "provider"] }
     receipts            = { filter = "jsonPayload.message=\"receipt\"", labels = ["channel", "provider", "status"] }
 
     # The objective's two sides (objectives.tf). What the provider refuses for good is on neither: no speed helps there.
     in_time = { filter = "jsonPayload.accept_to_sent_ms<=${local.objective_ms}", labels = [] }
-    missed  = { filter = "(jsonPayload.accept_to_sent_ms>${local.objective_ms} OR jsonPayload.message=\"dead\")", labels = [] }
+    missed  = { filter = "(jsonPayload.accept_to_sent_ms>${local.objective_ms} OR ${local.dead})", labels = [] }
   }
 }
 
