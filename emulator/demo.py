@@ -30,8 +30,16 @@ async def main() -> int:
     """The exit status: 0 when all arrived; 1 when not, or when it was interrupted."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
+
+    def stop() -> None:
+        """Once: a SIGTERM often comes twice, to the process group and passed on by make, and a second cancel would end
+        the wait for what was started.
+        """
+        if not task.cancelling():
+            task.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, stop)
     try:
         return await _run()
     except asyncio.CancelledError:
