@@ -13,6 +13,7 @@ is none of ours. The gateway takes it; one that cannot be applied yet waits on r
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,6 +28,9 @@ from shared.state import with_lost_attempt
 from shared.store import Store
 
 log = get_logger(__name__)
+
+NOTIFICATION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The form of our ids: what a provider hands back as one may be anything."""
 
 FIRST_PAUSE = timedelta(seconds=5)  # before a waiting receipt is looked at again; doubled each time
 KEPT = timedelta(days=3)  # longer than any delivery can stay undecided

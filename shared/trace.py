@@ -9,23 +9,24 @@ from contextvars import ContextVar
 
 _HEADER = re.compile("(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 
-_current: ContextVar[str | None] = ContextVar("traceparent", default=None)
+_current: ContextVar[re.Match[str] | None] = ContextVar("traceparent", default=None)
 
 
 def bind(traceparent: str | None) -> None:
     """What this task does and logs from here on is part of that trace; of none when it has not the header's form."""
-    _current.set(traceparent if traceparent is not None and _HEADER.fullmatch(traceparent) else None)
+    _current.set(_HEADER.fullmatch(traceparent or ""))
 
 
 def current() -> str | None:
     """The `traceparent` to pass on."""
-    return _current.get()
+    match = _current.get()
+    return match and match[0]
 
 
 def ids() -> tuple[str, str] | None:
     """The trace's id and the span's, in hex."""
-    match = _HEADER.fullmatch(_current.get() or "")
-    return (match[1], match[2]) if match else None
+    match = _current.get()
+    return match and (match[1], match[2])
 
 
 def new() -> str:

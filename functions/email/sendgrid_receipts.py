@@ -16,7 +16,7 @@ from pydantic import AfterValidator
 from shared.errors import ForgedReceipt, MalformedReceipt
 from shared.logs import get_logger
 from shared.model import DeliveryStatus, Receipt
-from shared.receipts import ReceiptReader, ReceiptRequest
+from shared.receipts import NOTIFICATION_ID, ReceiptReader, ReceiptRequest
 from shared.settings import Settings, load
 
 log = get_logger(__name__)
@@ -24,7 +24,6 @@ log = get_logger(__name__)
 _LEEWAY = timedelta(minutes=5)  # how old a signature may be, and how far ahead SendGrid's clock
 _MOST_EVENTS = 10_000
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_NOTIFICATION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ENHANCED_STATUS = re.compile(r"\d\.\d{1,3}\.\d{1,3}", re.ASCII)  # RFC 3463
 
 
@@ -166,7 +165,7 @@ def _receipt(event: Any) -> Receipt | None:
     # What X-Message-Id said at the send, then the mail's way through SendGrid.
     whole_id = event.get("sg_message_id")
     message_id = _matching(_MESSAGE_ID, whole_id.partition(".")[0]) if isinstance(whole_id, str) else None
-    notification_id = _matching(_NOTIFICATION_ID, event.get("notification_id"))
+    notification_id = _matching(NOTIFICATION_ID, event.get("notification_id"))
     if message_id is None and notification_id is None:
         raise MalformedReceipt("the event names no mail of ours")
     return Receipt(

@@ -21,7 +21,7 @@ from functions.gateway.caller_store import CallerStore
 from functions.gateway.callers import Caller, CallerKind
 from functions.gateway.identity import Identity
 from functions.gateway.limits import Limits
-from functions.gateway.problems import FieldError, Problem, field_error, invalid
+from functions.gateway.problems import RETRY_LATER, FieldError, Problem, field_error, invalid
 from functions.gateway.schemas import NotificationRequest
 from shared.channels import Channel
 from shared.errors import AlreadyExists, PublishFailed, StoreUnavailable
@@ -39,7 +39,6 @@ KEYS = uuid.UUID("6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4")
 
 _CREATE_SECONDS = 8.0  # for a commit whose answers are lost
 _CREATE_PAUSE = 0.2
-RETRY_LATER = {"Retry-After": "5"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ def normalised(channels: Mapping[str, Channel], addresses: Mapping[str, str], fi
     errors: list[FieldError] = []
     for name, address in addresses.items():
         if name not in channels:
-            errors.append(_unknown_channel(f"{field_name}.{name}", channels))
+            errors.append(unknown_channel(f"{field_name}.{name}", channels))
             continue
         try:
             good[name] = channels[name].normalise(address)
@@ -138,7 +137,7 @@ async def _resolve(gateway: Gateway, request: NotificationRequest, caller: Calle
     """The address for each channel asked for. Problem 403, 422."""
     known = gateway.channels
     asked = request.channels or ()
-    unknown = [_unknown_channel(f"channels.{i}", known) for i, name in enumerate(asked) if name not in known]
+    unknown = [unknown_channel(f"channels.{i}", known) for i, name in enumerate(asked) if name not in known]
     if unknown:
         raise invalid(*unknown)
     if request.to is not None:
@@ -226,5 +225,5 @@ def _fingerprint(request: NotificationRequest) -> str:
     return hashlib.sha256(json.dumps(request.model_dump(), sort_keys=True).encode()).hexdigest()
 
 
-def _unknown_channel(field_name: str, channels: Mapping[str, Channel]) -> FieldError:
+def unknown_channel(field_name: str, channels: Mapping[str, Channel]) -> FieldError:
     return field_error(field_name, f"there is no such channel; there are {', '.join(channels)}")

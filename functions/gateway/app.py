@@ -13,11 +13,11 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.gateway import docs
-from functions.gateway.accept import RETRY_LATER, Gateway
+from functions.gateway.accept import Gateway
 from functions.gateway.caller_routes import callers_router
 from functions.gateway.dead_letter_routes import dead_letters_router
 from functions.gateway.openapi import openapi
-from functions.gateway.problems import Problem, of_validation
+from functions.gateway.problems import RETRY_LATER, Problem, of_validation
 from functions.gateway.receipts import receipts_router
 from functions.gateway.recipient_routes import recipients_router
 from functions.gateway.routes import router

@@ -78,9 +78,10 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
         """Those that one may manage, so a page may have fewer than `limit`."""
         found = await store.callers(limit=query.limit + 1, after=name_of("callers", query.cursor))
         shown = found[: query.limit]
-        used = await store.last_uses([caller.id for caller in shown])
+        own = [caller for caller in shown if exceeds(caller, manager) is None]
+        used = await store.last_uses([caller.id for caller in own])
         following = name_cursor_of("callers", shown[-1].id) if len(found) > query.limit else None
-        items = [caller_json(caller, used.get(caller.id)) for caller in shown if exceeds(caller, manager) is None]
+        items = [caller_json(caller, used.get(caller.id)) for caller in own]
         return json_answer(CallersJson(items=items, next_cursor=following))
 
     @routes.get("/{caller_id}", responses=answers(CallerJson, 200, 404, 503))

@@ -9,17 +9,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from typing_extensions import TypedDict
 
 from functions.gateway import keys
-from functions.gateway.accept import normalised
+from functions.gateway.accept import normalised, unknown_channel
 from functions.gateway.callers import KEY_KINDS, Caller, CallerKind, Key, Scope
 from functions.gateway.identity import identity_id, is_certificate_name
 from functions.gateway.problems import field_error, invalid
-from functions.gateway.schemas import ONE_LINE, Address, ChannelName, ChannelNames, at_most, each_once, said
+from functions.gateway.schemas import NAME, ONE_LINE, Address, ChannelName, ChannelNames, at_most, each_once, said
 from shared.channels import Channel
 from shared.texts import one_line
 
-_PREFIX = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
-
-Prefix = Annotated[str, StringConstraints(pattern=_PREFIX)]
+Prefix = Annotated[str, StringConstraints(pattern=NAME)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(one_line), said(pattern=ONE_LINE)]
 
 
@@ -152,10 +150,10 @@ def new_caller(
 
 def changed(caller: Caller, change: CallerChange, channels: Mapping[str, Channel]) -> Caller:
     """The caller with all that a change names. Problem 422."""
-    unknown = [i for i, name in enumerate(change.channels or ()) if name not in channels]
+    asked = enumerate(change.channels or ())
+    unknown = [unknown_channel(f"channels.{i}", channels) for i, name in asked if name not in channels]
     if unknown:
-        there_are = f"there is no such channel; there are {', '.join(channels)}"
-        raise invalid(*(field_error(f"channels.{i}", there_are) for i in unknown))
+        raise invalid(*unknown)
     if (change.addresses is not None) != (caller.kind is CallerKind.TEAM):
         raise invalid(field_error("addresses", "a team key must have them, and no other caller can"))
     listed = {channel: dict.fromkeys(many) for channel, many in (change.addresses or {}).items()}

@@ -5,20 +5,18 @@ uses/{id}           its last use, in a record of its own: a use is no conflict f
 usage/{id}-{day}    what it has used on one day (UTC), added up by every gateway (`limits.py`)
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from functions.gateway.callers import Caller, CallerKind, Key, Scope
-from shared.firestore import queries
+from shared.firestore import queries, writes
 from shared.firestore.codec import decode, encode
-from shared.firestore.records import document, known_values
-from shared.firestore.rpc import DocumentMask, FieldTransform, Precondition, Rpc, Write, to_version
-from shared.logs import get_logger, place
+from shared.firestore.records import document, known_values, readable
+from shared.firestore.rpc import DocumentMask, FieldTransform, Rpc, Write, to_version
 
-log = get_logger(__name__)
-
+_WHAT = "a caller's record"
 _USAGE_DAYS = 40  # how long a day's usage is kept, by TTL
 
 
@@ -67,37 +65,22 @@ class FirestoreCallers:
         self._rpc = rpc
 
     async def create(self, caller: Caller) -> None:
-        absent = Precondition(exists=False)
-        await self._rpc.commit(
-            [Write(update=document(self._name(caller.id), _values(caller)), current_document=absent)]
-        )
+        await self._rpc.commit([writes.create(self._name(caller.id), _values(caller))])
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
         found = await self._rpc.batch_get([self._name(i) for i in ids])
-        return {caller.id: caller for caller in _readable(found.values())}
+        return {caller.id: caller for caller in readable(found.values(), _caller, _WHAT)}
 
     async def replace(self, caller: Caller) -> None:
-        if caller.version is None:
-            raise ValueError("a caller without a version cannot be replaced")
-        values = _values(caller)
-        unchanged_since = Precondition()
-        unchanged_since.update_time.FromNanoseconds(caller.version)
-        await self._rpc.commit(
-            [
-                Write(
-                    update=document(self._name(caller.id), values),
-                    update_mask=DocumentMask(field_paths=list(values)),
-                    current_document=unchanged_since,
-                )
-            ]
-        )
+        unchanged = writes.at_version(caller.version)
+        await self._rpc.commit([writes.change(self._name(caller.id), _values(caller), unchanged)])
 
     async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
         found: list[Caller] = []
         while len(found) < limit:
             cursor = [] if after is None else [queries.reference(self._name(after))]
             docs = await self._rpc.run_query(queries.select("callers", limit=limit, after=cursor))
-            found += _readable(docs)
+            found += readable(docs, _caller, _WHAT)
             if len(docs) < limit:
                 break
             after = docs[-1].name.rpartition("/")[2]
@@ -142,15 +125,6 @@ def _values(caller: Caller) -> dict[str, Any]:
         "channels": None if caller.channels is None else sorted(caller.channels),
         "keys": [{f.name: getattr(key, f.name) for f in fields(key)} for key in caller.keys],
     }
-
-
-def _readable(docs: Iterable[Any]) -> Iterator[Caller]:
-    """A caller that this version cannot read, as after a rollback, is none; the others are not in its way."""
-    for doc in docs:
-        try:
-            yield _caller(doc)
-        except (TypeError, ValueError, LookupError) as error:
-            log.error("a caller's record cannot be read", document=doc.name, error=place(error))
 
 
 def _caller(doc: Any) -> Caller:

@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from functions.gateway import keys
 from functions.gateway.caller_store import CallerStore
 from functions.gateway.callers import Caller, CallerKind
-from functions.gateway.problems import Problem
+from functions.gateway.problems import RETRY_LATER, Problem
 from shared.errors import InvalidToken, KeysUnavailable, StoreUnavailable
 from shared.logs import get_logger
 
@@ -218,7 +218,7 @@ def _same(given: Sequence[str], secret: str) -> bool:
     return len(given) == 1 and hmac.compare_digest(given[0].encode(), secret.encode())
 
 
-def _make_room(kept: dict[str, object] | dict[str, tuple[float, Caller]] | dict[str, float]) -> None:
+def _make_room(kept: dict[str, Any]) -> None:
     if len(kept) >= MOST_CACHED:
         kept.pop(next(iter(kept)))
 
@@ -229,4 +229,4 @@ def _refused(detail: str, *, invalid: bool = False) -> Problem:
 
 
 def _cannot_tell() -> Problem:
-    return Problem(503, "nobody can tell now who calls; try again", headers={"Retry-After": "5"})
+    return Problem(503, "nobody can tell now who calls; try again", headers=RETRY_LATER)

@@ -43,7 +43,7 @@ class _Count:
         """Begin a new minute, and a new day."""
         if now.date() != self.at.date():
             self.known_notifications = self.new_notifications = 0
-        if now.replace(second=0, microsecond=0) != self.at.replace(second=0, microsecond=0):
+        if _minute(now) != _minute(self.at):
             self.known_requests = self.new_requests = 0
         self.at = now
 
@@ -114,9 +114,7 @@ class Limits:
         if now.date() == sent.at.date():
             count.known_notifications = totals.notifications
             count.new_notifications -= sent.notifications
-        if now.replace(second=0, microsecond=0) == sent.at.replace(second=0, microsecond=0) and (
-            count.new_requests >= sent.requests
-        ):
+        if _minute(now) == _minute(sent.at) and count.new_requests >= sent.requests:
             count.known_requests = totals.requests
             count.new_requests -= sent.requests
 
@@ -130,8 +128,12 @@ def _too_many(limit: str, now: datetime, again: datetime) -> Problem:
     return Problem(429, f"this caller has a limit of {limit}", headers={"Retry-After": str(seconds)})
 
 
+def _minute(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)
+
+
 def _next_minute(now: datetime) -> datetime:
-    return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return _minute(now) + timedelta(minutes=1)
 
 
 def _next_day(now: datetime) -> datetime:

@@ -13,6 +13,8 @@ MOST_ERRORS = 20
 JSON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 """Of every JSON answer: it holds what is private, and is nothing but JSON."""
 
+RETRY_LATER = {"Retry-After": "5"}
+
 _NAME_LENGTH = 64  # a field's name may come from the client
 
 

@@ -14,14 +14,13 @@ from starlette.datastructures import ImmutableMultiDict
 from shared.errors import ForgedReceipt, MalformedReceipt
 from shared.logs import get_logger
 from shared.model import DeliveryStatus, Receipt
-from shared.receipts import ReceiptReader, ReceiptRequest
+from shared.receipts import NOTIFICATION_ID, ReceiptReader, ReceiptRequest
 from shared.settings import BaseUrl, Settings, load
 
 log = get_logger(__name__)
 
 _MOST_FIELDS = 100  # Twilio sends about twenty
 _MESSAGE_ID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
-_NOTIFICATION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 STATUSES: Mapping[str, DeliveryStatus | None] = {
     # https://www.twilio.com/docs/messaging/api/message-resource#message-status-values. None: not decided by this.
@@ -181,4 +180,4 @@ def _notification_id(target: str) -> str | None:
     except ValueError:
         return None
     ids = query.get("notification_id", [])
-    return ids[0] if len(ids) == 1 and _NOTIFICATION_ID.fullmatch(ids[0]) else None
+    return ids[0] if len(ids) == 1 and NOTIFICATION_ID.fullmatch(ids[0]) else None

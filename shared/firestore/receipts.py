@@ -1,18 +1,15 @@
 """The receipts that wait, on Firestore."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from shared.firestore import queries
-from shared.firestore.records import document, known_values
+from shared.firestore.records import document, known_values, readable
 from shared.firestore.rpc import Rpc, Write
-from shared.logs import get_logger, place
 from shared.model import DeliveryStatus, Receipt
 from shared.receipts import Waiting
-
-log = get_logger(__name__)
 
 
 class FirestoreReceipts:
@@ -31,22 +28,13 @@ class FirestoreReceipts:
             order="due_at",
             limit=limit,
         )
-        return list(_readable(await self._rpc.run_query(query)))
+        return list(readable(await self._rpc.run_query(query), _waiting, "a waiting receipt"))
 
     async def forget(self, waiting: Waiting) -> None:
         await self._rpc.commit([Write(delete=self._name(waiting))])
 
     def _name(self, waiting: Waiting) -> str:
         return f"{self._rpc.documents}/receipts/{waiting.id}"
-
-
-def _readable(docs: Iterable[Any]) -> Iterator[Waiting]:
-    """One that this version cannot read must not keep the others of its shard from the relay."""
-    for doc in docs:
-        try:
-            yield _waiting(doc)
-        except (TypeError, ValueError, LookupError) as error:
-            log.error("a waiting receipt cannot be read", document=doc.name, error=place(error))
 
 
 def _values(waiting: Waiting) -> Mapping[str, Any]:

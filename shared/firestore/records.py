@@ -6,14 +6,19 @@ recipients/{name}
 receipts/{hash}                           a receipt that came before the record of its send
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.firestore.codec import decode, encode
 from shared.firestore.rpc import Document, to_version
+from shared.logs import get_logger, place
 from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
+
+T = TypeVar("T")
+
+log = get_logger(__name__)
 
 _FIXED = (
     "notification_id",
@@ -28,6 +33,18 @@ _FIXED = (
 )
 STATE_FIELDS = tuple(f.name for f in fields(Delivery) if f.name not in {*_FIXED, "version"})
 """What an update writes. A field that is None is removed, which is what takes a delivery out of the due index."""
+
+
+def readable(docs: Iterable[Any], read: Callable[[Any], T], what: str) -> Iterator[T]:
+    """Those that this version can read, as `read` reads them: one of a newer version must not keep the others back.
+
+    what: they are, for the log
+    """
+    for doc in docs:
+        try:
+            yield read(doc)
+        except (TypeError, ValueError, LookupError) as error:
+            log.error(f"{what} cannot be read", document=doc.name, error=place(error))
 
 
 def document(name: str, values: Mapping[str, Any]) -> Any:

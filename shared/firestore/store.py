@@ -1,22 +1,17 @@
 """The store on Firestore. Each write carries its precondition, so none needs a transaction."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from shared.errors import AlreadyExists, NotFound, StoreUnavailable
-from shared.firestore import queries, records
+from shared.firestore import queries, records, writes
 from shared.firestore.codec import encode
-from shared.firestore.rpc import DocumentMask, Precondition, Rpc, Write, to_version
-from shared.logs import get_logger, place
+from shared.firestore.rpc import Rpc, Write, to_version
 from shared.model import Delivery, DeliveryStatus, Notification, Recipient
 from shared.store import Page, Position
 
-log = get_logger(__name__)
-
-_ABSENT = Precondition(exists=False)
-_PRESENT = Precondition(exists=True)
 _AFTER_ANY_NAME = "\x7f"  # sorts after every character that a recipient's name can have
 _BEFORE_ANY_CHANNEL = "!"  # sorts before every channel's name, so a cursor on it is past all of a notification's
 
@@ -30,11 +25,11 @@ class FirestoreStore:
 
     async def create(self, notification: Notification, deliveries: Sequence[Delivery]) -> int:
         name = records.notification_name(self._documents, notification.id)
-        writes = [_create(name, records.notification_values(notification))]
-        writes += [
-            _create(self._delivery_name(d), records.fixed_values(d) | records.state_values(d)) for d in deliveries
+        all_of_it = [writes.create(name, records.notification_values(notification))]
+        all_of_it += [
+            writes.create(self._delivery_name(d), records.fixed_values(d) | records.state_values(d)) for d in deliveries
         ]
-        response = await self._rpc.commit(writes)
+        response = await self._rpc.commit(all_of_it)
         return to_version(response.write_results[-1].update_time)
 
     async def notification(self, notification_id: str) -> Notification | None:
@@ -75,7 +70,7 @@ class FirestoreStore:
             order="due_at",
             limit=limit,
         )
-        return list(_readable(await self._rpc.run_query(query)))
+        return list(records.readable(await self._rpc.run_query(query), records.to_delivery, "a delivery's record"))
 
     async def notifications(
         self,
@@ -160,12 +155,12 @@ class FirestoreStore:
         # Created or replaced, whichever holds when the write arrives; between the two another may create or delete it.
         for _ in range(3):
             try:
-                await self._rpc.commit([_create(path, records.recipient_values(new))])
+                await self._rpc.commit([writes.create(path, records.recipient_values(new))])
             except AlreadyExists:
                 pass
             else:
                 return new, True
-            replacement = _write(path, {"addresses": addresses, "updated_at": now})
+            replacement = writes.change(path, {"addresses": addresses, "updated_at": now})
             try:
                 await self._rpc.commit([replacement])
             except NotFound:
@@ -177,7 +172,7 @@ class FirestoreStore:
 
     async def delete_recipient(self, name: str) -> None:
         path = records.recipient_name(self._documents, name)
-        await self._rpc.commit([Write(delete=path, current_document=_PRESENT)])
+        await self._rpc.commit([Write(delete=path, current_document=writes.PRESENT)])
 
     async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Sequence[Recipient]:
         query = queries.select("recipients", limit=limit, after=[] if after is None else [self._recipient(after)])
@@ -202,36 +197,10 @@ class FirestoreStore:
         return records.delivery_name(self._documents, d.notification_id, d.channel)
 
     def _update(self, d: Delivery) -> Any:
-        if d.version is None:
-            raise ValueError("a delivery without a version cannot be updated")
-        precondition = Precondition()
-        precondition.update_time.FromNanoseconds(d.version)
-        return _write(self._delivery_name(d), records.state_values(d), precondition)
+        return writes.change(self._delivery_name(d), records.state_values(d), writes.at_version(d.version))
 
     def _cursor(self, at: datetime, path: str) -> list[Any]:
         return [encode(at), queries.reference(f"{self._documents}/{path}")]
 
     def _delivery_cursor(self, after: Position) -> list[Any]:
         return self._cursor(after.at, f"notifications/{after.id}/deliveries/{_BEFORE_ANY_CHANNEL}")
-
-
-def _readable(docs: Iterable[Any]) -> Iterator[Delivery]:
-    """One record that this version cannot read must not keep the others of its shard from the relay."""
-    for doc in docs:
-        try:
-            yield records.to_delivery(doc)
-        except (TypeError, ValueError, LookupError) as error:
-            log.error("a delivery's record cannot be read", document=doc.name, error=place(error))
-
-
-def _create(name: str, values: Mapping[str, Any]) -> Any:
-    return Write(update=records.document(name, values), current_document=_ABSENT)
-
-
-def _write(name: str, values: Mapping[str, Any], precondition: Any = _PRESENT) -> Any:
-    """Sets just these fields; those that are None are removed."""
-    return Write(
-        update=records.document(name, values),
-        update_mask=DocumentMask(field_paths=list(values)),
-        current_document=precondition,
-    )
