@@ -1,12 +1,13 @@
 """How Hark recovers from a provider's outage: `python -m bench.recovery [--seed 1] [--timeline NAME --every MINUTES]`.
 
-Prints the table of docs/scale.md, or with --timeline one of its rows over time. Simulated: see bench/outage.py
-for what is Hark's own code in it, bench/pushes.py for what is known of Pub/Sub and what is assumed.
+Prints the table of docs/scale.md; with --timeline one of its rows over time; with --for-good when deliveries are dead
+if the provider never comes back. Simulated: see bench/outage.py for what is Hark's own code in it, bench/pushes.py for
+what is known of Pub/Sub and what is assumed.
 """
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bench.outage import Minute, Scenario, Simulation
@@ -19,7 +20,7 @@ class Row:
     """Settings, and how the provider and Pub/Sub behave."""
 
     name: str
-    max_attempts: int = 5
+    max_attempts: int = 20  # infra/settings.yaml
     retry_base_seconds: float = 10
     retry_cap_seconds: float = 600
     push_backoff: bool = False
@@ -44,15 +45,15 @@ class Row:
 
 
 ROWS = [
-    Row("defaults"),
-    Row("defaults, timeouts", times_out=True),
-    Row("defaults, pushes pause", push_backoff=True),
+    Row("20 attempts"),
+    Row("20 attempts, timeouts", times_out=True),
+    Row("20 attempts, pushes pause", push_backoff=True),
+    Row("20 attempts, provider takes 2,000/s", provider_rate=2000),
+    Row("20, pushes pause, provider takes 2,000/s", push_backoff=True, provider_rate=2000),
+    Row("5 attempts", max_attempts=5),
+    Row("5 attempts, timeouts", max_attempts=5, times_out=True),
+    Row("5 attempts, pushes pause", max_attempts=5, push_backoff=True),
     Row("10 attempts", max_attempts=10),
-    Row("20 attempts", max_attempts=20),
-    Row("20 attempts, timeouts", max_attempts=20, times_out=True),
-    Row("20 attempts, pushes pause", max_attempts=20, push_backoff=True),
-    Row("20 attempts, provider takes 2,000/s", max_attempts=20, provider_rate=2000),
-    Row("20, pushes pause, provider takes 2,000/s", max_attempts=20, push_backoff=True, provider_rate=2000),
     Row("12 attempts, base 30 s, cap 1,200 s", max_attempts=12, retry_base_seconds=30, retry_cap_seconds=1200),
     Row("8 attempts, base 60 s, cap 3,600 s", max_attempts=8, retry_base_seconds=60, retry_cap_seconds=3600),
 ]
@@ -84,6 +85,15 @@ def run(scenario: Scenario) -> Simulation:
     return simulation
 
 
+def for_good(row: Row, seed: int) -> str:
+    """Of 1 a second for ten minutes, all into an outage without an end: minutes from the 202 to `dead`."""
+    scenario = replace(row.scenario(seed, 1), rate=1.0, accepts_for=600.0, outage_at=0.0, outage_for=48 * 3600.0)
+    deliveries = run(scenario).deliveries
+    minutes = sorted((d.dead_at - d.created_at) / timedelta(minutes=1) for d in deliveries if d.dead_at)
+    cells = [f"{minutes[at]:.0f}" for at in (0, len(minutes) // 2, -1)]
+    return f"| {row.name} | {' | '.join(cells)} |"
+
+
 def timeline(minutes: list[Minute], every: int) -> str:
     lines = ["| minute | pending | Pub/Sub backlog | oldest | sent/s | dead/s | failed calls/s | 429/s | relayed/s |"]
     lines.append("|" + "---:|" * 9)
@@ -99,11 +109,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--weight", type=int, default=100, help="one simulated delivery stands for so many")
     parser.add_argument("--timeline", choices=[row.name for row in ROWS])
+    parser.add_argument("--for-good", action="store_true")
     parser.add_argument("--every", type=int, default=1, help="minutes from one line to the next")
     arguments = parser.parse_args()
     if arguments.timeline:
         row = next(row for row in ROWS if row.name == arguments.timeline)
         print(timeline(run(row.scenario(arguments.seed, arguments.weight)).minutes, arguments.every))
+        return
+    if arguments.for_good:
+        print("| scenario | first | median | last |\n|---|---:|---:|---:|")
+        for row in ROWS:
+            if row.provider_rate is None:
+                print(for_good(row, arguments.seed))
         return
     print(HEAD)
     with ProcessPoolExecutor(2) as pool:

@@ -180,7 +180,7 @@ class Bench:
         """As often as it is pushed, until it is acked."""
         pipeline = Pipeline(self.store, _Provider(failures), self.policy)
         for _ in range(failures + 1):
-            await pipeline.deliver(decode_push(body)[0])
+            await pipeline.deliver(decode_push(body))
 
     async def measured(self, work: Callable[[], Awaitable[None]]) -> dict[str, Any]:
         logged = self._log.tell()

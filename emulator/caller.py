@@ -27,7 +27,7 @@ async def make_of_certificate(config: Config, firestore: str, identity: str) -> 
 async def _create(config: Config, firestore: str, variables: Mapping[str, str], *arguments: str) -> str:
     """What the gateway's `create-caller` prints."""
     environ = {
-        **config.environ,
+        **config.inherited,
         "GOOGLE_CLOUD_PROJECT": config.project,
         "FIRESTORE_EMULATOR_HOST": firestore,
         "PYTHONPATH": str(config.root),

@@ -33,6 +33,10 @@ FIXED_PORTS = {
 FIRST_CHANNEL_PORT = 8103
 NGINX = "nginx"  # with MTLS=1 alone
 NGINX_PORT = 8443
+TRACES = "traces"  # with OTEL=console alone
+TRACES_PORT = 4318  # OTLP over HTTP has it everywhere
+
+OTEL_VALUES = ("none", "console", "otlp", "google")
 
 # Timings for one machine: with the cloud's a person would wait for minutes. They pass the functions' check at
 # start-up: ack deadline > send deadline + margin, lease > send deadline. A variable of the environment wins.
@@ -69,7 +73,7 @@ class Config:
     channels: tuple[Channel, ...]
     project: str
     ports: Mapping[str, int]
-    """By process name, and "smtp" for the lab's second port."""
+    """By process name; "smtp" is the lab's second port, "traces" the supervisor's own."""
     environ: Mapping[str, str]
     """The environment of the supervisor itself."""
 
@@ -80,6 +84,10 @@ class Config:
     @property
     def mtls(self) -> bool:
         return NGINX in self.ports
+
+    @property
+    def traces_on_console(self) -> bool:
+        return TRACES in self.ports
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -93,6 +101,18 @@ class Config:
         if not value.isdigit() or not 10 <= int(value) <= 600:
             raise ConfigError(f"{name}={value!r}: Pub/Sub wants a whole number of seconds from 10 to 600")
         return int(value)
+
+    @property
+    def inherited(self) -> Mapping[str, str]:
+        """`environ` for the functions' code. With OTEL=console it names one collector, the supervisor's."""
+        if not self.traces_on_console:
+            return self.environ
+        return {
+            "OTEL_BSP_SCHEDULE_DELAY": "200",  # milliseconds between two batches; by default 5 s
+            **{name: value for name, value in self.environ.items() if not name.startswith("OTEL_EXPORTER_")},
+            "OTEL": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.url(TRACES),
+        }
 
     def url(self, name: str) -> str:
         return f"http://{HOST}:{self.ports[name]}"
@@ -108,7 +128,7 @@ def load(root: Path, environ: Mapping[str, str]) -> Config:
         offset=offset,
         channels=channels,
         project=environ.get("GOOGLE_CLOUD_PROJECT") or "hark-local",
-        ports=plan_ports(channels, offset, mtls=wants_mtls(environ)),
+        ports=plan_ports(channels, offset, mtls=wants_mtls(environ), traces=otel(environ) == "console"),
         environ=environ,
     )
 
@@ -127,7 +147,7 @@ def read_channels(path: Path) -> tuple[Channel, ...]:
 def _channel(path: Path, name: Any, entry: Any) -> Channel:
     if not isinstance(name, str) or not _CHANNEL_NAME.fullmatch(name):
         raise ConfigError(f"{path}: channel name {name!r} must match {_CHANNEL_NAME.pattern}")
-    if name in (*FIXED_PORTS, NGINX):
+    if name in (*FIXED_PORTS, NGINX, TRACES):
         raise ConfigError(f"{path}: a channel cannot be called {name!r}: another process has that name")
     if not isinstance(entry or {}, dict):
         raise ConfigError(f"{path}: {name} must be a mapping")
@@ -156,11 +176,21 @@ def wants_mtls(environ: Mapping[str, str]) -> bool:
     return value == "1"
 
 
-def plan_ports(channels: tuple[Channel, ...], offset: int, *, mtls: bool) -> dict[str, int]:
+def otel(environ: Mapping[str, str]) -> str:
+    """One of OTEL_VALUES. Raises ConfigError."""
+    value = environ.get("OTEL") or "none"
+    if value not in OTEL_VALUES:
+        raise ConfigError(f"OTEL={value!r}: expected one of {', '.join(OTEL_VALUES)}")
+    return value
+
+
+def plan_ports(channels: tuple[Channel, ...], offset: int, *, mtls: bool, traces: bool) -> dict[str, int]:
     """Raises ConfigError."""
     plan = FIXED_PORTS | {channel.name: FIRST_CHANNEL_PORT + n for n, channel in enumerate(channels)}
     if mtls:
         plan[NGINX] = NGINX_PORT
+    if traces:
+        plan[TRACES] = TRACES_PORT
     highest = max(plan.values())
     if highest + offset > 65535:
         raise ConfigError(f"HARK_PORT_OFFSET={offset} is too high: at most {65535 - highest}")
@@ -204,7 +234,7 @@ def function_environment(
     search_path = [str(config.root), config.environ.get("PYTHONPATH", "")]
     return {
         **defaults,
-        **config.environ,
+        **config.inherited,
         "FUNCTION_TARGET": name,
         "FUNCTION_SOURCE": f"functions/{name}/main.py",
         "HOST": HOST,

@@ -8,11 +8,12 @@ from pathlib import Path
 import aiohttp
 
 from emulator import caller, google, mtls
-from emulator.config import GATEWAY, HOST, RELAY, Config, function_environment
+from emulator.config import GATEWAY, HOST, RELAY, TRACES, Config, function_environment
 from emulator.errors import StartFailed
 from emulator.process import Process, Program, until_answers
 from emulator.provision import plan, provision
 from emulator.rundir import RunDir, environment
+from emulator.traces.collector import Collector
 
 START_SECONDS = 120.0
 RELAY_EVERY_SECONDS = 1.0
@@ -28,6 +29,7 @@ class Stack:
         self._http = http
         self._say = say
         self._processes: list[Process] = []
+        self._collector = Collector(say) if config.traces_on_console else None
         self._key: str | None = None  # the API key that the env file tells; made when Firestore is up
 
     async def serve(self) -> None:
@@ -36,6 +38,8 @@ class Stack:
         Raises StackError, perhaps in an exception group.
         """
         began = asyncio.get_running_loop().time()
+        if self._collector:
+            await self._collector.start(HOST, self._config.ports[TRACES])
         emulators = await google.find(self._config, self._say)
         pubsub, firestore = emulators["pubsub"], emulators["firestore"]
         wanted = plan(self._config, pubsub.push_host)
@@ -85,6 +89,8 @@ class Stack:
 
     async def stop(self, at_once: asyncio.Event) -> None:
         await asyncio.gather(*(process.stop(at_once) for process in self._processes))
+        if self._collector:  # last: a function exports its last spans when it ends
+            await self._collector.close()
 
     def _add(self, program: Program, on_up: Callable[[], Awaitable[None]] | None = None) -> None:
         log = self._run_dir.logs / f"{program.name}.log"
@@ -108,12 +114,14 @@ class Stack:
             if balancer
             else ""
         )
+        traces = "  traces     here, each as a tree when no more of it comes\n" if self._collector else ""
         self._say(
             f"everything is up after {seconds:.1f} s\n"
             f"  gateway    {gateway}\n"
             f"  docs       {gateway}/docs\n"
             f"  lab inbox  {self._config.url('lab')}/\n"
             f"  logs       {self._run_dir.logs}\n"
+            f"{traces}"
             f"{certificates}"
             "  Ctrl-C stops it all."
         )

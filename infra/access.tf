@@ -30,6 +30,18 @@ resource "google_project_iam_member" "records" {
   }
 }
 
+# For OTEL=google. The roles write and cannot read: https://docs.cloud.google.com/iam/docs/roles-permissions/telemetry
+resource "google_project_iam_member" "telemetry" {
+  for_each = {
+    for pair in setproduct(local.functions, ["tracesWriter", "metricsWriter"]) :
+    join(" ", pair) => { function = pair[0], role = "roles/telemetry.${pair[1]}" }
+  }
+
+  project = var.project
+  role    = each.value.role
+  member  = google_service_account.function[each.value.function].member
+}
+
 # Pub/Sub signs the pushes' tokens as the pusher. Its agent has this on all accounts of a project that is younger than
 # April 2021 and whose default grants nobody took away; here it is granted for the rest, on this account alone.
 resource "google_service_account_iam_member" "pubsub_pushes_as_pusher" {

@@ -19,6 +19,7 @@ resource "google_project_service" "api" {
     "run.googleapis.com",
     "secretmanager.googleapis.com",
     "serviceusage.googleapis.com",
+    "telemetry.googleapis.com",
   ])
 
   service            = each.key

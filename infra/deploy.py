@@ -1,15 +1,17 @@
 """Deploys every function with gcloud, all at the same time: `python infra/deploy.py --help`. cloudbuild.yaml runs it.
 
-Which channels there are, and what each of them needs, is for infra/channels.yaml to say. A secret without a version is
-left out, so that a first deployment needs none; the function that wants it then says so when it starts.
+Which channels there are, and what each of them needs, is for infra/channels.yaml to say; what all functions are told
+alike, for infra/settings.yaml. A secret without a version is left out, so that a first deployment needs none; the
+function that wants it then says so when it starts.
 """
 
 import argparse
+import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ class Function:
     name: str
     """Of its folder under functions/, and of the entry point in its main.py."""
     settings: Mapping[str, str]
+    """An empty one counts as unset, and is not deployed."""
     secrets: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
     """Secrets without which it is not deployed."""
@@ -81,18 +84,34 @@ def _arguments() -> argparse.Namespace:
         "--client-certificates", choices=["true", "false"], required=True, help="whether it verifies them"
     )
     parser.add_argument("--oidc-audience", default="", help="the aud of callers' tokens; empty: no token is good")
+    parser.add_argument("--oidc-issuers", default="", help="whose tokens are good, with commas; empty: Google's")
     parser.add_argument("--min-instances", default="0", help="of the gateway; of the others none stands idle")
     return parser.parse_args()
 
 
-def functions(options: argparse.Namespace) -> Iterator[Function]:
-    """All of them, each with what it is told."""
+def functions(options: argparse.Namespace) -> list[Function]:
+    """All of them, each with what it is told: a channel's own setting wins over that of all functions.
+
+    SystemExit when infra/settings.yaml is not valid.
+    """
+    made = list(_functions(options))
+    secret = {name for function in made for name in (*function.secrets, *function.needed)}
+    (gateway,) = (function for function in made if function.name == GATEWAY)
+    everywhere = _everywhere(secret | set(gateway.settings))  # which has all that is set below
+    return [replace(function, settings={**everywhere, **function.settings}) for function in made]
+
+
+def _functions(options: argparse.Namespace) -> Iterator[Function]:
+    """Without what they are all told alike."""
     channels: Mapping[str, Mapping[str, Any]] = yaml.safe_load((ROOT / "infra" / "channels.yaml").read_text())
     url, trusted = options.public_url, options.client_certificates == "true"
     common = {
         "GOOGLE_CLOUD_PROJECT": options.project,  # Cloud Run does not set it
         "FIRESTORE_DATABASE": options.database,
         "PYTHONPATH": "/workspace",  # where the source is; the framework adds only the folder of main.py
+        # Of OpenTelemetry. Google takes no metric without the region:
+        # https://docs.cloud.google.com/stackdriver/docs/reference/telemetry/v1.metrics
+        "OTEL_RESOURCE_ATTRIBUTES": f"cloud.platform=gcp_cloud_run,cloud.region={options.region}",
     }
     for name, channel in channels.items():
         yield Function(name, common | _filled(channel.get("settings", {}), url), tuple(channel.get("secrets", ())))
@@ -102,9 +121,12 @@ def functions(options: argparse.Namespace) -> Iterator[Function]:
     settings = dict(common)
     for channel in channels.values():
         settings |= _filled(channel.get("receipt_settings", {}), url)
-    settings["INGRESS"] = "internal-and-cloud-load-balancing"  # what --ingress-settings says, in Cloud Run's words
-    settings |= {"BEHIND_LOAD_BALANCER": "true"} if trusted else {}
-    settings |= {"OIDC_AUDIENCE": options.oidc_audience} if options.oidc_audience else {}
+    settings |= {
+        "INGRESS": "internal-and-cloud-load-balancing",  # what --ingress-settings says, in Cloud Run's words
+        "BEHIND_LOAD_BALANCER": "true" if trusted else "",
+        "OIDC_AUDIENCE": options.oidc_audience,
+        "OIDC_ISSUERS": options.oidc_issuers,
+    }
     yield Function(
         GATEWAY,
         settings,
@@ -116,8 +138,28 @@ def functions(options: argparse.Namespace) -> Iterator[Function]:
 
 
 def _filled(settings: Mapping[str, Any], url: str) -> dict[str, str]:
-    """Without the empty ones, which count as unset."""
-    return {name: str(value).replace("{gateway}", url) for name, value in settings.items() if value != ""}
+    return {name: str(value).replace("{gateway}", url) for name, value in settings.items()}
+
+
+def _everywhere(taken: Collection[str]) -> dict[str, str]:
+    """What infra/settings.yaml says. taken: what may not be in it. SystemExit names the setting that is wrong."""
+    settings = yaml.safe_load((ROOT / "infra" / "settings.yaml").read_text()) or {}
+    if not isinstance(settings, dict):
+        raise SystemExit("hark: infra/settings.yaml: must be a mapping of settings to their values")
+    for name, value in settings.items():
+        if problem := _problem(name, value, taken):
+            raise SystemExit(f"hark: infra/settings.yaml: {name}: {problem}")
+    return {name: str(value) for name, value in settings.items()}
+
+
+def _problem(name: Any, value: Any, taken: Collection[str]) -> str | None:
+    if name in taken:
+        return "cannot be set here: infra/deploy.py or infra/channels.yaml does, or it is a secret"
+    if not re.fullmatch("[A-Z][A-Z0-9_]*", str(name)):
+        return "is no setting: their names are of capital letters, digits and underscores"
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return "must be a string or a number; in quotes everything is a string"
+    return None
 
 
 def deploy(function: Function, options: argparse.Namespace) -> tuple[int, str]:
@@ -196,7 +238,7 @@ def _account(name: str, project: str) -> str:
 
 
 def _variables(settings: Mapping[str, str]) -> str:
-    pairs = SEPARATOR.join(f"{name}={value}" for name, value in sorted(settings.items()))
+    pairs = SEPARATOR.join(f"{name}={value}" for name, value in sorted(settings.items()) if value)
     return f"^{SEPARATOR}^{pairs}"
 
 

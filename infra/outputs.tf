@@ -15,6 +15,7 @@ output "secrets" {
 
 output "substitutions" {
   description = "For `gcloud builds submit --substitutions`: what Terraform and the pipeline both need to know is said once."
+  # No value here can have a comma in it; those that can are in cloudbuild.yaml itself.
   value = join(",", [for name, value in {
     _NAME                = var.name
     _REGION              = var.region

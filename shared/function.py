@@ -13,7 +13,7 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from shared import bodies, logs, pubsub, trace
+from shared import bodies, logs, pubsub, telemetry, trace
 from shared.errors import BodyTooLarge, BodyTooSlow, HarkError, MalformedPush
 from shared.firestore import rpc
 from shared.firestore.store import FirestoreStore
@@ -24,6 +24,7 @@ from shared.push_auth import open_guard
 from shared.server import keep_connections
 from shared.settings import CoreSettings, load
 from shared.store import Store
+from shared.telemetry import Kind
 
 log = logs.get_logger(__name__)
 
@@ -43,8 +44,20 @@ def start() -> CoreSettings:
     """The first thing that a function's main.py does, at import. SystemExit when a setting is wrong."""
     settings = load(CoreSettings)
     logs.configure(settings.google_cloud_project)
+    telemetry.configure(_exporter(settings))
     keep_connections()
     return settings
+
+
+def _exporter(settings: CoreSettings) -> Callable[[], telemetry.Backend] | None:
+    exporting = settings.otel
+    if exporting == "none":
+        return None
+    from shared.otel import Otel  # noqa: PLC0415 - slows a cold start, and only of those who export
+
+    names = ("OTEL_SERVICE_NAME", "K_SERVICE", "FUNCTION_TARGET")  # OpenTelemetry's, Cloud Run's, the framework's
+    service = next(filter(None, map(os.environ.get, names)), "hark")
+    return lambda: Otel(exporting, settings.google_cloud_project, service)
 
 
 def open_store(settings: CoreSettings) -> Store:
@@ -100,11 +113,14 @@ def push_handler(opened: Callable[[], Deliver], channel: str | None = None, malf
             body = await bodies.read(request, PUSH_LIMIT)
             if deliver is None:
                 deliver = opened()
-            message, traceparent = decode_push(body)
-            trace.bind(traceparent or request.headers.get("traceparent"))
+            message = decode_push(body)
+            trace.bind(message.traceparent or request.headers.get("traceparent"))
             if channel not in {None, message.channel}:
                 raise MalformedPush("a message of another channel")
-            answer = await deliver(message)
+            ids = {"hark.notification_id": message.notification_id, "hark.channel": message.channel}
+            with telemetry.span(f"process {message.channel}", Kind.CONSUMER, ids) as span:
+                answer = await deliver(message)
+                span.note({"hark.answer": answer.name.lower()})
         except ClientDisconnect:
             return Response(status_code=Answer.NACK.value)
         except BodyTooSlow:

@@ -52,13 +52,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call of a provider. `duration_ms` is None when the process died before it could tell."""
+    """One call of a provider. `duration_ms` is None when the process died before it could tell.
+
+    traceparent: of its span, where one was recorded; the next attempt's links to it
+    """
 
     number: int
     at: datetime
     outcome: Outcome
     error: str | None = None
     duration_ms: int | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class Delivery:
 
     The fields up to `expire_at` are written once; the rest is the state machine's (`shared/state.py`).
     `version` is the record's version as last read or written (Firestore's update time, ns since the epoch).
+    `traceparent` is of the request that was answered with 202: whatever is done later belongs to its trace.
     """
 
     notification_id: str
@@ -99,6 +104,7 @@ class Delivery:
     recipient: str | None = None
     shard: int = 0
     expire_at: datetime | None = None
+    traceparent: str | None = None
 
     status: DeliveryStatus = DeliveryStatus.QUEUED
     attempts: tuple[Attempt, ...] = ()

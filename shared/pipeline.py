@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared import telemetry
 from shared.errors import (
     Conflict,
     NotFound,
@@ -32,6 +33,7 @@ from shared.pubsub import Answer, Content, Message, content_of
 from shared.simulated_provider import SIMULATED
 from shared.state import Done, Early, Leased, Own, Policy, Write, decide, settle
 from shared.store import Store
+from shared.telemetry import Kind
 
 log = get_logger(__name__)
 
@@ -75,9 +77,12 @@ class Pipeline:
                 notification, delivery = loaded
                 content = content_of(notification, delivery)
             match decide(delivery, token, self.now(), self.policy):
-                case Done() | Leased():
+                case Done():
+                    return Answer.ACK
+                case Leased():
                     # A live lease has a due time: if its holder dies the relay publishes again. A nack would
                     # only slow the whole subscription down.
+                    telemetry.count(telemetry.LEASE_CONFLICTS, {"channel": message.channel})
                     return Answer.ACK
                 case Early(pause):
                     if pause > self.policy.wait_in_place:
@@ -87,20 +92,28 @@ class Pipeline:
                 case Own():
                     return delivery, content
                 case Write(written):
-                    try:
-                        written = replace(written, version=await self.store.update(written))
-                    except (Conflict, NotFound):
+                    recorded = await self._write(written, written.attempts[len(delivery.attempts) :])
+                    if recorded is None:
                         delivery = None  # another was faster, or our own write had landed: the record tells
-                    except StoreUnavailable:
-                        delivery = None
-                        await self.sleep(_WRITE_PAUSE)
+                    elif recorded.status is DeliveryStatus.SENDING:
+                        return recorded, content
                     else:
-                        if written.status is DeliveryStatus.SENDING:
-                            return written, content
-                        log.error("dead", reason=written.error, **_ids(message))
+                        log.error("dead", reason=recorded.error, **_ids(message))
                         return Answer.ACK
         log.warning("not claimed in time", **_ids(message))
         return Answer.NACK
+
+    async def _write(self, written: Delivery, lost: Sequence[Attempt]) -> Delivery | None:
+        """It as it is on record now, with the lost attempts that it adds; None when it is not sure to be there."""
+        try:
+            version = await self.store.update(written)
+        except (Conflict, NotFound):
+            return None
+        except StoreUnavailable:
+            await self.sleep(_WRITE_PAUSE)
+            return None
+        self._count(written, lost)
+        return replace(written, version=version)
 
     async def _send_and_record(self, claimed: Delivery, content: Content) -> Answer:
         made, error, provider_message_id = await self._send(claimed, content)
@@ -119,6 +132,7 @@ class Pipeline:
         self._log(settled, error, recorded)
         if not recorded:
             return Answer.NACK
+        self._count(settled, made)
         # A dead one is nacked too: if this was the message's fifth push, its dead-letter topic keeps it as well.
         retry = settled.status in {DeliveryStatus.RETRYING, DeliveryStatus.DEAD}
         return Answer.NACK if retry else Answer.ACK
@@ -135,17 +149,24 @@ class Pipeline:
             at, began = self.now(), time.monotonic()
             error: SendError | None = None
             provider_message_id = None
-            try:
-                provider_message_id = await call(self._provider_of(claimed), outgoing)
-            except SendError as raised:
-                error = raised
+            number = len(claimed.attempts) + len(made) + 1
+            before = [attempt.traceparent for attempt in (*claimed.attempts, *made)[-1:]]
+            provider = self._provider_of(claimed)
+            with telemetry.span(f"send {provider.name}", Kind.CLIENT, {"hark.attempt": number}, before) as span:
+                try:
+                    provider_message_id = await call(provider, outgoing)
+                except SendError as raised:
+                    error = raised
+                    span.fail(str(error.outcome))
+                span.note({"hark.outcome": str(error.outcome if error else Outcome.ACCEPTED)})
             made.append(
                 Attempt(
-                    number=len(claimed.attempts) + len(made) + 1,
+                    number=number,
                     at=at,
                     outcome=error.outcome if error else Outcome.ACCEPTED,
                     error=str(error) if error else None,
                     duration_ms=round((time.monotonic() - began) * 1000),
+                    traceparent=span.traceparent,
                 )
             )
             asked = error.retry_after if isinstance(error, Throttled) else None
@@ -193,6 +214,14 @@ class Pipeline:
             return False
         return loaded[1].attempts[: len(settled.attempts)] == settled.attempts
 
+    def _count(self, written: Delivery, made: Sequence[Attempt]) -> None:
+        """What is now on record."""
+        by = {"channel": written.channel, "provider": written.provider or self._provider_of(written).name}
+        for attempt in made:
+            telemetry.count(telemetry.ATTEMPTS, {**by, "outcome": str(attempt.outcome)})
+        if written.status is DeliveryStatus.SENT:
+            telemetry.record(telemetry.ACCEPT_TO_SENT, _waited(written).total_seconds(), by)
+
     def _log(self, settled: Delivery, error: SendError | None, recorded: bool) -> None:
         ids = {"notification_id": settled.notification_id, "channel": settled.channel}
         attempt = settled.attempts[-1]
@@ -209,9 +238,8 @@ class Pipeline:
         elif settled.status is DeliveryStatus.DEAD:
             log.error("dead", reason=settled.error, **event)
         else:
-            if settled.status is DeliveryStatus.SENT and settled.updated_at is not None:
-                waited = settled.updated_at - (settled.queued_at or settled.created_at)
-                event["accept_to_sent_ms"] = round(waited.total_seconds() * 1000)
+            if settled.status is DeliveryStatus.SENT:
+                event["accept_to_sent_ms"] = round(_waited(settled).total_seconds() * 1000)
             log.info("attempt", error=attempt.error, status=settled.status, **event)
 
 
@@ -241,6 +269,11 @@ def _first(message: Message, content: Content) -> Delivery:
         queued_at=content.created_at,
         version=content.version,
     )
+
+
+def _waited(settled: Delivery) -> timedelta:
+    """Since its 202, or its replay's."""
+    return (settled.updated_at or settled.created_at) - (settled.queued_at or settled.created_at)
 
 
 def _retry_after(error: SendError | None) -> timedelta | None:

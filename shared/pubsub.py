@@ -17,10 +17,11 @@ from google.pubsub_v1.services.publisher.transports.grpc_asyncio import Publishe
 from google.pubsub_v1.types import pubsub
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from shared import trace
+from shared import telemetry, trace
 from shared.channels import topic
 from shared.errors import MalformedPush, PublishFailed
 from shared.model import Delivery, Notification
+from shared.telemetry import Kind
 
 PublishRequest = pubsub.PublishRequest.pb()
 PubsubMessage = pubsub.PubsubMessage.pb()
@@ -43,7 +44,10 @@ class Content(BaseModel):
 
 
 class Message(BaseModel):
-    """Which delivery to take up; without `content` the function reads the record."""
+    """Which delivery to take up; without `content` the function reads the record.
+
+    traceparent: whose trace it belongs to, if not to that of what publishes it; an attribute, and no part of the data
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,6 +55,7 @@ class Message(BaseModel):
     notification_id: str = Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
     channel: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
     content: Content | None = None
+    traceparent: str | None = Field(default=None, exclude=True)
 
 
 def content_of(notification: Notification, delivery: Delivery) -> Content:
@@ -64,6 +69,11 @@ def content_of(notification: Notification, delivery: Delivery) -> Content:
         version=delivery.version,
         simulated=delivery.simulated,
     )
+
+
+def hint(delivery: Delivery) -> Message:
+    """That there is something to do, as part of the trace that it has always belonged to."""
+    return Message(notification_id=delivery.notification_id, channel=delivery.channel, traceparent=delivery.traceparent)
 
 
 class Answer(Enum):
@@ -100,17 +110,9 @@ class PubsubPublisher:
         )
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        by_topic: dict[str, list[Any]] = {}
-        traceparent = trace.current()
-        traced = {} if traceparent is None else {"traceparent": traceparent}
+        by_topic: dict[str, list[Message]] = {}
         for message in messages:
-            by_topic.setdefault(topic(message.channel), []).append(
-                PubsubMessage(
-                    # Without defaults: a function of the version before knows no field that is new.
-                    data=message.model_dump_json(exclude_defaults=True).encode(),
-                    attributes={"notification_id": message.notification_id, "channel": message.channel, **traced},
-                )
-            )
+            by_topic.setdefault(topic(message.channel), []).append(message)
         # All at once: one topic's failure does not keep the others' messages back.
         problems = await asyncio.gather(
             *(
@@ -123,16 +125,33 @@ class PubsubPublisher:
         if failed:
             raise PublishFailed("Pub/Sub did not take all messages: " + ", ".join(failed))
 
-    async def _publish_batch(self, topic_name: str, batch: Sequence[Any]) -> str | None:
+    async def _publish_batch(self, topic_name: str, batch: Sequence[Message]) -> str | None:
         """What went wrong, if anything did."""
         path = f"projects/{self._project}/topics/{topic_name}"
-        request = PublishRequest(topic=path, messages=batch)
         routing = (("x-goog-request-params", f"topic={path}"),)
-        try:
-            await self._publish(request, timeout=PUBLISH_TIMEOUT, metadata=routing)
-        except grpc.aio.AioRpcError as error:
-            return f"{topic_name}: {error.code().name}"
+        attributes: dict[str, str | int] = {"messaging.system": "gcp_pubsub"}
+        if len(batch) > 1:
+            attributes["messaging.batch.message_count"] = len(batch)
+        else:
+            attributes["hark.notification_id"] = batch[0].notification_id
+        with telemetry.span(f"publish {topic_name}", Kind.PRODUCER, attributes) as span:
+            request = PublishRequest(topic=path, messages=[_pubsub_message(message) for message in batch])
+            try:
+                await self._publish(request, timeout=PUBLISH_TIMEOUT, metadata=routing)
+            except grpc.aio.AioRpcError as error:
+                span.fail(error.code().name)
+                return f"{topic_name}: {error.code().name}"
         return None
+
+
+def _pubsub_message(message: Message) -> Any:
+    traceparent = message.traceparent or trace.current()
+    traced = {} if traceparent is None else {"traceparent": traceparent}
+    return PubsubMessage(
+        # Without defaults: a function of the version before knows no field that is new.
+        data=message.model_dump_json(exclude_defaults=True).encode(),
+        attributes={"notification_id": message.notification_id, "channel": message.channel, **traced},
+    )
 
 
 class _PushMessage(BaseModel):
@@ -146,12 +165,12 @@ class _Push(BaseModel):
     message: _PushMessage
 
 
-def decode_push(body: bytes) -> tuple[Message, str | None]:
-    """The message in a push request's body, and the `traceparent` that it was published with. Raises MalformedPush."""
+def decode_push(body: bytes) -> Message:
+    """The message in a push request's body. Raises MalformedPush."""
     try:
         push = _Push.model_validate_json(body).message
         message = Message.model_validate_json(base64.b64decode(push.data, validate=True))
-        return message, push.attributes.get("traceparent")
+        return message.model_copy(update={"traceparent": push.attributes.get("traceparent")})
     except (ValidationError, binascii.Error, ValueError) as error:
         # `from None`: pydantic's error repeats the input, which may be somebody's message.
         raise MalformedPush(f"not a push of ours ({type(error).__name__})") from None

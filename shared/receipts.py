@@ -21,6 +21,7 @@ from typing import Protocol
 
 from starlette.datastructures import Headers
 
+from shared import telemetry
 from shared.errors import Conflict, NotFound
 from shared.logs import get_logger, place
 from shared.model import Delivery, DeliveryStatus, Outcome, Receipt
@@ -171,14 +172,24 @@ async def apply(store: Store, receipt: Receipt, now: datetime) -> timedelta | No
         outcome = reported(delivery, receipt, now)
         if not isinstance(outcome, Delivery):
             return outcome
+        ids = {"notification_id": outcome.notification_id, "channel": outcome.channel}
         try:
-            await store.update(outcome)
+            with telemetry.span(f"receipt {outcome.channel}", attributes=_attributes(outcome), links=_sent(outcome)):
+                await store.update(outcome)
         except (Conflict, NotFound):
             continue  # somebody moved it on meanwhile: look again
-        ids = {"notification_id": outcome.notification_id, "channel": outcome.channel}
         log.info("receipt", status=outcome.status, was=delivery.status, provider=outcome.provider, **ids)
         return None
     return first_pause(receipt)
+
+
+def _attributes(delivery: Delivery) -> telemetry.Attributes:
+    return {"hark.notification_id": delivery.notification_id, "hark.status": str(delivery.status)}
+
+
+def _sent(delivery: Delivery) -> list[str | None]:
+    """The span of the attempt that the receipt is about."""
+    return [attempt.traceparent for attempt in delivery.attempts[-1:]]
 
 
 async def _delivery(store: Store, receipt: Receipt) -> Delivery | None:

@@ -6,7 +6,7 @@ prints a value: it may be a secret.
 
 import re
 from datetime import timedelta
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -71,6 +71,8 @@ class CoreSettings(Settings):
     send_deadline_seconds: float = Field(default=30, gt=0, le=86_400)
     ack_deadline_seconds: float = Field(default=60, ge=10, le=600)  # Pub/Sub allows 10 to 600
     ack_margin_seconds: float = Field(default=10, gt=0, le=86_400)
+    otel: Literal["none", "otlp", "google"] = "none"
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"  # OpenTelemetry's own variable
     retention_days: int = Field(default=30, ge=3, le=3650)  # longer than any delivery can stay undecided
 
     @model_validator(mode="after")

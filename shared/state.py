@@ -78,7 +78,9 @@ class Write:
 Decision = Done | Own | Leased | Early | Write
 
 
-def queued(notification: Notification, channel: str, address: str, policy: Policy) -> Delivery:
+def queued(
+    notification: Notification, channel: str, address: str, policy: Policy, traceparent: str | None = None
+) -> Delivery:
     """A new delivery, as the gateway writes it."""
     return Delivery(
         notification_id=notification.id,
@@ -90,6 +92,7 @@ def queued(notification: Notification, channel: str, address: str, policy: Polic
         shard=notification.shard,
         created_at=notification.created_at,
         expire_at=notification.expire_at,
+        traceparent=traceparent,
         queued_at=notification.created_at,
         updated_at=notification.created_at,
         due_at=notification.created_at + policy.grace,

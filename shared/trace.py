@@ -5,6 +5,8 @@ https://www.w3.org/TR/trace-context/#traceparent-header. Cloud Run adds the head
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 _HEADER = re.compile("(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
@@ -15,6 +17,16 @@ _current: ContextVar[re.Match[str] | None] = ContextVar("traceparent", default=N
 def bind(traceparent: str | None) -> None:
     """What this task does and logs from here on is part of that trace; of none when it has not the header's form."""
     _current.set(_HEADER.fullmatch(traceparent or ""))
+
+
+@contextmanager
+def bound(traceparent: str | None) -> Iterator[None]:
+    """The same until the end of the block."""
+    before = _current.set(_HEADER.fullmatch(traceparent or ""))
+    try:
+        yield
+    finally:
+        _current.reset(before)
 
 
 def current() -> str | None:
@@ -30,5 +42,10 @@ def ids() -> tuple[str, str] | None:
 
 
 def new() -> str:
-    """For a request that came without one."""
+    """For a request that came without one, where nobody records."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+
+
+def traceparent(trace_id: int, span_id: int, flags: int) -> str:
+    """The header of that span."""
+    return f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}"

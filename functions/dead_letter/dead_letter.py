@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from shared.errors import Conflict, PublishFailed
 from shared.logs import get_logger
-from shared.pubsub import Answer, Message, Publisher
+from shared.pubsub import Answer, Message, Publisher, hint
 from shared.state import Policy, dead_lettered
 from shared.store import Store
 
@@ -45,7 +45,7 @@ class DeadLetter:
             log.error("dead", reason=dead.error, **ids)
             return Answer.ACK
         try:
-            await self.publisher.publish([Message(notification_id=message.notification_id, channel=message.channel)])
+            await self.publisher.publish([hint(delivery)])
         except PublishFailed as error:
             log.warning("not published again, the relay will", error=str(error), **ids)
         else:

@@ -23,11 +23,12 @@ from functions.gateway.identity import Identity
 from functions.gateway.limits import Limits
 from functions.gateway.problems import RETRY_LATER, FieldError, Problem, field_error, invalid
 from functions.gateway.schemas import NotificationRequest
+from shared import telemetry, trace
 from shared.channels import Channel
 from shared.errors import AlreadyExists, PublishFailed, StoreUnavailable
 from shared.logs import get_logger
 from shared.model import Delivery, DeliveryStatus, Notification
-from shared.pubsub import Message, Publisher, content_of
+from shared.pubsub import Message, Publisher, content_of, hint
 from shared.receipts import ReceiptReader, ReceiptStore
 from shared.state import Policy, queued
 from shared.store import SHARDS, Store
@@ -93,7 +94,10 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
         fingerprint=_fingerprint(request),
         shard=random.randrange(SHARDS),  # noqa: S311 - spreads load, guards nothing
     )
-    deliveries = [queued(notification, channel, address, gateway.policy) for channel, address in addresses.items()]
+    deliveries = [
+        queued(notification, channel, address, gateway.policy, trace.current())
+        for channel, address in addresses.items()
+    ]
     try:
         version = await _create(gateway.store, notification, deliveries)
     except AlreadyExists:
@@ -112,6 +116,8 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
             for d in deliveries
         ],
     )
+    for channel in addresses:
+        telemetry.count(telemetry.ACCEPTED, {"channel": channel})
     log.info("accepted", notification_id=notification.id, channels=list(addresses), caller=caller.id)
     return Accepted(notification, deliveries, replayed=False)
 
@@ -197,11 +203,7 @@ async def _again(gateway: Gateway, existing: Notification, request: Notification
     await _publish(
         gateway,
         existing.id,
-        [
-            Message(notification_id=existing.id, channel=delivery.channel)
-            for delivery in deliveries
-            if delivery.status is DeliveryStatus.QUEUED
-        ],
+        [hint(delivery) for delivery in deliveries if delivery.status is DeliveryStatus.QUEUED],
     )
     return Accepted(existing, deliveries, replayed)
 

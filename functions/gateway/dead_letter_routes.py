@@ -26,7 +26,7 @@ from functions.gateway.schemas import DeadLettersJson, NotificationJson, dead_le
 from shared.errors import Conflict, NotDead, NotFound, PublishFailed
 from shared.logs import get_logger
 from shared.model import Delivery, Notification
-from shared.pubsub import Message
+from shared.pubsub import hint
 from shared.state import discarded, replayed
 from shared.store import Store
 
@@ -85,7 +85,7 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
             raise forbidden("this caller may not send to this address")
         await _move(store, lambda: replayed(delivery, gateway.now(), gateway.policy))
         try:
-            await gateway.publisher.publish([Message(notification_id=notification.id, channel=channel)])
+            await gateway.publisher.publish([hint(delivery)])
         except PublishFailed as error:
             # It is queued and due: the relay publishes it within its minute.
             log.warning("replay left to the relay", notification_id=notification.id, error=str(error))

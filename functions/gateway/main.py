@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from functions.gateway.accept import Gateway
-from functions.gateway.app import create_app, guarded
+from functions.gateway.app import create_app, guarded, traced
 from functions.gateway.caller_store import FirestoreCallers
 from functions.gateway.identity import CallerCache, Identity, TokenVerifier
 from functions.gateway.limits import Limits
@@ -31,7 +31,7 @@ async def gateway(_: Request) -> ASGIApp:
     """The application itself is the answer: the framework calls it with the request."""
     global _app  # noqa: PLW0603 - connections belong to the loop of the first request
     if _app is None:
-        _app = guarded(create_app(_open()))
+        _app = traced(guarded(create_app(_open())))
     return _app
 
 

@@ -7,14 +7,16 @@ succeeds, and only that one publishes.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from shared import telemetry
 from shared.errors import PublishFailed
 from shared.logs import get_logger
 from shared.model import Delivery
-from shared.pubsub import Message, Publisher
+from shared.pubsub import Publisher, hint
 from shared.state import Policy, relayed
 from shared.store import SHARDS, Store
 
@@ -81,7 +83,7 @@ class Relay:
                 return
 
     async def _publish(self, deliveries: list[Delivery], swept: Swept) -> None:
-        messages = [Message(notification_id=d.notification_id, channel=d.channel) for d in deliveries]
+        messages = [hint(delivery) for delivery in deliveries]
         try:
             await self.publisher.publish(messages)
         except PublishFailed as error:
@@ -92,3 +94,5 @@ class Relay:
             await self.store.update_all([replace(d, due_at=soon, relays=d.relays - 1) for d in deliveries])
         else:
             swept.published += len(messages)
+            for channel, amount in Counter(message.channel for message in messages).items():
+                telemetry.count(telemetry.REPUBLISHED, {"channel": channel}, amount)

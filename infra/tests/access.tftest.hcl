@@ -19,7 +19,7 @@ run "each_function_is_somebody" {
   }
 }
 
-run "functions_have_no_role_on_the_project_but_on_their_database" {
+run "functions_have_no_role_on_the_project_but_on_their_database_and_to_write_telemetry" {
   assert {
     condition = alltrue([for function, grant in google_project_iam_member.records : (
       grant.role == "roles/datastore.user"
@@ -27,6 +27,15 @@ run "functions_have_no_role_on_the_project_but_on_their_database" {
       && grant.condition[0].expression == "resource.name == \"projects/a-project/databases/(default)\""
     )])
     error_message = "datastore.user, on the one database."
+  }
+
+  assert {
+    condition = toset([for grant in google_project_iam_member.telemetry : "${grant.member} ${grant.role}"]) == toset(flatten([
+      for account in google_service_account.function : [
+        for role in ["roles/telemetry.tracesWriter", "roles/telemetry.metricsWriter"] : "${account.member} ${role}"
+      ]
+    ]))
+    error_message = "Each function writes traces and metrics, and nobody else does."
   }
 
   assert {
@@ -42,6 +51,7 @@ run "no_role_is_a_wide_one" {
   assert {
     condition = alltrue([for role in concat(
       values(google_project_iam_member.records)[*].role,
+      values(google_project_iam_member.telemetry)[*].role,
       values(google_project_iam_member.deployer)[*].role,
       values(google_project_iam_member.sources)[*].role,
       values(google_pubsub_topic_iam_member.publisher)[*].role,

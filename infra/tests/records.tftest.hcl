@@ -36,7 +36,7 @@ run "records_expire" {
   }
 }
 
-run "growing_fields_have_no_index_of_their_own" {
+run "no_field_has_an_index_of_its_own" {
   assert {
     condition = length(setsubtract([
       "notifications.created_at", "notifications.expire_at", "notifications.message",

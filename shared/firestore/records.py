@@ -7,7 +7,7 @@ receipts/{hash}                           a receipt that came before the record 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import cache
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ _FIXED = (
     "recipient",
     "shard",
     "expire_at",
+    "traceparent",
 )
 STATE_FIELDS = tuple(f.name for f in fields(Delivery) if f.name not in {*_FIXED, "version"})
 """What an update writes. A field that is None is removed, which is what takes a delivery out of the due index."""
@@ -88,8 +89,8 @@ def to_recipient(doc: Any) -> Recipient:
 
 
 def _attempt_values(a: Attempt) -> dict[str, Any]:
-    values = {"number": a.number, "at": a.at, "outcome": str(a.outcome)}
-    return values | {"error": a.error, "duration_ms": a.duration_ms}
+    values = {**asdict(a), "outcome": str(a.outcome)}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _to_attempt(values: Mapping[str, Any]) -> Attempt:

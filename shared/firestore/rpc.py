@@ -15,7 +15,9 @@ import grpc.aio
 from google.cloud.firestore_v1.services.firestore.transports.grpc_asyncio import FirestoreGrpcAsyncIOTransport
 from google.cloud.firestore_v1.types import common, document, firestore, query, write
 
+from shared import telemetry
 from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
+from shared.telemetry import Kind
 
 Document = document.Document.pb()
 Value = document.Value.pb()
@@ -95,7 +97,7 @@ class Rpc:
 
     async def commit(self, writes: Sequence[Any]) -> Any:
         """All writes or none. Returns the CommitResponse."""
-        with _translated(_WRITE_ERRORS):
+        with _call("Commit", _WRITE_ERRORS):
             return await self._commit(
                 CommitRequest(database=self.database, writes=writes),
                 timeout=WRITE_TIMEOUT,
@@ -105,7 +107,7 @@ class Rpc:
     async def batch_write(self, writes: Sequence[Any]) -> Sequence[int | None]:
         """Each write for itself: the document's new version, or None where it was refused."""
         request = BatchWriteRequest(database=self.database, writes=writes)
-        with _translated():
+        with _call("BatchWrite"):
             response = await self._batch_write(request, timeout=BULK_TIMEOUT, metadata=self._metadata)
         results = zip(response.status, response.write_results, strict=True)
         return [to_version(result.update_time) if status.code == 0 else None for status, result in results]
@@ -113,26 +115,35 @@ class Rpc:
     async def run_query(self, structured_query: Any) -> list[Any]:
         """The Documents that match."""
         request = RunQueryRequest(parent=self.documents, structured_query=structured_query)
-        with _translated():
+        with _call("RunQuery"):
             answers = self._run_query(request, timeout=BULK_TIMEOUT, metadata=self._metadata)
             return [answer.document async for answer in answers if answer.HasField("document")]
 
     async def batch_get(self, names: Sequence[str]) -> dict[str, Any]:
         """The Documents that exist, by name."""
         request = BatchGetDocumentsRequest(database=self.database, documents=names)
-        with _translated():
+        with _call("BatchGetDocuments"):
             answers = self._batch_get(request, timeout=READ_TIMEOUT, metadata=self._metadata)
             return {answer.found.name: answer.found async for answer in answers if answer.HasField("found")}
 
 
 @contextmanager
-def _translated(errors: Mapping[grpc.StatusCode, type[StoreError]] = MappingProxyType({})) -> Iterator[None]:
-    """`errors`: what a code means here. A read's FAILED_PRECONDITION is a missing index, and no conflict."""
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
+def _call(method: str, errors: Mapping[grpc.StatusCode, type[StoreError]] = MappingProxyType({})) -> Iterator[None]:
+    """Its span, and its errors translated.
+
+    errors: what a code means here. A read's FAILED_PRECONDITION is a missing index, and no conflict
+    """
+    refused = None
+    with telemetry.span(f"firestore {method}", Kind.CLIENT) as span:
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            refused = error.code()
+            # A precondition that does not hold is an answer, and no failure of the call.
+            span.note({"rpc.response.status_code": refused.name}) if refused in errors else span.fail(refused.name)
+    if refused is not None:
         # The details hold document names, which hold ids only; they still stay out, as Google may change them.
-        raise errors.get(error.code(), StoreUnavailable)(f"Firestore answered {error.code().name}") from None
+        raise errors.get(refused, StoreUnavailable)(f"Firestore answered {refused.name}")
 
 
 def to_version(timestamp: Any) -> int:

@@ -50,9 +50,11 @@ def queued_deliveries(notification: Notification, policy: Policy = POLICY) -> li
     return [queued(notification, channel, f"{channel}-address", policy) for channel in notification.channels]
 
 
-async def accepted(store: Store, notification: Notification, policy: Policy = POLICY) -> list[Delivery]:
+async def accepted(
+    store: Store, notification: Notification, policy: Policy = POLICY, traceparent: str | None = None
+) -> list[Delivery]:
     """Its deliveries, as the gateway leaves them on record."""
-    deliveries = queued_deliveries(notification, policy)
+    deliveries = [replace(d, traceparent=traceparent) for d in queued_deliveries(notification, policy)]
     version = await store.create(notification, deliveries)
     return [replace(delivery, version=version) for delivery in deliveries]
 

@@ -17,7 +17,8 @@ from tests.integration.functions_api import REFUSED, functions_api
 
 FUNCTIONS = {"gateway", "relay", "dead_letter", *channel_names()}
 MTLS = {"_CLIENT_CERTIFICATES": "true"}
-ALL = {**MTLS, "_OIDC_AUDIENCE": "hark", "_MIN_INSTANCES": "1"}
+ISSUERS = "https://a.example,https://b.example"
+ALL = {**MTLS, "_OIDC_AUDIENCE": "hark", "_OIDC_ISSUERS": ISSUERS, "_MIN_INSTANCES": "1"}
 NO_ACCOUNT = "You do not currently have an active account selected."
 MISTAKES = {
     "--concurency=80": "unrecognized arguments",
@@ -117,7 +118,8 @@ def test_the_options_of_terraform_reach_the_functions(root: Path) -> None:
         assert function.flags["--docker-repository"].endswith("/europe-west1/repositories/bell")
         assert function.flags["--build-service-account"].endswith("/bell-builder@some-project.iam.gserviceaccount.com")
         assert function.variables("--set-env-vars")["FIRESTORE_DATABASE"] == "records"
-    assert functions["gateway"].variables("--set-env-vars")["OIDC_AUDIENCE"] == "hark"
+    gateway = functions["gateway"].variables("--set-env-vars")
+    assert (gateway["OIDC_AUDIENCE"], gateway["OIDC_ISSUERS"]) == ("hark", ISSUERS)
     output = (ROOT / "infra" / "outputs.tf").read_text().partition('output "substitutions"')[2]
     told = set(re.findall(r"^ +(_[A-Z_]+) +=", output, re.MULTILINE))
     assert told
@@ -168,6 +170,55 @@ def test_a_channel_is_deployed_by_its_entry_alone(root: Path) -> None:
     assert functions["sat_phone"].name == "hark-sat-phone"
     assert functions["sat_phone"].variables("--set-secrets") == {"SAT_PHONE_KEY": "hark-sat-phone-key:7"}
     assert functions["sat_phone"].variables("--set-env-vars")["SAT_PHONE_PROVIDER"] == "log"
+
+
+def test_what_every_function_is_told_is_for_one_file_to_say(root: Path) -> None:
+    told = yaml.safe_load((root / "infra" / "settings.yaml").read_text())
+    for function in deployments(root):
+        settings = function.variables("--set-env-vars")
+        assert {name: settings[name] for name in told} == {name: str(value) for name, value in told.items()}
+        assert settings["OTEL_RESOURCE_ATTRIBUTES"] == "cloud.platform=gcp_cloud_run,cloud.region=europe-west1"
+
+
+def test_a_channels_own_setting_wins(root: Path) -> None:
+    file = root / "infra" / "channels.yaml"
+    file.write_text(file.read_text().replace("    SMS_PROVIDER: log\n", "    SMS_PROVIDER: log\n    MAX_ATTEMPTS: 5\n"))
+    attempts = {name: f.variables("--set-env-vars")["MAX_ATTEMPTS"] for name, f in deployed(root).items()}
+    assert attempts == dict.fromkeys(FUNCTIONS, "20") | {"sms": "5"}
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", 'OTEL: ""\n'])
+def test_a_setting_without_a_value_is_not_deployed(root: Path, text: str) -> None:
+    (root / "infra" / "settings.yaml").write_text(text)
+    assert not {"MAX_ATTEMPTS", "OTEL"} & set(deployed(root)["relay"].variables("--set-env-vars"))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("GRACE_SECONDS: 1.5\nMAX_ATTEMPTS: [20]", "MAX_ATTEMPTS: must be a string or a number"),
+        ("OTEL:", "OTEL: must be a string or a number"),
+        ("OTEL: true", "OTEL: must be a string or a number"),
+        ("max_attempts: 20", "max_attempts: is no setting"),
+        ("7: 20", "7: is no setting"),
+        ("GOOGLE_CLOUD_PROJECT: other", "GOOGLE_CLOUD_PROJECT: cannot be set here"),
+        ("FIRESTORE_DATABASE: other", "FIRESTORE_DATABASE: cannot be set here"),
+        ("PYTHONPATH: /tmp", "PYTHONPATH: cannot be set here"),
+        ("INGRESS: all", "INGRESS: cannot be set here"),
+        ("BEHIND_LOAD_BALANCER: true", "BEHIND_LOAD_BALANCER: cannot be set here"),
+        ("OIDC_AUDIENCE: hark", "OIDC_AUDIENCE: cannot be set here"),
+        ("PUBLIC_URL: https://example.com", "PUBLIC_URL: cannot be set here"),
+        ("SMTP_URL: smtp://mail.example.com", "SMTP_URL: cannot be set here"),
+        ("- MAX_ATTEMPTS", "must be a mapping"),
+    ],
+)
+def test_nothing_is_deployed_with_settings_that_are_not_valid(root: Path, line: str, problem: str) -> None:
+    (root / "infra" / "settings.yaml").write_text(line + "\n")
+    done, calls = run_step(root, "deploy")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"hark: infra/settings.yaml: {problem}")
+    assert done.stderr.count("\n") == 1
+    assert calls == []
 
 
 def test_a_function_that_cannot_be_deployed_fails_the_step_and_stops_no_other(root: Path) -> None:

@@ -77,7 +77,13 @@ class Supervisor:
         env |= self.environ
         with self.console.open("wb") as console:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "emulator"], cwd=self._tree, env=env, stdout=console, stderr=console
+                [sys.executable, "-m", "emulator"],
+                cwd=self._tree,
+                env=env,
+                stdout=console,
+                stderr=console,
+                # Under nohup it would be ignored, and a child inherits that.
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509
             )
 
     def start_and_wait(self) -> None:

@@ -83,3 +83,19 @@ def test_without_a_project_no_function_starts() -> None:
     assert done.returncode != 0
     assert "GOOGLE_CLOUD_PROJECT" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_who_exports_nothing_does_not_load_opentelemetry() -> None:
+    script = "import functions.gateway.main, functions.sms.main, sys; print('opentelemetry.sdk' in sys.modules)"
+    for exporter, loads in (("none", "False"), ("otlp", "True")):
+        environ = {"PATH": os.environ["PATH"], "GOOGLE_CLOUD_PROJECT": "test", "SMS_PROVIDER": "log", "OTEL": exporter}
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert done.stdout.strip() == loads

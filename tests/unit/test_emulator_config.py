@@ -69,6 +69,8 @@ def test_a_bad_offset_is_refused_by_name(root: Path, value: str) -> None:
         "'a-b': {}",
         "gateway: {}",
         "lab: {}",
+        "nginx: {}",
+        "traces: {}",
         "a: [",
         "a: 1",
         "a: {local: 1}",
@@ -129,6 +131,44 @@ def test_a_function_gets_no_settings_of_another_channel(root: Path) -> None:
     assert config.functions == ("gateway", "dead_letter", "relay", "pigeon", "drum")
     for name in {*config.functions} - {"pigeon"}:
         assert not [variable for variable in function_environment(config, name, "", "") if "PIGEON" in variable]
+
+
+@pytest.mark.parametrize("value", ["1", "Console", "console,otlp", " "])
+def test_an_unknown_way_to_export_traces_is_refused_by_name(root: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match="OTEL="):
+        load(root, {"OTEL": value})
+
+
+@pytest.mark.parametrize("environ", [{}, {"OTEL": ""}, {"OTEL": "none"}, {"OTEL": "otlp"}, {"OTEL": "google"}])
+def test_without_the_console_what_the_environment_says_of_traces_is_passed_on_as_it_is(
+    root: Path, environ: dict[str, str]
+) -> None:
+    given = environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.example:4318"}
+    config = load(root, given)
+    assert not config.traces_on_console
+    assert {name: value for name, value in pigeon(config).items() if name.startswith("OTEL")} == given
+
+
+def test_with_the_console_each_function_exports_to_the_supervisor_and_nowhere_else(root: Path) -> None:
+    elsewhere = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.example",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://collector.example/v1/traces",
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=secret",
+    }
+    config = load(root, {"OTEL": "console", "HARK_PORT_OFFSET": "300", **elsewhere})
+    assert config.traces_on_console
+    for name in config.functions:
+        env = function_environment(config, name, "", "")
+        assert {name: value for name, value in env.items() if name.startswith("OTEL")} == {
+            "OTEL": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4618",
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+        }
+
+
+def test_the_pause_between_batches_of_spans_is_for_the_environment_to_say(root: Path) -> None:
+    env = pigeon(load(root, {"OTEL": "console", "OTEL_BSP_SCHEDULE_DELAY": "50"}))
+    assert env["OTEL_BSP_SCHEDULE_DELAY"] == "50"
 
 
 @pytest.mark.parametrize("value", ["9", "601", "1.5", "soon"])

@@ -3,6 +3,7 @@
 import importlib
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ INFRA = ROOT / "infra"
 FILES = sorted(INFRA.glob("*.tf"))
 CONFIGURATION = "\n".join(path.read_text() for path in FILES)
 CHANNELS = yaml.safe_load((INFRA / "channels.yaml").read_text())
+EVERYWHERE = yaml.safe_load((INFRA / "settings.yaml").read_text())
 README = (ROOT / "README.md").read_text()
 SECRET_WORD = re.compile(r"(TOKEN|SECRET|PASSWORD|_KEY|SMTP_URL|WEBHOOK_URL)$")
 
@@ -75,11 +77,29 @@ def test_topics_and_subscriptions_are_named_as_on_one_machine() -> None:
     assert {topic(name) for name in channel_names()} <= made
 
 
+def in_the_cloud() -> CoreSettings:
+    """With the values as the functions get them: from the environment, so as texts."""
+    told = {name.lower(): str(value) for name, value in EVERYWHERE.items()}
+    return CoreSettings.model_validate({"google_cloud_project": "any", **told})
+
+
+def test_what_every_function_is_told_is_a_setting_that_every_function_has() -> None:
+    # OpenTelemetry reads variables of its own, which all begin so.
+    read = {name for name in EVERYWHERE if name.lower() in CoreSettings.model_fields or name.startswith("OTEL_")}
+    assert set(EVERYWHERE) == read
+    assert in_the_cloud().max_attempts == EVERYWHERE["MAX_ATTEMPTS"]
+
+
+def test_attempts_outlast_an_outage_of_an_hour() -> None:
+    """What docs/decisions/007-twenty-attempts.md is about: the shortest pauses that there can be."""
+    policy = in_the_cloud().policy()
+    pauses = (min(policy.retry_base * 2**n, policy.retry_cap) / 2 for n in range(policy.max_attempts - 1))
+    assert sum(pauses, timedelta()) > timedelta(hours=1)
+
+
 def test_pubsub_is_told_what_the_functions_are() -> None:
-    settings = CoreSettings(google_cloud_project="any")
-    assert f"ack_deadline_seconds = {settings.ack_deadline_seconds:g}\n" in CONFIGURATION
+    assert f"ack_deadline_seconds = {in_the_cloud().ack_deadline_seconds:g}\n" in CONFIGURATION
     assert re.findall(r"max_delivery_attempts += (\d+)", CONFIGURATION) == [str(MAX_DELIVERY_ATTEMPTS)]
-    assert settings.max_attempts == MAX_DELIVERY_ATTEMPTS
 
 
 def test_the_load_balancer_sets_each_header_that_the_gateway_reads() -> None:

@@ -1,0 +1,117 @@
+"""Spans and metrics by OpenTelemetry, over OTLP (HTTP and protobuf), in the background.
+
+Where they go is for OpenTelemetry's own variables to say (OTEL_EXPORTER_OTLP_ENDPOINT and the like), or they go to
+Google's endpoint: https://cloud.google.com/stackdriver/docs/reference/telemetry/overview. What cannot be exported is
+dropped after ten seconds; no request ever waits for it.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.metrics import Counter, Histogram
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Span as OtelSpan
+from opentelemetry.trace import set_span_in_context as in_context
+
+from shared import telemetry, trace
+from shared.telemetry import Attributes, Kind, Span
+
+_GOOGLE = "https://telemetry.googleapis.com/v1/"
+_COUNTERS = {
+    telemetry.ACCEPTED: "{delivery}",
+    telemetry.ATTEMPTS: "{attempt}",
+    telemetry.REPUBLISHED: "{delivery}",
+    telemetry.LEASE_CONFLICTS: "{message}",
+}
+# Seconds: from a provider's usual answer over the objective's minute to the day after which a delivery is given up.
+_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600]
+_KINDS = {kind: SpanKind[kind.name] for kind in Kind}
+
+
+class Otel:
+    """The backend of one process. Its threads export what is left when the process exits."""
+
+    def __init__(self, exporting: Literal["otlp", "google"], project: str, service: str) -> None:
+        resource = Resource.create({"service.name": service, "gcp.project_id": project})
+        if exporting == "google":
+            spans = OTLPSpanExporter(_GOOGLE + "traces", session=_google_session(project))
+            metrics = OTLPMetricExporter(_GOOGLE + "metrics", session=_google_session(project))
+        else:
+            spans, metrics = OTLPSpanExporter(), OTLPMetricExporter()
+        tracers = TracerProvider(resource=resource)
+        tracers.add_span_processor(BatchSpanProcessor(spans))
+        self._tracer = tracers.get_tracer("hark")
+        meter = MeterProvider([PeriodicExportingMetricReader(metrics)], resource=resource).get_meter("hark")
+        self._counters: dict[str, Counter] = {n: meter.create_counter(n, unit) for n, unit in _COUNTERS.items()}
+        self._histogram: Histogram = meter.create_histogram(
+            telemetry.ACCEPT_TO_SENT, "s", explicit_bucket_boundaries_advisory=_BUCKETS
+        )
+
+    @contextmanager
+    def span(
+        self, name: str, kind: Kind, parent: str | None, links: Sequence[str], attributes: Attributes
+    ) -> Iterator[Span]:
+        made = self._tracer.start_span(
+            name,
+            context=None if parent is None else in_context(NonRecordingSpan(_context(parent))),
+            kind=_KINDS[kind],
+            attributes=attributes,
+            links=[Link(_context(link)) for link in links],
+        )
+        span = _Span(made)
+        try:
+            with trace.bound(span.traceparent or parent):
+                yield span
+        except BaseException as error:
+            span.fail(type(error).__name__)  # never its text, which may hold anything
+            raise
+        finally:
+            made.end()
+
+    def count(self, name: str, amount: int, attributes: Attributes) -> None:
+        self._counters[name].add(amount, attributes)
+
+    def record(self, name: str, value: float, attributes: Attributes) -> None:
+        assert name == telemetry.ACCEPT_TO_SENT  # noqa: S101 - the one there is
+        self._histogram.record(value, attributes)
+
+
+class _Span(Span):
+    def __init__(self, made: OtelSpan) -> None:
+        self._made = made
+        at = made.get_span_context()
+        if at.is_valid:
+            self.traceparent = trace.traceparent(at.trace_id, at.span_id, at.trace_flags)
+
+    def name(self, name: str) -> None:
+        self._made.update_name(name)
+
+    def note(self, attributes: Attributes) -> None:
+        self._made.set_attributes(attributes)
+
+    def fail(self, code: str) -> None:
+        self._made.set_attribute("error.type", code)
+        self._made.set_status(Status(StatusCode.ERROR))
+
+
+def _context(traceparent: str) -> SpanContext:
+    trace_id, span_id, flags = (int(part, 16) for part in traceparent.split("-")[1:])
+    return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+
+
+def _google_session(project: str) -> Any:
+    import google.auth  # noqa: PLC0415 - only who exports there needs them
+    from google.auth.transport.requests import AuthorizedSession  # noqa: PLC0415
+
+    credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+    session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+    session.headers["x-goog-user-project"] = project
+    return session
