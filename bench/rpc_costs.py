@@ -23,7 +23,7 @@ import httpx
 from bench.storage_size import index_bytes, stored_bytes
 from functions.gateway.caller_store import FirestoreCallers, Usage
 from functions.relay.relay import Relay
-from shared import logs, pubsub
+from shared import logs, pubsub, trace
 from shared.channels import channel_names, topic
 from shared.errors import Retryable
 from shared.firestore import rpc
@@ -180,7 +180,9 @@ class Bench:
         """As often as it is pushed, until it is acked."""
         pipeline = Pipeline(self.store, _Provider(failures), self.policy)
         for _ in range(failures + 1):
-            await pipeline.deliver(decode_push(body))
+            message = decode_push(body)
+            with trace.bound(message.traceparent):
+                await pipeline.deliver(message)
 
     async def measured(self, work: Callable[[], Awaitable[None]]) -> dict[str, Any]:
         logged = self._log.tell()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.e2e.stack import running, talking_to, until
 
-TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"  # pragma: allowlist secret
 HEADERS = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
 
 

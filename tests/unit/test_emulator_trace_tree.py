@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from emulator.traces.spans import Link, Span
 from emulator.traces.tree import render
 
-TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-OTHER_TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"  # pragma: allowlist secret
+OTHER_TRACE = "0af7651916cd43dd8448eb211c80319c"  # pragma: allowlist secret
 BEGAN = 1_700_000_000_000_000_000
 CALLER = "ca11e7ca11e7ca11"
 
