@@ -61,10 +61,10 @@ class Otel:
     ) -> Iterator[Span]:
         made = self._tracer.start_span(
             name,
-            context=None if parent is None else in_context(NonRecordingSpan(_context(parent))),
+            context=in_context(NonRecordingSpan(at)) if parent and (at := _context(parent)) else None,
             kind=_KINDS[kind],
             attributes=attributes,
-            links=[Link(_context(link)) for link in links],
+            links=[Link(at) for link in links if (at := _context(link))],
         )
         span = _Span(made)
         try:
@@ -102,9 +102,10 @@ class _Span(Span):
         self._made.set_status(Status(StatusCode.ERROR))
 
 
-def _context(traceparent: str) -> SpanContext:
-    trace_id, span_id, flags = (int(part, 16) for part in traceparent.split("-")[1:])
-    return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+def _context(traceparent: str) -> SpanContext | None:
+    """None for what is on record in a form of another version's."""
+    parts = trace.parse(traceparent)
+    return parts and SpanContext(parts[0], parts[1], is_remote=True, trace_flags=TraceFlags(parts[2]))
 
 
 def _google_session(project: str) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_HEADER = re.compile("(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
+_HEADER = re.compile("(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 
 _current: ContextVar[re.Match[str] | None] = ContextVar("traceparent", default=None)
 
@@ -39,6 +39,12 @@ def ids() -> tuple[str, str] | None:
     """The trace's id and the span's, in hex."""
     match = _current.get()
     return match and (match[1], match[2])
+
+
+def parse(traceparent: str) -> tuple[int, int, int] | None:
+    """The trace's id, the span's and the flags; None when it has not the header's form."""
+    match = _HEADER.fullmatch(traceparent)
+    return match and (int(match[1], 16), int(match[2], 16), int(match[3], 16))
 
 
 def new() -> str:
