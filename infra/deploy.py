@@ -21,6 +21,13 @@ ROOT = Path(__file__).parent.parent
 GATEWAY = "gateway"
 SEPARATOR = "~~~"  # of gcloud's variables (`gcloud topic escaping`): a comma may be part of a value
 
+# The platform's own, and what would send a function to an emulator.
+_RESERVED = {"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", "FUNCTION_TARGET", "FUNCTION_SIGNATURE_TYPE"} | {
+    "GOOGLE_FUNCTION_SOURCE",
+    "FIRESTORE_EMULATOR_HOST",
+    "PUBSUB_EMULATOR_HOST",
+}
+
 # Who calls a function of its own accord: these accounts are made in identities.tf.
 PUSHER = "pusher"
 SCHEDULER = "scheduler"
@@ -143,7 +150,10 @@ def _filled(settings: Mapping[str, Any], url: str) -> dict[str, str]:
 
 def _everywhere(taken: Collection[str]) -> dict[str, str]:
     """What infra/settings.yaml says. taken: what may not be in it. SystemExit names the setting that is wrong."""
-    settings = yaml.safe_load((ROOT / "infra" / "settings.yaml").read_text()) or {}
+    try:
+        settings = yaml.safe_load((ROOT / "infra" / "settings.yaml").read_text()) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SystemExit(f"hark: infra/settings.yaml: cannot be read: {error}") from None
     if not isinstance(settings, dict):
         raise SystemExit("hark: infra/settings.yaml: must be a mapping of settings to their values")
     for name, value in settings.items():
@@ -153,12 +163,14 @@ def _everywhere(taken: Collection[str]) -> dict[str, str]:
 
 
 def _problem(name: Any, value: Any, taken: Collection[str]) -> str | None:
-    if name in taken:
+    if name in taken or name in _RESERVED:
         return "cannot be set here: infra/deploy.py or infra/channels.yaml does, or it is a secret"
     if not re.fullmatch("[A-Z][A-Z0-9_]*", str(name)):
         return "is no setting: their names are of capital letters, digits and underscores"
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return "must be a string or a number; in quotes everything is a string"
+    if "~" in str(value) or not str(value).isprintable():
+        return "must not have a ~ or a control character"  # the first is what separates gcloud's variables
     return None
 
 

@@ -118,7 +118,7 @@ def push_handler(opened: Callable[[], Deliver], channel: str | None = None, malf
             if channel not in {None, message.channel}:
                 raise MalformedPush("a message of another channel")
             ids = {"hark.notification_id": message.notification_id, "hark.channel": message.channel}
-            with telemetry.span(f"process {message.channel}", Kind.CONSUMER, ids) as span:
+            with telemetry.span(f"process {channel or f'{message.channel} dead letter'}", Kind.CONSUMER, ids) as span:
                 answer = await deliver(message)
                 span.note({"hark.answer": answer.name.lower()})
         except ClientDisconnect:

@@ -14,12 +14,15 @@ from enum import Enum
 from typing import Protocol
 
 from shared import trace
+from shared.logs import get_logger, place
+
+log = get_logger(__name__)
 
 Attributes = Mapping[str, str | int | float]
 
 # What is counted, each with what it is told apart by.
-ACCEPTED = "hark.accepted"  # deliveries that were answered with 202: channel
-ATTEMPTS = "hark.attempts"  # channel, provider, outcome
+ACCEPTED = "hark.accepted"  # deliveries put on record: channel
+ATTEMPTS = "hark.attempts"  # those that a channel function put on record: channel, provider, outcome
 ACCEPT_TO_SENT = "hark.accept_to_sent"  # seconds from the 202, or the replay's, to "sent": channel, provider
 REPUBLISHED = "hark.relay.republished"  # overdue deliveries: channel
 LEASE_CONFLICTS = "hark.lease_conflicts"  # messages whose delivery another had claimed: channel
@@ -81,25 +84,29 @@ def span(
     name: str, kind: Kind = Kind.INTERNAL, attributes: Attributes | None = None, links: Sequence[str | None] = ()
 ) -> AbstractContextManager[Span]:
     """One step, from entering to leaving. links: the `traceparent`s of earlier ones that it goes on from, or None."""
-    if _open is None or (kind in _PARTS and trace.current() is None):
+    if _open is None or (kind in _PARTS and trace.current() is None) or (backend := _listening()) is None:
         return _NOTHING
-    return _listening().span(name, kind, trace.current(), [link for link in links if link], attributes or {})
+    return backend.span(name, kind, trace.current(), [link for link in links if link], attributes or {})
 
 
 def count(name: str, attributes: Attributes, amount: int = 1) -> None:
-    if _open is not None:
-        _listening().count(name, amount, attributes)
+    if _open is not None and (backend := _listening()):
+        backend.count(name, amount, attributes)
 
 
 def record(name: str, value: float, attributes: Attributes) -> None:
     """One value of a distribution."""
-    if _open is not None:
-        _listening().record(name, value, attributes)
+    if _open is not None and (backend := _listening()):
+        backend.record(name, value, attributes)
 
 
-def _listening() -> Backend:
-    global _backend  # noqa: PLW0603
-    if _backend is None:
-        assert _open is not None  # noqa: S101 - asked by each caller
-        _backend = _open()
+def _listening() -> Backend | None:
+    """None, from then on, when there is nobody to be had: a variable of OpenTelemetry is wrong, or credentials lack."""
+    global _open, _backend  # noqa: PLW0603
+    if _backend is None and _open is not None:
+        try:
+            _backend = _open()
+        except Exception as error:
+            log.error("no traces and no metrics", error=place(error))
+            _open = None
     return _backend

@@ -107,6 +107,8 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
             raise Problem(503, "try again", headers=RETRY_LATER) from None
         # Ours, when the commit had landed and only its answer was lost.
         return await _again(gateway, existing, request, replayed=existing.created_at != now)
+    for channel in addresses:
+        telemetry.count(telemetry.ACCEPTED, {"channel": channel})
     deliveries = [replace(delivery, version=version) for delivery in deliveries]
     await _publish(
         gateway,
@@ -116,8 +118,6 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
             for d in deliveries
         ],
     )
-    for channel in addresses:
-        telemetry.count(telemetry.ACCEPTED, {"channel": channel})
     log.info("accepted", notification_id=notification.id, channels=list(addresses), caller=caller.id)
     return Accepted(notification, deliveries, replayed=False)
 
