@@ -1,6 +1,7 @@
 """The callers that `make run` makes for whoever runs it, with all scopes: an API key's, with MTLS=1 a certificate's."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Mapping
 
@@ -8,6 +9,7 @@ from emulator.config import Config
 from emulator.errors import StartFailed
 
 SECONDS = 60.0
+TRIES = 3  # on a busy machine an emulator that has just begun may take longer than Firestore ever does
 
 
 async def make(config: Config, firestore: str, key: str | None) -> str:
@@ -26,6 +28,13 @@ async def make_of_certificate(config: Config, firestore: str, identity: str) -> 
 
 async def _create(config: Config, firestore: str, variables: Mapping[str, str], *arguments: str) -> str:
     """What the gateway's `create-caller` prints."""
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(StartFailed):
+            return await _run(config, firestore, variables, *arguments)
+    return await _run(config, firestore, variables, *arguments)
+
+
+async def _run(config: Config, firestore: str, variables: Mapping[str, str], *arguments: str) -> str:
     environ = {
         **config.inherited,
         "GOOGLE_CLOUD_PROJECT": config.project,
