@@ -161,7 +161,7 @@ class AnyProvider:
     @pytest.fixture
     async def lab(self, tmp_path: Path) -> AsyncIterator[Lab]:
         settings = Settings(port=0, smtp_port=0, witness=tmp_path / "witness.jsonl", slow_seconds=0.3)
-        async with running(settings) as at, httpx.AsyncClient(base_url=at.url, trust_env=False) as client:
+        async with running(settings) as at, httpx.AsyncClient(base_url=at.url, trust_env=False, timeout=30) as client:
             yield Lab(Where(settings.host, httpx.URL(at.url).port or 0, at.smtp_port), client)
 
     async def sent(self, where: Where, outgoing: Outgoing) -> str | None:

@@ -150,7 +150,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
             sendgrid_key=tmp_path / "key.pem",
             twilio_auth_token=TOKEN,
         )
-        async with running(settings) as at, httpx.AsyncClient(base_url=at.url, trust_env=False) as client:
+        async with running(settings) as at, httpx.AsyncClient(base_url=at.url, trust_env=False, timeout=30) as client:
             yield Bench(gateway, client, at.url)
 
 
@@ -351,7 +351,7 @@ async def test_a_lab_stops_at_once_whatever_it_has_still_to_report(tmp_path: Pat
     gateway = Gateway(webhook_key.make(tmp_path / "key.pem"))
     async with silent() as gateway.url:
         settings = Settings(port=0, smtp_port=0, witness=tmp_path / "witness.jsonl", receipt_delay=0)
-        async with running(settings) as at, httpx.AsyncClient(base_url=at.url, trust_env=False) as client:
+        async with running(settings) as at, httpx.AsyncClient(base_url=at.url, trust_env=False, timeout=30) as client:
             bench = Bench(gateway, client, at.url)
             await bench.send("sms")
             await bench.set("sms", "delay", seconds=60)

@@ -104,13 +104,13 @@ async def test_a_write_that_fails_is_not_accepted_and_leaves_no_half_line(
 
 async def test_an_emptied_inbox_stays_empty_after_a_restart_and_the_file_keeps_all(tmp_path: Path) -> None:
     settings = Settings(port=0, smtp_port=0, witness=tmp_path / "witness.jsonl")
-    async with running(settings) as lab, httpx.AsyncClient(base_url=lab.url) as http:
+    async with running(settings) as lab, httpx.AsyncClient(base_url=lab.url, timeout=30) as http:
         for text in ("one", "two"):
             await http.post("/services/T/B/x", json={"text": text})
         assert (await http.delete("/inbox.json")).status_code == 204
         assert (await http.get("/inbox.json")).json() == {"items": []}
         await http.post("/services/T/B/x", json={"text": "three"})
-    async with running(settings) as lab, httpx.AsyncClient(base_url=lab.url) as http:
+    async with running(settings) as lab, httpx.AsyncClient(base_url=lab.url, timeout=30) as http:
         assert [item["text"] for item in (await http.get("/inbox.json")).json()["items"]] == ["three"]
         assert (await http.get("/inbox.json", params={"notification_id": "none"})).json() == {"items": []}
     lines = [json.loads(line) for line in settings.witness.read_text().splitlines()]
@@ -119,7 +119,7 @@ async def test_an_emptied_inbox_stays_empty_after_a_restart_and_the_file_keeps_a
 
 async def test_the_page_may_run_and_load_nothing_but_its_own_files(tmp_path: Path) -> None:
     settings = Settings(port=0, smtp_port=0, witness=tmp_path / "witness.jsonl")
-    async with running(settings) as lab, httpx.AsyncClient(base_url=lab.url) as http:
+    async with running(settings) as lab, httpx.AsyncClient(base_url=lab.url, timeout=30) as http:
         page = await http.get("/")
         assert "<h1>" in page.text
         policy = page.headers["Content-Security-Policy"]
