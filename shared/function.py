@@ -10,11 +10,13 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from shared import bodies, logs, pubsub, telemetry, trace
+from shared import bodies, failpoints, logs, pubsub, telemetry, trace
 from shared.errors import BodyTooLarge, BodyTooSlow, HarkError, MalformedPush
+from shared.failpoints import Failpoint
 from shared.firestore import rpc
 from shared.firestore.store import FirestoreStore
 from shared.pipeline import Pipeline
@@ -45,6 +47,7 @@ def start() -> CoreSettings:
     settings = load(CoreSettings)
     logs.configure(settings.google_cloud_project)
     telemetry.configure(_exporter(settings))
+    failpoints.arm(settings.hark_fail_at)
     keep_connections()
     return settings
 
@@ -117,6 +120,7 @@ def push_handler(opened: Callable[[], Deliver], channel: str | None = None, malf
             trace.bind(message.traceparent or request.headers.get("traceparent"))
             if channel not in {None, message.channel}:
                 raise MalformedPush("a message of another channel")
+            failpoints.reached(Failpoint.RECEIVED)
             ids = {"hark.notification_id": message.notification_id, "hark.channel": message.channel}
             with telemetry.span(f"process {channel or f'{message.channel} dead letter'}", Kind.CONSUMER, ids) as span:
                 answer = await deliver(message)
@@ -135,9 +139,16 @@ def push_handler(opened: Callable[[], Deliver], channel: str | None = None, malf
             # The framework would log this one with its text, which may hold anything.
             log.error("push failed", error=logs.place(error))
             answer = Answer.NACK
-        return Response(status_code=answer.value)
+        return Response(status_code=answer.value, background=_ACKED if answer is Answer.ACK else None)
 
     return handle
+
+
+async def _acked() -> None:
+    failpoints.reached(Failpoint.ACKED)
+
+
+_ACKED = BackgroundTask(_acked)  # begins when the answer has been written to the connection
 
 
 def too_slow() -> Response:

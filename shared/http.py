@@ -1,10 +1,13 @@
 """What the providers that are called over HTTP share: a session with bounded answers, and the meaning of a status."""
 
+import asyncio
 from collections.abc import Mapping
 
 import aiohttp
 
+from shared import failpoints
 from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
+from shared.failpoints import Failpoint
 
 ANSWER_LIMIT = 256 * 1024  # bytes; a provider's answer is a few hundred
 _LONGEST_PAUSE = 86_400.0  # seconds; what is longer is no time to plan with
@@ -46,7 +49,19 @@ def session(provider: str) -> aiohttp.ClientSession:
         response_class=_BoundedResponse,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
         middlewares=(no_redirect,),
+        trace_configs=[_when_sent()] if failpoints.armed(Failpoint.REQUEST_SENT) else None,
     )
+
+
+def _when_sent() -> aiohttp.TraceConfig:
+    """aiohttp says a chunk just before it writes it, in one step with writing it."""
+
+    async def leaving(*_: object) -> None:
+        asyncio.get_running_loop().call_soon(failpoints.reached, Failpoint.REQUEST_SENT)
+
+    config = aiohttp.TraceConfig()
+    config.on_request_chunk_sent.append(leaving)
+    return config
 
 
 def of_status(provider: str, status: int, code: str | int | None = None, retry_after: str | None = None) -> SendError:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared import telemetry
+from shared import failpoints, telemetry
 from shared.errors import (
     Conflict,
     NotFound,
@@ -26,6 +26,7 @@ from shared.errors import (
     Throttled,
     Unknown,
 )
+from shared.failpoints import Failpoint
 from shared.logs import get_logger, place
 from shared.model import Attempt, Delivery, DeliveryStatus, Outcome
 from shared.provider import Outgoing, Provider
@@ -96,6 +97,7 @@ class Pipeline:
                     if recorded is None:
                         delivery = None  # another was faster, or our own write had landed: the record tells
                     elif recorded.status is DeliveryStatus.SENDING:
+                        failpoints.reached(Failpoint.CLAIMED)
                         return recorded, content
                     else:
                         log.error("dead", reason=recorded.error, **_ids(message))
@@ -129,6 +131,7 @@ class Pipeline:
         )
         assert claimed.lease_until is not None  # noqa: S101 - every claim sets it
         recorded = await self._record(settled, claimed.lease_until)
+        failpoints.reached(Failpoint.RECORDED)
         self._log(settled, error, recorded)
         if not recorded:
             return Answer.NACK
@@ -155,6 +158,7 @@ class Pipeline:
             with telemetry.span(f"send {provider.name}", Kind.CLIENT, {"hark.attempt": number}, before) as span:
                 try:
                     provider_message_id = await call(provider, outgoing)
+                    failpoints.reached(Failpoint.ACCEPTED)
                 except SendError as raised:
                     error = raised
                     span.fail(str(error.outcome))

@@ -21,8 +21,9 @@ from typing import Protocol
 
 from starlette.datastructures import Headers
 
-from shared import telemetry
+from shared import failpoints, telemetry
 from shared.errors import Conflict, NotFound
+from shared.failpoints import Failpoint
 from shared.logs import get_logger, place
 from shared.model import Delivery, DeliveryStatus, Outcome, Receipt
 from shared.state import with_lost_attempt
@@ -152,6 +153,7 @@ async def take(store: Store, waiting: ReceiptStore, receipt: Receipt, now: datet
         shard = int(receipt_id[0], 16)  # of 16, like the store's
         kept = KEPT if receipt.notification_id is not None else KEPT_UNNAMED
         await waiting.keep(Waiting(receipt, receipt_id, shard, now + pause, now + kept))
+    failpoints.reached(Failpoint.APPLIED)
 
 
 def first_pause(receipt: Receipt) -> timedelta:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared import failpoints
 from shared.state import Policy
 
 S = TypeVar("S", bound=BaseSettings)
@@ -73,6 +74,7 @@ class CoreSettings(Settings):
     ack_margin_seconds: float = Field(default=10, gt=0, le=86_400)
     otel: Literal["none", "otlp", "google"] = "none"
     otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"  # OpenTelemetry's own variable
+    hark_fail_at: Annotated[str | None, AfterValidator(failpoints.checked)] = None
     retention_days: int = Field(default=30, ge=3, le=3650)  # longer than any delivery can stay undecided
 
     @model_validator(mode="after")

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from shared import failpoints
 from shared.errors import Conflict, PublishFailed
+from shared.failpoints import Failpoint
 from shared.logs import get_logger
 from shared.pubsub import Answer, Message, Publisher, hint
 from shared.state import Policy, dead_lettered
@@ -42,6 +44,7 @@ class DeadLetter:
                 await self.store.update(dead)
             except Conflict:
                 return Answer.NACK  # somebody moved it on meanwhile: look again
+            failpoints.reached(Failpoint.DEAD_LETTERED)
             log.error("dead", reason=dead.error, **ids)
             return Answer.ACK
         try:

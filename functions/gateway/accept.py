@@ -23,9 +23,10 @@ from functions.gateway.identity import Identity
 from functions.gateway.limits import Limits
 from functions.gateway.problems import RETRY_LATER, FieldError, Problem, field_error, invalid
 from functions.gateway.schemas import NotificationRequest
-from shared import telemetry, trace
+from shared import failpoints, telemetry, trace
 from shared.channels import Channel
 from shared.errors import AlreadyExists, PublishFailed, StoreUnavailable
+from shared.failpoints import Failpoint
 from shared.logs import get_logger
 from shared.model import Delivery, DeliveryStatus, Notification
 from shared.pubsub import Message, Publisher, content_of, hint
@@ -94,6 +95,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
         fingerprint=_fingerprint(request),
         shard=random.randrange(SHARDS),  # noqa: S311 - spreads load, guards nothing
     )
+    failpoints.reached(Failpoint.VALIDATED)
     deliveries = [
         queued(notification, channel, address, gateway.policy, trace.current())
         for channel, address in addresses.items()
@@ -107,6 +109,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
             raise Problem(503, "try again", headers=RETRY_LATER) from None
         # Ours, when the commit had landed and only its answer was lost.
         return await _again(gateway, existing, request, replayed=existing.created_at != now)
+    failpoints.reached(Failpoint.COMMITTED)
     for channel in addresses:
         telemetry.count(telemetry.ACCEPTED, {"channel": channel})
     deliveries = [replace(delivery, version=version) for delivery in deliveries]
@@ -118,6 +121,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
             for d in deliveries
         ],
     )
+    failpoints.reached(Failpoint.PUBLISHED)
     log.info("accepted", notification_id=notification.id, channels=list(addresses), caller=caller.id)
     return Accepted(notification, deliveries, replayed=False)
 

@@ -21,8 +21,9 @@ from functions.gateway.problems import RETRY_LATER, Problem, of_validation
 from functions.gateway.receipts import receipts_router
 from functions.gateway.recipient_routes import recipients_router
 from functions.gateway.routes import router
-from shared import telemetry, trace
+from shared import failpoints, telemetry, trace
 from shared.errors import StoreUnavailable
+from shared.failpoints import Failpoint
 from shared.logs import get_logger, place
 from shared.telemetry import Kind, Span
 
@@ -99,6 +100,8 @@ def traced(app: ASGIApp) -> ASGIApp:
                 await send(message)
 
             await app(scope, receive, noting)
+            if scope["path"] == "/v1/notifications":
+                failpoints.reached(Failpoint.ANSWERED)
 
     return traced_app
 

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from shared import telemetry
+from shared import failpoints, telemetry
 from shared.errors import PublishFailed
+from shared.failpoints import Failpoint
 from shared.logs import get_logger
 from shared.model import Delivery
 from shared.pubsub import Publisher, hint
@@ -69,7 +70,9 @@ class Relay:
                 for delivery, version in zip(moved, written, strict=True)
                 if version is not None
             ]
+            failpoints.reached(Failpoint.MOVED)
             await self._publish([d for d in ours if d.pending], swept)
+            failpoints.reached(Failpoint.REPUBLISHED)
             for delivery in ours:
                 if not delivery.pending:
                     swept.dead += 1

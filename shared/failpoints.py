@@ -1,0 +1,75 @@
+"""Named places where a process can be made to die, for the fault harness (`tests/faults/`).
+
+HARK_FAIL_AT=name:n kills the process with SIGKILL when it comes there for the n-th time; several, with commas between,
+each count for themselves. Not set, which is everywhere else, a place costs 0.05 µs.
+"""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Failpoint(StrEnum):
+    """After what it dies."""
+
+    VALIDATED = "gateway.validated"  # a request that can be accepted; nothing is written
+    COMMITTED = "gateway.committed"  # on record, not published
+    PUBLISHED = "gateway.published"  # published, not answered
+    ANSWERED = "gateway.answered"  # the 202 is with the client
+    RECEIVED = "function.received"  # a push, with nothing done yet
+    CLAIMED = "function.claimed"  # the lease is on record, nothing is sent
+    REQUEST_SENT = "function.request_sent"  # the provider has the request, we have no answer (providers over HTTP)
+    ACCEPTED = "function.accepted"  # the provider has answered, nothing is on record
+    RECORDED = "function.recorded"  # the outcome is on record, the push not answered
+    ACKED = "function.acked"  # the push is answered
+    MOVED = "relay.moved"  # due times are moved on, nothing is published
+    REPUBLISHED = "relay.republished"
+    APPLIED = "receipts.applied"  # a receipt is on record, the provider has no answer
+    DEAD_LETTERED = "dead_letter.recorded"
+
+
+_deaths: Mapping[str, int] = {}
+_times: Counter[str] = Counter()
+
+
+def parse(setting: str) -> dict[str, int]:
+    """How often a place is passed before the process dies there, by its name. Raises ValueError."""
+    deaths = {}
+    for part in setting.split(","):
+        name, _, times = part.partition(":")
+        if name not in set(Failpoint) or not times.isdecimal() or int(times) < 1:
+            raise ValueError(f"must be name:n with one of {', '.join(Failpoint)}")
+        deaths[name] = int(times)
+    return deaths
+
+
+def checked(setting: str | None) -> str | None:
+    """The setting as it is. Raises ValueError."""
+    if setting:
+        parse(setting)
+    return setting
+
+
+def arm(setting: str | None) -> None:
+    """Called once by each composition root."""
+    global _deaths  # noqa: PLW0603 - as global as the process that it kills
+    _deaths = parse(setting) if setting else {}
+    _times.clear()
+
+
+def armed(point: Failpoint) -> bool:
+    """For a place that costs something to watch."""
+    return point in _deaths
+
+
+def reached(point: Failpoint) -> None:
+    """The process is there now; it may be its end."""
+    if not _deaths:
+        return
+    _times[point] += 1
+    if _times[point] == _deaths.get(point):
+        os.write(2, f'{{"message": "failpoint", "name": "{point}", "time": {time.time()}}}\n'.encode())
+        os.kill(os.getpid(), signal.SIGKILL)
