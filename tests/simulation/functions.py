@@ -1,0 +1,84 @@
+"""The functions as their main.py make them, each process' over its own way to the fakes."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from functions.dead_letter.dead_letter import DeadLetter
+from functions.gateway.accept import Gateway
+from functions.gateway.identity import CallerCache, Identity
+from functions.gateway.limits import Limits
+from functions.relay.receipts import WaitingReceipts
+from functions.relay.relay import Relay
+from shared.channels import Channel
+from shared.errors import PublishFailed, StoreUnavailable
+from shared.pipeline import Pipeline
+from shared.pubsub import Answer, Message, Publisher
+from shared.state import Policy
+from tests.fakes.callers import MemoryCallers
+from tests.fakes.receipts import MemoryReceipts
+from tests.simulation.invariants import Violation
+from tests.simulation.processes import Process, Remote
+from tests.simulation.providers import Client, Providers
+from tests.simulation.records import Records
+
+CHANNELS = {name: Channel(name, "anything", 1000, str.strip) for name in ("email", "sms")}
+
+
+@dataclass
+class Functions:
+    policy: Policy
+    records: Records
+    waiting_receipts: MemoryReceipts
+    providers: Providers
+    random: Random
+    broken: Callable[[Violation], None]
+    queue: Publisher | None = None
+
+    def store(self, process: Process) -> Any:
+        return Remote(process, self.records, StoreUnavailable)
+
+    def receipts(self, process: Process) -> Any:
+        return Remote(process, self.waiting_receipts, StoreUnavailable)
+
+    def publisher(self, process: Process) -> Any:
+        return Remote(process, self.queue, PublishFailed)
+
+    def handle(self, process: Process, message: Message) -> Coroutine[Any, Any, Answer]:
+        """A push, at a channel's function or at the one for dead letters."""
+        if process.name.startswith("dead_letter"):
+            return DeadLetter(self.store(process), self.publisher(process), self.policy, process.now).take(message)
+        pipeline = Pipeline(
+            self.store(process),
+            Client(process, self.providers, self.records, message.channel, self.broken),
+            self.policy,
+            now=process.now,
+            token=process.token,
+            sleep=process.sleep,
+            chance=self.random.random,
+        )
+        return pipeline.deliver(message)
+
+    def gateway(self, process: Process) -> Gateway:
+        callers = MemoryCallers()
+        return Gateway(
+            store=self.store(process),
+            publisher=self.publisher(process),
+            channels=CHANNELS,
+            policy=self.policy,
+            retention=timedelta(days=30),
+            identity=Identity(CallerCache(callers)),
+            limits=Limits(callers, process.now, asyncio.get_running_loop().time),
+            callers=callers,
+            receipts=self.receipts(process),
+            now=process.now,
+        )
+
+    def waiting(self, process: Process) -> WaitingReceipts:
+        return WaitingReceipts(self.store(process), self.receipts(process), process.now)
+
+    def relay(self, process: Process) -> Relay:
+        return Relay(self.store(process), self.publisher(process), self.policy, process.now)

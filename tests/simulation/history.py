@@ -1,0 +1,131 @@
+"""One seed is one whole history: run it, and hold its end to the invariants."""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from shared.model import Delivery, DeliveryStatus, Outcome
+from tests.simulation.fate import Fault
+from tests.simulation.invariants import ENDED, Invariant, S, Violation, counted
+from tests.simulation.virtual import Log, VirtualLoop, virtual
+from tests.simulation.world import CALLERS, World
+
+REASONED = {S.FAILED, S.DEAD, S.UNDELIVERED}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    violation: Violation | None
+    trace: list[tuple[float, str, str, dict[str, object]]]
+
+    def lines(self) -> Iterator[str]:
+        """The trace, readable: when (virtual seconds), in which process, what."""
+        for at, who, event, fields in self.trace:
+            said = " ".join(f"{name}={_short(value)}" for name, value in fields.items() if value is not None)
+            yield f"{at:10.3f} {who:14} {event} {said}".rstrip()
+
+
+def simulate(seed: int, possible: Collection[Fault] = tuple(Fault)) -> History:
+    """The history of this seed: always the same. `possible`: no other faults than these happen."""
+    random = Random(seed)
+    loop = VirtualLoop()
+    world: World | None = None
+
+    async def run() -> None:
+        nonlocal world
+        world = World(random, possible)
+        try:
+            await world.live()
+        finally:
+            await world.end()
+        for violation in _violations(world) if world.first is None else ():
+            world.broken(violation)
+
+    def tell(event: str, **fields: object) -> None:
+        if world is not None:
+            world.tell(event, **fields)
+
+    try:
+        with virtual(loop, random, Log(tell)):
+            loop.run_until_complete(run())
+    finally:
+        loop.close()
+    if loop.faults:
+        raise ExceptionGroup("the simulation itself failed", loop.faults)
+    assert world is not None
+    return History(world.first, world.trace)
+
+
+def _violations(world: World) -> Iterator[Violation]:
+    """At the end, when all is quiet."""
+    ids: dict[str, str] = {}
+    for ask, accepted in world.answers:
+        made = accepted.notification.id
+        if ask.key is not None and ids.setdefault(ask.key, made) != made:
+            yield Violation(Invariant.ONE_ID, f"{ask.key} made {ids[ask.key]} and {made}")
+        on_record = world.records.asked(made)
+        if on_record is None or on_record.message != ask.request.message:
+            yield Violation(Invariant.ENDS, f"{made} was answered with 202, and what was asked is not on record")
+    for key in world.records.created:
+        delivery = world.records.find(key)
+        if delivery is None:
+            yield Violation(Invariant.ENDS, f"{key} is not on record any more")
+        else:
+            yield from _of_delivery(world, delivery)
+    for accept in [accept for accepts in world.providers.accepted.values() for accept in accepts]:
+        out = accept.outgoing
+        wanted = (
+            ask.request.to is not None
+            and ask.request.to.get(accept.channel) == out.address
+            and (ask.request.message, ask.request.subject) == (out.text, out.subject)
+            and ask.caller is CALLERS[0]
+            for ask in world.asks
+        )
+        on_record = world.records.asked(out.notification_id)
+        if not any(wanted) or on_record is None or on_record.message != out.text:
+            yield Violation(Invariant.ASKED, f"{out.notification_id}: {out.text!r} to {out.address}")
+
+
+def _of_delivery(world: World, delivery: Delivery) -> Iterator[Violation]:
+    key = delivery.notification_id, delivery.channel
+    accepts = world.providers.accepted.get(key, [])
+    outcomes = Counter(attempt.outcome for attempt in delivery.attempts)
+    name = f"{delivery.notification_id}/{delivery.channel}"
+    if delivery.pending or delivery.due_at:
+        yield Violation(Invariant.QUIET, f"{name} is {delivery.status}, due at {delivery.due_at}")
+    elif delivery.status not in ENDED or (delivery.status in REASONED and not delivery.error):
+        yield Violation(Invariant.ENDS, f"{name} ended {delivery.status}, its reason is {delivery.error}")
+    if len(accepts) - 1 > outcomes[Outcome.UNKNOWN]:
+        yield Violation(Invariant.DUPLICATE, f"{name}: {len(accepts)} accepts, {outcomes[Outcome.UNKNOWN]} unknown")
+    if delivery.simulated:
+        return
+    if delivery.status in {S.SENT, S.DELIVERED, S.UNDELIVERED} and not accepts:
+        yield Violation(Invariant.TRUTH, f"{name} is {delivery.status}, and the provider accepted nothing")
+    said = world.providers.answers.get(key, Counter())
+    for outcome in [outcome for outcome in Outcome if outcome is not Outcome.UNKNOWN]:
+        if outcomes[outcome] > said[outcome]:
+            yield Violation(
+                Invariant.TRUTH, f"{name}: {outcome} is on record {outcomes[outcome]}×, said {said[outcome]}×"
+            )
+    if world.providers.calls[key] > counted(delivery.attempts):
+        yield Violation(
+            Invariant.TRIES, f"{name}: {world.providers.calls[key]} calls, {counted(delivery.attempts)} on record"
+        )
+    yield from _of_receipts(world, delivery, name)
+
+
+def _of_receipts(world: World, delivery: Delivery, name: str) -> Iterator[Violation]:
+    """All receipts have been taken: what they say of the message on record is what the record says."""
+    statuses = world.providers.receipts.get(delivery.provider_message_id or "", set())
+    if delivery.status not in {S.SENT, S.DELIVERED, S.UNDELIVERED}:
+        return
+    overruling: DeliveryStatus = world.providers.overruling
+    expected = overruling if overruling in statuses else next(iter(statuses), S.SENT)
+    if delivery.status is not expected:
+        yield Violation(Invariant.TRUTH, f"{name} is {delivery.status}, its receipts say {expected}")
+
+
+def _short(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)

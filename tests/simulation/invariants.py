@@ -1,0 +1,101 @@
+"""What must hold of every history."""
+
+from enum import StrEnum
+
+from shared.model import Attempt, Delivery, DeliveryStatus, Outcome
+from shared.state import Policy
+
+S = DeliveryStatus
+
+
+class Invariant(StrEnum):
+    ENDS = "what was accepted is sent, or ends with a reason"
+    ASKED = "nothing is sent that nobody asked for"
+    DUPLICATE = "each accept but one has its unknown attempt on record"
+    QUIET = "what is pending has a due time, and in the end nothing is pending"
+    EDGES = "states change only as declared"
+    ONE_ID = "one idempotency key, one notification"
+    TRUTH = "what is on record of a provider is what it said"
+    TRIES = "attempts are counted, bounded, not early and never changed"
+    ACKED = "a message is acked only when it is not needed any more"
+    LEASE = "no call may take longer than its lease"
+    FAULTLESS = "nothing is raised that nobody expects"
+
+
+class Violation(Exception):
+    """One of them does not hold."""
+
+    def __init__(self, invariant: Invariant, what: str) -> None:
+        super().__init__(f"{invariant.name}: {what}")
+        self.invariant = invariant
+
+
+EDGES = {
+    S.QUEUED: {S.SENDING, S.DEAD},
+    S.SENDING: {S.SENDING, S.SENT, S.FAILED, S.DEAD, S.RETRYING, S.DEFERRED},
+    S.RETRYING: {S.SENDING, S.DEAD},
+    S.DEFERRED: {S.SENDING, S.DEAD},
+    S.DEAD: {S.QUEUED, S.DISCARDED},
+    S.SENT: {S.DELIVERED, S.UNDELIVERED},
+    S.DELIVERED: {S.UNDELIVERED},
+    S.UNDELIVERED: {S.DELIVERED},
+}
+"""As drawn in `shared/state.py` and `shared/receipts.py`. The relay's touch changes no state."""
+ARRIVED_AFTER_ALL = {S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED, S.DEAD, S.FAILED}
+"""What a receipt makes `delivered` if an attempt ended unknown."""
+ENDED = {S.SENT, S.DELIVERED, S.UNDELIVERED, S.FAILED, S.DEAD, S.DISCARDED}
+
+
+def touched(old: Delivery, new: Delivery) -> bool:
+    """Whether the write is the relay's, which moves the due time on and nothing else."""
+    return (old.status, old.claim, old.attempts, old.updated_at) == (
+        *(new.status, new.claim, new.attempts, new.updated_at),
+    )
+
+
+def check_write(old: Delivery, new: Delivery, policy: Policy) -> None:
+    """One write of a delivery, at the moment when it lands. Raises Violation."""
+    if new.attempts[: len(old.attempts)] != old.attempts:
+        raise Violation(Invariant.TRIES, f"{_of(old)} was changed to {_of(new)}")
+    if new.pending != (new.due_at is not None):
+        raise Violation(Invariant.QUIET, f"{new.status} with the due time {new.due_at}")
+    if touched(old, new) and new.pending:
+        return
+    unsure = any(attempt.outcome is Outcome.UNKNOWN for attempt in new.attempts)
+    arrived = new.status is S.DELIVERED and old.status in ARRIVED_AFTER_ALL and unsure
+    if new.status not in EDGES.get(old.status, set()) and not arrived:
+        raise Violation(Invariant.EDGES, f"{old.status} → {new.status}")
+    _check_attempts(new, policy)
+    if new.status is S.SENDING:
+        _check_claim(old, new)
+
+
+def _check_claim(old: Delivery, new: Delivery) -> None:
+    """All by the clock of the process that claims: what others' clocks show is no matter of this write."""
+    assert new.claimed_at is not None
+    if old.next_try_at is not None and new.claimed_at < old.next_try_at:
+        raise Violation(Invariant.TRIES, f"claimed {old.next_try_at - new.claimed_at} early")
+    if old.status is S.SENDING:
+        if old.lease_until is not None and new.claimed_at < old.lease_until:
+            raise Violation(Invariant.EDGES, "claimed under another's lease")
+        if [attempt.outcome for attempt in new.attempts[len(old.attempts) :]] != [Outcome.UNKNOWN]:
+            raise Violation(Invariant.DUPLICATE, "a lost attempt is not on record")
+
+
+def _check_attempts(new: Delivery, policy: Policy) -> None:
+    if [attempt.number for attempt in new.attempts] != list(range(1, len(new.attempts) + 1)):
+        raise Violation(Invariant.TRIES, f"attempts are numbered {[a.number for a in new.attempts]}")
+    if counted(new.attempts[new.round_start :]) > policy.max_attempts:
+        raise Violation(Invariant.TRIES, f"{_of(new)} are more than {policy.max_attempts} in a round")
+    outcomes = [attempt.outcome for attempt in new.attempts]
+    # It may end delivered all the same: when an earlier attempt, which ended unknown, turns out to have arrived.
+    if Outcome.PERMANENT in outcomes[:-1] or (Outcome.PERMANENT in outcomes and new.pending):
+        raise Violation(Invariant.TRIES, f"tried again after a permanent refusal: {_of(new)}, {new.status}")
+
+
+def counted(attempts: tuple[Attempt, ...]) -> int:
+    return sum(attempt.outcome is not Outcome.THROTTLED for attempt in attempts)
+
+
+def _of(delivery: Delivery) -> str:
+    return "[" + ", ".join(attempt.outcome for attempt in delivery.attempts) + "]"

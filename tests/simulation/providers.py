@@ -1,0 +1,166 @@
+"""The provider: what it accepts, what it says, what it reports; and what becomes of its answers on the way."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from shared.errors import Permanent, Retryable, Throttled, Unknown
+from shared.model import DeliveryStatus, Outcome, Receipt
+from shared.provider import Outgoing
+from tests.simulation.fate import Fate, Fault
+from tests.simulation.invariants import Invariant, Violation
+from tests.simulation.processes import Process, Tasks
+from tests.simulation.records import Key, Records
+
+
+class Says(Enum):
+    ACCEPTED = auto()
+    RETRYABLE = auto()
+    THROTTLED = auto()
+    PERMANENT = auto()
+    RESET = auto()  # accepted, and the answer is lost
+    LOST = auto()  # not accepted, and nobody can tell
+    HANGS = auto()  # not accepted, no answer
+    HANGS_AFTER = auto()  # accepted, no answer
+    LATE = auto()  # accepted when nobody waits any more
+    STRAY = auto()  # accepted, and the SDK raises what it must not
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    outgoing: Outgoing
+    channel: str
+    message_id: str
+
+
+class Providers:
+    """What all processes reach. `answers`: what it said clearly, whoever heard it; `calls`: but for throttled ones."""
+
+    name = "fake"
+
+    def __init__(self, fate: Fate, report: Callable[[Receipt], None], tell: Callable[..., None]) -> None:
+        random = fate.random
+        self.fate = fate
+        self.accepted: dict[Key, list[Accepted]] = {}
+        self.receipts: dict[str, set[DeliveryStatus]] = {}
+        self.answers: dict[Key, Counter[Outcome]] = {}
+        self.calls: Counter[Key] = Counter()
+        self.late = Tasks()
+        self.moods: dict[str, Says] = {}  # by address: what it always says
+        self.strange = [says for says in Says if random.random() < 0.4] or [Says.RESET]
+        self.overruling = random.choice((DeliveryStatus.DELIVERED, DeliveryStatus.UNDELIVERED))
+        self.names_ours = random.random() < 0.7
+        self._report = report
+        self._tell = tell
+
+    def say(self, channel: str, outgoing: Outgoing) -> Says:
+        """Takes one request."""
+        key = outgoing.notification_id, channel
+        says = Says.ACCEPTED
+        if outgoing.address in self.moods:
+            says = self.moods[outgoing.address]
+        elif self.fate.strikes(Fault.STRANGE):
+            says = self.fate.random.choice(self.strange)
+        self._tell("PROVIDER", notification_id=key[0], channel=channel, says=says.name)
+        if says is not Says.THROTTLED:
+            self.calls[key] += 1
+        if says.name in Outcome.__members__:
+            self.answers.setdefault(key, Counter())[Outcome[says.name]] += 1
+        return says
+
+    def accept(self, channel: str, outgoing: Outgoing) -> str:
+        message_id = f"m-{sum(map(len, self.accepted.values())) + 1}"
+        key = outgoing.notification_id, channel
+        self.accepted.setdefault(key, []).append(Accepted(outgoing, channel, message_id))
+        random = self.fate.random
+        statuses = {
+            status for status in (DeliveryStatus.DELIVERED, DeliveryStatus.UNDELIVERED) if random.random() < 0.4
+        }
+        self.receipts[message_id] = statuses
+        for status in sorted(statuses):
+            receipt = Receipt(
+                channel=channel,
+                provider=self.name,
+                provider_message_id=message_id,
+                status=status,
+                notification_id=outgoing.notification_id if self.names_ours else None,
+                reason="no such mailbox" if status is DeliveryStatus.UNDELIVERED else None,
+                overrules=status is self.overruling,
+            )
+            self._report(receipt)
+            if self.fate.strikes(Fault.DOUBLE):
+                self._report(receipt)
+        return message_id
+
+    def accept_later(self, channel: str, outgoing: Outgoing, seconds: float) -> None:
+        async def later() -> None:
+            await asyncio.sleep(seconds)
+            self._tell("PROVIDER", notification_id=outgoing.notification_id, channel=channel, says="ACCEPTED, late")
+            self.accept(channel, outgoing)
+
+        self.late.spawn(later())
+
+
+class Client:
+    """The provider as one process' pipeline sees it."""
+
+    name = Providers.name
+
+    def __init__(
+        self,
+        process: Process,
+        providers: Providers,
+        records: Records,
+        channel: str,
+        broken: Callable[[Violation], None],
+    ) -> None:
+        self._process = process
+        self._providers = providers
+        self._records = records
+        self._channel = channel
+        self._broken = broken
+
+    def send(self, outgoing: Outgoing) -> Coroutine[Any, Any, str | None]:
+        self._check_lease(outgoing)
+        return self._send(outgoing)
+
+    async def _send(self, outgoing: Outgoing) -> str | None:
+        providers, random, step = self._providers, self._providers.fate.random, self._process.step
+        await step("before the send")
+        says = providers.say(self._channel, outgoing)
+        message_id = None
+        if says in {Says.ACCEPTED, Says.RESET, Says.HANGS_AFTER, Says.STRAY}:
+            message_id = providers.accept(self._channel, outgoing)
+        elif says is Says.LATE:
+            providers.accept_later(self._channel, outgoing, random.uniform(0, 150))
+        if says in {Says.HANGS, Says.HANGS_AFTER, Says.LATE}:
+            await asyncio.get_running_loop().create_future()
+        await step("after the send")
+        match says:
+            case Says.RETRYABLE:
+                raise Retryable("busy")
+            case Says.THROTTLED:
+                raise Throttled("too fast", retry_after=random.choice((None, 0, 2, 99, 4000)))
+            case Says.PERMANENT:
+                raise Permanent("no such address")
+            case Says.RESET | Says.LOST:
+                raise Unknown("reset")
+            case Says.STRAY:
+                raise LookupError("the SDK's")
+        return message_id
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    def _check_lease(self, outgoing: Outgoing) -> None:
+        """Before the first await: here no freeze can have come between the time that was left and the call."""
+        record = self._records.find((outgoing.notification_id, self._channel))
+        if record and record.lease_until and (record.claim or "").startswith(self._process.name + "#"):
+            left = max(0.0, (record.lease_until - self._process.now()).total_seconds())
+            if outgoing.timeout > left + 0.001:
+                self._broken(
+                    Violation(Invariant.LEASE, f"{outgoing.timeout:.1f} s for a call, {left:.1f} s of the lease")
+                )

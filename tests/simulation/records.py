@@ -1,0 +1,66 @@
+"""The store of `tests/fakes`, looked at with each write; and the receipts that wait."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from shared.model import Delivery, Notification
+from shared.receipts import Waiting
+from shared.state import Policy
+from tests.fakes.receipts import MemoryReceipts
+from tests.fakes.store import MemoryStore
+from tests.simulation.invariants import Violation, check_write, touched
+from tests.simulation.virtual import SHARDS
+
+Key = tuple[str, str]
+"""Notification id and channel."""
+
+
+class Records(MemoryStore):
+    """`created`: all that was ever committed. `moves`: how often each was written but for the relay's touch."""
+
+    def __init__(self, policy: Policy, broken: Callable[[Violation], None], tell: Callable[..., None]) -> None:
+        super().__init__()
+        self.created: dict[Key, Delivery] = {}
+        self.moves: Counter[Key] = Counter()
+        self._policy = policy
+        self._broken = broken
+        self._tell = tell
+
+    async def create(self, notification: Notification, deliveries: Sequence[Delivery]) -> int:
+        version = await super().create(notification, deliveries)
+        self.created |= {(d.notification_id, d.channel): d for d in deliveries}
+        return version
+
+    def asked(self, notification_id: str) -> Notification | None:
+        return self._notifications.get(notification_id)
+
+    def find(self, key: Key) -> Delivery | None:
+        return self._deliveries.get(key)
+
+    def all(self) -> list[Delivery]:
+        return list(self._deliveries.values())
+
+    def _update(self, delivery: Delivery) -> int:
+        key = delivery.notification_id, delivery.channel
+        old = self._deliveries.get(key)
+        version = super()._update(delivery)
+        new = self._deliveries[key]
+        assert old is not None
+        if not touched(old, new):
+            self.moves[key] += 1
+        outcomes = [str(attempt.outcome) for attempt in new.attempts]
+        self._tell("WRITTEN", notification_id=key[0], channel=key[1], status=new.status, claim=new.claim, was=outcomes)
+        try:
+            check_write(old, new, self._policy)
+        except Violation as violation:
+            self._broken(violation)
+        return version
+
+
+class WaitingReceipts(MemoryReceipts):
+    """Sixteen shards, swept as fewer."""
+
+    async def due(self, shard: int, now: datetime, limit: int) -> Sequence[Waiting]:
+        due = [w for w in self.waiting.values() if w.shard % SHARDS == shard and w.due_at < now]
+        return sorted(due, key=lambda w: w.due_at)[:limit]

@@ -1,0 +1,193 @@
+"""The simulation finds what is wrong: each of these faults of ours, planted, breaks the promise that it names."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from functions.dead_letter.dead_letter import DeadLetter
+from functions.gateway import accept as accepting
+from functions.gateway.accept import Gateway
+from functions.gateway.problems import Problem
+from functions.relay.relay import Relay, Swept
+from shared import pipeline, receipts, state
+from shared.errors import HarkError, Permanent, Retryable, Unknown
+from shared.model import Delivery, DeliveryStatus, Outcome, Receipt
+from shared.pipeline import Pipeline
+from shared.provider import Outgoing, Provider
+from shared.pubsub import Answer, Message
+from tests.fakes.records import POLICY
+from tests.simulation import world
+from tests.simulation.history import simulate
+from tests.simulation.invariants import Invariant
+from tests.simulation.records import Records
+
+SEEDS = 300
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def ack_whatever_happens(patch: pytest.MonkeyPatch) -> None:
+    deliver = Pipeline.deliver
+
+    async def acked(self: Pipeline, message: Message) -> Answer:
+        with contextlib.suppress(HarkError):
+            await deliver(self, message)
+        return Answer.ACK
+
+    patch.setattr(Pipeline, "deliver", acked)
+
+
+def ack_before_the_send(patch: pytest.MonkeyPatch) -> None:
+    deliver = Pipeline.deliver
+
+    async def ahead(self: Pipeline, message: Message) -> Answer:
+        task = asyncio.get_running_loop().create_task(deliver(self, message))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return Answer.ACK
+
+    patch.setattr(Pipeline, "deliver", ahead)
+
+
+def delete_the_record_when_the_publish_fails(patch: pytest.MonkeyPatch) -> None:
+    publish = accepting._publish
+
+    async def deleting(gateway: Any, notification_id: str, messages: Sequence[Message]) -> None:
+        try:
+            await publish(gateway, notification_id, messages)
+        except Problem:
+            records = gateway.store._inner
+            records._notifications.pop(notification_id, None)
+            for message in messages:
+                records._deliveries.pop((notification_id, message.channel), None)
+            raise
+
+    patch.setattr(accepting, "_publish", deleting)
+
+
+def relay_off(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: Relay) -> Swept:
+        return Swept()
+
+    patch.setattr(Relay, "sweep", nothing)
+
+
+def _instead_of_unknown(patch: pytest.MonkeyPatch, only: str, other: type[Permanent] | type[Retryable]) -> None:
+    call = pipeline.call
+
+    async def certain(provider: Provider, outgoing: Outgoing) -> str | None:
+        try:
+            return await call(provider, outgoing)
+        except Unknown as unknown:
+            if only in str(unknown):
+                raise other("not accepted") from None
+            raise
+
+    patch.setattr(pipeline, "call", certain)
+
+
+def timeout_taken_as_permanent(patch: pytest.MonkeyPatch) -> None:
+    _instead_of_unknown(patch, "no answer", Permanent)
+
+
+def reset_taken_as_refusal(patch: pytest.MonkeyPatch) -> None:
+    _instead_of_unknown(patch, "reset", Retryable)
+
+
+def claim_without_precondition(patch: pytest.MonkeyPatch) -> None:
+    update = Records._update
+
+    def unconditional(self: Records, delivery: Delivery) -> int:
+        stored = self.find((delivery.notification_id, delivery.channel))
+        claims = delivery.status is DeliveryStatus.SENDING
+        return update(self, replace(delivery, version=stored.version) if stored and claims else delivery)
+
+    patch.setattr(Records, "_update", unconditional)
+
+
+def lease_shorter_than_the_send(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(world, "POLICY", replace(POLICY, lease=timedelta(seconds=10)))
+
+
+def idempotency_off(patch: pytest.MonkeyPatch) -> None:
+    async def without_key(gateway: Gateway, request: Any, caller: Any, key: str | None) -> accepting.Accepted:
+        return await accepting.accept(gateway, request, caller, None)
+
+    patch.setattr(world, "accept", without_key)
+
+
+def dead_letter_dropped(patch: pytest.MonkeyPatch) -> None:
+    async def dropped(self: DeadLetter, message: Message) -> Answer:
+        return Answer.ACK
+
+    patch.setattr(DeadLetter, "take", dropped)
+
+
+def lost_attempt_not_counted(patch: pytest.MonkeyPatch) -> None:
+    tries = state._tries
+    patch.setattr(state, "_tries", lambda d: tries(d) - sum(a.outcome is Outcome.UNKNOWN for a in d.attempts))
+
+
+def lost_attempt_not_on_record(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(state, "with_lost_attempt", lambda delivery: delivery)
+
+
+def try_too_early(patch: pytest.MonkeyPatch) -> None:
+    decide = state.decide
+    patch.setattr(pipeline, "decide", lambda d, *rest: decide(replace(d, next_try_at=None), *rest))
+
+
+def no_due_time_between_tries(patch: pytest.MonkeyPatch) -> None:
+    settle = state.settle
+    patch.setattr(pipeline, "settle", lambda *args, **kwargs: replace(settle(*args, **kwargs), due_at=None))
+
+
+def receipt_moves_a_state_back(patch: pytest.MonkeyPatch) -> None:
+    reported = receipts.reported
+
+    def back(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery | timedelta | None:
+        if delivery.status is DeliveryStatus.DELIVERED:
+            return replace(delivery, status=DeliveryStatus.SENT)
+        return reported(delivery, receipt, now)
+
+    patch.setattr(receipts, "reported", back)
+
+
+def receipt_that_waits_is_dropped(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(receipts, "_id", lambda receipt: "0" * 32)
+
+
+BUGS: dict[Plant, Invariant] = {
+    ack_before_the_send: Invariant.ACKED,
+    ack_whatever_happens: Invariant.ACKED,
+    delete_the_record_when_the_publish_fails: Invariant.ENDS,
+    relay_off: Invariant.QUIET,
+    timeout_taken_as_permanent: Invariant.TRUTH,
+    reset_taken_as_refusal: Invariant.DUPLICATE,
+    claim_without_precondition: Invariant.DUPLICATE,
+    lease_shorter_than_the_send: Invariant.LEASE,
+    idempotency_off: Invariant.ONE_ID,
+    dead_letter_dropped: Invariant.ACKED,
+    lost_attempt_not_counted: Invariant.TRIES,
+    lost_attempt_not_on_record: Invariant.DUPLICATE,
+    try_too_early: Invariant.TRIES,
+    no_due_time_between_tries: Invariant.QUIET,
+    receipt_moves_a_state_back: Invariant.EDGES,
+    receipt_that_waits_is_dropped: Invariant.TRUTH,
+}
+
+
+@pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
+def test_it_finds(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    found: dict[Invariant, int] = {}
+    for seed in range(SEEDS):
+        violation = simulate(seed).violation
+        if violation is not None:
+            found.setdefault(violation.invariant, seed)
+        if BUGS[plant] in found:
+            return
+    pytest.fail(f"not found in {SEEDS} histories; but {found}")

@@ -1,0 +1,198 @@
+"""One history: who asks for what, what carries it, what goes wrong, and how it is brought to its end."""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from random import Random
+
+from functions.gateway.accept import Accepted, accept
+from functions.gateway.callers import Caller, CallerKind
+from functions.gateway.problems import Problem
+from functions.gateway.schemas import NotificationRequest
+from shared.model import Receipt
+from shared.pubsub import hint
+from shared.receipts import take
+from shared.state import discarded, replayed
+from tests.fakes.clock import START
+from tests.fakes.records import POLICY
+from tests.simulation.fate import Fate, Fault
+from tests.simulation.functions import CHANNELS, Functions
+from tests.simulation.invariants import Invariant, Violation
+from tests.simulation.processes import Process, Tasks, current
+from tests.simulation.providers import Providers, Says
+from tests.simulation.pubsub import PubSub
+from tests.simulation.records import Records, WaitingReceipts
+
+CALLERS = [Caller(id=kind, kind=kind, scopes=frozenset()) for kind in (CallerKind.LIVE, CallerKind.TEST)]
+_DAY = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    request: NotificationRequest
+    caller: Caller
+    key: str | None
+
+
+class World:
+    """`answers`: what was answered with 202; `first`: the first violation."""
+
+    def __init__(self, random: Random, possible: Collection[Fault]) -> None:
+        self.random = random
+        self.fate = Fate(random, possible)
+        self.policy = replace(POLICY, max_attempts=random.choice((2, 3, 5)))
+        self.trace: list[tuple[float, str, str, dict[str, object]]] = []
+        self.first: Violation | None = None
+        self.records = Records(self.policy, self.broken, self.tell)
+        self.waiting = WaitingReceipts()
+        self.providers = Providers(self.fate, self._report, self.tell)
+        self.functions = Functions(self.policy, self.records, self.waiting, self.providers, random, self.broken)
+        self.queue = PubSub(self.fate, self.records, self.process, self.functions.handle, self.broken)
+        self.functions.queue = self.queue
+        self.asks = self._draw_asks()
+        self.answers: list[tuple[Ask, Accepted]] = []
+        self.processes: list[Process] = []
+        self._pools: dict[str, list[Process]] = {}
+        self._outside = Tasks()  # clients, receipts, the operator
+
+    def tell(self, event: str, **fields: object) -> None:
+        self.trace.append((asyncio.get_running_loop().time(), current.get(), event, fields))
+
+    def broken(self, violation: Violation) -> None:
+        self.tell("VIOLATION", what=str(violation))
+        self.first = self.first or violation
+
+    def process(self, kind: str) -> Process:
+        """One of two of its kind; a new one in the place of one that has died."""
+        pool = self._pools.setdefault(kind, [])
+        place = self.random.randrange(2)
+        if place < len(pool) and pool[place].alive:
+            return pool[place]
+        number = sum(process.name.startswith(kind) for process in self.processes) + 1
+        process = Process(f"{kind}-{number}", self.fate, self.tell, self.broken)
+        self.processes.append(process)
+        pool[place : place + 1] = [process]
+        return process
+
+    async def live(self) -> None:
+        """The whole history: its faults, and then what is left of it until all is quiet."""
+        seconds = self.random.uniform(60, 900)
+        for ask in self.asks:
+            self._outside.spawn(self._client(ask, self.random.uniform(0, seconds / 3)))
+        loop = asyncio.get_running_loop()
+        while loop.time() < seconds and self.first is None:
+            self._outside.spawn(self._sweep())
+            if self.fate.strikes(Fault.OPERATOR):
+                self._outside.spawn(self._operate(self.process("gateway")))
+            await asyncio.sleep(60)
+        if self.fate.strikes(Fault.DAY_AWAY):
+            self.tell("PUB/SUB IS AWAY")
+            self.queue.there.clear()
+            until = loop.time() + _DAY * 1.1
+            while loop.time() < until:
+                await self._sweep()
+                await asyncio.sleep(600)
+        self.tell("ALL FAULTS OFF")
+        self.fate.on = False
+        self.queue.there.set()
+        await self._drain(loop.time())
+
+    async def _drain(self, since: float) -> None:
+        loop = asyncio.get_running_loop()
+        while self.first is None and not self._quiet():
+            pending = [d for d in self.records.all() if d.pending]
+            # Less than the day after which what nobody takes is dead: that would hide it.
+            if loop.time() > since + (_DAY * 0.8 if pending else _DAY * 8):
+                left = [f"{d.notification_id}/{d.channel} {d.status}" for d in pending]
+                self.broken(
+                    Violation(Invariant.QUIET, f"never quiet: {left}, {len(self.waiting.waiting)} receipts wait")
+                )
+                break
+            now = START + timedelta(seconds=loop.time())
+            due = [d.due_at for d in pending if d.due_at] + [w.due_at for w in self.waiting.waiting.values()]
+            until = (min(due) - now).total_seconds() if due else 30.0
+            await asyncio.sleep(min(max(5.0, until), 600.0 if pending or not due else _DAY))
+            await self._sweep()
+
+    def _quiet(self) -> bool:
+        at_work = any((process.alive and process.tasks) or process.late for process in self.processes)
+        at_work = at_work or bool(self.queue.lives or self._outside or self.providers.late)
+        return not at_work and not self.waiting.waiting and not any(d.pending for d in self.records.all())
+
+    async def end(self) -> None:
+        """No task outlives its history; what is cancelled here has no effect any more."""
+        for process in self.processes:
+            process.alive = False
+        everybody = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in everybody:
+            task.cancel()
+        await asyncio.gather(*everybody, return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        """As functions/relay/main.py does it: what goes wrong with receipts keeps no delivery back."""
+        process = self.process("relay")
+        await process.ask(self.functions.waiting(process).sweep(), 600)
+        if process.alive:
+            await process.ask(self.functions.relay(process).sweep(), 600)
+
+    def _draw_asks(self) -> list[Ask]:
+        random = self.random
+        asks = []
+        for n in range(random.randint(1, 6)):
+            wanted = random.sample(list(CHANNELS), random.choice((1, 1, 2)))
+            to = {channel: f"{channel}-{n}" for channel in wanted}
+            caller = CALLERS[random.random() < 0.1]
+            key = f"key-{n}" if random.random() < 0.7 else None
+            mood = random.choice((None,) * 8 + (Says.RETRYABLE, Says.PERMANENT))
+            if mood:
+                self.providers.moods |= dict.fromkeys(to.values(), mood)
+            ask = Ask(NotificationRequest(to=to, message=f"text {n}"), caller, key)
+            asks.append(ask)
+            if key and random.random() < 0.4:
+                text = f"text {n}" if random.random() < 0.7 else f"text {n}, changed"
+                asks.append(replace(ask, request=NotificationRequest(to=to, message=text)))
+        return asks
+
+    async def _client(self, ask: Ask, begins: float) -> None:
+        await asyncio.sleep(begins)
+        while True:
+            process = self.process("gateway")
+            answer = await process.ask(accept(self.functions.gateway(process), ask.request, ask.caller, ask.key), 30)
+            if isinstance(answer, Accepted):
+                self.tell("202", notification_id=answer.notification.id, key=ask.key)
+                self.answers.append((ask, answer))
+            refused = isinstance(answer, Problem) and answer.status != 503
+            again = 0.3 if isinstance(answer, Accepted) else 0.9
+            if ask.key is None or refused or self.random.random() > again:
+                return
+            await asyncio.sleep(self.random.uniform(1, 30))
+
+    async def _operate(self, process: Process) -> None:
+        """Replays or discards a dead delivery, as functions/gateway/dead_letter_routes.py does."""
+        store, publisher = self.functions.store(process), self.functions.publisher(process)
+
+        async def operate() -> None:
+            page = await store.dead(caller=None, channel=None, limit=9, after=None)
+            for dead in page.items:
+                if self.random.random() < 0.2:
+                    await store.update(discarded(dead, process.now()))
+                else:
+                    await store.update(replayed(dead, process.now(), self.policy))
+                    await publisher.publish([hint(dead)])
+
+        await process.ask(operate(), 600)
+
+    def _report(self, receipt: Receipt) -> None:
+        """The provider sends a receipt until it is taken."""
+
+        async def report() -> None:
+            await asyncio.sleep(self.random.choice((0.0, self.random.uniform(0, 5), self.random.uniform(0, 3000))))
+            while True:
+                process = self.process("gateway")
+                store, waiting = self.functions.store(process), self.functions.receipts(process)
+                if await process.ask(take(store, waiting, receipt, process.now()), 30) is None:
+                    return
+                await asyncio.sleep(self.random.uniform(1, 60))
+
+        self._outside.spawn(report())
