@@ -16,7 +16,7 @@ import structlog
 from emulator.errors import NoEmulators
 from tests.emulators import emulator
 
-STACKS = ("tests/e2e/", "tests/integration/test_mtls")
+STACKS = ("tests/e2e/", "tests/faults/test_faults", "tests/integration/test_mtls")
 
 # Two shared cores: a slow example is the machine's doing, not the code's.
 hypothesis.settings.register_profile("hark", deadline=None, database=None)

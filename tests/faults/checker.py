@@ -1,0 +1,244 @@
+"""Whether what happened may happen: a pure function of the histories and the final records.
+
+Each invariant is a function that yields a Violation for each breach; INVARIANTS names them.
+"""
+
+import math
+import re
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from tests.faults.edges import TERMINAL, reachable
+from tests.faults.histories import Event, Histories
+
+_WORD = re.compile("[0-9A-Za-z]+")
+
+Delivery = tuple[str, str]
+"""A notification's id, and a channel."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the functions were told, in seconds where it is a time."""
+
+    max_attempts: int
+    retry_base: float
+    retry_cap: float
+    lease: float
+
+
+@dataclass(frozen=True)
+class Violation:
+    invariant: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The histories, as the invariants ask for them."""
+
+    histories: Histories
+    limits: Limits
+    requests: dict[str, list[Event]]
+    """By idempotency key; a request is made again under the same key."""
+    answers: dict[str, list[Event]]
+    """202s by idempotency key."""
+    records: dict[Delivery, Event]
+    accepts: dict[Delivery, list[Event]]
+    """The witness's lines."""
+
+    first_wrong_clock: float
+
+    def clocks_were_right(self, record: Event) -> bool:
+        """It was last written, by Firestore's clock, before any life had a wrong one: its times are what they say."""
+        return bool(record["version"] / 1e9 < self.first_wrong_clock)
+
+
+def check(histories: Histories, limits: Limits) -> list[Violation]:
+    facts = _facts(histories, limits)
+    return [Violation(name, what) for name, invariant in INVARIANTS.items() for what in invariant(facts)]
+
+
+def _facts(histories: Histories, limits: Limits) -> Facts:
+    requests: dict[str, list[Event]] = defaultdict(list)
+    answers: dict[str, list[Event]] = defaultdict(list)
+    keys: dict[int, str] = {}
+    for event in histories.client:
+        if event["event"] == "request":
+            keys[event["n"]] = event["key"]
+            requests[event["key"]].append(event)
+        elif event["event"] == "answer" and event["status"] == 202:
+            answers[keys[event["n"]]].append(event)
+    accepts: dict[Delivery, list[Event]] = defaultdict(list)
+    for line in histories.witness:
+        accepts[line["notification_id"], line["channel"]].append(line)
+    records = {(record["id"], record["channel"]): record for record in histories.records}
+    wrong = (event["at"] for event in histories.nemesis if event["event"] == "clock")
+    return Facts(histories, limits, requests, answers, records, accepts, min(wrong, default=math.inf))
+
+
+def nothing_is_lost(facts: Facts) -> Iterator[str]:
+    """Each 202 ends with a provider's accept, or in a terminal state with a reason."""
+    for key, answers in facts.answers.items():
+        for channel in facts.requests[key][0]["to"]:
+            at = (answers[0]["id"], channel)
+            record = facts.records.get(at)
+            if record is None:
+                yield f"{at} was answered with 202 and has no record"
+            elif record["status"] not in {"sent", "delivered"} and not record["error"]:
+                yield f"{at} ended {record['status']} without a reason"
+
+
+def only_what_was_asked_is_sent(facts: Facts) -> Iterator[str]:
+    """To the address, with the subject (of e-mail) and the text of a request."""
+    asked: dict[tuple[str, str], set[tuple[str | None, str]]] = defaultdict(set)
+    for requests in facts.requests.values():
+        for request in requests:
+            for channel, address in request["to"].items():
+                subject = request["subject"] if channel == "email" else None
+                asked[channel, address].add((subject, request["message"]))
+    for (notification_id, channel), lines in facts.accepts.items():
+        for line in lines:
+            subject = line["subject"] if channel == "email" else None
+            if (subject, line["text"]) not in asked[channel, line["to"]]:
+                yield f"({notification_id}, {channel}) was sent, and nobody asked for it so"
+            if (notification_id, channel) not in facts.records:
+                yield f"({notification_id}, {channel}) was sent and has no record"
+
+
+def every_duplicate_has_its_reason(facts: Facts) -> Iterator[str]:
+    """Each accept is an attempt on record: the one that was accepted, or one of which nobody knows how it ended."""
+    for at, lines in facts.accepts.items():
+        outcomes = Counter(a["outcome"] for a in facts.records.get(at, {"attempts": []})["attempts"])
+        if len(lines) > outcomes["unknown"] + min(outcomes["accepted"], 1):
+            yield f"{at} was accepted {len(lines)} times, with attempts {dict(outcomes)}"
+
+
+def every_reason_is_true(facts: Facts) -> Iterator[str]:
+    """An attempt is only lost with its process, with Firestore, or where a clock is wrong."""
+    disturbed = sorted(_disturbances(facts))
+    for at, record in facts.records.items():
+        if not facts.clocks_were_right(record):
+            continue
+        for attempt in record["attempts"]:
+            if attempt["outcome"] == "unknown" and attempt["duration_ms"] is None:
+                began = datetime.fromisoformat(attempt["at"]).timestamp()
+                next_one = bisect_left(disturbed, began - 1)
+                if next_one == len(disturbed) or disturbed[next_one] > began + facts.limits.lease + 1:
+                    yield f"{at} has an attempt that was lost, and nothing had happened"
+
+
+def all_is_ended(facts: Facts) -> Iterator[str]:
+    """After the drain nothing is pending, and nothing is due."""
+    for at, record in facts.records.items():
+        if record["status"] not in TERMINAL:
+            yield f"{at} is still {record['status']}"
+        elif record["due_at"]:
+            yield f"{at} is {record['status']} and still due"
+
+
+def states_follow_their_edges(facts: Facts) -> Iterator[str]:
+    """Of two states that were seen one after the other, the second can come of the first; attempts only grow."""
+    seen: dict[Delivery, list[Event]] = defaultdict(list)
+    for event in (*facts.histories.observed, *facts.histories.records):
+        attempts = event["attempts"]
+        count = attempts if isinstance(attempts, int) else len(attempts)
+        seen[event["id"], event["channel"]].append({**event, "count": count})
+    for at, states in seen.items():
+        states.sort(key=lambda state: state["version"])
+        for before, after in pairwise(states):
+            if before["version"] == after["version"]:
+                continue
+            if not reachable(before["status"], after["status"]):
+                yield f"{at} went from {before['status']} to {after['status']}"
+            if after["count"] < before["count"]:
+                yield f"{at} had {before['count']} attempts, then {after['count']}"
+
+
+def one_key_is_one_notification(facts: Facts) -> Iterator[str]:
+    for key, answers in facts.answers.items():
+        if len({answer["id"] for answer in answers}) > 1:
+            yield f"the key {key} was answered with {sorted({answer['id'] for answer in answers})}"
+    asked = Counter(request["message"] for requests in facts.requests.values() for request in requests[:1])
+    for message, times in Counter(r["message"] for r in _notifications(facts)).items():
+        if times > asked[message]:
+            yield f"a request that was made under one key is on record {times} times"
+
+
+def sent_means_accepted(facts: Facts) -> Iterator[str]:
+    for at, record in facts.records.items():
+        if record["status"] in {"sent", "delivered", "undelivered"} and not facts.accepts.get(at):
+            yield f"{at} is {record['status']}, and no provider has it"
+
+
+def attempts_keep_to_the_policy(facts: Facts) -> Iterator[str]:
+    """A permanent answer is the last; others come at most so often, and not before their time."""
+    for at, record in facts.records.items():
+        attempts = record["attempts"]
+        if [attempt["number"] for attempt in attempts] != list(range(1, len(attempts) + 1)):
+            yield f"{at} has attempts numbered {[attempt['number'] for attempt in attempts]}"
+        if any(attempt["outcome"] == "permanent" for attempt in attempts[:-1]):
+            yield f"{at} was tried again after a permanent refusal"
+        tries = [attempt for attempt in attempts if attempt["outcome"] != "throttled"]
+        # One more may be the accept that came in a claim which the limit allowed.
+        if len(tries) > facts.limits.max_attempts:
+            yield f"{at} was tried {len(tries)} times"
+        if facts.clocks_were_right(record):
+            yield from _too_early(at, attempts, facts.limits)
+
+
+def nothing_is_told(facts: Facts) -> Iterator[str]:
+    """No address, text or key is in a log, known by its longest word. Said without repeating it."""
+    secrets = {max(_WORD.findall(secret), key=len) for secret in facts.histories.secrets}
+    for name, lines in facts.histories.logs.items():
+        for number, line in enumerate(lines, start=1):
+            if not secrets.isdisjoint(_WORD.findall(line)):
+                yield f"line {number} of {name}.log has an address, a text or a key"
+
+
+INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
+    "1 nothing is lost": nothing_is_lost,
+    "2 only what was asked is sent": only_what_was_asked_is_sent,
+    "3 every duplicate has its reason": every_duplicate_has_its_reason,
+    "3 every reason is true": every_reason_is_true,
+    "4 all is ended": all_is_ended,
+    "5 states follow their edges": states_follow_their_edges,
+    "6 one key is one notification": one_key_is_one_notification,
+    "7 sent means accepted": sent_means_accepted,
+    "8 attempts keep to the policy": attempts_keep_to_the_policy,
+    "9 nothing is told": nothing_is_told,
+}
+
+
+def _disturbances(facts: Facts) -> Iterator[float]:
+    """When a process died or froze, or Firestore failed: from when to when."""
+    for event in facts.histories.nemesis:
+        if not event["event"].startswith(("lab", "life", "topic", "clock")):
+            yield event["at"]
+            yield event["at"] + event.get("seconds", 0)
+    yield from (death["time"] for death in facts.histories.deaths)
+
+
+def _notifications(facts: Facts) -> list[Event]:
+    return list({record["id"]: record for record in facts.records.values()}.values())
+
+
+def _too_early(at: Delivery, attempts: list[Event], limits: Limits) -> Iterator[str]:
+    """After the n-th failure at least half of base·2^(n-1), at most half of the cap.
+
+    Of a lost attempt nobody knows when it ended.
+    """
+    failures = 0
+    for before, after in pairwise(attempts):
+        failures += before["outcome"] != "throttled"
+        if before["outcome"] not in {"retryable", "unknown"} or before["duration_ms"] is None:
+            continue
+        ended = datetime.fromisoformat(before["at"]).timestamp() + before["duration_ms"] / 1000
+        pause = min(limits.retry_base * 2 ** (failures - 1), limits.retry_cap) / 2
+        waited = datetime.fromisoformat(after["at"]).timestamp() - ended
+        if waited < pause - 0.01:
+            yield f"{at} was tried again after {waited:.3f} s, and not {pause:.3f}"

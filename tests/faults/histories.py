@@ -1,0 +1,77 @@
+"""The append-only histories that the checker reads: one JSON object a line, each with `at`, seconds since 1970.
+
+client.jsonl    {"event": "request", "n", "key", "to": {channel: address}, "subject", "message"}
+                {"event": "answer", "n", "status", "id": of the notification or null}
+                {"event": "lost", "n", "why"}: no answer; the request was perhaps taken
+witness.jsonl   the lab's own: a line for each message that a provider accepted, whatever it answered
+nemesis.jsonl   {"event": the fault, …}
+observed.jsonl  {"id", "channel", "version", "status", "attempts": how many}: deliveries as they were seen meanwhile
+records.jsonl   the deliveries at the end, and their notifications' texts
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Event = dict[str, Any]
+
+CLIENT = "client.jsonl"
+NEMESIS = "nemesis.jsonl"
+OBSERVED = "observed.jsonl"
+RECORDS = "records.jsonl"
+WITNESS = "witness.jsonl"
+
+DEATH = '{"message": "failpoint"'
+
+
+class History:
+    """A file that is only ever appended to. A line is whole or missing, also when this process is killed."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+
+    def append(self, **event: Any) -> None:
+        self._file.write(json.dumps({"at": time.time(), **event}).encode() + b"\n")
+
+
+def read(path: Path) -> Iterator[Event]:
+    """The events of a history; none when there is no such file."""
+    if path.exists():
+        with path.open() as lines:
+            yield from (json.loads(line) for line in lines if line.endswith("\n"))
+
+
+@dataclass(frozen=True)
+class Histories:
+    """All of one run. `secrets`: what no log may hold; `logs`: the lines of each process."""
+
+    client: list[Event]
+    witness: list[Event]
+    nemesis: list[Event]
+    observed: list[Event]
+    records: list[Event]
+    logs: dict[str, list[str]]
+    secrets: list[str]
+
+    @property
+    def deaths(self) -> list[Event]:
+        """What processes said when they came to their failpoint: its name, and the time."""
+        return [json.loads(line) for log in self.logs.values() for line in log if line.startswith(DEATH)]
+
+
+def load(folder: Path, witness: Path, logs: Path, api_key: str) -> Histories:
+    client = list(read(folder / CLIENT))
+    requests = [event for event in client if event["event"] == "request"]
+    secrets = {api_key, *(text for r in requests for text in (r["message"], r["subject"], *r["to"].values()) if text)}
+    return Histories(
+        client=client,
+        witness=list(read(witness)),
+        nemesis=list(read(folder / NEMESIS)),
+        observed=list(read(folder / OBSERVED)),
+        records=list(read(folder / RECORDS)),
+        logs={log.stem: log.read_text(errors="replace").splitlines() for log in logs.glob("*.log")},
+        secrets=sorted(secrets),
+    )

@@ -1,0 +1,93 @@
+"""Looks at the records past the proxy: what changes meanwhile, and all of them at the end."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.errors import StoreUnavailable
+from shared.firestore import queries
+from shared.firestore.codec import encode
+from shared.firestore.records import to_delivery, to_notification
+from shared.firestore.rpc import Rpc, connect
+from shared.model import PENDING, Delivery
+from tests.faults.histories import History
+
+_PAGE = 1000
+_PAUSE_SECONDS = 1.0
+_LOOK_BACK = timedelta(seconds=4)
+
+
+class Observer:
+    def __init__(self, firestore: str, project: str) -> None:
+        """firestore: the emulator itself, as host:port. Made within the running loop."""
+        self._rpc = Rpc(connect(firestore), f"projects/{project}/databases/(default)", emulated=True)
+
+    async def watch(self, history: History) -> None:
+        """Until cancelled: each delivery's states, but for those that it leaves within a second."""
+        seen: dict[tuple[str, str], int | None] = {}
+        while True:
+            since = datetime.now(UTC) - _LOOK_BACK
+            with contextlib.suppress(StoreUnavailable):
+                query = queries.select("deliveries", order="updated_at", after=[encode(since)], limit=_PAGE, group=True)
+                for delivery in map(to_delivery, await self._rpc.run_query(query)):
+                    at = (delivery.notification_id, delivery.channel)
+                    if seen.get(at) != delivery.version:
+                        seen[at] = delivery.version
+                        history.append(**_state(delivery), attempts=len(delivery.attempts))
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def pending(self) -> int:
+        """How many deliveries are not terminal."""
+        filters = [_pending()]
+        query = queries.select("deliveries", filters=filters, limit=_PAGE, group=True)
+        return len(await self._rpc.run_query(query))
+
+    async def record(self, history: History) -> None:
+        """All deliveries as they are, with the text of their notification."""
+        texts = {n.id: n.message async for doc in self._all("notifications") for n in [to_notification(doc)]}
+        async for doc in self._all("deliveries"):
+            delivery = to_delivery(doc)
+            history.append(
+                **_state(delivery),
+                error=delivery.error,
+                due_at=delivery.due_at and delivery.due_at.isoformat(),
+                message=texts[delivery.notification_id],
+                attempts=[
+                    {
+                        "number": attempt.number,
+                        "at": attempt.at.isoformat(),
+                        "outcome": attempt.outcome,
+                        "duration_ms": attempt.duration_ms,
+                    }
+                    for attempt in delivery.attempts
+                ],
+            )
+
+    async def _all(self, collection: str) -> AsyncIterator[Any]:
+        after: list[Any] = []
+        while True:
+            docs = await self._rpc.run_query(queries.select(collection, limit=_PAGE, group=True, after=after))
+            for doc in docs:
+                yield doc
+            if len(docs) < _PAGE:
+                return
+            after = [queries.reference(docs[-1].name)]
+
+
+def _state(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.notification_id,
+        "channel": delivery.channel,
+        "version": delivery.version,
+        "status": delivery.status,
+    }
+
+
+def _pending() -> Any:
+    """As `queries.any_shard`: what a status may be, for a query that only a test asks."""
+    filter_ = queries.any_shard()
+    filter_.field_filter.field.field_path = "status"
+    filter_.field_filter.value.CopyFrom(encode([str(status) for status in PENDING]))
+    return filter_

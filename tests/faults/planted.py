@@ -1,0 +1,78 @@
+"""Ten planted bugs, one at a time in a copy, each of which the harness must catch: `make planted [ONLY=relay_off]`."""
+
+import argparse
+import asyncio
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from tests.faults.checker import check
+from tests.faults.run import ROOT, Options, run
+
+PATCHES = Path(__file__).parent / "planted"
+
+_QUIET = Options(seed="planted", seconds=15, rate=8, hits=0, acts={}, drain=30)
+"""No faults but those that the bug is about: what is found is the bug."""
+
+CAUGHT: dict[str, tuple[Options, set[str]]] = {
+    "ack_before_send": (replace(_QUIET, lab={"503": 0.3}), {"7"}),
+    "record_deleted_when_publish_fails": (replace(_QUIET, acts={"topic": 1}, pause=1), {"2", "3"}),
+    "relay_off": (replace(_QUIET, acts={"kill pubsub": 1}, pause=3), {"4"}),
+    "timeout_is_permanent": (replace(_QUIET, lab={"accept-then-timeout": 0.3}), {"3"}),
+    "claim_without_precondition": (replace(_QUIET, again=1), {"3"}),
+    "lease_shorter_than_the_send": (replace(_QUIET, again=1, lab={"slow": 0.5}), {"3"}),
+    "idempotency_off": (_QUIET, {"6"}),
+    "dead_letter_dropped": (replace(_QUIET, lab={"503": 0.8}, max_attempts=10, drain=40), {"4"}),
+    "attempt_not_counted": (replace(_QUIET, lab={"accept-then-reset": 0.4}), {"3"}),
+    "receipt_moves_a_state_back": (_QUIET, {"3", "5"}),
+}
+"""By patch: what brings it out, and the numbers of the invariants of which it breaks one at least."""
+
+
+def copy_with(patch: str | None, folder: Path) -> Path:
+    """The tracked files of this repository as they are, with the patch applied."""
+    tracked = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")
+    for name in filter(None, tracked):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    if patch is not None:
+        subprocess.run(["patch", "--strip=1", "--silent", f"--input={PATCHES / patch}.patch"], cwd=folder, check=True)
+    return folder
+
+
+def breaches(patch: str | None, options: Options) -> dict[str, int]:
+    """How many of each invariant a run with the patch finds."""
+    with tempfile.TemporaryDirectory(prefix="hark-planted-") as temporary:
+        root = copy_with(patch, Path(temporary) / "copy")
+        folder = Path(temporary) / "run"
+        folder.mkdir()
+        outcome = asyncio.run(run(replace(options, root=root), folder))
+    found: dict[str, int] = {}
+    for violation in check(outcome.histories, options.limits):
+        found[violation.invariant] = found.get(violation.invariant, 0) + 1
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.planted")
+    parser.add_argument("only", nargs="*", choices=[*CAUGHT, []], help="these alone")
+    missed = []
+    for patch in parser.parse_args().only or CAUGHT:
+        options, invariants = CAUGHT[patch]
+        found = breaches(patch, options)
+        caught = invariants & {name[0] for name in found}
+        sys.stdout.write(f"{'caught' if caught else 'MISSED'}  {patch}: {found or 'nothing found'}\n")
+        sys.stdout.flush()
+        # Without the bug the same faults must break nothing, or it was not the bug that was found.
+        clean = breaches(None, options)
+        if clean:
+            sys.stdout.write(f"        without it: {clean}\n")
+        missed += [patch] * (not caught or bool(clean))
+    sys.exit(f"hark: not caught: {', '.join(missed)}" if missed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""One run: the system, its load and its nemesis; then the drain, and what the histories say."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from emulator.config import FIRST_CHANNEL_PORT, FIXED_PORTS, HOST
+from tests.emulators import emulator
+from tests.faults import histories
+from tests.faults.checker import Limits
+from tests.faults.client import Client
+from tests.faults.histories import DEATH, Histories, History
+from tests.faults.nemesis import CHANNELS, WEIGHTS, Nemesis
+from tests.faults.observer import Observer
+from tests.faults.proxy import Proxy
+from tests.faults.pushes import Pushes
+from tests.faults.system import CALM, WRONG_CLOCKS
+from tests.ports import free_offset
+
+ROOT = Path(__file__).parents[2]
+PROJECT = "hark-faults"
+_SHARE_OF_WRONG_CLOCKS = 0.2  # what has ended before is checked against the times on record
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is like.
+
+    seconds: of load and faults; they go on for at most twice as long until there are so many `kills` and `accepted`
+    rate: requests a second; pause: mean seconds between two acts of the nemesis; acts: of the nemesis, by weight
+    hits: how often a failpoint is passed before it kills, half to twice; 0: there are none
+    clock: share of lives whose clock is ten minutes off, in the last fifth of the time
+    again: share of the messages that are pushed again
+    lab: faults of every channel's provider from the beginning, and their rates; max_attempts: MAX_ATTEMPTS
+    drain: seconds that the rest may take; root: whose code runs
+    """
+
+    seed: str
+    seconds: float = 60
+    rate: float = 10
+    kills: int = 0
+    accepted: int = 0
+    pause: float = 1.5
+    hits: int = 20
+    clock: float = 0
+    again: float = 0.1
+    acts: Mapping[str, int] = field(default_factory=lambda: WEIGHTS)
+    lab: Mapping[str, float] = field(default_factory=dict)
+    max_attempts: int = 5
+    drain: float = 240
+    root: Path = ROOT
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.max_attempts, retry_base=0.5, retry_cap=3, lease=6)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {
+            "MAX_ATTEMPTS": str(self.limits.max_attempts),
+            "RETRY_BASE_SECONDS": str(self.limits.retry_base),
+            "RETRY_CAP_SECONDS": str(self.limits.retry_cap),
+            "LEASE_SECONDS": str(self.limits.lease),
+            "SEND_DEADLINE_SECONDS": "3",
+            "GRACE_SECONDS": "3",
+            "ACK_DEADLINE_SECONDS": "15",
+            "ACK_MARGIN_SECONDS": "1",
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    histories: Histories
+    recoveries: list[float]
+    """Seconds from each kill by the nemesis until the process answered again."""
+    pending: int
+    """Deliveries that were not terminal when the drain was over."""
+    load_seconds: float
+    drain_seconds: float
+
+
+async def run(options: Options, folder: Path) -> Outcome:
+    """folder: empty; the histories and the stack's own files are left in it."""
+    with emulator("firestore") as firestore:
+        host, _, port = firestore.partition(":")
+        proxy = Proxy((host, int(port)))
+        async with proxy.serving() as proxied, _system(options, folder, proxied) as system, _http() as http:
+            return await _run(options, folder, system, proxy, Observer(firestore, PROJECT), http)
+
+
+@dataclass(frozen=True)
+class _System:
+    offset: int
+    folder: Path
+    env: dict[str, str]
+
+    def url(self, port: int) -> str:
+        return f"http://{HOST}:{port + self.offset}"
+
+    @property
+    def ports(self) -> dict[str, int]:
+        named = FIXED_PORTS | {channel: FIRST_CHANNEL_PORT + n for n, channel in enumerate(CHANNELS)}
+        return {name: port + self.offset for name, port in named.items()}
+
+
+async def _run(
+    options: Options, folder: Path, system: _System, proxy: Proxy, observer: Observer, http: aiohttp.ClientSession
+) -> Outcome:
+    clock = time.monotonic
+    pubsub = f"{system.url(FIXED_PORTS['pubsub'])}/v1/projects/{PROJECT}"
+    nemesis = Nemesis(
+        History(folder / histories.NEMESIS),
+        random.Random(f"{options.seed} nemesis"),
+        proxy,
+        http,
+        system.url(FIXED_PORTS["lab"]),
+        pubsub,
+        system.folder / "pids.json",
+        system.ports,
+        options.pause,
+        options.limits.lease,
+    )
+    client = Client(
+        http,
+        system.url(FIXED_PORTS["gateway"]),
+        system.env["HARK_API_KEY"],
+        History(folder / histories.CLIENT),
+        random.Random(f"{options.seed} client"),
+    )
+    pushes = Pushes(http, pubsub, system.ports, random.Random(f"{options.seed} pushes"), options.again)
+    for channel in CHANNELS:
+        for mode, rate in options.lab.items():
+            await nemesis.set_lab("faults", channel, mode, rate)
+    stop = asyncio.Event()
+    watching = asyncio.create_task(observer.watch(History(folder / histories.OBSERVED)))
+    began = clock()
+    asking = asyncio.create_task(client.run(options.rate, stop))
+    faults = [asyncio.create_task(nemesis.run(stop, options.acts)), asyncio.create_task(pushes.run(stop))]
+    await asyncio.sleep(options.seconds * (1 - _SHARE_OF_WRONG_CLOCKS))
+    (folder / WRONG_CLOCKS).touch()
+    await asyncio.sleep(options.seconds * _SHARE_OF_WRONG_CLOCKS)
+    for _ in range(round(options.seconds)):
+        deaths = nemesis.kills + _deaths(system.folder / "logs")
+        if client.accepted >= options.accepted and deaths >= options.kills:
+            break
+        await asyncio.sleep(1)
+    loaded = clock()
+    stop.set()
+    (folder / CALM).touch()
+    await asyncio.gather(*faults)
+    await nemesis.mend()
+    await asking
+    pending = await observer.pending()
+    while pending and clock() - loaded < options.drain:
+        await asyncio.sleep(0.5)
+        pending = await observer.pending()
+    drained = clock()
+    await asyncio.sleep(3)  # receipts, which the lab sends two seconds after an accept
+    watching.cancel()
+    await observer.record(History(folder / histories.RECORDS))
+    found = histories.load(
+        folder, system.folder / histories.WITNESS, system.folder / "logs", system.env["HARK_API_KEY"]
+    )
+    return Outcome(found, nemesis.recoveries, pending, loaded - began, drained - loaded)
+
+
+def _deaths(logs: Path) -> int:
+    return sum(log.read_bytes().count(DEATH.encode()) for log in logs.glob("*.log"))
+
+
+@contextlib.asynccontextmanager
+async def _http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        yield http
+
+
+@contextlib.asynccontextmanager
+async def _system(options: Options, folder: Path, firestore: str) -> AsyncIterator[_System]:
+    """The stack, ready; nothing of it is left afterwards."""
+    offset = free_offset()
+    stack = folder / "run" / str(offset)
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.endswith("_EMULATOR_HOST")},
+        **options.settings,
+        "PYTHONPATH": os.pathsep.join([str(options.root), str(ROOT)]),
+        "GOOGLE_CLOUD_PROJECT": PROJECT,
+        "FIRESTORE_EMULATOR_HOST": firestore,
+        "HARK_PORT_OFFSET": str(offset),
+        "HARK_RUN_DIR": str(folder / "run"),
+        "FAULTS_FOLDER": str(folder),
+        "FAULTS_SEED": options.seed,
+        "FAULTS_HITS": str(options.hits),
+        "FAULTS_CLOCK": str(options.clock),
+    }
+    with (folder / "stack.log").open("wb") as output:
+        command = [sys.executable, "-m", "tests.faults.system"]
+        process = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs yet
+            command, cwd=options.root, env=environ, stdout=output, stderr=output
+        )
+    try:
+        give_up_at = time.monotonic() + 120
+        while not (stack / "env").exists():
+            waiting = process.poll() is None and time.monotonic() < give_up_at
+            assert waiting, (folder / "stack.log").read_text()
+            await asyncio.sleep(0.1)
+        lines = (stack / "env").read_text().splitlines()
+        yield _System(offset, stack, dict(line.split("=", 1) for line in lines))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.wait, 60)

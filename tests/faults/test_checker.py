@@ -1,0 +1,164 @@
+"""The checker finds each breach, and passes what may happen."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.faults.checker import INVARIANTS, Limits, check
+from tests.faults.histories import Event, Histories
+
+LIMITS = Limits(max_attempts=3, retry_base=1, retry_cap=4, lease=6)
+TO = {"sms": "+14152345678", "email": "canary-0123456789abcdef@example.com"}
+REQUEST = {"event": "request", "at": 1.0, "n": 0, "key": "k", "to": TO, "subject": "About a", "message": "Text of a"}
+ANSWER = {"event": "answer", "at": 1.1, "n": 0, "status": 202, "id": "a"}
+
+
+def attempt(number: int, outcome: str = "accepted", second: int = 0, duration_ms: int | None = 10) -> Event:
+    at = f"2026-01-01T00:00:{second:02d}+00:00"
+    return {"number": number, "at": at, "outcome": outcome, "duration_ms": duration_ms}
+
+
+def record(channel: str = "sms", status: str = "sent", *attempts: Event, **fields: Any) -> Event:
+    made = list(attempts or [attempt(1)])
+    common = {"id": "a", "channel": channel, "version": 5, "error": None, "due_at": None, "message": "Text of a"}
+    return {**common, "status": status, "attempts": made, **fields}
+
+
+def accept(channel: str = "sms", **fields: Any) -> Event:
+    subject = "About a" if channel == "email" else None
+    return {
+        "notification_id": "a",
+        "channel": channel,
+        "to": TO[channel],
+        "subject": subject,
+        "text": "Text of a",
+        **fields,
+    }
+
+
+GOOD = Histories(
+    client=[REQUEST, ANSWER],
+    witness=[accept(), accept("email")],
+    nemesis=[],
+    observed=[{"id": "a", "channel": "sms", "version": 3, "status": "sending", "attempts": 0}],
+    records=[record(), record("email")],
+    logs={"sms": ['{"message": "attempt", "notification_id": "a"}']},
+    secrets=["hark_live_0123456789abcdefghij", "Text of canary 0123456789abcdef"],
+)
+
+
+def breached(histories: Histories) -> set[str]:
+    """The numbers of the invariants."""
+    return {violation.invariant[0] for violation in check(histories, LIMITS)}
+
+
+def test_what_went_well_is_no_breach() -> None:
+    assert breached(GOOD) == set()
+
+
+def with_records(*records: Event) -> Histories:
+    return replace(GOOD, records=[*records, record("email")])
+
+
+UNKNOWN = attempt(1, "unknown", duration_ms=500)
+LOST = attempt(1, "unknown", duration_ms=None)
+KILLED = {"event": "kill worker", "process": "sms", "at": 1767225600.0}  # with the first attempt
+FINE: dict[str, Histories] = {
+    "a duplicate after an unknown attempt": replace(
+        with_records(record("sms", "sent", UNKNOWN, attempt(2, second=9))),
+        witness=[accept(), accept(), accept("email")],
+    ),
+    "an attempt that was lost with its process": replace(
+        with_records(record("sms", "sent", LOST, attempt(2, second=9))), nemesis=[KILLED]
+    ),
+    "a dead one with its reason": replace(
+        with_records(record("sms", "dead", attempt(1, "retryable"), error="attempts used up")),
+        witness=[accept("email")],
+    ),
+    "an answer that was lost, and asked for again": replace(
+        GOOD,
+        client=[REQUEST, {"event": "lost", "at": 1.2, "n": 0, "why": "x"}, {**REQUEST, "n": 1}, {**ANSWER, "n": 1}],
+    ),
+    "a request that nobody answered and that was taken": replace(GOOD, client=[REQUEST]),
+    "a request that nobody answered and that was not taken": replace(
+        GOOD, client=[*GOOD.client, {**REQUEST, "n": 1, "key": "other", "message": "Text of b"}]
+    ),
+    "a receipt": with_records(record("sms", "delivered")),
+    "a retry in its time": with_records(record("sms", "sent", attempt(1, "retryable"), attempt(2, second=1))),
+}
+
+
+@pytest.mark.parametrize("case", FINE)
+def test_what_may_happen_is_no_breach(case: str) -> None:
+    assert breached(FINE[case]) == set()
+
+
+def seen(*states: tuple[int, str, int]) -> Histories:
+    """Versions, statuses and numbers of attempts of the sms."""
+    observed = [{"id": "a", "channel": "sms", "version": v, "status": s, "attempts": n} for v, s, n in states]
+    return replace(GOOD, observed=observed)
+
+
+BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
+    "a 202 without a record": ("1", lambda: replace(GOOD, records=[record("email")], witness=[accept("email")])),
+    "dead without a reason": ("1", lambda: with_records(record("sms", "dead", attempt(1, "retryable")))),
+    "another text": ("2", lambda: replace(GOOD, witness=[accept(text="Text of b"), accept("email")])),
+    "another address": ("2", lambda: replace(GOOD, witness=[accept(to="+14150000000"), accept("email")])),
+    "another subject": ("2", lambda: replace(GOOD, witness=[accept(), accept("email", subject="About b")])),
+    "what nobody asked for": ("2", lambda: replace(GOOD, witness=[*GOOD.witness, accept(notification_id="b", to="x")])),
+    "a duplicate without a reason": ("3", lambda: replace(GOOD, witness=[*GOOD.witness, accept()])),
+    "two duplicates for one reason": (
+        "3",
+        lambda: replace(
+            with_records(record("sms", "sent", UNKNOWN, attempt(2, second=9))),
+            witness=[*GOOD.witness, accept(), accept()],
+        ),
+    ),
+    "an accept that no attempt tells of": (
+        "3",
+        lambda: with_records(record("sms", "failed", attempt(1, "permanent"), error="no")),
+    ),
+    "a lost attempt with nothing that lost it": (
+        "3",
+        lambda: with_records(record("sms", "sent", LOST, attempt(2, second=9))),
+    ),
+    "still on its way": ("4", lambda: with_records(record("sms", "retrying", error="busy"))),
+    "ended and due": ("4", lambda: with_records(record(due_at="2026-01-01T00:00:00+00:00"))),
+    "sent, then sending": ("5", lambda: seen((3, "sent", 1), (4, "sending", 1))),
+    "delivered, then sent": ("5", lambda: seen((3, "delivered", 1))),
+    "an attempt that is gone": ("5", lambda: seen((3, "retrying", 2))),
+    "one key, two notifications": ("6", lambda: replace(GOOD, client=[REQUEST, ANSWER, {**ANSWER, "id": "b"}])),
+    "one key, twice on record": ("6", lambda: replace(GOOD, records=[*GOOD.records, record(id="b", error="x")])),
+    "sent, and nobody has it": ("7", lambda: replace(GOOD, witness=[accept("email")])),
+    "tried after a permanent refusal": (
+        "8",
+        lambda: with_records(record("sms", "sent", attempt(1, "permanent"), attempt(2, second=9))),
+    ),
+    "tried too often": (
+        "8",
+        lambda: with_records(
+            record("sms", "sent", *(attempt(n, "retryable", second=9 * n) for n in range(1, 4)), attempt(4, second=50))
+        ),
+    ),
+    "tried too early": ("8", lambda: with_records(record("sms", "sent", attempt(1, "retryable"), attempt(2)))),
+    "an attempt that was not counted": ("8", lambda: with_records(record("sms", "sent", attempt(2)))),
+    "a key in a log": ("9", lambda: replace(GOOD, logs={"sms": ["Bearer hark_live_0123456789abcdefghij"]})),
+    "a text in a log": ("9", lambda: replace(GOOD, logs={"sms": ['{"x": "to canary-0123456789abcdef@example.com"}']})),
+}
+
+
+@pytest.mark.parametrize("case", BREACHES)
+def test_each_breach_is_found(case: str) -> None:
+    invariant, histories = BREACHES[case]
+    assert invariant in breached(histories())
+
+
+def test_each_invariant_has_a_breach_here() -> None:
+    assert {number for number, _ in BREACHES.values()} == {name[0] for name in INVARIANTS}
+
+
+def test_a_breach_is_told_without_the_secret() -> None:
+    told = check(replace(GOOD, logs={"sms": ["hark_live_0123456789abcdefghij"]}), LIMITS)
+    assert "0123456789abcdefghij" not in str(told)
