@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo fuzz check secrets audit terraform checkov fmt lock clean
+.PHONY: help run test demo fuzz simulate faults planted bench check secrets audit terraform checkov fmt lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -27,6 +27,18 @@ test: $(READY) ## all tests, on the real emulators, with coverage
 
 fuzz: $(READY) ## many requests made from /openapi.json, to a system of its own (N=1000 of each operation, SEED=)
 	@exec $(BIN)/python -m tests.e2e.fuzz $(or $(N),1000) $(SEED)
+
+simulate: $(READY) ## histories on fakes, with a crash possible at each await (N=1000, or SEED= to see that one)
+	@exec $(BIN)/python -m tests.simulation $(or $(N),1000) $(addprefix --seed ,$(SEED))
+
+faults: $(READY) ## the system under load and faults, and whether anything was lost: 30 minutes and the drain (SEED=, FAULTS=--help)
+	@test -e /usr/lib/x86_64-linux-gnu/faketime || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  { apt-get install --quiet=2 --yes --no-install-recommends faketime || { apt-get update --quiet=2 && \
+	  apt-get install --quiet=2 --yes --no-install-recommends faketime; }; } >/dev/null 2>&1; } || true
+	@exec $(BIN)/python -m tests.faults $(addprefix --seed ,$(SEED)) $(FAULTS)
+
+planted: $(READY) ## that the fault harness catches ten planted bugs, one at a time in a copy: 15 minutes (ONLY=relay_off)
+	@exec $(BIN)/python -m tests.faults.planted $(ONLY)
 
 check: $(READY) secrets ## the static checks
 	$(BIN)/ruff check
@@ -60,6 +72,20 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-e
 lock: $(READY) ## pin what requirements*.in name (add UPGRADE=--upgrade for newer versions)
 	$(COMPILE) $(UPGRADE) -o requirements.txt requirements.in
 	$(COMPILE) $(UPGRADE) -o requirements-dev.txt requirements-dev.in
+	$(COMPILE) $(UPGRADE) -o bench/requirements.txt bench/requirements.in
+
+# The peers have an environment of their own, too: nothing that is deployed or tested is to find Celery by accident.
+PEERS := $(VENV)/bench
+$(PEERS)/.ready: requirements.txt bench/requirements.txt
+	python3 -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r bench/requirements.txt
+	@touch $@
+
+bench: $(READY) $(PEERS)/.ready ## every figure of docs/performance/, in a quarter of an hour (BENCH=--short: in three minutes)
+	@command -v redis-server >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends redis-server; } || \
+	  echo 'bench: there is no redis-server, so the peers are left out: apt-get install redis-server'
+	$(BIN)/python -m bench.run $(BENCH) --out docs/performance/README.md --json docs/performance/figures.json --charts docs/performance
 
 clean: ## remove what make and the tests have made
 	rm -rf $(VENV) .run .coverage* .mypy_cache .ruff_cache .hypothesis .import_linter_cache
