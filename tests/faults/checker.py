@@ -192,11 +192,11 @@ def attempts_keep_to_the_policy(facts: Facts) -> Iterator[str]:
 
 
 def nothing_is_told(facts: Facts) -> Iterator[str]:
-    """No address, text or key is in a log, known by its longest word. Said without repeating it."""
-    secrets = {max(_WORD.findall(secret), key=len) for secret in facts.histories.secrets}
+    """No address, text or key is in a log. Said without repeating it."""
+    texts = {max(_WORD.findall(text), key=len) for text in facts.histories.texts}
     for name, lines in facts.histories.logs.items():
         for number, line in enumerate(lines, start=1):
-            if not secrets.isdisjoint(_WORD.findall(line)):
+            if facts.histories.api_key in line or not texts.isdisjoint(_WORD.findall(line)):
                 yield f"line {number} of {name}.log has an address, a text or a key"
 
 

@@ -46,7 +46,11 @@ def read(path: Path) -> Iterator[Event]:
 
 @dataclass(frozen=True)
 class Histories:
-    """All of one run. `secrets`: what no log may hold; `logs`: the lines of each process."""
+    """All of one run.
+
+    texts, api_key: what no log may hold; each text has a word that nothing else has, its longest
+    logs: the lines of each process
+    """
 
     client: list[Event]
     witness: list[Event]
@@ -54,7 +58,8 @@ class Histories:
     observed: list[Event]
     records: list[Event]
     logs: dict[str, list[str]]
-    secrets: list[str]
+    texts: list[str]
+    api_key: str
 
     @property
     def deaths(self) -> list[Event]:
@@ -65,7 +70,7 @@ class Histories:
 def load(folder: Path, witness: Path, logs: Path, api_key: str) -> Histories:
     client = list(read(folder / CLIENT))
     requests = [event for event in client if event["event"] == "request"]
-    secrets = {api_key, *(text for r in requests for text in (r["message"], r["subject"], *r["to"].values()) if text)}
+    texts = {text for request in requests for text in (request["message"], *request["to"].values())}
     return Histories(
         client=client,
         witness=list(read(witness)),
@@ -73,5 +78,6 @@ def load(folder: Path, witness: Path, logs: Path, api_key: str) -> Histories:
         observed=list(read(folder / OBSERVED)),
         records=list(read(folder / RECORDS)),
         logs={log.stem: log.read_text(errors="replace").splitlines() for log in logs.glob("*.log")},
-        secrets=sorted(secrets),
+        texts=sorted(texts),
+        api_key=api_key,
     )

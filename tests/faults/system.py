@@ -73,7 +73,7 @@ class Drawing:
         rng = random.Random(f"{self._seed} {name} {life}")
         point = rng.choice(_OWN.get(name, _CHANNELS))
         mean = self._hits * (_GATEWAYS if name == "gateway" else 1)
-        hits = rng.randint(1, 2) if name in _SELDOM else rng.randint(mean // 2, 2 * mean)
+        hits = rng.randint(2, 6) if name in _SELDOM else rng.randint(mean // 2, 2 * mean)
         drawn = {"HARK_FAIL_AT": f"{point}:{hits}"}
         if self._wrong.exists() and rng.random() < self._clock and FAKETIME.exists():
             jump = rng.choice((-600, 600))

@@ -45,7 +45,8 @@ GOOD = Histories(
     observed=[{"id": "a", "channel": "sms", "version": 3, "status": "sending", "attempts": 0}],
     records=[record(), record("email")],
     logs={"sms": ['{"message": "attempt", "notification_id": "a"}']},
-    secrets=["hark_live_0123456789abcdefghij", "Text of canary 0123456789abcdef"],  # pragma: allowlist secret
+    texts=["Text of canary 0123456789abcdef"],
+    api_key="hark_live_0123456789abcdefghij",  # pragma: allowlist secret
 )
 
 
