@@ -14,12 +14,11 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 
 from functions.relay.relay import Relay
-from shared import pubsub
 from shared.channels import channel_names, topic
 from shared.firestore import rpc
 from shared.firestore.store import FirestoreStore
 from shared.model import Notification
-from shared.pubsub import PubsubPublisher
+from shared.publisher import PubsubPublisher, connect
 from shared.settings import CoreSettings
 from shared.state import queued
 from shared.store import SHARDS
@@ -34,7 +33,7 @@ async def main(count: int) -> None:
     channel = rpc.connect(firestore_host)
     store = FirestoreStore(rpc.Rpc(channel, f"projects/{project}/databases/(default)", emulated=True))
     policy = CoreSettings(google_cloud_project=project).policy()
-    publisher = PubsubPublisher(pubsub.connect(pubsub_host), project)
+    publisher = PubsubPublisher(connect(pubsub_host), project)
     created = datetime.now(UTC) - timedelta(minutes=10)
     names = channel_names()
 

@@ -23,7 +23,7 @@ import httpx
 from bench.storage_size import index_bytes, stored_bytes
 from functions.gateway.caller_store import FirestoreCallers, Usage
 from functions.relay.relay import Relay
-from shared import logs, pubsub, trace
+from shared import logs, trace
 from shared.channels import channel_names, topic
 from shared.errors import Retryable
 from shared.firestore import rpc
@@ -33,7 +33,8 @@ from shared.firestore.store import FirestoreStore
 from shared.model import DeliveryStatus, Receipt
 from shared.pipeline import Pipeline
 from shared.provider import Outgoing
-from shared.pubsub import Message, PubsubPublisher, decode_push
+from shared.publisher import PubsubPublisher, connect
+from shared.pubsub import Message, decode_push
 from shared.receipts import take
 from shared.settings import CoreSettings
 from tests.emulators import emulator
@@ -141,7 +142,7 @@ class Bench:
         self.store = FirestoreStore(self.records)
         self.callers = FirestoreCallers(self.records)
         self.receipts = FirestoreReceipts(self.records)
-        self.publisher = PubsubPublisher(pubsub.connect(pubsub_host, interceptors), self.project)
+        self.publisher = PubsubPublisher(connect(pubsub_host, interceptors), self.project)
         self._pubsub = f"http://{pubsub_host}/v1/projects/{self.project}"
         self._http = http
 

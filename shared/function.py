@@ -14,14 +14,14 @@ from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from shared import bodies, failpoints, logs, pubsub, telemetry, trace
+from shared import bodies, failpoints, logs, telemetry, trace
 from shared.errors import BodyTooLarge, BodyTooSlow, HarkError, MalformedPush
 from shared.failpoints import Failpoint
 from shared.firestore import rpc
 from shared.firestore.store import FirestoreStore
 from shared.pipeline import Pipeline
 from shared.provider import Provider
-from shared.pubsub import Answer, Message, PubsubPublisher, decode_push
+from shared.pubsub import Answer, Message, decode_push
 from shared.push_auth import open_guard
 from shared.server import keep_connections
 from shared.settings import CoreSettings, load
@@ -73,11 +73,6 @@ def open_rpc(settings: CoreSettings) -> rpc.Rpc:
     database = f"projects/{settings.google_cloud_project}/databases/{settings.firestore_database}"
     host = settings.firestore_emulator_host
     return rpc.Rpc(rpc.connect(host), database, emulated=host is not None)
-
-
-def open_publisher(settings: CoreSettings) -> PubsubPublisher:
-    """The topics, on the emulator or on Pub/Sub. Called within the running loop."""
-    return PubsubPublisher(pubsub.connect(settings.pubsub_emulator_host), settings.google_cloud_project)
 
 
 def channel_function(channel: str, providers: Mapping[str, str]) -> Handler:

@@ -5,7 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.dead_letter.dead_letter import DeadLetter
-from shared.function import Deliver, open_publisher, open_store, push_handler, start
+from shared.function import Deliver, open_store, push_handler, start
+from shared.publisher import open_publisher
 from shared.pubsub import Answer
 
 _settings = start()

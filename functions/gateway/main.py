@@ -16,7 +16,8 @@ from functions.gateway.settings import GatewaySettings
 from shared.channels import load_channels
 from shared.firestore.receipts import FirestoreReceipts
 from shared.firestore.store import FirestoreStore
-from shared.function import open_publisher, open_rpc, start
+from shared.function import open_rpc, start
+from shared.publisher import open_publisher
 from shared.settings import load
 
 _settings = start()

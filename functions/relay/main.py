@@ -10,7 +10,8 @@ from shared import bodies, logs
 from shared.errors import BodyTooLarge, BodyTooSlow, StoreUnavailable
 from shared.firestore.receipts import FirestoreReceipts
 from shared.firestore.store import FirestoreStore
-from shared.function import PUSH_LIMIT, open_publisher, open_rpc, start, too_slow
+from shared.function import PUSH_LIMIT, open_rpc, start, too_slow
+from shared.publisher import open_publisher
 from shared.push_auth import open_guard
 
 log = logs.get_logger(__name__)

@@ -25,14 +25,14 @@ from functions.gateway.identity import CallerCache, Identity
 from functions.gateway.limits import Limits
 from functions.gateway.problems import MEDIA_TYPE, ProblemDetails
 from functions.gateway.schemas import NotificationJson
-from shared import pubsub
 from shared.channels import channel_names, load_channels, topic
 from shared.errors import PublishFailed
 from shared.firestore import rpc
 from shared.firestore.receipts import FirestoreReceipts
 from shared.firestore.store import FirestoreStore
 from shared.model import Attempt, Delivery, DeliveryStatus, Outcome
-from shared.pubsub import Message, Publisher, PubsubPublisher
+from shared.publisher import PubsubPublisher, connect
+from shared.pubsub import Message, Publisher
 from shared.receipts import ReceiptStore
 from shared.settings import CoreSettings
 from shared.state import Policy
@@ -262,7 +262,7 @@ async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
         httpx.AsyncClient(timeout=30, verify=False) as emulators,
         rpc.connect(firestore, calls.interceptors) as records,
         rpc.connect(firestore) as uncounted,
-        pubsub.connect(pubsub_host, calls.interceptors) as topics,
+        connect(pubsub_host, calls.interceptors) as topics,
     ):
 
         async def provide() -> None:

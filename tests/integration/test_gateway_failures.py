@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from functions.gateway import accept
-from shared import logs, pubsub
+from shared import logs
 from shared.errors import StoreUnavailable
 from shared.firestore import rpc
 from shared.firestore.store import FirestoreStore
 from shared.model import Notification
-from shared.pubsub import PubsubPublisher
+from shared.publisher import PUBLISH_TIMEOUT, PubsubPublisher, connect
 from tests.integration.gateway import CLOSED_PORT, MINIMAL, BrokenPublisher, Hark, client_of, nothing_done, problem
 
 CANARY = "canary7f3a"
@@ -69,12 +69,12 @@ async def test_a_request_that_is_wrong_is_told_so_even_without_a_store(storeless
 
 
 async def test_without_pubsub_a_notification_stays_on_record_and_the_answer_is_503(hark: Hark) -> None:
-    async with pubsub.connect(CLOSED_PORT) as channel:
+    async with connect(CLOSED_PORT) as channel:
         publisher = PubsubPublisher(channel, hark.project)
         async with client_of(replace(hark.gateway, publisher=publisher), hark.key) as client:
             began = time.monotonic()
             answer = await client.post("/v1/notifications", json=MINIMAL)
-    assert time.monotonic() - began < 3 * pubsub.PUBLISH_TIMEOUT
+    assert time.monotonic() - began < 3 * PUBLISH_TIMEOUT
     problem(answer, 503)
     assert int(answer.headers["retry-after"]) > 0
     (kept,) = (await hark.client.get("/v1/notifications")).json()["items"]
