@@ -40,10 +40,16 @@ class Requires:
         return Depends(RequiresScope(self.identity, self.limits, scope), use_cache=False)
 
 
+def requirement_of(dependant: Dependant) -> RequiresScope | None:
+    """What a route declares."""
+    requires = [d.call for d in dependant.dependencies if isinstance(d.call, RequiresScope)]
+    return requires[0] if requires else None
+
+
 def scope_of(dependant: Dependant) -> Scope | None:
     """The scope that a route declares."""
-    requires = [d.call for d in dependant.dependencies if isinstance(d.call, RequiresScope)]
-    return requires[0].scope if requires else None
+    requirement = requirement_of(dependant)
+    return requirement.scope if requirement else None
 
 
 def forbidden(detail: str, scope: Scope | None = None) -> Problem:

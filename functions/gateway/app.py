@@ -10,12 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
 from functions.gateway import docs
 from functions.gateway.accept import Gateway
 from functions.gateway.caller_routes import callers_router
 from functions.gateway.dead_letter_routes import dead_letters_router
+from functions.gateway.direct import Direct
 from functions.gateway.openapi import openapi
 from functions.gateway.problems import RETRY_LATER, Problem, of_validation
 from functions.gateway.receipts import receipts_router
@@ -42,6 +43,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         description=docs.DESCRIPTION,
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,  # it would send to http:// and to whatever host the client named
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # `shared.telemetry` is ours
     )
     routers = [make(gateway) for make in ROUTERS]
     for each in routers:
@@ -58,13 +60,19 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     api_routes = [route for each in routers for route in each.routes if isinstance(route, APIRoute)]
     app.openapi = lambda: openapi(app, api_routes, gateway.channels)  # type: ignore[method-assign]
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(HTTPException, _http_exception)
+    handlers: dict[type[Exception], ExceptionHandler] = {
+        Problem: _problem,
+        HTTPException: _http_exception,
+        RequestValidationError: _validation,
+        StoreUnavailable: _unavailable,
+        ClientDisconnect: _gone,
+    }
+    for error, handler in handlers.items():
+        app.add_exception_handler(error, handler)
     app.add_exception_handler(405, _wrong_method([*api_routes, *app.routes]))
-    app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(StoreUnavailable, _unavailable)
-    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _fault)
+    send_notification = next(route for route in api_routes if route.name == "send_notification")
+    app.add_middleware(Direct, route=send_notification, handlers=handlers)
     return app
 
 

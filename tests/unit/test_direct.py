@@ -1,0 +1,90 @@
+"""The way past FastAPI answers as FastAPI does, whatever is asked."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from functions.gateway.accept import Gateway
+from functions.gateway.app import create_app, guarded, traced
+from functions.gateway.callers import Scope
+from tests.fakes.callers import MemoryCallers
+from tests.fakes.publisher import MemoryPublisher
+from tests.fakes.receipts import MemoryReceipts
+from tests.fakes.store import MemoryStore
+from tests.integration.gateway import gateway_over, new_caller_in
+
+GOOD: Mapping[str, Any] = {"to": {"sms": "+14155552671"}, "message": "Build 42 is live", "tags": {"team": "infra"}}
+
+
+async def a_gateway(**caller: Any) -> tuple[Gateway, MemoryStore, MemoryPublisher, str]:
+    store, publisher, callers = MemoryStore(), MemoryPublisher(), MemoryCallers()
+    _, key = await new_caller_in(callers, **caller)
+    return gateway_over(store, publisher, callers, MemoryReceipts()), store, publisher, key
+
+
+async def answer(gateway: Gateway, *, direct: bool, **asked: Any) -> httpx.Response:
+    app = create_app(gateway)
+    assert len(app.user_middleware) == 1  # `Direct`
+    if not direct:
+        app.user_middleware.clear()
+    transport = httpx.ASGITransport(traced(guarded(app)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        request = {"method": "POST", "url": "/v1/notifications", **asked}
+        return await client.request(**request)
+
+
+CASES: Mapping[str, tuple[int, Mapping[str, Any]]] = {
+    "good": (202, {"json": GOOD}),
+    "no JSON": (400, {"content": b"{"}),
+    "no fields": (422, {"json": {}}),
+    "a wrong key": (422, {"json": GOOD, "headers": {"Idempotency-Key": "\t"}}),
+    "no credentials": (401, {"json": GOOD, "headers": {"Authorization": ""}}),
+    "too large": (413, {"content": b" " * 300_000}),
+    "a query": (202, {"json": GOOD, "params": {"any": "thing"}}),
+    "a line end": (404, {"json": GOOD, "url": "/v1/notifications%0A"}),
+    "a slash": (404, {"json": GOOD, "url": "/v1/notifications/"}),
+    "another method": (405, {"method": "PUT", "json": GOOD}),
+    "a list": (200, {"method": "GET"}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_it_answers_as_fastapi_does(case: str) -> None:
+    status, asked = CASES[case]
+    gateway, _, _, key = await a_gateway()
+    headers = {"Authorization": f"Bearer {key}", **asked.get("headers", {})}
+    one, other = [await answer(gateway, direct=direct, **{**asked, "headers": headers}) for direct in (True, False)]
+    assert one.status_code == other.status_code == status
+    assert one.headers.keys() == other.headers.keys()
+    if status == 202:
+        assert one.json().keys() == other.json().keys()
+    else:
+        assert (one.content, one.headers) == (other.content, other.headers)
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_a_caller_without_the_scope_is_refused(direct: bool) -> None:
+    gateway, store, _, key = await a_gateway(scopes=frozenset(Scope) - {Scope.NOTIFICATIONS_SEND})
+    refused = await answer(gateway, direct=direct, json=GOOD, headers={"Authorization": f"Bearer {key}"})
+    assert refused.status_code == 403
+    assert not store.calls
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_a_failed_publish_is_a_503_and_a_fault_of_ours_a_500(
+    direct: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, store, publisher, key = await a_gateway()
+    headers = {"Authorization": f"Bearer {key}"}
+    publisher.fail()
+    assert (await answer(gateway, direct=direct, json=GOOD, headers=headers)).status_code == 503
+
+    async def broken(*_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(store, "create", broken)
+    fault = await answer(gateway, direct=direct, json=GOOD, headers=headers)
+    assert fault.status_code == 500
+    assert fault.json()["detail"] == "a fault of ours; it is on record"
