@@ -9,34 +9,43 @@ from google.protobuf.struct_pb2 import NULL_VALUE
 from shared.firestore.rpc import Value
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = 24 * 60 * 60
 
 
 def encode(value: Any) -> Any:
     """A Value. Raises TypeError for a type that no record of ours holds."""
+    encoded = Value()
+    put(encoded, value)
+    return encoded
+
+
+def put(target: Any, value: Any) -> None:
+    """The same into a Value where it is to stand: making one to copy it there takes four times as long (2026-11)."""
     match value:
-        case None:
-            return Value(null_value=NULL_VALUE)
-        case bool():
-            return Value(boolean_value=value)
-        case int():
-            return Value(integer_value=value)
         case str():
-            return Value(string_value=value)
+            target.string_value = value
+        case bool():
+            target.boolean_value = value
+        case int():
+            target.integer_value = value
         case datetime():
-            encoded = Value()
-            encoded.timestamp_value.FromDatetime(value)
-            return encoded
+            since = value - _EPOCH
+            timestamp = target.timestamp_value
+            timestamp.SetInParent()
+            timestamp.seconds = since.days * _DAY + since.seconds
+            timestamp.nanos = since.microseconds * 1000
+        case None:
+            target.null_value = NULL_VALUE
         case Mapping():
-            encoded = Value()
-            encoded.map_value.SetInParent()
+            target.map_value.SetInParent()
+            fields = target.map_value.fields
             for key, item in value.items():
-                encoded.map_value.fields[key].CopyFrom(encode(item))
-            return encoded
+                put(fields[key], item)
         case Sequence():
-            encoded = Value()
-            encoded.array_value.SetInParent()
-            encoded.array_value.values.extend(encode(item) for item in value)
-            return encoded
+            target.array_value.SetInParent()
+            values = target.array_value.values
+            for item in value:
+                put(values.add(), item)
         case _:
             raise TypeError(f"no record holds a {type(value).__name__}")
 

@@ -7,11 +7,11 @@ receipts/{hash}                           a receipt that came before the record 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import cache
 from typing import Any, TypeVar
 
-from shared.firestore.codec import decode, encode
+from shared.firestore.codec import decode, put
 from shared.firestore.rpc import Document, to_version
 from shared.logs import get_logger, place
 from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
@@ -32,6 +32,8 @@ _FIXED = (
     "expire_at",
     "traceparent",
 )
+_NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")
+_ATTEMPT_FIELDS = tuple(f.name for f in fields(Attempt))
 STATE_FIELDS = tuple(f.name for f in fields(Delivery) if f.name not in {*_FIXED, "version"})
 """What an update writes. A field that is None is removed, which is what takes a delivery out of the due index."""
 
@@ -50,11 +52,22 @@ def readable(docs: Iterable[Any], read: Callable[[Any], T], what: str) -> Iterat
 
 def document(name: str, values: Mapping[str, Any]) -> Any:
     """A Document of the values that are not None."""
-    return Document(name=name, fields={key: encode(v) for key, v in values.items() if v is not None})
+    made = Document()
+    fill(made, name, values)
+    return made
+
+
+def fill(empty: Any, name: str, values: Mapping[str, Any]) -> None:
+    """The same in an empty Document where it is to stand."""
+    empty.name = name
+    kept = empty.fields
+    for key, value in values.items():
+        if value is not None:
+            put(kept[key], value)
 
 
 def notification_values(n: Notification) -> dict[str, Any]:
-    return {f.name: getattr(n, f.name) for f in fields(n) if f.name != "id"}
+    return {name: getattr(n, name) for name in _NOTIFICATION_FIELDS}
 
 
 def fixed_values(d: Delivery) -> dict[str, Any]:
@@ -89,8 +102,8 @@ def to_recipient(doc: Any) -> Recipient:
 
 
 def _attempt_values(a: Attempt) -> dict[str, Any]:
-    values = {**asdict(a), "outcome": str(a.outcome)}
-    return {key: value for key, value in values.items() if value is not None}
+    values = {name: value for name in _ATTEMPT_FIELDS if (value := getattr(a, name)) is not None}
+    return values | {"outcome": str(a.outcome)}
 
 
 def _to_attempt(values: Mapping[str, Any]) -> Attempt:

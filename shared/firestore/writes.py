@@ -3,24 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.firestore.records import document
-from shared.firestore.rpc import DocumentMask, Precondition, Write
+from shared.firestore.records import fill
+from shared.firestore.rpc import Precondition, Write
 
 _ABSENT = Precondition(exists=False)
 PRESENT = Precondition(exists=True)
 
 
 def create(name: str, values: Mapping[str, Any]) -> Any:
-    return Write(update=document(name, values), current_document=_ABSENT)
+    write = Write(current_document=_ABSENT)
+    fill(write.update, name, values)
+    return write
 
 
 def change(name: str, values: Mapping[str, Any], precondition: Any = PRESENT) -> Any:
     """Sets just these fields; those that are None are removed."""
-    return Write(
-        update=document(name, values),
-        update_mask=DocumentMask(field_paths=list(values)),
-        current_document=precondition,
-    )
+    write = Write(current_document=precondition)
+    fill(write.update, name, values)
+    write.update_mask.field_paths.extend(values)
+    return write
 
 
 def at_version(version: int | None) -> Any:
