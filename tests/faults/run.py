@@ -15,6 +15,7 @@ from pathlib import Path
 import aiohttp
 
 from emulator.config import FIRST_CHANNEL_PORT, FIXED_PORTS, HOST
+from emulator.process import die_with_parent
 from tests.emulators import emulator
 from tests.faults import histories
 from tests.faults.checker import Limits
@@ -205,7 +206,12 @@ async def _system(options: Options, folder: Path, firestore: str) -> AsyncIterat
     with (folder / "stack.log").open("wb") as output:
         command = [sys.executable, "-m", "tests.faults.system"]
         process = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs yet
-            command, cwd=options.root, env=environ, stdout=output, stderr=output
+            command,
+            cwd=options.root,
+            env=environ,
+            stdout=output,
+            stderr=output,
+            preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - a killed run leaves no stack behind
         )
     try:
         give_up_at = time.monotonic() + 120
