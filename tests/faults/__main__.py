@@ -1,14 +1,19 @@
-"""`make faults`: 30 minutes, 1,000 kills, 20,000 accepted notifications by default. Exit status 1 at a breach."""
+"""`make faults`: rounds of load, faults and a drain, until there are 1,000 kills and 20,000 accepted notifications.
+
+Each round has a system and a Firestore emulator of its own: the emulator's queries look at all that it stores, and with
+many thousand notifications the relay's take longer than their deadline. Exit status 1 at a breach.
+"""
 
 import argparse
 import asyncio
 import secrets
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from tests.faults.checker import check
-from tests.faults.report import render
+from tests.faults.report import Tally, render
 from tests.faults.run import Options, run
 from tests.faults.system import FAKETIME
 
@@ -17,44 +22,64 @@ def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
     parser.add_argument("--seed", default=secrets.token_hex(4))
-    parser.add_argument("--seconds", type=float, default=1800)
-    parser.add_argument("--kills", type=int, default=1000, help="go on, up to twice as long, until there are so many")
-    parser.add_argument("--accepted", type=int, default=20_000, help="the same for accepted notifications")
-    parser.add_argument("--rate", type=float, default=13, help="notifications a second")
-    parser.add_argument("--pause", type=float, default=3, help="mean seconds between two faults of the nemesis")
-    parser.add_argument("--hits", type=int, default=40, help="mean times that a failpoint is passed before it kills")
-    parser.add_argument("--clock", type=float, default=0.04, help="share of lives whose clock is ten minutes off")
-    parser.add_argument("--drain", type=float, default=1200, help="seconds that what is pending then may take")
-    parser.add_argument("--keep", type=Path, help="a folder for the histories")
+    parser.add_argument("--seconds", type=float, default=1800, help="begin no round after this and these:")
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--accepted", type=int, default=20_000)
+    parser.add_argument("--round", type=float, default=100, help="seconds of load and faults in a round")
+    parser.add_argument("--rate", type=float, default=15, help="notifications a second")
+    parser.add_argument("--pause", type=float, default=2, help="mean seconds between two acts of the nemesis")
+    parser.add_argument("--hits", type=int, default=30, help="mean times that a failpoint is passed before it kills")
+    parser.add_argument("--clock", type=float, default=0.3, help="share of lives that get a wrong clock in --clocks")
+    parser.add_argument("--clocks", type=int, default=8, help="wrong clocks in each such round: they drain slowly")
+    parser.add_argument("--drain", type=float, default=900, help="seconds that what is pending then may take")
+    parser.add_argument("--keep", type=Path, help="a folder for the histories of rounds with a breach")
     parser.add_argument("--out", type=Path, help="a file for the report")
-    given = parser.parse_args()
-    options = Options(
-        seed=given.seed,
-        seconds=given.seconds,
-        kills=given.kills,
-        accepted=given.accepted,
-        rate=given.rate,
-        pause=given.pause,
-        hits=given.hits,
-        clock=given.clock,
-        drain=given.drain,
-    )
-    say(f"seed {options.seed}: `make faults SEED={options.seed}` draws the same faults")
-    if options.clock and not FAKETIME.exists():
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = arguments()
+    say(f"seed {given.seed}: `make faults SEED={given.seed}` draws the same faults")
+    if given.clock and not FAKETIME.exists():
         say("no clock will be wrong: libfaketime is missing (apt-get install faketime)")
-    folder = given.keep or Path(tempfile.mkdtemp(prefix="hark-faults-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    say(f"histories and logs: {folder}")
-    outcome = asyncio.run(run(options, folder))
-    violations = check(outcome.histories, options.limits)
-    page = render(options, outcome, violations)
-    say(page)
-    if given.out:
-        given.out.write_text(page)
-    sys.exit(1 if violations else 0)
+    keep = given.keep or Path(tempfile.mkdtemp(prefix="hark-faults-"))
+    tally, began = Tally(), time.monotonic()
+    while (
+        time.monotonic() - began < given.seconds
+        or tally.kills.total() < given.kills
+        or tally.counts["notifications accepted (202)"] < given.accepted
+    ):
+        options = Options(
+            seed=f"{given.seed}/{tally.rounds + 1}",
+            seconds=given.round,
+            rate=given.rate,
+            pause=given.pause,
+            hits=given.hits,
+            clock=0 if (tally.rounds + 1) % given.clocks else given.clock,
+            drain=given.drain,
+        )
+        one_round(options, keep, tally)
+        if given.out:
+            given.out.write_text(render(given.seed, tally))
+    say(render(given.seed, tally))
+    sys.exit(1 if tally.violations else 0)
+
+
+def one_round(options: Options, keep: Path, tally: Tally) -> None:
+    with tempfile.TemporaryDirectory(prefix="hark-faults-") as folder:
+        outcome = asyncio.run(run(options, Path(folder)))
+        violations = check(outcome.histories, options.limits)
+        tally.add(options, outcome, violations)
+        if violations:
+            kept = keep / options.seed.replace("/", "-")
+            Path(folder).rename(kept)
+            Path(folder).mkdir()
+            say(f"{len(violations)} breaches; histories and logs: {kept}")
+    accepted = tally.counts["notifications accepted (202)"]
+    say(f"round {options.seed}: {tally.kills.total():,} kills, {accepted:,} accepted, {len(tally.violations)} breaches")
 
 
 if __name__ == "__main__":

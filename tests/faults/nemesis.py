@@ -73,7 +73,8 @@ class Nemesis:
                 await asyncio.wait_for(stop.wait(), self.rng.expovariate(1 / self.pause))
                 return
             (name,) = self.rng.choices(list(weights), list(weights.values()))
-            with contextlib.suppress(ProcessLookupError, KeyError, aiohttp.ClientError):
+            # What it is about may be down just now, or starting again: a process or its /proc is gone, a topic too.
+            with contextlib.suppress(OSError, KeyError, aiohttp.ClientError):
                 await acts[name]()
 
     async def mend(self) -> None:

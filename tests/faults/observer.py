@@ -38,11 +38,13 @@ class Observer:
                         history.append(**_state(delivery), attempts=len(delivery.attempts))
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def pending(self) -> int:
-        """How many deliveries are not terminal."""
-        filters = [_pending()]
-        query = queries.select("deliveries", filters=filters, limit=_PAGE, group=True)
-        return len(await self._rpc.run_query(query))
+    async def pending(self) -> int | None:
+        """How many deliveries are not terminal; None when the emulator has not said so in time."""
+        query = queries.select("deliveries", filters=[_pending()], limit=_PAGE, group=True)
+        try:
+            return len(await self._rpc.run_query(query))
+        except StoreUnavailable:
+            return None
 
     async def record(self, history: History) -> None:
         """All deliveries as they are, with the text of their notification."""

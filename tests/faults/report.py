@@ -1,11 +1,62 @@
-"""What a run was and what became of it, as a page."""
+"""What rounds were and what became of them, as a page."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from tests.faults.checker import Violation
+from tests.faults.histories import Event
 from tests.faults.run import Options, Outcome
+
+
+@dataclass
+class Tally:
+    """Of all rounds so far. `counts` by name; `waits`: seconds from a delivery's first request to its first accept."""
+
+    rounds: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    kills: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    recoveries: list[float] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    violations: list[tuple[str, Violation]] = field(default_factory=list)
+    """With the round's seed."""
+
+    def add(self, options: Options, outcome: Outcome, violations: Sequence[Violation]) -> None:
+        h = outcome.histories
+        accepts = Counter((line["notification_id"], line["channel"]) for line in h.witness)
+        unknown = [a for record in h.records for a in record["attempts"] if a["outcome"] == "unknown"]
+        self.rounds += 1
+        self.counts.update(
+            {
+                "seconds of load and faults": round(outcome.load_seconds),
+                "seconds of draining": round(outcome.drain_seconds),
+                "requests": sum(e["event"] == "request" for e in h.client),
+                "of which without an answer": sum(e["event"] == "lost" for e in h.client),
+                "notifications accepted (202)": len(accepted(h.client)),
+                "deliveries on record": len(h.records),
+                "accepts by providers": len(h.witness),
+                "duplicates": sum(times - 1 for times in accepts.values()),
+                "attempts on record as unknown": len(unknown),
+                "of which with their process": sum(a["duration_ms"] is None for a in unknown),
+                "lost": sum(v.invariant[0] in "14" for v in violations),
+                "breaches of the invariants": len(violations),
+            }
+        )
+        self.statuses.update(record["status"] for record in h.records)
+        self.kills += kills(outcome)
+        names = (e["event"] for e in h.nemesis)
+        self.faults.update(n for n in names if not n.startswith("kill") and n not in {"life", "mended"})
+        self.recoveries += outcome.recoveries
+        self.waits += _waits(h.client, h.witness)
+        self.violations += [(options.seed, violation) for violation in violations]
+
+
+def accepted(client: Sequence[Event]) -> set[str]:
+    """The ids that were answered with 202."""
+    return {event["id"] for event in client if event["event"] == "answer" and event["status"] == 202}
 
 
 def kills(outcome: Outcome) -> Counter[str]:
@@ -14,75 +65,48 @@ def kills(outcome: Outcome) -> Counter[str]:
     return nemesis + Counter(death["name"] for death in outcome.histories.deaths)
 
 
-def faults(outcome: Outcome) -> Counter[str]:
-    """The other faults."""
-    names = (e["event"] for e in outcome.histories.nemesis)
-    return Counter(n for n in names if not n.startswith("kill") and n not in {"life", "mended"})
-
-
-def render(options: Options, outcome: Outcome, violations: Sequence[Violation]) -> str:
-    h = outcome.histories
-    accepted = {e["id"] for e in h.client if e["event"] == "answer" and e["status"] == 202}
-    statuses = Counter(record["status"] for record in h.records)
-    accepts = Counter((line["notification_id"], line["channel"]) for line in h.witness)
-    duplicates = sum(times - 1 for times in accepts.values())
-    unknown = [a for record in h.records for a in record["attempts"] if a["outcome"] == "unknown"]
-    lost_with_process = sum(a["duration_ms"] is None for a in unknown)
-    lost = sum(v.invariant.startswith(("1", "4")) for v in violations)
-    waits = sorted(line_at - asked for line_at, asked in zip(*_accept_times(h.client, h.witness), strict=True))
+def render(seed: str, tally: Tally) -> str:
     rows = [
-        ("seed", options.seed),
-        ("load and faults", f"{outcome.load_seconds:.0f} s, then drained in {outcome.drain_seconds:.0f} s"),
-        ("kills", f"{sum(kills(outcome).values()):,}"),
-        ("requests", f"{sum(e['event'] == 'request' for e in h.client):,}"),
-        ("of which without an answer", f"{sum(e['event'] == 'lost' for e in h.client):,}"),
-        ("notifications accepted (202)", f"{len(accepted):,}"),
-        ("deliveries on record", f"{len(h.records):,}"),
-        *((f"… {status}", f"{count:,}") for status, count in statuses.most_common()),
-        ("accepts by providers", f"{len(h.witness):,}"),
-        ("duplicates", f"{duplicates:,}"),
-        ("attempts on record as unknown", f"{len(unknown):,}"),
-        ("… because the process was lost", f"{lost_with_process:,}"),
-        ("… because the provider's answer was", f"{len(unknown) - lost_with_process:,}"),
-        ("**lost**", f"**{lost:,}**"),
-        ("breaches of the invariants", f"{len(violations):,}"),
-        ("back after a kill, p50 / p95 / max", _spread(outcome.recoveries)),
-        ("from the first request to the first accept, p50 / p95 / max", _spread(waits)),
+        ("seed", seed),
+        ("rounds, each with its own system", str(tally.rounds)),
+        ("kills", f"{tally.kills.total():,}"),
+        *((name, f"{count:,}") for name, count in tally.counts.items()),
+        ("back after a kill, p50 / p95 / max", _spread(tally.recoveries)),
+        ("from the first request to the first accept, p50 / p95 / max", _spread(tally.waits)),
     ]
-    page = [
-        "| | |",
-        "|---|---|",
-        *(f"| {name} | {value} |" for name, value in rows),
-        "",
-        "| killed | times |",
-        "|---|---:|",
-    ]
-    page += [f"| {name} | {count:,} |" for name, count in sorted(kills(outcome).items())]
-    page += ["", "| other faults | times |", "|---|---:|"]
-    page += [f"| {name} | {count:,} |" for name, count in sorted(faults(outcome).items())]
-    page += ["", *(f"- {v.invariant}: {v.what}" for v in violations[:50])]
-    return "\n".join(page).rstrip() + "\n"
+    page = [_table(("", ""), rows)]
+    for title, counter in (("ended", tally.statuses), ("killed", tally.kills), ("other faults", tally.faults)):
+        page.append(_table((title, "times"), [(name, f"{count:,}") for name, count in sorted(counter.items())]))
+    if tally.violations:
+        page.append("\n".join(f"- {seed}: {v.invariant}: {v.what}" for seed, v in tally.violations[:50]) + "\n")
+    return "\n".join(page)
 
 
-def _accept_times(
-    client: Sequence[dict[str, object]], witness: Sequence[dict[str, object]]
-) -> tuple[list[float], list[float]]:
-    """When each delivery was first accepted by a provider, and when it was first asked for."""
-    asked: dict[object, float] = {}
-    ids: dict[object, float] = {}
-    numbers: dict[object, object] = {}
+def _table(head: tuple[str, str], rows: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(
+        [f"| {head[0]} | {head[1]} |", "|---|---:|", *(f"| {name} | {value} |" for name, value in rows), ""]
+    )
+
+
+def _waits(client: Sequence[Event], witness: Sequence[Event]) -> list[float]:
+    keys: dict[int, str] = {}
+    asked: dict[str, float] = {}
+    since: dict[str, float] = {}
     for event in client:
         if event["event"] == "request":
-            asked.setdefault(event["key"], float(str(event["at"])))
-            numbers[event["n"]] = event["key"]
+            keys[event["n"]] = event["key"]
+            asked.setdefault(event["key"], event["at"])
         elif event.get("id"):
-            ids[event["id"]] = asked[numbers[event["n"]]]
-    first: dict[tuple[object, object], float] = {}
+            since[event["id"]] = asked[keys[event["n"]]]
+    return [at - since[notification] for (notification, _), at in _first(witness).items() if notification in since]
+
+
+def _first(witness: Sequence[Event]) -> Mapping[tuple[str, str], float]:
+    first: dict[tuple[str, str], float] = {}
     for line in witness:
-        at = datetime.fromisoformat(str(line["at"])).timestamp()
+        at = datetime.fromisoformat(line["at"]).timestamp()
         first.setdefault((line["notification_id"], line["channel"]), at)
-    both = [(at, ids[notification]) for (notification, _), at in first.items() if notification in ids]
-    return [at for at, _ in both], [since for _, since in both]
+    return first
 
 
 def _spread(seconds: Sequence[float]) -> str:

@@ -84,8 +84,6 @@ class Outcome:
     histories: Histories
     recoveries: list[float]
     """Seconds from each kill by the nemesis until the process answered again."""
-    pending: int
-    """Deliveries that were not terminal when the drain was over."""
     load_seconds: float
     drain_seconds: float
 
@@ -162,7 +160,7 @@ async def _run(
     await nemesis.mend()
     await asking
     pending = await observer.pending()
-    while pending and clock() - loaded < options.drain:
+    while pending != 0 and clock() - loaded < options.drain:
         await asyncio.sleep(0.5)
         pending = await observer.pending()
     drained = clock()
@@ -172,7 +170,7 @@ async def _run(
     found = histories.load(
         folder, system.folder / histories.WITNESS, system.folder / "logs", system.env["HARK_API_KEY"]
     )
-    return Outcome(found, nemesis.recoveries, pending, loaded - began, drained - loaded)
+    return Outcome(found, nemesis.recoveries, loaded - began, drained - loaded)
 
 
 def _deaths(logs: Path) -> int:
