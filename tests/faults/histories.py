@@ -31,10 +31,12 @@ class History:
     """A file that is only ever appended to. A line is whole or missing, also when this process is killed."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("ab", buffering=0)
+        self._path = path
 
     def append(self, **event: Any) -> None:
-        self._file.write(json.dumps({"at": time.time(), **event}).encode() + b"\n")
+        line = json.dumps({"at": time.time(), **event}).encode() + b"\n"
+        with self._path.open("ab", buffering=0) as file:
+            file.write(line)
 
 
 def read(path: Path) -> Iterator[Event]:
