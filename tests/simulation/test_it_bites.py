@@ -43,9 +43,11 @@ def ack_whatever_happens(patch: pytest.MonkeyPatch) -> None:
 
 def ack_before_the_send(patch: pytest.MonkeyPatch) -> None:
     deliver = Pipeline.deliver
+    begun = []  # a task that nobody holds is collected sooner or later, which would be a fault of the simulation's own
 
     async def ahead(self: Pipeline, message: Message) -> Answer:
         task = asyncio.get_running_loop().create_task(deliver(self, message))
+        begun.append(task)
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return Answer.ACK
 
