@@ -28,8 +28,12 @@ def before(field: str, value: Any) -> Any:
     return _filter(field, _LESS_THAN, encode(value))
 
 
+def any_of(field: str, values: Sequence[Any]) -> Any:
+    return _filter(field, _IN, encode(values))
+
+
 def any_shard() -> Any:
-    return _filter("shard", _IN, encode(list(range(SHARDS))))
+    return any_of("shard", range(SHARDS))
 
 
 def select(

@@ -1,7 +1,6 @@
 """The system in other shapes: other providers, a channel more, and as `make` runs it."""
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import copy_to
 from tests.e2e.stack import ROOT, TO, running, talking_to
 from tests.ports import free_offset
 
@@ -72,11 +72,7 @@ async def pager(request):
 @pytest.fixture
 def copy_with_a_pager(tmp_path: Path) -> Path:
     """A copy of the repository with one folder and one entry more."""
-    root = tmp_path / "copy"
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout.decode()
-    for name in filter(None, tracked.split("\0")):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, root / name)
+    root = copy_to(tmp_path / "copy")
     folder = root / "functions" / "pager"
     folder.mkdir()
     (folder / "channel.py").write_text(PAGER_CHANNEL)

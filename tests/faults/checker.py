@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from tests.faults.edges import TERMINAL, reachable
+from tests.edges import TERMINAL, reachable
 from tests.faults.histories import Event, Histories
 
 _WORD = re.compile("[0-9A-Za-z]+")

@@ -2,15 +2,15 @@
 
 import argparse
 import asyncio
-import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from tests.checkout import copy_to
 from tests.faults.checker import check
-from tests.faults.run import ROOT, Options, run
+from tests.faults.run import Options, run
 
 PATCHES = Path(__file__).parent / "planted"
 
@@ -33,11 +33,8 @@ CAUGHT: dict[str, tuple[Options, set[str]]] = {
 
 
 def copy_with(patch: str | None, folder: Path) -> Path:
-    """The tracked files of this repository as they are, with the patch applied."""
-    tracked = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")
-    for name in filter(None, tracked):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
+    """This repository as it is, with the patch applied."""
+    copy_to(folder)
     if patch is not None:
         subprocess.run(["patch", "--strip=1", "--silent", f"--input={PATCHES / patch}.patch"], cwd=folder, check=True)
     return folder

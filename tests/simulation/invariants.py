@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from shared.model import Attempt, Delivery, DeliveryStatus, Outcome
 from shared.state import Policy
+from tests.edges import ARRIVED_AFTER_ALL, EDGES
 
 S = DeliveryStatus
 
@@ -30,19 +31,6 @@ class Violation(Exception):
         self.invariant = invariant
 
 
-EDGES = {
-    S.QUEUED: {S.SENDING, S.DEAD},
-    S.SENDING: {S.SENDING, S.SENT, S.FAILED, S.DEAD, S.RETRYING, S.DEFERRED},
-    S.RETRYING: {S.SENDING, S.DEAD},
-    S.DEFERRED: {S.SENDING, S.DEAD},
-    S.DEAD: {S.QUEUED, S.DISCARDED},
-    S.SENT: {S.DELIVERED, S.UNDELIVERED},
-    S.DELIVERED: {S.UNDELIVERED},
-    S.UNDELIVERED: {S.DELIVERED},
-}
-"""As drawn in `shared/state.py` and `shared/receipts.py`. The relay's touch changes no state."""
-ARRIVED_AFTER_ALL = {S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED, S.DEAD, S.FAILED}
-"""What a receipt makes `delivered` if an attempt ended unknown."""
 ENDED = {S.SENT, S.DELIVERED, S.UNDELIVERED, S.FAILED, S.DEAD, S.DISCARDED}
 
 

@@ -1,0 +1,35 @@
+"""The edges between a delivery's states, as shared/state.py and shared/receipts.py draw them."""
+
+from functools import cache
+
+from shared.model import PENDING
+from shared.model import DeliveryStatus as S
+
+EDGES = {
+    S.QUEUED: {S.SENDING, S.DEAD},
+    S.SENDING: {S.SENDING, S.SENT, S.FAILED, S.DEAD, S.RETRYING, S.DEFERRED},
+    S.RETRYING: {S.SENDING, S.DEAD},
+    S.DEFERRED: {S.SENDING, S.DEAD},
+    S.DEAD: {S.QUEUED, S.DISCARDED},
+    S.SENT: {S.DELIVERED, S.UNDELIVERED},
+    S.DELIVERED: {S.UNDELIVERED},  # SendGrid's bounce after its delivered
+    S.UNDELIVERED: {S.DELIVERED},  # Twilio's delivered after its undelivered
+}
+"""The relay's touch changes no state."""
+ARRIVED_AFTER_ALL = {S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED, S.DEAD, S.FAILED}
+"""What a receipt makes `delivered` if an attempt ended unknown."""
+TERMINAL = frozenset(S) - PENDING
+
+
+@cache
+def reachable(before: str, after: str) -> bool:
+    """Whether one can come of the other: who looks now and then misses what was between."""
+    if before == after:
+        return True
+    seen, waiting = set[S](), [S(before)]
+    while waiting:
+        state = waiting.pop()
+        following = EDGES.get(state, set()) | ({S.DELIVERED} if state in ARRIVED_AFTER_ALL else set())
+        waiting += following - seen
+        seen |= following
+    return after in seen
