@@ -1,4 +1,6 @@
-"""Pushes that Pub/Sub may make and the emulator seldom does: the same message again, later, and out of order."""
+"""Pushes that Pub/Sub may make and the emulator seldom does: the same message again, later, out of order, and as a dead
+letter while its delivery is still being tried.
+"""
 
 import asyncio
 import contextlib
@@ -12,13 +14,17 @@ from tests.faults.nemesis import CHANNELS
 
 _PAUSE_SECONDS = 1.0
 _LONGEST_SECONDS = 20.0
+_DEAD_LETTERS = 0.25
 
 
 class Pushes:
     def __init__(
         self, http: aiohttp.ClientSession, pubsub: str, ports: dict[str, int], rng: random.Random, share: float
     ) -> None:
-        """pubsub: the emulator's URL with the project; share: of the messages, each pushed once to three times more"""
+        """pubsub: the emulator's URL with the project; share: of the messages, each pushed once to three times more
+
+        One push in four goes to `dead_letter`.
+        """
         self._http = http
         self._api = pubsub
         self._project = pubsub.partition("/projects/")[2]
@@ -51,15 +57,16 @@ class Pushes:
 
     def _again(self, channel: str, message: dict[str, Any]) -> None:
         for _ in range(self._rng.randint(1, 3)):
-            task = asyncio.create_task(self._push(channel, message, self._rng.uniform(0, _LONGEST_SECONDS)))
+            to = "dead_letter" if self._rng.random() < _DEAD_LETTERS else channel
+            task = asyncio.create_task(self._push(to, message, self._rng.uniform(0, _LONGEST_SECONDS)))
             self._pushing.add(task)
             task.add_done_callback(self._pushing.discard)
 
-    async def _push(self, channel: str, message: dict[str, Any], delay: float) -> None:
+    async def _push(self, to: str, message: dict[str, Any], delay: float) -> None:
         await asyncio.sleep(delay)
         body = {"message": message, "subscription": f"projects/{self._project}/subscriptions/again"}
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-            url = f"http://127.0.0.1:{self._ports[channel]}/"
+            url = f"http://127.0.0.1:{self._ports[to]}/"
             async with self._http.post(url, json=body, timeout=aiohttp.ClientTimeout(total=20)) as answer:
                 await answer.read()
 
