@@ -29,9 +29,13 @@ PHASES = ("accept", "delivery", "latency", "kill", "cold", "growth", "rpcs")
 
 
 class Run:
-    """The sides of one run, and what is known so far. `short`: to see that it works; its figures are noise."""
+    """The sides of one run, and what is known so far.
 
-    def __init__(self, world: World, short: bool) -> None:
+    short: to see that it works; its figures are noise
+    against: another checkout, whose Hark takes turns with this one and the raw floor alone
+    """
+
+    def __init__(self, world: World, short: bool, against: Path | None = None) -> None:
         self.tables: list[Table] = []
         self.targets: list[Target] = []
         self.measured: dict[str, Any] = {}
@@ -40,6 +44,8 @@ class Run:
         self._why_no_peers = world.has_peers()
         self._functions: list[Functions] = [raw(world), Hark(world), usual(world)]
         self._peers: list[Peer] = [] if self._why_no_peers else [celery(world), dramatiq(world)]
+        if against:
+            self._functions, self._peers = [raw(world), Hark(world), Hark(world, "other", against.resolve())], []
         self._accepted: dict[int, dict[str, work.Rounds]] | None = None
         self._delivered: dict[str, work.Rounds] | None = None
         self._size = work.Size(100, 1) if short else work.Size(600, 5)
@@ -153,13 +159,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="a file for all rounds")
     parser.add_argument("--charts", type=Path, help="a folder for a bar chart of each table")
     parser.add_argument("--peers", type=Path, default=ROOT / ".venv/bench/bin/python", help="the Python that has them")
+    parser.add_argument(
+        "--against", type=Path, metavar="DIR", help="another checkout in place of the usual way and peers"
+    )
     arguments = parser.parse_args()
     wanted = arguments.only.split(",")
     if unknown := set(wanted) - set(PHASES):
         parser.error(f"--only: there is no {', '.join(sorted(unknown))}")
     environ = {"HARK_PORT_OFFSET": str(free_offset()), **os.environ}
     with World(environ, arguments.peers) as world:
-        run = Run(world, arguments.short)
+        run = Run(world, arguments.short, arguments.against)
         phases: dict[str, Callable[[], None]] = {name: getattr(run, name) for name in PHASES}
         for name in PHASES:
             if name in wanted:

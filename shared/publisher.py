@@ -14,6 +14,7 @@ from google.pubsub_v1.services.publisher.transports.grpc_asyncio import Publishe
 from google.pubsub_v1.types import pubsub
 
 from shared import telemetry, trace
+from shared.batches import Batches
 from shared.channels import topic
 from shared.errors import PublishFailed
 from shared.pubsub import Message
@@ -25,6 +26,7 @@ PubsubMessage = pubsub.PubsubMessage.pb()
 
 PUBLISH_TIMEOUT = 5.0  # seconds; the official client's default retries for ten minutes
 _MOST_AT_ONCE = 1000  # Pub/Sub's limit on messages in one publish request
+_MOST_BYTES = 5_000_000  # half of its limit
 
 
 def open_publisher(settings: CoreSettings) -> "PubsubPublisher":
@@ -41,7 +43,10 @@ def connect(emulator_host: str | None, interceptors: Sequence[grpc.aio.ClientInt
 
 
 class PubsubPublisher:
-    """Publishes on the official client's channel and protobufs, once, with a deadline."""
+    """Publishes on the official client's channel and protobufs, once, with a deadline.
+
+    What is asked for during a call goes together with the next.
+    """
 
     def __init__(self, channel: grpc.aio.Channel, project: str) -> None:
         self._project = project
@@ -51,6 +56,7 @@ class PubsubPublisher:
             request_serializer=PublishRequest.SerializeToString,
             response_deserializer=pubsub.PublishResponse.pb().FromString,
         )
+        self._topics: dict[str, Batches[Any, None]] = {}
 
     async def publish(self, messages: Sequence[Message]) -> None:
         by_topic: dict[str, list[Message]] = {}
@@ -70,21 +76,35 @@ class PubsubPublisher:
 
     async def _publish_batch(self, topic_name: str, batch: Sequence[Message]) -> str | None:
         """What went wrong, if anything did."""
-        path = f"projects/{self._project}/topics/{topic_name}"
-        routing = (("x-goog-request-params", f"topic={path}"),)
         attributes: dict[str, str | int] = {"messaging.system": "gcp_pubsub"}
         if len(batch) > 1:
             attributes["messaging.batch.message_count"] = len(batch)
         else:
             attributes["hark.notification_id"] = batch[0].notification_id
         with telemetry.span(f"publish {topic_name}", Kind.PRODUCER, attributes) as span:
-            request = PublishRequest(topic=path, messages=[_pubsub_message(message) for message in batch])
             try:
-                await self._publish(request, timeout=PUBLISH_TIMEOUT, metadata=routing)
+                await self._topic(topic_name).send([_pubsub_message(message) for message in batch])
             except grpc.aio.AioRpcError as error:
                 span.fail(error.code().name)
                 return f"{topic_name}: {error.code().name}"
         return None
+
+    def _topic(self, name: str) -> Batches[Any, None]:
+        if name not in self._topics:
+            path = f"projects/{self._project}/topics/{name}"
+            routing = (("x-goog-request-params", f"topic={path}"),)
+
+            async def publish(messages: Sequence[Any]) -> Sequence[None]:
+                request = PublishRequest(topic=path, messages=messages)
+                await self._publish(request, timeout=PUBLISH_TIMEOUT, metadata=routing)
+                return [None] * len(messages)
+
+            self._topics[name] = Batches(publish, most=_MOST_AT_ONCE, most_bytes=_MOST_BYTES, size=_size)
+        return self._topics[name]
+
+
+def _size(message: Any) -> int:
+    return int(message.ByteSize())
 
 
 def _pubsub_message(message: Message) -> Any:

@@ -158,9 +158,15 @@ class Functions:
 
 
 class Hark(Functions):
-    def __init__(self, world: World) -> None:
-        sources = (Source(name, f"functions/{name}/main.py") for name in ("gateway", "sms"))
-        super().__init__(world, "hark", *sources)
+    """root: the checkout whose code runs; its requirements are this one's"""
+
+    def __init__(self, world: World, name: str = "hark", root: Path = ROOT) -> None:
+        sources = (Source(function, str(root / f"functions/{function}/main.py")) for function in ("gateway", "sms"))
+        super().__init__(world, name, *sources)
+        self._root = root
+
+    def environment(self, source: Source, port: int) -> dict[str, str]:
+        return {**super().environment(source, port), "PYTHONPATH": str(self._root)}
 
     @cached_property
     def key(self) -> str | None:

@@ -171,7 +171,8 @@ def targets(
     if accepted:
         of = accepted[USUAL_LOAD]
         found.append(Target("accept: Hark's CPU to the raw floor's", ratio(of["hark"].cpu, of["raw"].cpu), 1.4))
-        found.append(Target("accept: Hark's CPU to the usual way's", ratio(of["hark"].cpu, of["usual"].cpu), 0.6))
+        if "usual" in of:
+            found.append(Target("accept: Hark's CPU to the usual way's", ratio(of["hark"].cpu, of["usual"].cpu), 0.6))
     if delivered:
         cpu = ratio(delivered["hark"].cpu, delivered["raw"].cpu)
         found.append(Target("delivery: Hark's CPU to the raw floor's", cpu, 1.4))

@@ -8,7 +8,7 @@ classes (0.5 against 0.9 ms an accept, 2026-11). Reference: googleapis google/fi
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import grpc.aio
@@ -16,6 +16,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc_asyncio import
 from google.cloud.firestore_v1.types import common, document, firestore, query, write
 
 from shared import telemetry
+from shared.batches import Batches
 from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
 from shared.telemetry import Kind
 
@@ -35,12 +36,16 @@ BatchGetDocumentsRequest = firestore.BatchGetDocumentsRequest.pb()
 WRITE_TIMEOUT = 3.0  # seconds
 READ_TIMEOUT = 5.0
 BULK_TIMEOUT = 10.0
+_MOST_WRITES = 500  # Firestore's limit on a BatchWrite
+_MOST_BYTES = 5_000_000  # half of its limit
 
 _WRITE_ERRORS = {
     grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
     grpc.StatusCode.FAILED_PRECONDITION: Conflict,
     grpc.StatusCode.NOT_FOUND: NotFound,
 }
+
+_CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 CHANNEL_OPTIONS = [
     # gRPC's own reconnect pause grows to two minutes; a delivery's lease does not wait that long.
@@ -59,7 +64,8 @@ def connect(emulator_host: str | None, interceptors: Sequence[grpc.aio.ClientInt
 class Rpc:
     """The four RPCs that the store uses, each once, bounded, and with its errors translated.
 
-    `commit` raises AlreadyExists, Conflict and NotFound; all raise StoreUnavailable for whatever else goes wrong.
+    `commit` and `write` raise AlreadyExists, Conflict and NotFound; all raise StoreUnavailable for whatever else goes
+    wrong.
     """
 
     def __init__(self, channel: grpc.aio.Channel, database: str, *, emulated: bool = False) -> None:
@@ -95,6 +101,10 @@ class Rpc:
             response_deserializer=firestore.BatchGetDocumentsResponse.pb().FromString,
         )
 
+        self._writes = Batches(
+            self._write_each, most=_MOST_WRITES, most_bytes=_MOST_BYTES, size=_size, key=lambda write: write.update.name
+        )
+
     async def commit(self, writes: Sequence[Any]) -> Any:
         """All writes or none. Returns the CommitResponse."""
         with _call("Commit", _WRITE_ERRORS):
@@ -104,13 +114,31 @@ class Rpc:
                 metadata=self._metadata,
             )
 
+    async def write(self, write: Any) -> int:
+        """One write; it goes with others that are asked for meanwhile. Returns the document's new version."""
+        with _call("BatchWrite", _WRITE_ERRORS):
+            ((version, refused),) = await self._writes.send([write])
+            if refused is not None:
+                raise _Refused(refused)
+            return version
+
     async def batch_write(self, writes: Sequence[Any]) -> Sequence[int | None]:
         """Each write for itself: the document's new version, or None where it was refused."""
-        request = BatchWriteRequest(database=self.database, writes=writes)
         with _call("BatchWrite"):
-            response = await self._batch_write(request, timeout=BULK_TIMEOUT, metadata=self._metadata)
+            results = await self._write_each(writes, BULK_TIMEOUT)
+        return [version if refused is None else None for version, refused in results]
+
+    async def _write_each(
+        self, writes: Sequence[Any], timeout: float = WRITE_TIMEOUT
+    ) -> Sequence[tuple[int, grpc.StatusCode | None]]:
+        """The new versions, and why there is none."""
+        request = BatchWriteRequest(database=self.database, writes=writes)
+        response = await self._batch_write(request, timeout=timeout, metadata=self._metadata)
         results = zip(response.status, response.write_results, strict=True)
-        return [to_version(result.update_time) if status.code == 0 else None for status, result in results]
+        return [
+            (to_version(result.update_time), _CODES.get(status.code, grpc.StatusCode.UNKNOWN) if status.code else None)
+            for status, result in results
+        ]
 
     async def run_query(self, structured_query: Any) -> list[Any]:
         """The Documents that match."""
@@ -127,6 +155,13 @@ class Rpc:
             return {answer.found.name: answer.found async for answer in answers if answer.HasField("found")}
 
 
+class _Refused(Exception):
+    """One write of several that went together."""
+
+    def code(self) -> grpc.StatusCode:
+        return cast(grpc.StatusCode, self.args[0])
+
+
 @contextmanager
 def _call(method: str, errors: Mapping[grpc.StatusCode, type[StoreError]] = MappingProxyType({})) -> Iterator[None]:
     """Its span, and its errors translated.
@@ -137,13 +172,17 @@ def _call(method: str, errors: Mapping[grpc.StatusCode, type[StoreError]] = Mapp
     with telemetry.span(f"firestore {method}", Kind.CLIENT) as span:
         try:
             yield
-        except grpc.aio.AioRpcError as error:
+        except (grpc.aio.AioRpcError, _Refused) as error:
             refused = error.code()
             # A precondition that does not hold is an answer, and no failure of the call.
             span.note({"rpc.response.status_code": refused.name}) if refused in errors else span.fail(refused.name)
     if refused is not None:
         # The details hold document names, which hold ids only; they still stay out, as Google may change them.
         raise errors.get(refused, StoreUnavailable)(f"Firestore answered {refused.name}")
+
+
+def _size(write: Any) -> int:
+    return int(write.ByteSize())
 
 
 def to_version(timestamp: Any) -> int:

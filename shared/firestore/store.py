@@ -56,8 +56,7 @@ class FirestoreStore:
         return records.to_notification(found[notification]), records.to_delivery(found[delivery])
 
     async def update(self, delivery: Delivery) -> int:
-        response = await self._rpc.commit([self._update(delivery)])
-        return to_version(response.write_results[0].update_time)
+        return await self._rpc.write(self._update(delivery))
 
     async def update_all(self, deliveries: Sequence[Delivery]) -> Sequence[int | None]:
         return await self._rpc.batch_write([self._update(d) for d in deliveries]) if deliveries else []

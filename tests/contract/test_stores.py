@@ -147,6 +147,21 @@ async def test_of_many_updates_from_one_version_exactly_one_wins(store: Store) -
     assert (await stored(store, delivery)).claim == f"token-{winners[0]}"
 
 
+async def test_of_many_updates_at_once_each_has_its_own_answer(store: Store) -> None:
+    deliveries = [(await accepted(store, a_notification()))[0] for _ in range(12)]
+    for stale in deliveries[::3]:
+        await store.update(claimed(stale, "theirs"))
+    (missing,) = queued_deliveries(a_notification())
+    asked = [claimed(d) for d in (*deliveries, replace(missing, version=1_767_323_045_678_901_000))]
+    answers = await asyncio.gather(*map(store.update, asked), return_exceptions=True)
+    assert [type(answer) for answer in answers[:-1]] == [Conflict, int, int] * 4
+    assert isinstance(answers[-1], NotFound | Conflict)
+    for number, delivery in enumerate(deliveries):
+        found = await stored(store, delivery)
+        assert found.claim == ("mine" if number % 3 else "theirs")
+        assert not number % 3 or found.version == answers[number]
+
+
 async def test_an_update_leaves_what_was_written_once(store: Store) -> None:
     notification = a_notification(recipient="alice")
     (delivery,) = await accepted(store, notification)

@@ -1,5 +1,6 @@
 """What a first-try delivery costs: RPCs counted between this process and the real emulators."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -41,6 +42,16 @@ async def test_three_channels_take_one_commit_and_three_publishes(hark: Hark) ->
     assert hark.calls.taken() == {"Commit": 1, "Publish": 3}
 
 
+async def test_publishes_at_the_same_time_share_their_rpcs(hark: Hark) -> None:
+    await hark.sent()  # the topic is there
+    hark.calls.taken()
+    ids = {sent["id"] for sent in await asyncio.gather(*(hark.sent() for _ in range(30)))}
+    calls = hark.calls.taken()
+    assert calls["Commit"] == 30
+    assert calls["Publish"] < 30
+    assert {message.notification_id for message in await hark.published("email", 31)} > ids
+
+
 async def test_a_recipient_by_name_adds_the_one_read_of_it(hark: Hark) -> None:
     await hark.client.put("/v1/recipients/alice", json={"addresses": TO})
     hark.calls.taken()
@@ -56,16 +67,17 @@ async def test_a_page_of_notifications_is_one_query_and_one_read_of_all_deliveri
     assert hark.calls.taken() == {"RunQuery": 1, "BatchGetDocuments": 1}
 
 
-async def test_the_channel_function_makes_two_commits_and_reads_nothing(hark: Hark) -> None:
+async def test_the_channel_function_writes_twice_and_reads_nothing(hark: Hark) -> None:
     sent = await hark.sent(subject="Deploy")
     (message,) = await hark.published("email")
     calls, provider = Calls(), Accepting()
     async with rpc.connect(hark.firestore, calls.interceptors) as channel:
-        store: Any = FirestoreStore(rpc.Rpc(channel, f"projects/{hark.project}/databases/(default)"))
+        database = f"projects/{hark.project}/databases/(default)"
+        store: Any = FirestoreStore(rpc.Rpc(channel, database, emulated=True))
 
         assert await Pipeline(store, provider, POLICY).deliver(message) is Answer.ACK
 
-    assert calls.taken() == {"Commit": 2}
+    assert calls.taken() == {"BatchWrite": 2}
     (outgoing,) = provider.sent
     assert (outgoing.notification_id, outgoing.address) == (sent["id"], "a@example.com")
     assert (outgoing.subject, outgoing.text) == ("Deploy", "Build 42 is live")
