@@ -1,10 +1,7 @@
-"""What every route declares: the scope that its callers need."""
+"""The scope that a route's callers need."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from fastapi import Depends
-from fastapi.dependencies.models import Dependant
 from starlette.requests import Request
 
 from functions.gateway.callers import Caller, Scope
@@ -15,7 +12,7 @@ from functions.gateway.problems import Problem
 
 @dataclass(frozen=True, slots=True)
 class RequiresScope:
-    """A route's dependency: it gives the route its caller. Problem 401, 403, 429 or 503."""
+    """Of a request, its caller, who has that scope. Problem 401, 403, 429 or 503."""
 
     identity: Identity
     limits: Limits
@@ -27,29 +24,6 @@ class RequiresScope:
         if self.scope not in caller.scopes:
             raise forbidden(f"this needs the scope {self.scope}", self.scope)
         return caller
-
-
-@dataclass(frozen=True, slots=True)
-class Requires:
-    """`caller: Annotated[Caller, requires(Scope.X)]` in a route's signature is its declaration."""
-
-    identity: Identity
-    limits: Limits
-
-    def __call__(self, scope: Scope) -> Any:
-        return Depends(RequiresScope(self.identity, self.limits, scope), use_cache=False)
-
-
-def requirement_of(dependant: Dependant) -> RequiresScope | None:
-    """What a route declares."""
-    requires = [d.call for d in dependant.dependencies if isinstance(d.call, RequiresScope)]
-    return requires[0] if requires else None
-
-
-def scope_of(dependant: Dependant) -> Scope | None:
-    """The scope that a route declares."""
-    requirement = requirement_of(dependant)
-    return requirement.scope if requirement else None
 
 
 def forbidden(detail: str, scope: Scope | None = None) -> Problem:

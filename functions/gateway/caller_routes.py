@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from functions.gateway import keys
 from functions.gateway.accept import Gateway
-from functions.gateway.access import Requires, forbidden
+from functions.gateway.access import forbidden
 from functions.gateway.caller_schemas import (
     CallerChange,
     CallerJson,
@@ -25,6 +25,7 @@ from functions.gateway.caller_schemas import (
     new_caller,
 )
 from functions.gateway.callers import KEY_KINDS, Caller, Scope, exceeds
+from functions.gateway.declared import Requires
 from functions.gateway.openapi import LOCATION, answers, link, request_body
 from functions.gateway.problems import Problem
 from functions.gateway.requests import PageQuery, body_of, json_answer, name_cursor_of, name_of

@@ -9,12 +9,12 @@ from pydantic import Field
 from starlette.responses import Response
 
 from functions.gateway.accept import Gateway
-from functions.gateway.access import Requires, forbidden
+from functions.gateway.access import forbidden
 from functions.gateway.callers import Caller, Scope
+from functions.gateway.declared import NotificationId, Requires
 from functions.gateway.openapi import answers, link
 from functions.gateway.problems import Problem, field_error, invalid
 from functions.gateway.requests import (
-    NotificationId,
     PageQuery,
     cursor_of,
     is_notification_id,

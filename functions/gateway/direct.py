@@ -1,38 +1,73 @@
-"""The way past FastAPI for the one route that every notification takes."""
+"""What the framework is given: the one route that every notification takes, and FastAPI behind it.
 
-from collections.abc import Mapping
+FastAPI's looking for the route and solving its dependencies was a third of an accept's CPU, and its import with the
+making of all routes is a third of a second of a cold start (2026-11). A notification pays neither.
+"""
 
-from fastapi.routing import APIRoute
+import asyncio
+from collections.abc import Callable
+
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
-from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from functions.gateway.access import requirement_of
+from functions.gateway.accept import Gateway
+from functions.gateway.access import RequiresScope
+from functions.gateway.handlers import HANDLERS, fault
+from functions.gateway.middleware import guarded, traced
+from functions.gateway.send import PATH, SCOPE, send_notification
+
+
+def application(gateway: Gateway) -> ASGIApp:
+    return around(Direct(gateway, _everything))
+
+
+def around(app: ASGIApp) -> ASGIApp:
+    """The application with an answer for its faults, and in a trace."""
+    return traced(guarded(ServerErrorMiddleware(app, fault)))
 
 
 class Direct:
-    """A middleware that calls a route's endpoint with its caller itself: a third of an accept's CPU was FastAPI's
-    looking for the route and solving its dependencies (2026-11). Whatever is not exactly that route goes on to FastAPI.
+    """Answers POST /v1/notifications itself, as FastAPI would, and GET /healthz; the rest is FastAPI's.
 
-    route: takes the request and the caller, is a POST and has nothing in its path; handlers: the application's
+    load: makes the application with all routes; called in a thread, at the first request that needs it
     """
 
-    def __init__(self, app: ASGIApp, route: APIRoute, handlers: Mapping[type[Exception], ExceptionHandler]) -> None:
-        requirement = requirement_of(route.dependant)
-        assert requirement is not None  # noqa: S101 - every route has one (tests/integration/test_gateway_callers.py)
-        self._app = app
-        self._route = route
-        self._requirement = requirement
-        self._direct = ExceptionMiddleware(self._answer, handlers)
+    def __init__(self, gateway: Gateway, load: Callable[[Gateway], ASGIApp]) -> None:
+        self._gateway = gateway
+        self._load = load
+        self._loading = asyncio.Lock()
+        self._everything: ASGIApp | None = None
+        self._requirement = RequiresScope(gateway.identity, gateway.limits, SCOPE)
+        self._sending = ExceptionMiddleware(self._send, HANDLERS)
+        self._route = Route(PATH, self._send, methods=["POST"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == self._route.path and scope["method"] == "POST":
-            scope["route"] = self._route
-            await self._direct(scope, receive, send)
+        asked = (scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if asked == ("POST", PATH):
+            scope["route"] = self._route  # for its span's name
+            await self._sending(scope, receive, send)
+        elif asked == ("GET", "/healthz"):
+            await PlainTextResponse("ok")(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await (self._everything or await self._loaded())(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
-        response = await self._route.endpoint(request, await self._requirement(request))
+        response = await send_notification(self._gateway, request, await self._requirement(request))
         await response(scope, receive, send)
+
+    async def _loaded(self) -> ASGIApp:
+        async with self._loading:
+            if self._everything is None:
+                self._everything = await asyncio.to_thread(self._load, self._gateway)
+        return self._everything
+
+
+def _everything(gateway: Gateway) -> ASGIApp:
+    from functions.gateway.app import create_app  # noqa: PLC0415 - imports FastAPI
+
+    return create_app(gateway)

@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from functions.gateway.accept import Gateway
-from functions.gateway.app import create_app, guarded, traced
 from functions.gateway.caller_store import FirestoreCallers
+from functions.gateway.direct import application
 from functions.gateway.identity import CallerCache, Identity, TokenVerifier
 from functions.gateway.limits import Limits
-from functions.gateway.receipts import load_readers
+from functions.gateway.readers import load_readers
 from functions.gateway.settings import GatewaySettings
 from shared.channels import load_channels
 from shared.firestore.receipts import FirestoreReceipts
@@ -32,7 +32,7 @@ async def gateway(_: Request) -> ASGIApp:
     """The application itself is the answer: the framework calls it with the request."""
     global _app  # noqa: PLW0603 - connections belong to the loop of the first request
     if _app is None:
-        _app = traced(guarded(create_app(_open())))
+        _app = application(_open())
     return _app
 
 

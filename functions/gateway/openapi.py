@@ -8,8 +8,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
 
-from functions.gateway.access import scope_of
 from functions.gateway.caller_schemas import CallerChange, CallerRequest
+from functions.gateway.declared import scope_of
 from functions.gateway.problems import MEDIA_TYPE, ProblemDetails
 from functions.gateway.schemas import NotificationRequest, RecipientRequest
 from shared.channels import Channel

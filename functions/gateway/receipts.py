@@ -5,8 +5,7 @@ once; after the answer the receipt is applied or on record.
 """
 
 import asyncio
-import importlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from fastapi import APIRouter
@@ -17,27 +16,15 @@ from functions.gateway.accept import Gateway
 from functions.gateway.openapi import answers
 from functions.gateway.problems import Problem
 from functions.gateway.requests import read_body
-from shared.channels import Channel
 from shared.errors import ForgedReceipt, MalformedReceipt, StoreUnavailable
 from shared.logs import get_logger
 from shared.model import Receipt
-from shared.receipts import ReceiptModule, ReceiptReader, ReceiptRequest, take
+from shared.receipts import ReceiptRequest, take
 
 log = get_logger(__name__)
 
 BODY_LIMIT = 1024 * 1024  # bytes: SendGrid's batches are up to 768 KiB
 _AT_ONCE = 20  # deliveries of one batch
-
-
-def load_readers(channels: Mapping[str, Channel]) -> Mapping[str, ReceiptReader]:
-    """By provider, for those whose settings are there. SystemExit when one is wrong."""
-    readers: dict[str, ReceiptReader] = {}
-    for provider, name in [entry for channel in channels.values() for entry in channel.receipts.items()]:
-        module: ReceiptModule = importlib.import_module(name)
-        reader = module.receipts()
-        if reader is not None:
-            readers[provider] = reader
-    return readers
 
 
 def receipts_router(gateway: Gateway) -> APIRouter:

@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.gateway.accept import Gateway, normalised
-from functions.gateway.access import Requires, forbidden
+from functions.gateway.access import forbidden
 from functions.gateway.callers import Caller, Scope
+from functions.gateway.declared import Requires
 from functions.gateway.openapi import answers, link, request_body
 from functions.gateway.problems import Problem, field_error, invalid
 from functions.gateway.requests import PageQuery, body_of, json_answer, name_cursor_of, name_of

@@ -6,16 +6,15 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.gateway.problems import JSON_HEADERS, MOST_ERRORS, Problem, field_error, invalid, of_validation
-from functions.gateway.schemas import NOTIFICATION_ID, recipient_name
+from functions.gateway.schemas import recipient_name
 from shared import bodies
 from shared.errors import BodyTooLarge, BodyTooSlow
 from shared.store import Position
@@ -30,9 +29,6 @@ _NO_PATH = re.compile("")
 _UUID_LENGTH = 36
 
 M = TypeVar("M", bound=BaseModel)
-
-NotificationId = Annotated[str, Path(json_schema_extra={"pattern": NOTIFICATION_ID})]
-"""Of a path. Anything else is not found, which is why only /openapi.json has the pattern."""
 
 
 class PageQuery(BaseModel):

@@ -8,17 +8,15 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.gateway.accept import Accepted, Gateway, accept
-from functions.gateway.access import Requires
+from functions.gateway import send
+from functions.gateway.accept import Gateway
 from functions.gateway.callers import Caller, Scope
+from functions.gateway.declared import NotificationId, Requires
 from functions.gateway.openapi import LOCATION, answers, link, request_body
 from functions.gateway.problems import Problem
 from functions.gateway.requests import (
-    NotificationId,
     PageQuery,
-    body_of,
     cursor_of,
-    idempotency_key,
     is_notification_id,
     json_answer,
     position_of,
@@ -75,9 +73,7 @@ def router(gateway: Gateway) -> APIRouter:
     async def send_notification(
         request: Request, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]
     ) -> Response:
-        key = idempotency_key(request)
-        body = await body_of(request, NotificationRequest)
-        return _accepted(await accept(gateway, body, caller, key))
+        return await send.send_notification(gateway, request, caller)
 
     @routes.get("/notifications", responses=answers(NotificationsJson, 200, 422, 503))
     async def list_notifications(
@@ -125,10 +121,3 @@ async def with_deliveries(gateway: Gateway, notification: Notification) -> Notif
     if not deliveries:
         raise Problem(404, "the notification has expired")
     return notification_json(notification, deliveries)
-
-
-def _accepted(accepted: Accepted) -> Response:
-    headers = {"Location": f"/v1/notifications/{accepted.notification.id}"}
-    if accepted.replayed:
-        headers["Idempotent-Replayed"] = "true"
-    return json_answer(notification_json(accepted.notification, accepted.deliveries), 202, headers)

@@ -18,9 +18,9 @@ from pydantic import TypeAdapter
 
 from functions.gateway import keys
 from functions.gateway.accept import Gateway
-from functions.gateway.app import create_app, guarded, traced
 from functions.gateway.caller_store import CallerStore, FirestoreCallers
 from functions.gateway.callers import Caller, CallerKind, Scope
+from functions.gateway.direct import application
 from functions.gateway.identity import CallerCache, Identity
 from functions.gateway.limits import Limits
 from functions.gateway.problems import MEDIA_TYPE, ProblemDetails
@@ -210,7 +210,7 @@ async def nothing_done(hark: Hark) -> AsyncIterator[None]:
 
 def client_of(gateway: Gateway, key: str | None) -> httpx.AsyncClient:
     """A client that calls with this API key; None: with nothing."""
-    transport = httpx.ASGITransport(traced(guarded(create_app(gateway))))
+    transport = httpx.ASGITransport(application(gateway))
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     return httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers)
 

@@ -14,10 +14,10 @@ from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from functions.gateway import keys
-from functions.gateway.access import scope_of
 from functions.gateway.app import ROUTERS, create_app
 from functions.gateway.caller_schemas import CallerJson, CallersJson, NewCallerJson, NewKeyJson
 from functions.gateway.callers import CallerKind, Scope
+from functions.gateway.declared import scope_of
 from shared.model import DeliveryStatus
 from shared.simulated_provider import SIMULATED
 from tests.integration.gateway import (

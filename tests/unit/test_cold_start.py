@@ -53,6 +53,10 @@ def test_a_function_that_sends_nothing_loads_no_providers_sdk(function: str) -> 
     assert not loaded(f"functions.{function}.main") & SDKS
 
 
+def test_the_gateway_starts_without_fastapi() -> None:
+    assert "fastapi" not in loaded("functions.gateway.main")
+
+
 @pytest.mark.parametrize(
     ("channel", "provider", "sdks"),
     [

@@ -1,14 +1,18 @@
 """The way past FastAPI answers as FastAPI does, whatever is asked."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import ASGIApp
 
 from functions.gateway.accept import Gateway
-from functions.gateway.app import create_app, guarded, traced
+from functions.gateway.app import create_app
 from functions.gateway.callers import Scope
+from functions.gateway.direct import Direct, application, around
+from functions.gateway.middleware import guarded, traced
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
@@ -25,11 +29,7 @@ async def a_gateway(**caller: Any) -> tuple[Gateway, MemoryStore, MemoryPublishe
 
 
 async def answer(gateway: Gateway, *, direct: bool, **asked: Any) -> httpx.Response:
-    app = create_app(gateway)
-    assert len(app.user_middleware) == 1  # `Direct`
-    if not direct:
-        app.user_middleware.clear()
-    transport = httpx.ASGITransport(traced(guarded(app)))
+    transport = httpx.ASGITransport(application(gateway) if direct else traced(guarded(create_app(gateway))))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         request = {"method": "POST", "url": "/v1/notifications", **asked}
         return await client.request(**request)
@@ -47,6 +47,8 @@ CASES: Mapping[str, tuple[int, Mapping[str, Any]]] = {
     "a slash": (404, {"json": GOOD, "url": "/v1/notifications/"}),
     "another method": (405, {"method": "PUT", "json": GOOD}),
     "a list": (200, {"method": "GET"}),
+    "health": (200, {"method": "GET", "url": "/healthz"}),
+    "health by another method": (405, {"method": "HEAD", "url": "/healthz"}),
 }
 
 
@@ -88,3 +90,37 @@ async def test_a_failed_publish_is_a_503_and_a_fault_of_ours_a_500(
     fault = await answer(gateway, direct=direct, json=GOOD, headers=headers)
     assert fault.status_code == 500
     assert fault.json()["detail"] == "a fault of ours; it is on record"
+
+
+async def test_fastapi_is_loaded_once_and_only_for_what_needs_it() -> None:
+    gateway, _, _, key = await a_gateway()
+    loads: list[Gateway] = []
+
+    def load(loaded: Gateway) -> ASGIApp:
+        loads.append(loaded)
+        return create_app(loaded)
+
+    transport = httpx.ASGITransport(Direct(gateway, load))
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
+        assert (await client.post("/v1/notifications", json=GOOD)).status_code == 202
+        assert (await client.get("/healthz")).text == "ok"
+        assert loads == []
+        answers = await asyncio.gather(*(client.get("/v1/notifications") for _ in range(5)))
+        assert [answered.status_code for answered in answers] == [200] * 5
+        assert len(loads) == 1
+
+
+async def test_fastapi_that_cannot_be_loaded_is_tried_again() -> None:
+    gateway, _, _, _ = await a_gateway()
+    loads: list[Gateway] = []
+
+    def load(loaded: Gateway) -> ASGIApp:
+        loads.append(loaded)
+        if len(loads) == 1:
+            raise MemoryError
+        return create_app(loaded)
+
+    transport = httpx.ASGITransport(around(Direct(gateway, load)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        assert [(await client.get("/openapi.json")).status_code for _ in range(2)] == [500, 200]

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from functions.gateway.app import traced
+from functions.gateway.middleware import traced
 from functions.relay.relay import Relay
 from shared import telemetry, trace
 from shared.errors import Permanent, Retryable, Throttled

@@ -1,0 +1,33 @@
+"""What routes declare to FastAPI in their signatures."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Path
+from fastapi.dependencies.models import Dependant
+
+from functions.gateway.access import RequiresScope
+from functions.gateway.callers import Scope
+from functions.gateway.identity import Identity
+from functions.gateway.limits import Limits
+from functions.gateway.schemas import NOTIFICATION_ID
+
+NotificationId = Annotated[str, Path(json_schema_extra={"pattern": NOTIFICATION_ID})]
+"""Of a path. Anything else is not found, which is why only /openapi.json has the pattern."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requires:
+    """`caller: Annotated[Caller, requires(Scope.X)]` in a route's signature is its declaration."""
+
+    identity: Identity
+    limits: Limits
+
+    def __call__(self, scope: Scope) -> Any:
+        return Depends(RequiresScope(self.identity, self.limits, scope), use_cache=False)
+
+
+def scope_of(dependant: Dependant) -> Scope | None:
+    """The scope that a route declares."""
+    scopes = [d.call.scope for d in dependant.dependencies if isinstance(d.call, RequiresScope)]
+    return scopes[0] if scopes else None

@@ -1,0 +1,26 @@
+"""POST /v1/notifications, which FastAPI declares and `direct` answers."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.gateway.accept import Accepted, Gateway, accept
+from functions.gateway.callers import Caller, Scope
+from functions.gateway.requests import body_of, idempotency_key, json_answer
+from functions.gateway.schemas import NotificationRequest, notification_json
+
+PATH = "/v1/notifications"
+SCOPE = Scope.NOTIFICATIONS_SEND
+
+
+async def send_notification(gateway: Gateway, request: Request, caller: Caller) -> Response:
+    """The 202. Problem: see `accept`, and 400, 408, 413, 422 for what cannot be read."""
+    key = idempotency_key(request)
+    body = await body_of(request, NotificationRequest)
+    return _accepted(await accept(gateway, body, caller, key))
+
+
+def _accepted(accepted: Accepted) -> Response:
+    headers = {"Location": f"/v1/notifications/{accepted.notification.id}"}
+    if accepted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return json_answer(notification_json(accepted.notification, accepted.deliveries), 202, headers)
