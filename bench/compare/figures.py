@@ -44,6 +44,8 @@ def shown(cell: Cell) -> str:
         return ""
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, int):
+        return f"{cell:,}"
     return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.3g}" if abs(cell) >= 10 else f"{cell:.2f}"
 
 

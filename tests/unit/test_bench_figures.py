@@ -1,0 +1,60 @@
+"""What the benchmarks make of their figures."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from bench.compare.figures import Table, chart, markdown, percentile, ratio, shown
+from bench.compare.targets import Target, verdicts
+
+TABLE = Table("accept", "Accepting", ("side", "CPU, ms", "× raw"), [("raw", 2.0, 1.0), ("hark", 4.0, None)], 1, "ms")
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own() -> None:
+    """The machine was three times as slow in the second round: that is in neither ratio."""
+    assert ratio([1.2, 3.6, 1.3], [1.0, 3.0, 1.0]) == pytest.approx(1.2)
+
+
+def test_a_ratio_needs_as_many_rounds_of_both() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        ratio([1.0, 2.0], [1.0])
+
+
+@pytest.mark.parametrize(("percent", "value"), [(0, 1), (50, 51), (99, 100), (100, 100)])
+def test_percentiles_are_values_that_were_measured(percent: float, value: int) -> None:
+    assert percentile([float(n) for n in range(100, 0, -1)], percent) == value
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"), [(None, ""), ("met", "met"), (0, "0"), (1500, "1,500"), (0.123, "0.12"), (12.34, "12.3")]
+)
+def test_figures_are_shown_as_exactly_as_they_are_known(cell: str | float | None, text: str) -> None:
+    assert shown(cell) == text
+
+
+def test_a_table_has_its_chart_and_a_cell_for_each_column() -> None:
+    lines = markdown(TABLE).splitlines()
+    assert "![Accepting](accept.svg)" in lines
+    assert lines[-4:] == [
+        "| side | CPU, ms | × raw |",
+        "|---|---:|---:|",
+        "| raw | 2.00 | 1.00 |",
+        "| hark | 4.00 |  |",
+    ]
+
+
+def test_a_charts_bars_are_as_long_as_their_figures() -> None:
+    _, raw, hark = ElementTree.fromstring(chart(TABLE)).findall(f"{SVG}rect")
+    assert float(hark.attrib["width"]) == pytest.approx(2 * float(raw.attrib["width"]), rel=0.01)
+
+
+def test_a_name_cannot_break_a_chart() -> None:
+    row = ("<script>&", 1.0, None)
+    root = ElementTree.fromstring(chart(Table("x", "a & b", TABLE.header, [row], 1, '"ms"')))
+    assert "<script>&" in [text.text for text in root.iter(f"{SVG}text")]
+
+
+def test_a_missed_target_says_so() -> None:
+    table = verdicts([Target("accept", 1.4, 1.4), Target("delivery", 1.41, 1.4)])
+    assert [row[-1] for row in table.rows] == ["met", "**missed**"]
