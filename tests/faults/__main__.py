@@ -34,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hits", type=int, default=30, help="mean times that a failpoint is passed before it kills")
     parser.add_argument("--clock", type=float, default=0.3, help="share of lives that get a wrong clock in --clocks")
     parser.add_argument("--clocks", type=int, default=8, help="wrong clocks in each such round: they drain slowly")
-    parser.add_argument("--once", type=int, default=4, help="each such round has one attempt a delivery: many die")
+    parser.add_argument("--few", type=int, default=4, help="each such round has two attempts a delivery: many die")
     parser.add_argument("--drain", type=float, default=900, help="seconds that what is pending then may take")
     parser.add_argument("--keep", type=Path, help="a folder for the histories of rounds with a breach")
     parser.add_argument("--out", type=Path, help="a file for the report")
@@ -53,14 +53,17 @@ def main() -> None:
         or tally.kills.total() < given.kills
         or tally.counts["notifications accepted (202)"] < given.accepted
     ):
+        number = tally.rounds + 1
+        few = number % given.few == 0
         options = Options(
-            seed=f"{given.seed}/{tally.rounds + 1}",
+            seed=f"{given.seed}/{number}",
             seconds=given.round,
             rate=given.rate,
             pause=given.pause,
-            hits=given.hits,
-            clock=0 if (tally.rounds + 1) % given.clocks else given.clock,
-            max_attempts=5 if (tally.rounds + 1) % given.once else 1,
+            hits=given.hits // 4 if few else given.hits,
+            clock=0 if number % given.clocks else given.clock,
+            again=0.5 if few else 0.1,
+            max_attempts=2 if few else 5,
             drain=given.drain,
         )
         one_round(options, keep, tally)
