@@ -1,5 +1,6 @@
 """What rounds were and what became of them, as a page."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,8 @@ from datetime import datetime
 from tests.faults.checker import Violation
 from tests.faults.histories import Event
 from tests.faults.run import Options, Outcome
+
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 @dataclass
@@ -19,6 +22,8 @@ class Tally:
     statuses: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Of the attempts on record as unknown of deliveries that were accepted more than once."""
     recoveries: list[float] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     violations: list[tuple[str, Violation]] = field(default_factory=list)
@@ -44,6 +49,12 @@ class Tally:
                 "lost": sum(v.invariant[0] in "14" for v in violations),
                 "breaches of the invariants": len(violations),
             }
+        )
+        self.reasons.update(
+            _NUMBER.sub("…", attempt["error"])
+            for record in h.records
+            for attempt in record["attempts"]
+            if attempt["outcome"] == "unknown" and accepts[record["id"], record["channel"]] > 1
         )
         self.statuses.update(record["status"] for record in h.records)
         self.kills += kills(outcome)
@@ -75,7 +86,13 @@ def render(seed: str, tally: Tally) -> str:
         ("from the first request to the first accept, p50 / p95 / max", _spread(tally.waits)),
     ]
     page = [_table(("", ""), rows)]
-    for title, counter in (("ended", tally.statuses), ("killed", tally.kills), ("other faults", tally.faults)):
+    titled = {
+        "ended": tally.statuses,
+        "killed": tally.kills,
+        "other faults": tally.faults,
+        "reason on record, where there is a duplicate": tally.reasons,
+    }
+    for title, counter in titled.items():
         page.append(_table((title, "times"), [(name, f"{count:,}") for name, count in sorted(counter.items())]))
     if tally.violations:
         page.append("\n".join(f"- {seed}: {v.invariant}: {v.what}" for seed, v in tally.violations[:50]) + "\n")
