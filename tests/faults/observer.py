@@ -62,6 +62,7 @@ class Observer:
                         "number": attempt.number,
                         "at": attempt.at.isoformat(),
                         "outcome": attempt.outcome,
+                        "error": attempt.error,
                         "duration_ms": attempt.duration_ms,
                     }
                     for attempt in delivery.attempts
