@@ -19,9 +19,6 @@ from functions.gateway.problems import Problem, of_validation
 from functions.gateway.receipts import receipts_router
 from functions.gateway.recipient_routes import recipients_router
 from functions.gateway.routes import router
-from shared.logs import get_logger
-
-log = get_logger(__name__)
 
 ROUTERS = (router, recipients_router, dead_letters_router, callers_router, receipts_router)
 
