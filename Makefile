@@ -81,7 +81,7 @@ $(PEERS)/.ready: requirements.txt bench/requirements.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r bench/requirements.txt
 	@touch $@
 
-bench: $(READY) $(PEERS)/.ready ## every figure of docs/performance/, in a quarter of an hour (BENCH=--short: in three minutes)
+bench: $(READY) $(PEERS)/.ready ## every figure of docs/performance/, in about twenty minutes (BENCH=--short: in four)
 	@command -v redis-server >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
 	  apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends redis-server; } || \
 	  echo 'bench: there is no redis-server, so the peers are left out: apt-get install redis-server'

@@ -153,7 +153,7 @@ class Run:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true", help="a minute or two, to see that it works")
+    parser.add_argument("--short", action="store_true", help="four minutes, to see that it works")
     parser.add_argument("--only", default=",".join(PHASES), help=f"some of {','.join(PHASES)}")
     parser.add_argument("--out", type=Path, help="a file for the tables, in markdown")
     parser.add_argument("--json", type=Path, help="a file for all rounds")
