@@ -16,12 +16,14 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-PATIENCE = 0.05  # seconds that anything waits for a call under way: a stalled one holds nothing else up for longer
+PATIENCE = 0.05  # seconds after which the next call begins beside one that is still under way
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked(Generic[Item, Result]):
     items: Sequence[Item]
+    size: int
+    keys: frozenset[Hashable]
     answer: asyncio.Future[Sequence[Result]]
 
 
@@ -55,7 +57,14 @@ class Batches(Generic[Item, Result]):
 
         Cancelled, they are not sent if they still wait; if not, they may have been.
         """
-        asked: _Asked[Item, Result] = _Asked(items, asyncio.get_running_loop().create_future())
+        if not items:
+            return []
+        asked: _Asked[Item, Result] = _Asked(
+            items,
+            sum(map(self._size, items)),
+            frozenset(map(self._key, items)),
+            asyncio.get_running_loop().create_future(),
+        )
         self._waiting.append(asked)
         if self._newest is None:
             self._begin()
@@ -79,39 +88,52 @@ class Batches(Generic[Item, Result]):
             self._begin()
 
     def _choose(self) -> list[_Asked[Item, Result]]:
-        """What fits into one call, first come first; what does not fit stays in its order."""
+        """What fits into one call, first come first; the rest stays in its order."""
         chosen: list[_Asked[Item, Result]] = []
         left: deque[_Asked[Item, Result]] = deque()
         count = size = 0
-        keys: set[Hashable] = set()
+        keys: frozenset[Hashable] = frozenset()
+        full = False
         for asked in self._waiting:
             if asked.answer.done():
                 continue  # cancelled
-            own = sum(map(self._size, asked.items))
-            fits = count + len(asked.items) <= self._most and size + own <= self._most_bytes
-            if chosen and (left or not fits or not keys.isdisjoint(map(self._key, asked.items))):
+            fits = count + len(asked.items) <= self._most and size + asked.size <= self._most_bytes
+            full = full or (bool(chosen) and not fits)
+            if full or keys & asked.keys:
                 left.append(asked)
                 continue
             chosen.append(asked)
-            count, size = count + len(asked.items), size + own
-            keys.update(map(self._key, asked.items))
+            count, size, keys = count + len(asked.items), size + asked.size, keys | asked.keys
         self._waiting = left
         return chosen
 
     async def _make(self, chosen: Sequence[_Asked[Item, Result]]) -> None:
         try:
-            results = await self._call([item for asked in chosen for item in asked.items])
+            _answer(chosen, await self._call([item for asked in chosen for item in asked.items]))
         except asyncio.CancelledError:  # with its channel
-            for asked in chosen:
-                asked.answer.cancel()
+            _cancel(chosen)
             raise
         except Exception as error:
-            for asked in chosen:
-                if not asked.answer.done():
-                    asked.answer.set_exception(error)
-            return
-        start = 0
-        for asked in chosen:
-            if not asked.answer.done():
-                asked.answer.set_result(results[start : start + len(asked.items)])
-            start += len(asked.items)
+            _fail(chosen, error)
+
+
+def _answer(chosen: Sequence[_Asked[Item, Result]], results: Sequence[Result]) -> None:
+    """Raises ValueError when there are more or fewer results than items."""
+    if len(results) != sum(len(asked.items) for asked in chosen):
+        raise ValueError("a call has a result for each item")
+    start = 0
+    for asked in chosen:
+        if not asked.answer.done():
+            asked.answer.set_result(results[start : start + len(asked.items)])
+        start += len(asked.items)
+
+
+def _cancel(chosen: Sequence[_Asked[Item, Result]]) -> None:
+    for asked in chosen:
+        asked.answer.cancel()
+
+
+def _fail(chosen: Sequence[_Asked[Item, Result]], error: Exception) -> None:
+    for asked in chosen:
+        if not asked.answer.done():
+            asked.answer.set_exception(error)

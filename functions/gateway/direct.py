@@ -39,8 +39,7 @@ class Direct:
     def __init__(self, gateway: Gateway, load: Callable[[Gateway], ASGIApp]) -> None:
         self._gateway = gateway
         self._load = load
-        self._loading = asyncio.Lock()
-        self._everything: ASGIApp | None = None
+        self._loading: asyncio.Task[ASGIApp] | None = None
         self._requirement = RequiresScope(gateway.identity, gateway.limits, SCOPE)
         self._sending = ExceptionMiddleware(self._send, HANDLERS)
         self._route = Route(PATH, self._send, methods=["POST"])
@@ -53,7 +52,7 @@ class Direct:
         elif asked == ("GET", "/healthz"):
             await PlainTextResponse("ok")(scope, receive, send)
         else:
-            await (self._everything or await self._loaded())(scope, receive, send)
+            await (await self._loaded())(scope, receive, send)
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
@@ -61,10 +60,16 @@ class Direct:
         await response(scope, receive, send)
 
     async def _loaded(self) -> ASGIApp:
-        async with self._loading:
-            if self._everything is None:
-                self._everything = await asyncio.to_thread(self._load, self._gateway)
-        return self._everything
+        """Whoever waits may go away meanwhile: the load goes on for the others. One that fails is begun again."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(self._load, self._gateway))
+        loading = self._loading
+        try:
+            return await asyncio.shield(loading)
+        except Exception:
+            if self._loading is loading:
+                self._loading = None
+            raise
 
 
 def _everything(gateway: Gateway) -> ASGIApp:

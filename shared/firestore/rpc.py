@@ -8,7 +8,7 @@ classes (0.5 against 0.9 ms an accept, 2026-11). Reference: googleapis google/fi
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -18,7 +18,7 @@ from google.cloud.firestore_v1.types import common, document, firestore, query, 
 from shared import telemetry
 from shared.batches import Batches
 from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
-from shared.telemetry import Kind
+from shared.telemetry import Kind, Span
 
 Document = document.Document.pb()
 Value = document.Value.pb()
@@ -116,11 +116,13 @@ class Rpc:
 
     async def write(self, write: Any) -> int:
         """One write; it goes with others that are asked for meanwhile. Returns the document's new version."""
-        with _call("BatchWrite", _WRITE_ERRORS):
+        with _call("BatchWrite") as span:
             ((version, refused),) = await self._writes.send([write])
             if refused is not None:
-                raise _Refused(refused)
-            return version
+                span.note({"rpc.response.status_code": refused.name})
+        if refused is not None:
+            raise _WRITE_ERRORS.get(refused, StoreUnavailable)(f"Firestore answered {refused.name}")
+        return version
 
     async def batch_write(self, writes: Sequence[Any]) -> Sequence[int | None]:
         """Each write for itself: the document's new version, or None where it was refused."""
@@ -134,6 +136,8 @@ class Rpc:
         """The new versions, and why there is none."""
         request = BatchWriteRequest(database=self.database, writes=writes)
         response = await self._batch_write(request, timeout=timeout, metadata=self._metadata)
+        if not len(response.status) == len(response.write_results) == len(writes):
+            raise StoreUnavailable("Firestore answered for more or fewer writes than were asked for")
         results = zip(response.status, response.write_results, strict=True)
         return [
             (to_version(result.update_time), _CODES.get(status.code, grpc.StatusCode.UNKNOWN) if status.code else None)
@@ -155,15 +159,8 @@ class Rpc:
             return {answer.found.name: answer.found async for answer in answers if answer.HasField("found")}
 
 
-class _Refused(Exception):
-    """One write of several that went together."""
-
-    def code(self) -> grpc.StatusCode:
-        return cast(grpc.StatusCode, self.args[0])
-
-
 @contextmanager
-def _call(method: str, errors: Mapping[grpc.StatusCode, type[StoreError]] = MappingProxyType({})) -> Iterator[None]:
+def _call(method: str, errors: Mapping[grpc.StatusCode, type[StoreError]] = MappingProxyType({})) -> Iterator[Span]:
     """Its span, and its errors translated.
 
     errors: what a code means here. A read's FAILED_PRECONDITION is a missing index, and no conflict
@@ -171,8 +168,8 @@ def _call(method: str, errors: Mapping[grpc.StatusCode, type[StoreError]] = Mapp
     refused = None
     with telemetry.span(f"firestore {method}", Kind.CLIENT) as span:
         try:
-            yield
-        except (grpc.aio.AioRpcError, _Refused) as error:
+            yield span
+        except grpc.aio.AioRpcError as error:
             refused = error.code()
             # A precondition that does not hold is an answer, and no failure of the call.
             span.note({"rpc.response.status_code": refused.name}) if refused in errors else span.fail(refused.name)

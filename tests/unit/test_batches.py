@@ -112,12 +112,12 @@ async def test_no_call_has_more_bytes_than_its_most(batches: Batches[str, str], 
 
 
 async def test_two_with_one_key_go_one_after_the_other(batches: Batches[str, str], remote: Remote) -> None:
-    tasks = asked(batches, ["a"], ["b1"], ["b2"], ["c"])
+    tasks = asked(batches, ["a"], ["b1"], ["b2"], ["b3"], ["c"])
     await turns()
-    for number in range(3):
+    for number in range(4):
         remote.answer(number)
         await turns()
-    assert remote.calls == [["a"], ["b1"], ["b2", "c"]]
+    assert remote.calls == [["a"], ["b1", "c"], ["b2"], ["b3"]]
     await asyncio.gather(*tasks)
 
 
@@ -171,3 +171,30 @@ async def test_a_call_that_is_cancelled_with_its_channel_leaves_nobody_waiting(
     await turns()
     remote.answer(1)
     assert await second == ["B"]
+
+
+async def test_nothing_needs_no_call(batches: Batches[str, str], remote: Remote) -> None:
+    assert await batches.send([]) == []
+    assert remote.calls == []
+
+
+async def test_what_cannot_be_measured_is_its_own_senders_mistake(batches: Batches[str, str], remote: Remote) -> None:
+    (first,) = asked(batches, ["a"])
+    await turns()
+    with pytest.raises(TypeError):
+        await batches.send([5])  # type: ignore[list-item]
+    (second,) = asked(batches, ["b"])
+    await turns()
+    for number in range(2):
+        remote.answer(number)
+        await turns()
+    assert (await first, await second) == (["A"], ["B"])
+
+
+async def test_too_few_results_are_nobodys() -> None:
+    async def forgetful(items: Sequence[str]) -> Sequence[str]:
+        return items[1:]
+
+    batches = Batches(forgetful, most=4, most_bytes=20, size=len)
+    with pytest.raises(ValueError, match="each item"):
+        await batches.send(["a", "b"])

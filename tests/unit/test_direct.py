@@ -1,6 +1,7 @@
 """The way past FastAPI answers as FastAPI does, whatever is asked."""
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -124,3 +125,25 @@ async def test_fastapi_that_cannot_be_loaded_is_tried_again() -> None:
     transport = httpx.ASGITransport(around(Direct(gateway, load)))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         assert [(await client.get("/openapi.json")).status_code for _ in range(2)] == [500, 200]
+
+
+async def test_fastapi_is_loaded_on_when_the_first_to_need_it_goes_away() -> None:
+    gateway, _, _, _ = await a_gateway()
+    begun, go_on, loads = asyncio.Event(), threading.Event(), list[Gateway]()
+    loop = asyncio.get_running_loop()
+
+    def load(loaded: Gateway) -> ASGIApp:
+        loads.append(loaded)
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(10)
+        return create_app(loaded)
+
+    transport = httpx.ASGITransport(around(Direct(gateway, load)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        first = asyncio.create_task(client.get("/openapi.json"))
+        await begun.wait()
+        first.cancel()
+        second = asyncio.create_task(client.get("/openapi.json"))
+        go_on.set()
+        assert (await second).status_code == 200
+        assert len(loads) == 1

@@ -1,0 +1,84 @@
+"""What a BatchWrite's answer means for each write in it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+import pytest
+from google.cloud.firestore_v1.types import firestore
+from grpc.aio import AioRpcError, Metadata
+
+from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
+from shared.firestore import writes
+from shared.firestore.rpc import Rpc
+
+Response = firestore.BatchWriteResponse.pb()
+
+
+class Channel:
+    """Answers every BatchWrite with this; counts the writes of each."""
+
+    def __init__(self, answer: Callable[[int], Any]) -> None:
+        self._answer = answer
+        self.calls: list[int] = []
+
+    def unary_unary(self, method: str, **_: object) -> Any:
+        async def call(request: Any, **_: object) -> Any:
+            assert method.endswith("/BatchWrite")
+            await asyncio.sleep(0)
+            self.calls.append(len(request.writes))
+            return self._answer(len(request.writes))
+
+        return call
+
+    def unary_stream(self, *_: object, **__: object) -> None:
+        """Nothing is read here."""
+
+
+def written(*codes: grpc.StatusCode) -> Any:
+    response = Response()
+    for code in codes:
+        response.status.add(code=code.value[0])
+        response.write_results.add().update_time.FromNanoseconds(7)
+    return response
+
+
+async def ends(channel: Channel, count: int) -> Sequence[int | BaseException]:
+    rpc = Rpc(channel, "projects/p/databases/d")
+    asked = (rpc.write(writes.change(f"documents/{number}", {"a": 1})) for number in range(count))
+    return await asyncio.gather(*asked, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (grpc.StatusCode.FAILED_PRECONDITION, Conflict),
+        (grpc.StatusCode.NOT_FOUND, NotFound),
+        (grpc.StatusCode.ALREADY_EXISTS, AlreadyExists),
+        (grpc.StatusCode.ABORTED, StoreUnavailable),
+        (grpc.StatusCode.INVALID_ARGUMENT, StoreUnavailable),
+    ],
+)
+async def test_a_refused_write_is_refused_alone(code: grpc.StatusCode, error: type[StoreError]) -> None:
+    def answer(count: int) -> Any:
+        return written(*[grpc.StatusCode.OK] * (count - 1), code if count > 1 else grpc.StatusCode.OK)
+
+    channel = Channel(answer)
+    assert [type(end) for end in await ends(channel, 4)] == [int, int, int, error]
+    assert channel.calls == [1, 3]
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.NOT_FOUND])
+async def test_a_call_that_is_refused_says_nothing_of_its_writes(code: grpc.StatusCode) -> None:
+    """Taken for a lost claim it would end the retries of an outcome, and the message would be sent again."""
+
+    def refuse(_: int) -> Any:
+        raise AioRpcError(code, Metadata(), Metadata())
+
+    assert [type(end) for end in await ends(Channel(refuse), 3)] == [StoreUnavailable] * 3
+
+
+async def test_an_answer_for_fewer_writes_is_none() -> None:
+    channel = Channel(lambda count: written(*[grpc.StatusCode.OK] * (count - 1)))
+    assert [type(end) for end in await ends(channel, 3)] == [StoreUnavailable] * 3
