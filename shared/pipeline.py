@@ -249,6 +249,10 @@ class Pipeline:
 
 async def call(provider: Provider, outgoing: Outgoing) -> str | None:
     """The provider's `send`, with its time bounded and every stray error named unknown."""
+    if outgoing.timeout <= 0:
+        # Frozen meanwhile. A call would be cut short at its first await, and over a connection that is open the
+        # request may have left by then.
+        raise Retryable("no time was left to send it")
     try:
         async with asyncio.timeout(outgoing.timeout):
             return await provider.send(outgoing)

@@ -203,6 +203,22 @@ async def test_a_slow_claim_shortens_the_call_so_that_it_cannot_outlive_the_leas
     assert 17 < world.provider.sent[0].timeout <= 45 - 20 - 7.5
 
 
+async def test_a_claim_that_leaves_no_time_is_not_sent_and_tried_again() -> None:
+    """As when the process is frozen in between: a call that is cut short might have left all the same."""
+    world = await World.begin()
+    update = world.store.update
+
+    async def frozen(delivery: Delivery) -> int:
+        version = await update(delivery)
+        world.clock.advance(40)
+        return version
+
+    world.store.update = frozen  # type: ignore[method-assign]
+    assert await world.pipeline.deliver(world.first_message) is Answer.NACK
+    assert world.provider.sent == []
+    assert (world.outcomes, world.record.error) == ([Outcome.RETRYABLE], "no time was left to send it")
+
+
 async def test_anothers_live_lease_is_acked_and_nothing_sent() -> None:
     world = await World.begin()
     await world.claimed_by_another()
