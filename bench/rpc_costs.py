@@ -85,7 +85,8 @@ class _Unary(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc] # grpc
         seen = self._meter.sent(details, request)
         call = await continuation(details, request)
         with contextlib.suppress(grpc.aio.AioRpcError):  # a refused write has no message; the caller gets its error
-            seen.received += (await call).ByteSize()
+            answer = await call  # not within the sum: others are added meanwhile
+            seen.received += answer.ByteSize()
         return call
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from bench import rpc_costs
 from bench.compare import cold, growth, kill, latency, targets, work
 from bench.compare.client import ROOT
-from bench.compare.figures import Table, chart, markdown
+from bench.compare.figures import Table, chart, markdown, percentile
 from bench.compare.sides import Functions, Hark, Peer, Side, celery, dramatiq, raw, usual
 from bench.compare.targets import Target
 from bench.compare.world import World
@@ -109,7 +109,7 @@ class Run:
     def rpcs(self) -> None:
         counted = asyncio.run(rpc_costs.measure(self._world.hosts["firestore"], self._world.hosts["pubsub"]))
         rows = [
-            (f"{name}: {who}", method, str(made["count"]), float(made["sent"]), float(made["received"]))
+            (f"{name}: {who}", method, made["count"], made["sent"], made["received"])
             for name in ("one channel, first try", "three channels")
             for who in ("gateway", "function")
             for method, made in counted[name][who]["rpcs"].items()
@@ -196,6 +196,9 @@ def _write(arguments: argparse.Namespace, run: Run, tables: list[Table]) -> None
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, work.Rounds):
+        spread = {f"p{percent}": percentile(value.latencies, percent) for percent in (50, 99) if value.latencies}
+        return {"cpu": value.cpu, "beside": value.beside, "rate": value.rate, "latency": spread}
     return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else str(value)
 
 

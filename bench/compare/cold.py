@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.compare.client import ROOT, get
-from bench.compare.figures import Table, median, ratio
+from bench.compare.figures import Table, median, ratio, ratios
 from bench.compare.processes import Child
 from bench.compare.sides import FRAMEWORK, Functions, Hark, Source, texts, usual
 from bench.compare.targets import Target
@@ -123,7 +123,10 @@ def table(taken: Mapping[str, tuple[Sequence[Start], Sequence[Start]]], usual_st
 
 
 def targets(taken: Mapping[str, tuple[Sequence[Start], Sequence[Start]]]) -> list[Target]:
-    return [Target(f"cold start: {name}", _ratio(ours, floor), 1.3) for name, (ours, floor) in taken.items()]
+    return [
+        Target(f"cold start: {name}", ratios([one.seconds for one in ours], [one.seconds for one in floor]), 1.3)
+        for name, (ours, floor) in taken.items()
+    ]
 
 
 _FIELDS = ("seconds", "cpu_seconds")

@@ -8,6 +8,7 @@ from html import escape
 Cell = str | float | None
 
 _WIDTH, _BAR, _LABELS, _FIGURES = 720, 22, 190, 110
+_LETTER = 7  # pixels, of a label
 _COLOURS = {"hark": "#1a73e8", "raw": "#9aa0a6", "usual": "#f29900", "celery": "#34a853", "dramatiq": "#a142f4"}
 
 
@@ -34,9 +35,14 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ranked[min(len(ranked) - 1, int(len(ranked) * percent / 100))]
 
 
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    """Each round's own: what slows the machine down for a while slows both."""
+    return [one / other for one, other in zip(ours, theirs, strict=True)]
+
+
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """The median of the rounds' own ratios: what slows the machine down for a while slows both."""
-    return median([one / other for one, other in zip(ours, theirs, strict=True)])
+    """The median of the rounds' own ratios."""
+    return median(ratios(ours, theirs))
 
 
 def shown(cell: Cell) -> str:
@@ -65,6 +71,7 @@ def chart(table: Table) -> str:
     bars = [(name, value) for name, value in rows if isinstance(value, int | float)]
     longest = max((value for _, value in bars), default=0.0) or 1.0
     height = 44 + len(bars) * (_BAR + 8)
+    labels = max(_LABELS, 16 + max((len(name) for name, _ in bars), default=0) * _LETTER)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
         f'font-family="sans-serif" font-size="13" role="img" aria-label="{escape(table.title)}">',
@@ -74,11 +81,11 @@ def chart(table: Table) -> str:
     ]
     for number, (name, value) in enumerate(bars):
         top = 36 + number * (_BAR + 8)
-        width = max(1.0, (_WIDTH - _LABELS - _FIGURES) * value / longest)
+        width = max(1.0, (_WIDTH - labels - _FIGURES) * value / longest)
         colour = _COLOURS.get(name.split(",")[0].split(" ")[0], "#5f6368")
         parts += [
-            f'<text x="{_LABELS - 8}" y="{top + 16}" text-anchor="end">{escape(name)}</text>',
-            f'<rect x="{_LABELS}" y="{top}" width="{width:.1f}" height="{_BAR}" fill="{colour}"/>',
-            f'<text x="{_LABELS + width + 6:.1f}" y="{top + 16}">{shown(value)}</text>',
+            f'<text x="{labels - 8}" y="{top + 16}" text-anchor="end">{escape(name)}</text>',
+            f'<rect x="{labels}" y="{top}" width="{width:.1f}" height="{_BAR}" fill="{colour}"/>',
+            f'<text x="{labels + width + 6:.1f}" y="{top + 16}">{shown(value)}</text>',
         ]
     return "\n".join([*parts, "</svg>"]) + "\n"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from bench.compare.client import get, post
-from bench.compare.figures import Table, median, ratio
+from bench.compare.figures import Table, median, ratio, ratios
 from bench.compare.processes import Child
 from bench.compare.sides import Disturbed, Hark, Source, expect, texts
 from bench.compare.targets import Target
@@ -53,8 +53,10 @@ def measure(world: World, sizes: tuple[int, int, int], requests: int, rounds: in
 
     Leaves out what the emulator does not answer in time.
     """
-    few, some, many = (_grown(world, size) for size in sizes)
-    pairs = {work: (few, many if work in NAMED else some) for work in WORK}
+    few, some, many = sizes
+    # What queries has databases of its own: one that accepts grows, and its sweep finds work.
+    named, queried = [(_grown(world, few), _grown(world, size)) for size in (many, some)]
+    pairs = {work: named if work in NAMED else queried for work in WORK}
     unanswered: set[str] = set()
     for number in range(rounds + 1):
         for work, pair in pairs.items():
@@ -71,7 +73,7 @@ def measure(world: World, sizes: tuple[int, int, int], requests: int, rounds: in
                 if number:
                     grown.cpu[work].append(cpu)
                     grown.waited[work].append(waited)
-    for grown in (few, some, many):
+    for grown in (*named, *queried):
         grown.gateway.stop()
         grown.relay.stop()
     return {work: pair for work, pair in pairs.items() if work not in unanswered}
@@ -103,7 +105,7 @@ def targets(pairs: Pairs) -> list[Target]:
     found = []
     for work, (few, many) in pairs.items():
         what = f"growth: {work}, {few.stored:,} to {many.stored:,}"
-        found.append(Target(what, ratio(many.cpu[work], few.cpu[work]), 1.1))
+        found.append(Target(what, ratios(many.cpu[work], few.cpu[work]), 1.1))
     return found
 
 
@@ -130,7 +132,7 @@ def _measured(world: World, grown: Grown, work: str, requests: int) -> tuple[flo
 
 def _grown(world: World, stored: int) -> Grown:
     hark = Hark(world)
-    hark.name = f"grown-{stored}"
+    hark.name = f"grown-{stored}-{secrets.token_hex(2)}"
     hark.start_accepting()
     began = time.monotonic()
     parsed = keys.parse(hark.key or "")

@@ -177,10 +177,10 @@ def table(tolls: Sequence[Toll], patience: float) -> Table:
     rows = [
         (
             f"{toll.name}, {toll.killed}",
-            str(toll.accepted),
-            str(toll.refused),
-            float(len(toll.waiting)),
-            str(toll.twice),
+            toll.accepted,
+            toll.refused,
+            len(toll.waiting),
+            toll.twice,
         )
         for toll in tolls
     ]

@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.compare.figures import Table
+from bench.compare.figures import Table, median, shown
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`measured` is to be at most `most`."""
+    """The median of `rounds` is to be at most `most`."""
 
     what: str
-    measured: float
+    rounds: Sequence[float]
     most: float
+
+    @property
+    def measured(self) -> float:
+        return median(self.rounds)
 
     @property
     def met(self) -> bool:
@@ -21,7 +25,14 @@ class Target:
 
 def verdicts(targets: Sequence[Target]) -> Table:
     rows = [
-        (target.what, target.measured, f"≤ {target.most:g}", "met" if target.met else "**missed**")
+        (
+            target.what,
+            target.measured,
+            f"{shown(min(target.rounds))} to {shown(max(target.rounds))}",
+            f"≤ {target.most:g}",
+            "met" if target.met else "**missed**",
+        )
         for target in targets
     ]
-    return Table("targets", "Targets", ("ratio", "measured", "target", ""), rows, 1, "ratio")
+    header = ("ratio", "median", "rounds", "target", "")
+    return Table("targets", "Targets", header, rows, 1, "ratio")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from bench.compare.figures import Table, median, percentile, ratio
+from bench.compare.figures import Table, median, percentile, ratio, ratios
 from bench.compare.processes import Child
 from bench.compare.sides import Disturbed, Side, expect, texts
 from bench.compare.targets import Target
@@ -170,17 +170,17 @@ def targets(
     found = []
     if accepted:
         of = accepted[USUAL_LOAD]
-        found.append(Target("accept: Hark's CPU to the raw floor's", ratio(of["hark"].cpu, of["raw"].cpu), 1.4))
+        found.append(Target("accept: Hark's CPU to the raw floor's", ratios(of["hark"].cpu, of["raw"].cpu), 1.4))
         if "usual" in of:
-            found.append(Target("accept: Hark's CPU to the usual way's", ratio(of["hark"].cpu, of["usual"].cpu), 0.6))
+            found.append(Target("accept: Hark's CPU to the usual way's", ratios(of["hark"].cpu, of["usual"].cpu), 0.6))
     if delivered:
-        cpu = ratio(delivered["hark"].cpu, delivered["raw"].cpu)
+        cpu = ratios(delivered["hark"].cpu, delivered["raw"].cpu)
         found.append(Target("delivery: Hark's CPU to the raw floor's", cpu, 1.4))
     if accepted and delivered:
         both = together(accepted, delivered)
         for peer, most in (("celery", 0.5), ("dramatiq", 1.0)):
             if peer in both:
-                found.append(Target(f"both: Hark's CPU to {peer}'s", ratio(both["hark"], both[peer]), most))
+                found.append(Target(f"both: Hark's CPU to {peer}'s", ratios(both["hark"], both[peer]), most))
     return found
 
 

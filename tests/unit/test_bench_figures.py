@@ -56,5 +56,15 @@ def test_a_name_cannot_break_a_chart() -> None:
 
 
 def test_a_missed_target_says_so() -> None:
-    table = verdicts([Target("accept", 1.4, 1.4), Target("delivery", 1.41, 1.4)])
+    table = verdicts([Target("accept", [1.2, 1.4, 2.0], 1.4), Target("delivery", [1.3, 1.41, 1.5], 1.4)])
     assert [row[-1] for row in table.rows] == ["met", "**missed**"]
+    assert [row[2] for row in table.rows] == ["1.20 to 2.00", "1.30 to 1.50"]
+
+
+def test_a_long_name_stays_inside_its_chart() -> None:
+    name = "cold start: gateway, to the first 202 of all"
+    label = ElementTree.fromstring(chart(Table("x", "t", TABLE.header, [(name, 1.0, None)], 1, "ms"))).findall(
+        f"{SVG}text"
+    )[1]
+    assert label.text == name
+    assert float(label.attrib["x"]) > 7 * len(name)
