@@ -38,6 +38,9 @@ from shared.telemetry import Kind
 
 log = get_logger(__name__)
 
+NO_TIME = "no time was left to send it"
+"""The one attempt on record of which no provider was asked."""
+
 _WRITE_PAUSE = 0.2  # seconds between tries of a write whose fate is unknown
 _CLAIM_SECONDS = 8.0  # for losing to others or to the network; more than a write's timeout and the read after it
 _SHORTEST_PAUSE = 1.0  # seconds before a throttling provider is asked again
@@ -252,7 +255,7 @@ async def call(provider: Provider, outgoing: Outgoing) -> str | None:
     if outgoing.timeout <= 0:
         # Frozen meanwhile. A call would be cut short at its first await, and over a connection that is open the
         # request may have left by then.
-        raise Retryable("no time was left to send it")
+        raise Retryable(NO_TIME)
     try:
         async with asyncio.timeout(outgoing.timeout):
             return await provider.send(outgoing)

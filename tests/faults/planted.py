@@ -19,7 +19,7 @@ _QUIET = Options(seed="planted", seconds=15, rate=8, hits=0, acts={}, drain=30)
 
 CAUGHT: dict[str, tuple[Options, set[str]]] = {
     "ack_before_send": (replace(_QUIET, lab={"503": 0.3}), {"7"}),
-    "record_deleted_when_publish_fails": (replace(_QUIET, acts={"topic": 1}, pause=1), {"2", "3"}),
+    "record_deleted_when_publish_fails": (replace(_QUIET, seconds=30, acts={"topic": 1}, pause=0.3), {"2", "3"}),
     # Refused ones wait in Pub/Sub: on a quick machine there is nothing else in it when it dies.
     "relay_off": (replace(_QUIET, acts={"kill pubsub": 1}, pause=3, lab={"503": 0.5}), {"4"}),
     "timeout_is_permanent": (replace(_QUIET, lab={"accept-then-timeout": 0.3}), {"3"}),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from shared.model import Delivery, DeliveryStatus, Outcome
+from shared.pipeline import NO_TIME
 from tests.simulation.fate import Fault
 from tests.simulation.invariants import ENDED, Invariant, S, Violation, counted
 from tests.simulation.virtual import Log, VirtualLoop, virtual
@@ -91,7 +92,7 @@ def _violations(world: World) -> Iterator[Violation]:
 def _of_delivery(world: World, delivery: Delivery) -> Iterator[Violation]:
     key = delivery.notification_id, delivery.channel
     accepts = world.providers.accepted.get(key, [])
-    outcomes = Counter(attempt.outcome for attempt in delivery.attempts)
+    outcomes = Counter(attempt.outcome for attempt in delivery.attempts if attempt.error != NO_TIME)
     name = f"{delivery.notification_id}/{delivery.channel}"
     if delivery.pending or delivery.due_at:
         yield Violation(Invariant.QUIET, f"{name} is {delivery.status}, due at {delivery.due_at}")
