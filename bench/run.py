@@ -42,10 +42,9 @@ class Run:
         self._world = world
         self._short = short
         self._why_no_peers = world.has_peers()
-        self._functions: list[Functions] = [raw(world), Hark(world), usual(world)]
-        self._peers: list[Peer] = [] if self._why_no_peers else [celery(world), dramatiq(world)]
-        if against:
-            self._functions, self._peers = [raw(world), Hark(world), Hark(world, "other", against.resolve())], []
+        third = Hark(world, "other", against.resolve()) if against else usual(world)
+        self._functions: list[Functions] = [raw(world), Hark(world), third]
+        self._peers: list[Peer] = [] if against or self._why_no_peers else [celery(world), dramatiq(world)]
         self._accepted: dict[int, dict[str, work.Rounds]] | None = None
         self._delivered: dict[str, work.Rounds] | None = None
         self._size = work.Size(100, 1) if short else work.Size(600, 5)

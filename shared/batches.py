@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -115,6 +115,11 @@ class Batches(Generic[Item, Result]):
             raise
         except Exception as error:
             _fail(chosen, error)
+
+
+def byte_size(message: Any) -> int:
+    """Of a protobuf."""
+    return int(message.ByteSize())
 
 
 def _answer(chosen: Sequence[_Asked[Item, Result]], results: Sequence[Result]) -> None:

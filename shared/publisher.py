@@ -14,7 +14,7 @@ from google.pubsub_v1.services.publisher.transports.grpc_asyncio import Publishe
 from google.pubsub_v1.types import pubsub
 
 from shared import telemetry, trace
-from shared.batches import Batches
+from shared.batches import Batches, byte_size
 from shared.channels import topic
 from shared.errors import PublishFailed
 from shared.pubsub import Message
@@ -99,12 +99,8 @@ class PubsubPublisher:
                 await self._publish(request, timeout=PUBLISH_TIMEOUT, metadata=routing)
                 return [None] * len(messages)
 
-            self._topics[name] = Batches(publish, most=_MOST_AT_ONCE, most_bytes=_MOST_BYTES, size=_size)
+            self._topics[name] = Batches(publish, most=_MOST_AT_ONCE, most_bytes=_MOST_BYTES, size=byte_size)
         return self._topics[name]
-
-
-def _size(message: Any) -> int:
-    return int(message.ByteSize())
 
 
 def _pubsub_message(message: Message) -> Any:

@@ -3,6 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from functions.gateway.send import PATH
 from shared import failpoints, telemetry, trace
 from shared.failpoints import Failpoint
 from shared.logs import get_logger, place
@@ -43,7 +44,7 @@ def traced(app: ASGIApp) -> ASGIApp:
                 await send(message)
 
             await app(scope, receive, noting)
-            if scope["path"] == "/v1/notifications":
+            if scope["path"] == PATH:
                 failpoints.reached(Failpoint.ANSWERED)
 
     return traced_app

@@ -70,9 +70,7 @@ def router(gateway: Gateway) -> APIRouter:
             ],
         ),
     )
-    async def send_notification(
-        request: Request, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]
-    ) -> Response:
+    async def send_notification(request: Request, caller: Annotated[Caller, requires(send.SCOPE)]) -> Response:
         return await send.send_notification(gateway, request, caller)
 
     @routes.get("/notifications", responses=answers(NotificationsJson, 200, 422, 503))

@@ -16,7 +16,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc_asyncio import
 from google.cloud.firestore_v1.types import common, document, firestore, query, write
 
 from shared import telemetry
-from shared.batches import Batches
+from shared.batches import Batches, byte_size
 from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
 from shared.telemetry import Kind, Span
 
@@ -102,7 +102,11 @@ class Rpc:
         )
 
         self._writes = Batches(
-            self._write_each, most=_MOST_WRITES, most_bytes=_MOST_BYTES, size=_size, key=lambda write: write.update.name
+            self._write_each,
+            most=_MOST_WRITES,
+            most_bytes=_MOST_BYTES,
+            size=byte_size,
+            key=lambda write: write.update.name,
         )
 
     async def commit(self, writes: Sequence[Any]) -> Any:
@@ -176,10 +180,6 @@ def _call(method: str, errors: Mapping[grpc.StatusCode, type[StoreError]] = Mapp
     if refused is not None:
         # The details hold document names, which hold ids only; they still stay out, as Google may change them.
         raise errors.get(refused, StoreUnavailable)(f"Firestore answered {refused.name}")
-
-
-def _size(write: Any) -> int:
-    return int(write.ByteSize())
 
 
 def to_version(timestamp: Any) -> int:

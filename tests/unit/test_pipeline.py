@@ -54,6 +54,17 @@ class World:
             chance=lambda: 0.0,
         )
 
+    def claims_take(self, seconds: float) -> None:
+        """From here on so much time passes after each write of a delivery."""
+        update = self.store.update
+
+        async def slow(delivery: Delivery) -> int:
+            version = await update(delivery)
+            self.clock.advance(seconds)
+            return version
+
+        self.store.update = slow  # type: ignore[method-assign]
+
     @property
     def first_message(self) -> Message:
         return first_message(self.notification, self.queued)
@@ -191,14 +202,7 @@ async def test_a_cancelled_delivery_says_nothing_of_its_outcome() -> None:
 
 async def test_a_slow_claim_shortens_the_call_so_that_it_cannot_outlive_the_lease() -> None:
     world = await World.begin()
-    update = world.store.update
-
-    async def slow(delivery: Delivery) -> int:
-        version = await update(delivery)
-        world.clock.advance(20)
-        return version
-
-    world.store.update = slow  # type: ignore[method-assign]
+    world.claims_take(20)
     await world.pipeline.deliver(world.first_message)
     assert 17 < world.provider.sent[0].timeout <= 45 - 20 - 7.5
 
@@ -206,14 +210,7 @@ async def test_a_slow_claim_shortens_the_call_so_that_it_cannot_outlive_the_leas
 async def test_a_claim_that_leaves_no_time_is_not_sent_and_tried_again() -> None:
     """As when the process is frozen in between: a call that is cut short might have left all the same."""
     world = await World.begin()
-    update = world.store.update
-
-    async def frozen(delivery: Delivery) -> int:
-        version = await update(delivery)
-        world.clock.advance(40)
-        return version
-
-    world.store.update = frozen  # type: ignore[method-assign]
+    world.claims_take(40)
     assert await world.pipeline.deliver(world.first_message) is Answer.NACK
     assert world.provider.sent == []
     assert (world.outcomes, world.record.error) == ([Outcome.RETRYABLE], "no time was left to send it")
