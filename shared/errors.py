@@ -5,6 +5,7 @@ HarkError
 │   ├── Retryable           not accepted; may be later (5xx before acceptance, connection refused, 401/403)
 │   ├── Throttled           not accepted; come back after `retry_after` seconds
 │   ├── Permanent           not accepted, and never will be
+│   ├── Refused             not accepted until an operator changes something (sender, service, region, invitation)
 │   └── Unknown             the request may have left, and no answer says what became of it
 ├── StoreError
 │   ├── AlreadyExists       a record with this id is there
@@ -66,6 +67,15 @@ class Permanent(SendError):
     """The provider refuses this message for good."""
 
     outcome = Outcome.PERMANENT
+
+
+class Refused(SendError):
+    """The provider refuses the message for what only an operator can change; its text says what to do.
+
+    The message is good: its delivery ends dead at once, and can be replayed when that is done.
+    """
+
+    outcome = Outcome.REFUSED
 
 
 class Unknown(SendError):

@@ -47,6 +47,7 @@ class Outcome(StrEnum):
     RETRYABLE = "retryable"  # it did not, and may later
     THROTTLED = "throttled"  # it did not, and named (or implied) a time to come back
     PERMANENT = "permanent"  # it never will
+    REFUSED = "refused"  # it does not until an operator changes something: the message itself is good
     UNKNOWN = "unknown"  # nobody can tell: the one reason a duplicate can have
 
 

@@ -164,6 +164,8 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
             return replace(after, status=DeliveryStatus.SENT)
         case Outcome.PERMANENT:
             return replace(after, status=DeliveryStatus.FAILED)
+        case Outcome.REFUSED:
+            return _dead(after, now, f"refused: {last.error}")
         case Outcome.THROTTLED:
             throttles = _throttles(after)
             if now - (after.queued_at or after.created_at) >= policy.give_up or throttles >= policy.max_throttles:
