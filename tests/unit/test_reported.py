@@ -75,9 +75,22 @@ def test_a_sent_delivery_is_delivered_or_undelivered_with_the_providers_reason()
     assert undelivered == replace(sent, status=S.UNDELIVERED, error="SendGrid reports bounce", updated_at=LATER)
 
 
-def test_a_receipt_of_another_message_changes_nothing_that_was_sent() -> None:
+@pytest.mark.parametrize("names_ours", [True, False], ids=["with our id", "without our id"])
+@pytest.mark.parametrize("before", [S.SENT, S.DELIVERED, S.UNDELIVERED])
+def test_a_receipt_of_another_message_changes_nothing_that_was_sent(before: DeliveryStatus, names_ours: bool) -> None:
+    """Of an earlier attempt of the same notification, for instance, that ended unknown and arrived as well."""
+    delivery = replace(a_delivery(Outcome.UNKNOWN, Outcome.ACCEPTED), status=before)
+    ours = delivery.notification_id if names_ours else None
     for status in (S.DELIVERED, S.UNDELIVERED):
-        assert reported(a_delivery(Outcome.ACCEPTED), a_receipt(status, "another"), LATER) is None
+        receipt = a_receipt(status, "another", notification_id=ours, overrules=True)
+        assert reported(delivery, receipt, LATER) is None
+
+
+def test_a_receipt_that_has_only_our_id_is_of_the_message_on_record() -> None:
+    sent = a_delivery(Outcome.ACCEPTED)
+    receipt = a_receipt(provider_message_id=None, notification_id=sent.notification_id)
+    delivered = reported(sent, receipt, LATER)
+    assert delivered == replace(sent, status=S.DELIVERED, updated_at=LATER)
 
 
 def test_who_holds_a_live_lease_is_not_disturbed() -> None:
@@ -128,15 +141,18 @@ def test_the_order_of_the_receipts_and_how_often_they_come_make_no_difference(
     assert ended.status is winner
 
 
-@given(receipts=st.lists(st.tuples(st.booleans(), st.sampled_from(["m-1", "m-2"])), max_size=6))
+@given(receipts=st.lists(st.tuples(st.booleans(), st.sampled_from(["m-1", "m-2"]), st.booleans()), max_size=6))
 @pytest.mark.parametrize("outcomes", STATES, ids="-".join)
-def test_no_receipt_takes_a_delivery_back(outcomes: Sequence[Outcome], receipts: list[tuple[bool, str]]) -> None:
+def test_no_receipt_takes_a_delivery_back(outcomes: Sequence[Outcome], receipts: list[tuple[bool, str, bool]]) -> None:
     now = a_delivery(*outcomes)
-    for delivered, message_id in receipts:
-        receipt = a_receipt(S.DELIVERED if delivered else S.UNDELIVERED, message_id, overrules=not delivered)
+    for delivered, message_id, names_ours in receipts:
+        status = S.DELIVERED if delivered else S.UNDELIVERED
+        ours = now.notification_id if names_ours else None
+        receipt = a_receipt(status, message_id, notification_id=ours, overrules=not delivered)
         following = after(now, [receipt])
         if now.status in {S.SENT, S.DELIVERED, S.UNDELIVERED}:
             assert following.status in {now.status, S.DELIVERED, S.UNDELIVERED}
+            assert following.provider_message_id == now.provider_message_id
         if following != now:
             assert following.status in {S.DELIVERED, S.UNDELIVERED}
             assert following.due_at is None
