@@ -54,6 +54,7 @@ class Observer:
             delivery = to_delivery(doc)
             history.append(
                 **_state(delivery),
+                message_id=delivery.provider_message_id,
                 error=delivery.error,
                 due_at=delivery.due_at and delivery.due_at.isoformat(),
                 message=texts[delivery.notification_id],

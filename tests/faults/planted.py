@@ -1,4 +1,4 @@
-"""Ten planted bugs, one at a time in a copy, each of which the harness must catch: `make planted [ONLY=relay_off]`."""
+"""Eleven planted bugs, one at a time in a copy, each of which the harness must catch: `make planted [ONLY=relay_off]`."""
 
 import argparse
 import asyncio
@@ -29,6 +29,7 @@ CAUGHT: dict[str, tuple[Options, set[str]]] = {
     "dead_letter_dropped": (replace(_QUIET, lab={"503": 0.8}, max_attempts=10, drain=40), {"4"}),
     "attempt_not_counted": (replace(_QUIET, lab={"accept-then-reset": 0.4}), {"3"}),
     "receipt_moves_a_state_back": (_QUIET, {"3", "5"}),
+    "receipt_of_another_message": (replace(_QUIET, lab={"accept-then-reset": 0.4}), {"7"}),
 }
 """By patch: what brings it out, and the numbers of the invariants of which it breaks one at least."""
 
