@@ -1,4 +1,4 @@
-"""Eleven planted bugs, one at a time in a copy, each of which the harness must catch: `make planted [ONLY=relay_off]`."""
+"""Eleven planted bugs, one at a time in a copy; the harness must catch each: `make planted [ONLY=relay_off]`."""
 
 import argparse
 import asyncio
