@@ -318,7 +318,8 @@ def test_replay_keeps_every_old_attempt_and_gives_a_fresh_set(policy: Policy, ou
     assert (life.delivery.error, life.delivery.dead_at, life.delivery.queued_at) == (None, None, life.now)
     life.claim()
     life.settle([outcome], None, 0)
-    dies = policy.max_attempts == 1 and outcome in {Outcome.RETRYABLE, Outcome.UNKNOWN}
+    last = policy.max_attempts == 1 and outcome in {Outcome.RETRYABLE, Outcome.UNKNOWN}
+    dies = last or outcome is Outcome.REFUSED
     assert (life.delivery.status is S.DEAD) == dies
     assert life.delivery.attempts[:-1] == old
 
