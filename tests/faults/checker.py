@@ -134,12 +134,17 @@ def every_reason_is_true(facts: Facts) -> Iterator[str]:
 
 
 def all_is_ended(facts: Facts) -> Iterator[str]:
-    """After the drain nothing is pending, and nothing is due."""
+    """After the drain nothing is pending."""
     for at, record in facts.records.items():
-        if record["status"] not in TERMINAL:
+        if record["status"] not in TERMINAL and record["due_at"]:
             yield f"{at} is still {record['status']}"
-        elif record["due_at"]:
-            yield f"{at} is {record['status']} and still due"
+
+
+def only_what_is_pending_is_due(facts: Facts) -> Iterator[str]:
+    """And all of it is: without a due time nothing brings it back, however long one waits."""
+    for at, record in facts.records.items():
+        if (record["status"] not in TERMINAL) != bool(record["due_at"]):
+            yield f"{at} is {record['status']} and {'still' if record['due_at'] else 'never'} due"
 
 
 def states_follow_their_edges(facts: Facts) -> Iterator[str]:
@@ -224,6 +229,7 @@ INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
     "3 every duplicate has its reason": every_duplicate_has_its_reason,
     "3 every reason is true": every_reason_is_true,
     "4 all is ended": all_is_ended,
+    "4 only what is pending is due": only_what_is_pending_is_due,
     "5 states follow their edges": states_follow_their_edges,
     "6 one key is one notification": one_key_is_one_notification,
     "7 sent means accepted": sent_means_accepted,

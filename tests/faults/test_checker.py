@@ -71,6 +71,7 @@ def with_records(*records: Event) -> Histories:
     return replace(GOOD, records=[*records, record("email")], witness=witness)
 
 
+DUE = "2026-01-01T00:01:00+00:00"
 UNKNOWN = attempt(1, "unknown", duration_ms=500)
 LOST = attempt(1, "unknown", duration_ms=None)
 KILLED = {"event": "kill worker", "process": "sms", "at": 1767225600.0}  # with the first attempt
@@ -135,8 +136,9 @@ BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
         "3",
         lambda: with_records(record("sms", "sent", LOST, attempt(2, second=9))),
     ),
-    "still on its way": ("4", lambda: with_records(record("sms", "retrying", error="busy"))),
-    "ended and due": ("4", lambda: with_records(record(due_at="2026-01-01T00:00:00+00:00"))),
+    "still on its way": ("4", lambda: with_records(record("sms", "retrying", error="busy", due_at=DUE))),
+    "pending and never due": ("4", lambda: with_records(record("sms", "retrying", error="busy"))),
+    "ended and due": ("4", lambda: with_records(record(due_at=DUE))),
     "sent, then sending": ("5", lambda: seen((3, "sent", 1), (4, "sending", 1))),
     "delivered, then sent": ("5", lambda: seen((3, "delivered", 1))),
     "an attempt that is gone": ("5", lambda: seen((3, "retrying", 2))),
