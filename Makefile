@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo fuzz simulate faults planted bench check secrets audit terraform checkov fmt lock clean
+.PHONY: help run test demo fuzz simulate mutants faults planted bench check secrets audit terraform checkov fmt lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -30,6 +30,9 @@ fuzz: $(READY) ## many requests made from /openapi.json, to a system of its own 
 
 simulate: $(READY) ## histories on fakes, with a crash possible at each await (N=1000, or SEED= to see that one)
 	@exec $(BIN)/python -m tests.simulation $(or $(N),1000) $(addprefix --seed ,$(SEED))
+
+mutants: $(READY) ## small changes of the core, one at a time: whether a fast test catches each (ONLY=shared/state.py)
+	@exec $(BIN)/python -m tests.mutants --jobs $(JOBS) $(ONLY)
 
 faults: $(READY) ## the system under load and faults, and whether anything was lost: 30 minutes and the drain (SEED=, FAULTS=--help)
 	@test -e /usr/lib/x86_64-linux-gnu/faketime || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
