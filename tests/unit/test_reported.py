@@ -109,6 +109,48 @@ def test_an_unknown_attempt_that_was_delivered_ends_the_delivery() -> None:
         assert after_receipt.attempts[-1].outcome is Outcome.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    "outcomes", [(Outcome.UNKNOWN,), (Outcome.UNKNOWN, Outcome.PERMANENT), (Outcome.UNKNOWN,) * 5], ids="-".join
+)
+def test_what_arrived_after_all_has_nothing_left_of_its_tries(outcomes: Sequence[Outcome]) -> None:
+    unsure = a_delivery(*outcomes)
+    receipt = a_receipt(provider="another", reason="by its word")
+    assert reported(unsure, receipt, LATER) == replace(
+        unsure,
+        status=S.DELIVERED,
+        provider="another",
+        provider_message_id="m-1",
+        error="by its word",
+        updated_at=LATER,
+        due_at=None,
+        next_try_at=None,
+        dead_at=None,
+    )
+
+
+def test_an_attempt_that_was_lost_arrived_once_its_lease_is_over() -> None:
+    busy = claimed(a_delivery())
+    assert busy.lease_until is not None
+    arrived = reported(busy, a_receipt(), busy.lease_until)
+    assert isinstance(arrived, Delivery)
+    assert (arrived.status, arrived.claimed_at, arrived.lease_until) == (S.DELIVERED, None, None)
+    assert [(attempt.number, attempt.outcome, attempt.at) for attempt in arrived.attempts] == [
+        (1, Outcome.UNKNOWN, START)
+    ]
+
+
+def test_an_unknown_attempt_that_was_not_delivered_ends_nothing() -> None:
+    """It may be tried again, and be accepted then: of that message the receipt says nothing."""
+    for unsure in (a_delivery(Outcome.UNKNOWN), a_delivery(*[Outcome.UNKNOWN] * 5), claimed(a_delivery())):
+        assert reported(unsure, a_receipt(S.UNDELIVERED, overrules=True), LATER) == FIRST_PAUSE
+
+
+@pytest.mark.parametrize("status", [S.DELIVERED, S.UNDELIVERED])
+def test_the_same_word_again_is_no_news(status: DeliveryStatus) -> None:
+    ended = replace(a_delivery(Outcome.ACCEPTED), status=status)
+    assert reported(ended, a_receipt(status, overrules=True), LATER) is None
+
+
 def test_before_any_attempt_and_after_a_clear_no_a_receipt_waits_while_it_can_still_matter() -> None:
     assert reported(a_delivery(), a_receipt(), LATER) == FIRST_PAUSE
     assert reported(a_delivery(Outcome.RETRYABLE), a_receipt(), LATER) == FIRST_PAUSE
