@@ -156,3 +156,14 @@ async def test_the_first_request_opens_the_records(
     monkeypatch.setattr(main, "_open", lambda: next(opened))
     await overdue(store)
     assert [(await function.post("/")).json()["published"] for _ in range(2)] == [1, 0]
+
+
+def test_what_it_opens_is_over_one_connection(main: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    rpc, publisher = object(), object()
+    monkeypatch.setattr(main, "open_rpc", lambda _: rpc)
+    monkeypatch.setattr(main, "open_publisher", lambda _: publisher)
+    monkeypatch.setattr(main, "FirestoreStore", lambda connected: ("store", connected))
+    monkeypatch.setattr(main, "FirestoreReceipts", lambda connected: ("receipts", connected))
+    receipts, relay = main._open()
+    assert (receipts.store, receipts.receipts) == (("store", rpc), ("receipts", rpc))
+    assert (relay.store, relay.publisher, relay.policy) == (("store", rpc), publisher, main._settings.policy())
