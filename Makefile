@@ -51,7 +51,7 @@ check: $(READY) secrets ## the static checks
 
 # Unverified: to verify a secret it would be sent to its service, and one that is revoked there would pass.
 secrets: $(READY) ## that no file has a secret
-	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --plugin .ci/hark_keys.py --exclude-files 'requirements[^/]*\.txt$$'
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --plugin .ci/hark_keys.py --exclude-files '(requirements[^/]*|checkov|oldest-pips)\.txt$$'
 
 audit: $(READY) ## whether a dependency has a known vulnerability
 	$(BIN)/python .ci/audit.py $(BIN)/pip-audit --disable-pip --require-hashes -r requirements.txt -r requirements-dev.txt
@@ -59,12 +59,12 @@ audit: $(READY) ## whether a dependency has a known vulnerability
 terraform: ## whether infra/ is formatted and valid, and its tests (where the provider can be had)
 	@.ci/terraform
 
-# In an environment of its own: it pins what the rest needs newer.
+# In an environment of its own, made anew when its lock changes: it pins what the rest needs newer.
 CHECKOV := $(VENV)/checkov
 checkov: $(READY) ## whether infra/ keeps to what checkov asks; each exception is in the file, with its reason
-	@test -x $(CHECKOV)/bin/checkov || { python3 -m venv $(CHECKOV) && $(CHECKOV)/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30; } || \
-	  { rm -rf $(CHECKOV); echo 'checkov: NOT CHECKED, it could not be installed'; exit 0; }; \
-	  $(CHECKOV)/bin/checkov --directory infra --framework terraform --skip-download --compact --quiet
+	@cmp -s .ci/checkov.txt $(CHECKOV)/lock || { python3 -m venv --clear $(CHECKOV) && \
+	  $(CHECKOV)/bin/python -m $(INSTALL) -r .ci/checkov.txt && cp .ci/checkov.txt $(CHECKOV)/lock; }
+	@$(CHECKOV)/bin/checkov --directory infra --framework terraform --skip-download --compact --quiet
 
 fmt: $(READY) ## format, and fix what ruff can
 	$(BIN)/ruff check --fix
@@ -76,6 +76,7 @@ lock: $(READY) ## pin what requirements*.in name (add UPGRADE=--upgrade for newe
 	$(COMPILE) $(UPGRADE) -o requirements.txt requirements.in
 	$(COMPILE) $(UPGRADE) -o requirements-dev.txt requirements-dev.in
 	$(COMPILE) $(UPGRADE) -o bench/requirements.txt bench/requirements.in
+	$(COMPILE) $(UPGRADE) -o .ci/checkov.txt .ci/checkov.in
 
 # The peers have an environment of their own, too: nothing that is deployed or tested is to find Celery by accident.
 PEERS := $(VENV)/bench

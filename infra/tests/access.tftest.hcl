@@ -30,6 +30,15 @@ run "functions_have_no_role_on_the_project_but_on_their_database_and_to_write_te
   }
 
   assert {
+    condition = (
+      google_project_iam_member.callers.role == "roles/datastore.user"
+      && google_project_iam_member.callers.member == google_service_account.function["gateway"].member
+      && google_project_iam_member.callers.condition[0].expression == "resource.name == \"projects/a-project/databases/hark-callers\""
+    )
+    error_message = "The gateway alone reads and writes the callers."
+  }
+
+  assert {
     condition = toset([for grant in google_project_iam_member.telemetry : "${grant.member} ${grant.role}"]) == toset(flatten([
       for account in google_service_account.function : [
         for role in ["roles/telemetry.tracesWriter", "roles/telemetry.metricsWriter"] : "${account.member} ${role}"

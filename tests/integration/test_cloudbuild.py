@@ -111,13 +111,16 @@ def test_each_function_but_the_gateway_can_be_called_by_the_one_account_that_has
 
 
 def test_the_options_of_terraform_reach_the_functions(root: Path) -> None:
-    functions = deployed(root, {**ALL, "_NAME": "bell", "_DATABASE": "records"}, secrets="3")
+    functions = deployed(
+        root, {**ALL, "_NAME": "bell", "_DATABASE": "records", "_CALLERS_DATABASE": "bells"}, secrets="3"
+    )
     for name, function in functions.items():
         assert function.name == f"bell-{name.replace('_', '-')}"
         assert function.flags["--min-instances"] == ("1" if name == "gateway" else "0")
         assert function.flags["--docker-repository"].endswith("/europe-west1/repositories/bell")
         assert function.flags["--build-service-account"].endswith("/bell-builder@some-project.iam.gserviceaccount.com")
         assert function.variables("--set-env-vars")["FIRESTORE_DATABASE"] == "records"
+        assert function.variables("--set-env-vars").get("CALLERS_DATABASE") == ("bells" if name == "gateway" else None)
     gateway = functions["gateway"].variables("--set-env-vars")
     assert (gateway["OIDC_AUDIENCE"], gateway["OIDC_ISSUERS"]) == ("hark", ISSUERS)
     output = (ROOT / "infra" / "outputs.tf").read_text().partition('output "substitutions"')[2]

@@ -113,6 +113,16 @@ def test_an_extra_that_is_asked_for_is_in_the_lock(source: str) -> None:
     assert [name for name in asked if f"\n{name}==" not in f"\n{lock}"] == []
 
 
+def test_nothing_is_installed_without_its_hash() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    installs = re.findall(r"^.*\bpip install\b.*$|^.*\$\(INSTALL\).*$", makefile, re.MULTILINE)
+    assert len(installs) >= 4
+    assert all("--require-hashes" in line or "$(INSTALL)" in line for line in installs)
+    for lock in (RUNTIME, DEVELOPMENT, ROOT / "bench" / "requirements.txt", ROOT / ".ci" / "checkov.txt"):
+        text = lock.read_text()
+        assert len(_PIN.findall(text)) == len(re.findall(r"^\S+ ?.*\\\n    --hash=", text, re.MULTILINE)) > 0, lock
+
+
 def test_the_lock_has_what_googles_buildpack_looks_for() -> None:
     """Without such a line it installs a functions-framework of its own choice."""
     assert re.search(r"^functions-framework==", RUNTIME.read_text(), re.MULTILINE)
