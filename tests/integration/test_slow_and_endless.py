@@ -27,7 +27,12 @@ MOST_GROWTH = 50e6
 CROWD = 200
 
 STRANGER = b"POST /v1/notifications HTTP/1.1\r\nHost: hark\r\nAuthorization: Bearer x\r\n"
-RECEIPT = b"POST /v1/receipts/twilio HTTP/1.1\r\nHost: hark\r\n"  # whose signature covers the body: it is read first
+# The signature covers the body, which is read first where the head looks right.
+RECEIPT = (
+    b"POST /v1/receipts/twilio HTTP/1.1\r\nHost: hark\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"X-Twilio-Signature: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n"
+)
+FORGED = b"POST /v1/receipts/twilio HTTP/1.1\r\nHost: hark\r\n"
 PUSH = b"POST / HTTP/1.1\r\nHost: hark\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 CHUNKS = (b"4000\r\n" + b" " * 0x4000 + b"\r\n") * 4
@@ -166,6 +171,8 @@ FLOODS = {
         {200, 400},
     ),
     "behind CONNECT": ("gateway", b"CONNECT hark:80 HTTP/1.1\r\nHost: hark\r\n\r\n", b"x" * 65536, {400, 404}),
+    "a receipt that nobody signed": ("gateway", FORGED + CHUNKED, CHUNKS, {403}),
+    "a body in single bytes": ("gateway", STRANGER + CHUNKED, CHUNK * 10_000, {400, 401}),
     "a push of chunks": ("sms", PUSH + CHUNKED, CHUNKS, {503}),
     "a push of 10 GB": ("sms", PUSH + TEN_GB, b" " * 65536, {503}),
     "a push's headers": ("sms", PUSH, b"X-Flood: x\r\n" * 5000, {400}),

@@ -183,7 +183,7 @@ async def test_some_addresses_are_reported_undelivered_whatever_the_faults(bench
     [receipt] = [each for request in bench.gateway.got for each in bench.gateway.readers()[channel].read(request)]
     assert receipt.status is DeliveryStatus.UNDELIVERED
     assert receipt.reason in {
-        "Twilio reports undelivered (30003, unreachable handset)",
+        "Twilio reports undelivered: unreachable handset (30003)",
         "SendGrid reports bounce (5.1.1, Invalid Address)",
     }
 
