@@ -150,9 +150,11 @@ class Identity:
         raise _refused("this needs an API key or an OIDC token as bearer")
 
     async def _bearer(self, authorization: Sequence[str]) -> Caller:
-        scheme, _, credentials = authorization[0].partition(" ")
+        # RFC 9110: a value ends before its blanks (5.5), and there may be several behind the scheme (11.4).
+        scheme, _, rest = authorization[0].strip(" \t").partition(" ")
         if len(authorization) > 1 or scheme.lower() != "bearer":
             raise _refused("there must be one Authorization header, of the scheme Bearer")
+        credentials = rest.lstrip(" ")
         if credentials.startswith("hark_"):
             return await self._api_key(credentials)
         if self.verifier is None:

@@ -13,7 +13,7 @@ SCOPE = Scope.NOTIFICATIONS_SEND
 
 
 async def send_notification(gateway: Gateway, request: Request, caller: Caller) -> Response:
-    """The 202. Problem: see `accept`, and 400, 408, 413, 422 for what cannot be read."""
+    """The 202. Problem: see `accept`, and 400, 408, 413, 415, 422 for what cannot be read."""
     key = idempotency_key(request)
     body = await body_of(request, NotificationRequest)
     return _accepted(await accept(gateway, body, caller, key))

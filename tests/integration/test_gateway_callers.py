@@ -81,7 +81,7 @@ async def test_every_route_refuses_without_credentials_and_without_its_scope(har
         [("Authorization", "Basic aGFyazpoYXJr")],
         [("Authorization", "Bearer hark_live_0123456789abcdef_" + "A" * 43)],
         [("Authorization", "Bearer {key}"), ("Authorization", "Bearer {key}")],
-        [("Authorization", "bearer  {key}")],
+        [("Authorization", "bearer\t{key}")],
         [("Authorization", "{key}")],
         [("Authorization", "Bearer {key}x")],
         [("Authorization", "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.")],  # pragma: allowlist secret

@@ -41,7 +41,10 @@ SCOPED = {
     ("delete", "/v1/callers/{caller_id}/keys/{key_id}"): {"204", "404"},
     ("get", "/v1/channels"): {"200"},
 }
-ROUTES = OPEN | {route: answers | {"401", "403", "429", "503"} for route, answers in SCOPED.items()}
+ROUTES = OPEN | {
+    (method, path): answers | {"401", "403", "429", "503"} | ({"415"} if "413" in answers else set())
+    for (method, path), answers in SCOPED.items()
+}
 QUERIES = {
     "/v1/notifications": {"recipient", "status", "limit", "cursor"},
     "/v1/recipients": {"limit", "cursor"},
