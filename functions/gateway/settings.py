@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import BaseUrl, Settings
+from shared.settings import IssuerUrl, Settings
 
 GOOGLE = "https://accounts.google.com"
 
@@ -20,7 +20,7 @@ class GatewaySettings(Settings):
     ingress: Literal["all", "internal", "internal-and-cloud-load-balancing"] = "all"
     behind_load_balancer: bool = False
     load_balancer_secret: SecretStr | None = Field(default=None, min_length=16)
-    oidc_issuers: Annotated[tuple[BaseUrl, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)] = (GOOGLE,)
+    oidc_issuers: Annotated[tuple[IssuerUrl, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)] = (GOOGLE,)
     oidc_audience: str | None = None
 
     @model_validator(mode="after")
@@ -31,6 +31,11 @@ class GatewaySettings(Settings):
                 "BEHIND_LOAD_BALANCER trusts the load balancer's headers about client certificates, which with "
                 "INGRESS=all anybody could send: set INGRESS to what the function is deployed with, "
                 "internal-and-cloud-load-balancing"
+            )
+        if self.behind_load_balancer and self.load_balancer_secret is None:
+            raise ValueError(
+                "BEHIND_LOAD_BALANCER needs LOAD_BALANCER_SECRET: without it whoever is in the project's network could "
+                "send the load balancer's headers about client certificates"
             )
         if self.load_balancer_secret is not None and not self.behind_load_balancer:
             raise ValueError("LOAD_BALANCER_SECRET says nothing without BEHIND_LOAD_BALANCER=true")
