@@ -10,7 +10,7 @@ from shared import bodies, logs
 from shared.errors import BodyTooLarge, BodyTooSlow, StoreUnavailable
 from shared.firestore.receipts import FirestoreReceipts
 from shared.firestore.store import FirestoreStore
-from shared.function import PUSH_LIMIT, open_rpc, start, too_slow
+from shared.function import PUSH_LIMIT, no_post, open_rpc, start, too_slow
 from shared.publisher import open_publisher
 from shared.push_auth import open_guard
 
@@ -28,7 +28,7 @@ async def relay(request: Request) -> Response:
     """
     global _sweeps  # noqa: PLW0603 - connections belong to the loop of the first request
     if request.method != "POST":
-        return Response(status_code=204 if request.url.path == "/healthz" else 405)
+        return no_post(request)
     try:
         if _guard and (refusal := await _guard.refusal(request)):
             return refusal

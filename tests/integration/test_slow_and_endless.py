@@ -220,3 +220,36 @@ async def test_thousands_of_headers_are_answered(running: Mapping[str, Function]
 async def test_the_functions_still_serve(running: Mapping[str, Function]) -> None:
     assert (await attack(running["gateway"].port, ASKED + b"\r\n")).status == 200
     assert (await attack(running["sms"].port, ASKED + b"\r\n")).status == 204
+
+
+PAGES = ["/healthz", "/docs", "/openapi.json", "/v1/channels", "/", "/favicon.ico", "/robots.txt", "/x" * 10_000]
+
+
+@pytest.mark.parametrize("name", ["gateway", "sms"])
+async def test_every_answer_tells_a_browser_what_it_may_do_and_none_whose_software_it_is(
+    running: Mapping[str, Function], name: str
+) -> None:
+    """The framework's and the server's own, too."""
+    for path in PAGES:
+        for method in ("GET", "HEAD", "PUT", "TRACE"):
+            line = f"{method} {path} HTTP/1.1\r\nHost: hark\r\nConnection: close\r\n\r\n"
+            head, _, body = (await attack(running[name].port, line.encode())).answer.partition(b"\r\n\r\n")
+            fields = [field.partition(":") for field in head.decode().split("\r\n")[1:]]
+            headers = {each.lower(): value.strip() for each, _, value in fields}
+            assert len(headers) == len(fields), (method, path)
+            assert headers["x-content-type-options"] == "nosniff", (method, path)
+            assert headers["referrer-policy"] == "no-referrer"
+            assert headers["x-frame-options"] == "DENY"
+            assert headers["content-security-policy"].startswith("default-src 'none'")
+            assert "frame-ancestors 'none'" in headers["content-security-policy"]
+            assert not {"server", "x-powered-by", "via"} & headers.keys()
+            assert "uvicorn" not in head.decode().lower()
+            assert method != "HEAD" or len(path) > 16_000 or body == b"", (method, path)
+
+
+async def test_blanks_around_a_headers_value_are_none_of_it(running: Mapping[str, Function]) -> None:
+    encoded = (
+        b"POST /v1/channels HTTP/1.1\r\nHost: hark\r\nConnection: close \t\r\nAuthorization: \t Bearer  x \t \r\n\r\n"
+    )
+    told = await attack(running["gateway"].port, encoded)
+    assert told.status == 405

@@ -8,7 +8,8 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 from uvicorn_worker import UvicornWorker
 
-from shared.server import HEAD_LIMIT, BoundedProtocol, keep_connections
+from shared.server import HEAD_LIMIT, MOST_HEADERS, MOST_PARTS, URL_LIMIT, BoundedProtocol, keep_connections
+from tests.fakes.work import counted
 
 PATIENCE = 0.1
 GET = b"GET / HTTP/1.1\r\nHost: hark\r\n\r\n"
@@ -90,6 +91,7 @@ def test_the_functions_run_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(UvicornWorker, "CONFIG_KWARGS", {})
     keep_connections()
     assert UvicornWorker.CONFIG_KWARGS["http"] is BoundedProtocol
+    assert UvicornWorker.CONFIG_KWARGS["server_header"] is False
 
 
 async def test_idle_connections_are_kept(client: Client) -> None:
@@ -103,6 +105,50 @@ async def test_a_head_in_pieces_is_waited_for(client: Client) -> None:
         await client.says(GET[:20], PATIENCE / 2)
         await client.says(GET[20:], 2 * PATIENCE)
     assert (client.answers, client.transport.closed) == (3, False)
+
+
+async def test_blanks_around_a_value_are_none_of_it(client: Client) -> None:
+    await client.says(b"GET / HTTP/1.1\r\nA: \t b c \t \r\nB:\r\nC:x\r\n\r\n")
+    assert client.headers == [(b"a", b"b c"), (b"b", b""), (b"c", b"x")]
+
+
+TOO_MUCH = {
+    "a URL": b"GET /" + b"%41" * (URL_LIMIT // 3 + 1) + b" HTTP/1.1\r\n\r\n",
+    "headers": b"GET / HTTP/1.1\r\n" + b"a:\r\n" * (MOST_HEADERS + 1) + b"\r\n",
+    "parts of a body": CHUNKED + b"1\r\nx\r\n" * (MOST_PARTS + 100),
+}
+
+
+@pytest.mark.parametrize("case", TOO_MUCH)
+async def test_what_costs_more_than_its_bytes_has_an_end(client: Client, case: str) -> None:
+    client.may_answer.clear()
+    with counted() as work:
+        for at in range(0, len(TOO_MUCH[case]), 65_536):
+            await client.says(TOO_MUCH[case][at : at + 65_536], 0)
+    assert client.refused
+    assert b"x-content-type-options: nosniff\r\n" in client.transport.said
+    assert work.calls < 10 * max(MOST_PARTS, MOST_HEADERS)
+
+
+async def test_what_is_below_is_taken(client: Client) -> None:
+    await client.says(b"GET /" + b"x" * (URL_LIMIT - 1) + b" HTTP/1.1\r\n" + b"a:\r\n" * (MOST_HEADERS - 1) + b"\r\n")
+    await client.says(CHUNKED + b"1\r\nx\r\n" * MOST_PARTS + b"0\r\n\r\n")
+    await client.says(CHUNKED + (b"100\r\n" + b"x" * 256 + b"\r\n") * 5 * MOST_PARTS + b"0\r\n\r\n")
+    assert (client.answers, client.transport.closed) == (3, False)
+
+
+async def test_a_refusal_does_not_stand_in_or_behind_an_answer(client: Client) -> None:
+    await client.says(CHUNKED)
+    await client.says(b"1\r\nx\r\n" * (MOST_PARTS + 100))
+    assert (client.answers, client.transport.closed) == (1, True)
+    assert b"400" not in client.transport.said
+
+
+async def test_a_refusal_is_not_taken_for_the_answer_to_what_is_at_work(client: Client) -> None:
+    client.may_answer.clear()
+    await client.says(GET)
+    await client.says(b"no HTTP\r\n\r\n")
+    assert (client.transport.said, client.transport.closed) == (b"", True)
 
 
 @pytest.mark.parametrize("drop", [b"x", b"\r\n"])
