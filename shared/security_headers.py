@@ -21,7 +21,7 @@ def secured(app: ASGIApp) -> ASGIApp:
         async def adding(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
-                there = {name.lower() for name, _ in headers}
+                there = {name for name, _ in headers}  # in lower case, as ASGI wants them
                 message = {**message, "headers": headers + [each for each in HEADERS if each[0] not in there]}
             await send(message)
 
