@@ -13,8 +13,8 @@ HEAD_LIMIT = 64 * 1024  # bytes, as uvicorn has it for its other parser
 # What may come before anybody is known costs 3 ms at most (2026-11). Bytes are cheap; each of these is a call, or many.
 URL_LIMIT = 16 * 1024  # bytes: uvicorn decodes each path, 64 KiB of %41 in 6 ms
 MOST_HEADERS = 4_000  # 64 KiB have room for 16,000: 12 ms
-MOST_PARTS = 4_000  # of a body, and one more for each of PART bytes: 1 MB in chunks of one byte is 80 ms
-PART = 256
+MOST_PARTS = 1_000  # of a body, and one more for each of PART bytes: 1 MB in chunks of one byte is 80 ms
+PART = 1024
 PATIENCE_SECONDS = 10.0
 
 

@@ -133,7 +133,7 @@ async def test_what_costs_more_than_its_bytes_has_an_end(client: Client, case: s
 async def test_what_is_below_is_taken(client: Client) -> None:
     await client.says(b"GET /" + b"x" * (URL_LIMIT - 1) + b" HTTP/1.1\r\n" + b"a:\r\n" * (MOST_HEADERS - 1) + b"\r\n")
     await client.says(CHUNKED + b"1\r\nx\r\n" * MOST_PARTS + b"0\r\n\r\n")
-    await client.says(CHUNKED + (b"100\r\n" + b"x" * 256 + b"\r\n") * 5 * MOST_PARTS + b"0\r\n\r\n")
+    await client.says(CHUNKED + (b"400\r\n" + b"x" * 1024 + b"\r\n") * 5 * MOST_PARTS + b"0\r\n\r\n")
     assert (client.answers, client.transport.closed) == (3, False)
 
 
