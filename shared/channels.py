@@ -14,11 +14,30 @@ CHANNELS_FILE = Path(__file__).parent.parent / "infra" / "channels.yaml"
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """How long a text is: providers count differently.
+
+    name: what is counted, in words, for people ("characters")
+    of: how many of them a text has
+    """
+
+    name: str
+    of: Callable[[str], int]
+
+
+CHARACTERS = Measure("characters", len)
+"""Unicode's code points."""
+UTF_16_UNITS = Measure("UTF-16 units", lambda text: len(text.encode("utf-16-le")) // 2)
+"""A character beyond the basic plane, such as an emoji, is two of them."""
+UTF_8_BYTES = Measure("bytes of UTF-8", lambda text: len(text.encode()))
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """What an address and a message must be for one channel.
 
     address: what an address is, in words, for people
-    max_length: the longest message, in characters
+    max_length: the longest message, as `measure` counts
     normalise: the one spelling of an address; raises ValueError with a reason that does not repeat the address
     receipts: by provider, the module that reads what the provider reports back (`shared/receipts.py`)
     """
@@ -28,6 +47,7 @@ class Channel:
     max_length: int
     normalise: Callable[[str], str]
     receipts: Mapping[str, str] = field(default_factory=dict)
+    measure: Measure = CHARACTERS
 
 
 def channel_names() -> tuple[str, ...]:

@@ -88,7 +88,8 @@ async def test_a_channel_is_added_by_one_folder_and_one_entry(tmp_path: Path, co
     with running(tmp_path, {"PAGER_FILE": str(pages)}, root=copy_with_a_pager) as system:
         async with talking_to(system) as stack:
             listed = (await stack.http.get(f"{stack.url}/v1/channels")).json()["items"]
-            assert {"name": "pager", "address": "pager code", "max_length": 20} in listed
+            entry = {"name": "pager", "address": "pager code", "max_length": 20, "measure": "characters"}
+            assert entry in listed
             sent = await stack.send(to={"pager": "ab12"}, message="disk full")
             assert (await stack.ended(sent["id"]))["status"] == "sent"
             assert pages.read_text() == "AB12 disk full\n"

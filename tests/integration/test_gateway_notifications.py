@@ -119,6 +119,26 @@ async def test_a_message_at_its_channels_limit_is_accepted_and_one_longer_is_not
     assert str(limit) in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("channel", "longest"),
+    [
+        ("sms", "🎉" * 800),
+        ("sms", "漢" * 1600),
+        ("email", "漢" * 33_333),
+        ("email", "🎉" * 25_000),
+        ("email", "\n" * 99_999 + "x"),
+        ("email", '"' * 100_000),
+    ],
+)
+async def test_what_counts_for_more_than_one_is_counted_so(hark: Hark, channel: str, longest: str) -> None:
+    assert (await hark.sent(to={channel: TO[channel]}, message=longest))["message"] == longest
+
+    answer = await hark.send(to={channel: TO[channel]}, message=longest + longest[0])
+
+    (error,) = problem(answer, 422, "message")["errors"]
+    assert hark.gateway.channels[channel].measure.name in error["message"]
+
+
 async def test_text_of_every_script_comes_back_as_it_was(hark: Hark) -> None:
     message = "Grüße\tزمان 🎉 ﷽\r\nsecond line\u2028third\x85fourth"
     sent = await hark.sent(message=message, tags={"a.b`c/d": "", "größe": "x\ny"})
