@@ -6,7 +6,7 @@ prints a value: it may be a secret.
 
 import re
 from datetime import timedelta
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -38,6 +38,11 @@ def base_url(url: str) -> str:
     if {"?", "#"} & set(http_url(url)):
         raise ValueError("must be a URL without query and fragment")
     return url
+
+
+def listed(text: Any) -> Any:
+    """The parts of a text with commas between; whatever is no text as it is."""
+    return tuple(filter(None, (part.strip() for part in text.split(",")))) if isinstance(text, str) else text
 
 
 HttpUrl = Annotated[str, AfterValidator(http_url)]

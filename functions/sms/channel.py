@@ -4,6 +4,7 @@ import re
 
 import phonenumbers
 
+from functions.sms.segments import segments
 from shared.channels import UTF_16_UNITS, Channel
 from shared.texts import one_line
 
@@ -36,6 +37,8 @@ CHANNEL = Channel(
     address="phone number in E.164",
     max_length=MAX_LENGTH,
     measure=UTF_16_UNITS,
+    segments=segments,
+    screen="functions.sms.destinations",
     normalise=normalise,
     receipts={"twilio": "functions.sms.twilio_receipts"},
 )

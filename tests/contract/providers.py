@@ -188,6 +188,8 @@ class Contract(AnyProvider):
     inbox_address: ClassVar[str | None] = None
     has_subject: ClassVar[bool] = False
     throttle_seconds: ClassVar[float | None] = 1.0
+    refusal: ClassVar[type[SendError]] = Permanent
+    """What a 4xx means of which nothing more is known."""
     beginnings: ClassVar[Mapping[str, bytes]]
     """How an answer begins that then drips for ever."""
     floods: ClassVar[Mapping[str, tuple[bytes, bytes]]]
@@ -360,7 +362,7 @@ class HttpContract(Contract):
     async def test_a_status_means_what_it_says(self, status: int, expected: type[SendError], body: bytes) -> None:
         content_type = "text/html" if body.startswith(b"<") else "application/json"
         error = await self.refused_by(say(answer(status, body, content_type)))
-        assert type(error) is expected
+        assert type(error) is (self.refusal if expected is Permanent else expected)
         assert getattr(error, "credentials", False) == (status in {401, 403})
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -390,7 +392,7 @@ class HttpContract(Contract):
     async def test_a_malformed_refusal_is_an_error_of_ours(self, body: bytes) -> None:
         for status in (400, 500, 503):
             error = await self.refused_by(say(answer(status, body)))
-            assert type(error) in {STATUSES[status], Unknown}
+            assert type(error) in {STATUSES[status], self.refusal, Unknown}
 
     @pytest.mark.parametrize("data", GARBAGE.values(), ids=GARBAGE)
     async def test_garbage_is_unknown(self, data: bytes) -> None:

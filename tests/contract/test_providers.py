@@ -1,9 +1,12 @@
 """Every provider, held to the contract in providers.py, and what only one of them has."""
 
+from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from email import message_from_bytes, policy
-from typing import ClassVar
+from typing import Any, ClassVar
+from urllib.parse import quote_plus
 
 import pytest
 from pydantic import SecretStr
@@ -13,12 +16,13 @@ from functions.email.smtp_provider import SmtpProvider, SmtpSettings
 from functions.slack.message import ERRORS
 from functions.slack.web_api_provider import SlackProvider, SlackSettings
 from functions.slack.webhook_provider import WebhookProvider, WebhookSettings
-from functions.sms.twilio_provider import CODES, TwilioProvider, TwilioSettings
-from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
+from functions.sms.twilio_codes import CODES
+from functions.sms.twilio_provider import TwilioProvider, TwilioSettings
+from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
 from shared.log_provider import LogProvider
 from shared.provider import Outgoing, Provider
 from tests.contract.providers import TEXT, TOKEN, AnyProvider, Contract, HttpContract, Lab, Where
-from tests.contract.scripted import Script, Smtp, Talk, answer, hang_up, pour, say, serving
+from tests.contract.scripted import Script, Smtp, Talk, answer, hang_up, http, pour, say, serving
 
 SENDER = "hark@example.com"
 
@@ -90,33 +94,69 @@ class TestSendGrid(Email, HttpContract):
         assert type(await self.refused(lab.where, self.outgoing("SG.canary.canary"))) is Permanent
 
 
+SERVICE = "MG" + "0" * 32
+API_KEY = "SK" + "0" * 32
+
+
 class TestTwilio(HttpContract):
     name, channel = "twilio", "sms"
     address = "+15551230000"
     good_status = 201
+    throttle_seconds = None
+    refusal = Refused
 
-    def provider(self, where: Where, sender: str = "+15550001111") -> Provider:
-        return TwilioProvider(
-            TwilioSettings(
-                twilio_account_sid="AC" + "0" * 32,
-                twilio_auth_token=SecretStr(TOKEN),
-                twilio_from=sender,
-                twilio_base_url=f"http://{where.host}:{where.port}",
-            )
-        )
+    def settings(self, where: Where, **changes: Any) -> TwilioSettings:
+        told = {
+            "twilio_account_sid": "AC" + "0" * 32,
+            "twilio_auth_token": SecretStr(TOKEN),
+            "twilio_from": "+15550001111",
+            "twilio_base_url": f"http://{where.host}:{where.port}",
+        }
+        return TwilioSettings.model_validate(told | changes)
 
-    async def test_a_messaging_service_can_be_the_sender(self, lab: Lab) -> None:
-        provider = self.provider(lab.where, "MG1")
-        assert await provider.send(self.outgoing())
-        await provider.aclose()
-
-    @pytest.mark.parametrize(("code", "kind"), CODES.items())
-    async def test_a_code_means_what_the_table_says(self, code: int, kind: type[SendError] | str) -> None:
-        for body in (error_of_twilio(code), problem_of_twilio(code)):
-            assert_is(await self.refused_by(say(answer(400, body))), kind)
+    def provider(self, where: Where, **changes: Any) -> Provider:
+        return TwilioProvider(self.settings(where, **changes))
 
     @pytest.mark.parametrize(
-        ("status", "expected"), [(400, Permanent), (404, Permanent), (401, Retryable), (503, Retryable), (500, Unknown)]
+        ("sender", "parameter"), [(SERVICE, "MessagingServiceSid"), ("MGM Resorts", "From"), ("MG1", "From")]
+    )
+    async def test_a_messaging_service_is_known_by_its_form(self, lab: Lab, sender: str, parameter: str) -> None:
+        async with aclosing(self.provider(lab.where, twilio_from=sender)) as provider:
+            assert await provider.send(self.outgoing())
+        assert f"{parameter}={quote_plus(sender)}" in await self.request(twilio_from=sender)
+
+    async def test_an_api_key_can_be_the_credentials(self, lab: Lab) -> None:
+        key = {"twilio_api_key_sid": API_KEY, "twilio_api_key_secret": SecretStr("secret")}
+        for token in (None, SecretStr(TOKEN)):
+            request = await self.request(twilio_auth_token=token, **key)
+            assert b64encode(f"{API_KEY}:secret".encode()).decode() in request
+            assert f"/Accounts/AC{'0' * 32}/Messages.json" in request
+        async with aclosing(self.provider(lab.where, twilio_auth_token=None, **key)) as provider:
+            assert await provider.send(self.outgoing())
+
+    async def request(self, **settings: Any) -> str:
+        """What goes over the wire."""
+        heard: list[bytes] = []
+        async with serving(http(say(answer(503)), heard)) as server:
+            where = Where("127.0.0.1", server.port, 0)
+            async with aclosing(self.provider(where, **settings)) as provider:
+                with pytest.raises(Retryable):
+                    await provider.send(self.outgoing())
+        return heard[0].decode()
+
+    async def test_what_the_settings_do_not_allow_is_refused_before_twilio_is_asked(self, lab: Lab) -> None:
+        async with aclosing(TwilioProvider(self.settings(lab.where), lambda _: "SMS_KINDS does not")) as provider:
+            with pytest.raises(Refused, match="SMS_KINDS does not"):
+                await provider.send(self.outgoing())
+        assert await lab.inbox() == []
+
+    @pytest.mark.parametrize("code", CODES)
+    async def test_a_code_means_what_the_table_says(self, code: int) -> None:
+        for body in (error_of_twilio(code), problem_of_twilio(code)):
+            assert_is(await self.refused_by(say(answer(400, body))), CODES[code][0])
+
+    @pytest.mark.parametrize(
+        ("status", "expected"), [(400, Refused), (404, Refused), (401, Retryable), (503, Retryable), (500, Unknown)]
     )
     async def test_an_unknown_code_goes_by_the_status(self, status: int, expected: type[SendError]) -> None:
         for body in (error_of_twilio(99999, status), problem_of_twilio(99999, status)):

@@ -81,8 +81,8 @@ async def test_refused_credentials_are_retried_and_can_be_replayed_after_the_rep
 
 
 async def test_a_short_throttle_is_waited_out_in_place(stack: Stack) -> None:
-    await stack.fault("sms", "429", count=1)
-    sent = await stack.send(to={"sms": TO["sms"]})
+    await stack.fault("slack", "429", count=1)
+    sent = await stack.send(to={"slack": TO["slack"]})
     delivery = (await stack.ended(sent["id"]))["deliveries"][0]
     assert [a["outcome"] for a in delivery["attempts"]] == ["throttled", "accepted"]
 
