@@ -144,7 +144,7 @@ class World:
             to = {channel: f"{channel}-{n}" for channel in wanted}
             caller = CALLERS[random.random() < 0.1]
             key = f"key-{n}" if random.random() < 0.7 else None
-            mood = random.choice((None,) * 8 + (Says.RETRYABLE, Says.PERMANENT))
+            mood = random.choice((None,) * 8 + (Says.RETRYABLE, Says.PERMANENT, Says.REFUSED))
             if mood:
                 self.providers.moods |= dict.fromkeys(to.values(), mood)
             ask = Ask(NotificationRequest(to=to, message=f"text {n}"), caller, key)

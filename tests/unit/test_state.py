@@ -84,6 +84,10 @@ class Life:
         assert (delivery.status is S.SENDING) == (delivery.lease_until is not None)
         assert [a.number for a in delivery.attempts] == list(range(1, len(delivery.attempts) + 1))
         assert tries(delivery) <= self.policy.max_attempts
+        this_round = [a.outcome for a in delivery.attempts[delivery.round_start :]]
+        assert not {Outcome.PERMANENT, Outcome.REFUSED} & set(this_round[:-1]), "a refusal is a round's last"
+        if this_round[-1:] == [Outcome.REFUSED]:
+            assert delivery.status in {S.DEAD, S.DISCARDED}
         assert sum(a.error == LOST for a in delivery.attempts) == self.lost
         if delivery.due_at and delivery.next_try_at and not delivery.relays:
             assert delivery.due_at >= delivery.next_try_at
@@ -214,6 +218,20 @@ def test_a_delivery_that_fails_each_time_dies_after_max_attempts(
     assert life.delivery.error == f"attempts used up; the last one: {life.delivery.attempts[-1].error}"
 
 
+@given(policies(), st.integers(0, 2), st.integers(1, 3))
+def test_what_an_operator_can_mend_is_dead_at_once_and_can_be_replayed(policy: Policy, throttles: int, n: int) -> None:
+    life = Life(policy)
+    for _ in range(n):
+        life.claim()
+        life.settle([Outcome.THROTTLED] * throttles + [Outcome.REFUSED], None, 0.5)
+        assert (life.delivery.status, life.delivery.error) == (S.DEAD, "refused: refused")
+        assert life.delivery.dead_at == life.now
+        life.replay()
+    life.claim()
+    life.settle([Outcome.ACCEPTED], None, 0.5)
+    assert life.delivery.status is S.SENT
+
+
 @given(policies(), st.integers(1, 20))
 def test_leases_that_run_out_count_as_tries(policy: Policy, claims: int) -> None:
     life = Life(policy)
@@ -318,8 +336,8 @@ def test_replay_keeps_every_old_attempt_and_gives_a_fresh_set(policy: Policy, ou
     assert (life.delivery.error, life.delivery.dead_at, life.delivery.queued_at) == (None, None, life.now)
     life.claim()
     life.settle([outcome], None, 0)
-    dies = policy.max_attempts == 1 and outcome in {Outcome.RETRYABLE, Outcome.UNKNOWN}
-    assert (life.delivery.status is S.DEAD) == dies
+    used_up = policy.max_attempts == 1 and outcome in {Outcome.RETRYABLE, Outcome.UNKNOWN}
+    assert (life.delivery.status is S.DEAD) == (used_up or outcome is Outcome.REFUSED)
     assert life.delivery.attempts[:-1] == old
 
 
