@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import NotDead
+from shared.errors import WrongState
 from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome
 from shared.state import (
     Done,
@@ -35,7 +35,7 @@ EDGES = {
     "settle": {(S.SENDING, to) for to in (S.SENT, S.FAILED, S.DEAD, S.RETRYING, S.DEFERRED)},
     "relay": {(status, to) for status in PENDING for to in (status, S.DEAD)},
     "dead letter": {(S.SENDING, S.DEAD)},
-    "replay": {(S.DEAD, S.QUEUED)},
+    "replay": {(S.DEAD, S.QUEUED), (S.FAILED, S.QUEUED)},
     "discard": {(S.DEAD, S.DISCARDED)},
 }
 
@@ -140,7 +140,7 @@ class Life:
             self.become("dead letter", after)
 
     def replay(self) -> None:
-        if self.delivery.status is S.DEAD:
+        if self.delivery.status in {S.DEAD, S.FAILED}:
             self.become("replay", replayed(self.delivery, self.now, self.policy))
             assert tries(self.delivery) == 0, "a fresh set"
 
@@ -291,9 +291,10 @@ def test_throttling_ends_before_the_record_is_full() -> None:
     assert life.delivery.status is S.DEAD
 
 
-def test_a_record_that_is_about_to_expire_is_not_replayed() -> None:
-    dead = replace(in_state(S.DEAD), expire_at=START + timedelta(hours=47))
-    with pytest.raises(NotDead, match="about to expire"):
+@pytest.mark.parametrize("status", [S.DEAD, S.FAILED])
+def test_a_record_that_is_about_to_expire_is_not_replayed(status: DeliveryStatus) -> None:
+    dead = replace(in_state(status), expire_at=START + timedelta(hours=47))
+    with pytest.raises(WrongState, match="about to expire"):
         replayed(dead, START, POLICY)
 
 
@@ -394,11 +395,31 @@ def test_what_is_terminal_stays_as_it_is(status: DeliveryStatus) -> None:
             relayed(delivery, later, POLICY)
 
 
-@pytest.mark.parametrize("status", [status for status in S if status is not S.DEAD])
-def test_only_a_dead_delivery_can_be_replayed_or_discarded(status: DeliveryStatus) -> None:
-    with pytest.raises(NotDead):
+@pytest.mark.parametrize("status", [status for status in S if status not in {S.DEAD, S.FAILED}])
+def test_only_a_dead_or_failed_delivery_can_be_replayed(status: DeliveryStatus) -> None:
+    with pytest.raises(WrongState, match="neither dead nor failed"):
         replayed(in_state(status), START, POLICY)
-    with pytest.raises(NotDead):
+
+
+def test_a_failed_delivery_gets_a_fresh_set_of_attempts_and_keeps_the_old_ones() -> None:
+    life = Life(POLICY)
+    life.claim()
+    life.settle([Outcome.PERMANENT], None, 0)
+    failed = life.delivery
+    assert (failed.status, failed.error) == (S.FAILED, "permanent")
+    life.now += timedelta(days=1)
+    life.replay()
+    queued_again = life.delivery
+    assert (queued_again.status, queued_again.error, queued_again.attempts) == (S.QUEUED, None, failed.attempts)
+    assert (queued_again.queued_at, queued_again.due_at) == (life.now, life.now + POLICY.grace)
+    life.claim()
+    life.settle([Outcome.ACCEPTED], None, 0)
+    assert [a.outcome for a in life.delivery.attempts] == [Outcome.PERMANENT, Outcome.ACCEPTED]
+
+
+@pytest.mark.parametrize("status", [status for status in S if status is not S.DEAD])
+def test_only_a_dead_delivery_can_be_discarded(status: DeliveryStatus) -> None:
+    with pytest.raises(WrongState, match="not dead"):
         discarded(in_state(status), START)
 
 
