@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import aiohttp
 
 from shared import failpoints
-from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
+from shared.errors import Refused, Retryable, SendError, Throttled, Unknown
 from shared.failpoints import Failpoint
 
 ANSWER_LIMIT = 256 * 1024  # bytes; a provider's answer is a few hundred
@@ -68,7 +68,8 @@ def of_status(provider: str, status: int, code: str | int | None = None, retry_a
     """The error that an HTTP status means where the provider says nothing more exact.
 
     A 2xx comes here only when it could not be read. 503 is a refusal; the other 5xx do not say whether the
-    request had an effect (RFC 9110, 15.6).
+    request had an effect (RFC 9110, 15.6). Any other 4xx is a refusal whose reason we do not know: that the message is
+    at fault only the provider's own table can say, so whoever finds the reason can send it again.
     """
     text = f"{provider} answered {status}" + (f" ({code})" if code else "")
     if status == 429:
@@ -82,7 +83,7 @@ def of_status(provider: str, status: int, code: str | int | None = None, retry_a
     if status == 408 or 300 <= status < 400:
         return Retryable(text)
     if status >= 400:
-        return Permanent(text)
+        return Refused(f"{text}, which is not a reason we know: find it in its documentation, mend it and replay")
     return Unknown(f"{text}, unreadable")
 
 

@@ -23,7 +23,7 @@ import httpx
 import pytest
 
 from emulator.lab.running import Settings, running
-from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
+from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
 from shared.pipeline import call
 from shared.provider import Outgoing, Provider
 from tests.contract.scripted import Script, Talk, answer, drip, hang_up, http, pour, say, serving
@@ -56,7 +56,7 @@ ACCEPTED = {"accept-then-timeout", "accept-then-reset", "truncated"}
 
 STATUSES: Mapping[int, type[SendError]] = {
     **dict.fromkeys([300, 301, 302, 303, 307, 308], Retryable),
-    **dict.fromkeys([400, 402, 404, 405, 409, 410, 413, 422, 451, 499], Permanent),
+    **dict.fromkeys([400, 402, 404, 405, 407, 409, 410, 413, 418, 421, 422, 425, 426, 451, 499], Refused),
     **dict.fromkeys([401, 403, 408, 503], Retryable),
     429: Throttled,
     **dict.fromkeys([500, 501, 502, 504, 507, 520, 599], Unknown),
@@ -188,8 +188,6 @@ class Contract(AnyProvider):
     inbox_address: ClassVar[str | None] = None
     has_subject: ClassVar[bool] = False
     throttle_seconds: ClassVar[float | None] = 1.0
-    refusal: ClassVar[type[SendError]] = Permanent
-    """What a 4xx means of which nothing more is known."""
     beginnings: ClassVar[Mapping[str, bytes]]
     """How an answer begins that then drips for ever."""
     floods: ClassVar[Mapping[str, tuple[bytes, bytes]]]
@@ -362,7 +360,7 @@ class HttpContract(Contract):
     async def test_a_status_means_what_it_says(self, status: int, expected: type[SendError], body: bytes) -> None:
         content_type = "text/html" if body.startswith(b"<") else "application/json"
         error = await self.refused_by(say(answer(status, body, content_type)))
-        assert type(error) is (self.refusal if expected is Permanent else expected)
+        assert type(error) is expected
         assert getattr(error, "credentials", False) == (status in {401, 403})
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -392,7 +390,7 @@ class HttpContract(Contract):
     async def test_a_malformed_refusal_is_an_error_of_ours(self, body: bytes) -> None:
         for status in (400, 500, 503):
             error = await self.refused_by(say(answer(status, body)))
-            assert type(error) in {STATUSES[status], self.refusal, Unknown}
+            assert type(error) in {STATUSES[status], Unknown}
 
     @pytest.mark.parametrize("data", GARBAGE.values(), ids=GARBAGE)
     async def test_garbage_is_unknown(self, data: bytes) -> None:

@@ -103,7 +103,6 @@ class TestTwilio(HttpContract):
     address = "+15551230000"
     good_status = 201
     throttle_seconds = None
-    refusal = Refused
 
     def settings(self, where: Where, **changes: Any) -> TwilioSettings:
         told = {
@@ -190,7 +189,7 @@ class TestSlack(HttpContract):
         assert code in str(error)
 
     @pytest.mark.parametrize(
-        ("status", "expected"), [(200, Retryable), (400, Permanent), (403, Retryable), (500, Unknown), (503, Retryable)]
+        ("status", "expected"), [(200, Retryable), (400, Refused), (403, Retryable), (500, Unknown), (503, Retryable)]
     )
     async def test_an_unknown_code_is_retried_unless_the_status_says_more(
         self, status: int, expected: type[SendError]
@@ -221,7 +220,7 @@ class TestSlackWebhook(HttpContract):
             assert_is(await self.refused_by(say(answer(status, code.encode(), "text/html"))), kind)
 
     @pytest.mark.parametrize(
-        ("status", "expected"), [(400, Permanent), (403, Retryable), (404, Permanent), (500, Unknown), (503, Retryable)]
+        ("status", "expected"), [(400, Refused), (403, Retryable), (404, Refused), (500, Unknown), (503, Retryable)]
     )
     async def test_an_unknown_code_goes_by_the_status(self, status: int, expected: type[SendError]) -> None:
         assert type(await self.refused_by(say(answer(status, b"a_new_code", "text/html")))) is expected
