@@ -386,3 +386,15 @@ async def test_slack_ids_are_unique_even_at_the_same_moment(lab: Addresses, http
     ids = [answer.json()["ts"] for answer in answers]
     assert len(set(ids)) == 30
     assert [item["message_id"] for item in await inbox(http, notification_id="n-1")] == sorted(ids)
+
+
+@pytest.mark.parametrize(("end", "left"), [("&lt;", "&"), ("\U0001f680!", "\U0001f680")], ids=["<", "emoji"])
+async def test_slack_cuts_off_what_is_beyond_its_longest_text_as_it_was_posted(
+    lab: Addresses, http: httpx.AsyncClient, end: str, left: str
+) -> None:
+    posted = "&amp;" * 7_999 + "abcd" + end
+    answer = (await http.post(**raw_request("slack") | {"data": {"channel": "#general", "text": posted}})).json()
+    await http.post(**raw_request("slack-webhook") | {"json": {"text": posted}})
+    assert answer["ok"]
+    assert answer["message"]["text"] == posted[:40_000]
+    assert [item["text"] for item in await inbox(http)] == ["&" * 7_999 + "abcd" + left] * 2
