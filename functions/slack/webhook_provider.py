@@ -6,7 +6,7 @@ import aiohttp
 from pydantic import SecretStr, field_validator
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from functions.slack.message import escaped, metadata, of_error
+from functions.slack.message import of_error, payload
 from shared.errors import Unknown
 from shared.http import UNREADABLE, header, of_client_error, seconds, session
 from shared.provider import Outgoing, Provider
@@ -34,9 +34,7 @@ class WebhookProvider:
 
     async def send(self, outgoing: Outgoing) -> str | None:
         try:
-            answer = await self._client.send_dict(
-                {"text": escaped(outgoing.text), "metadata": metadata(outgoing.notification_id)}
-            )
+            answer = await self._client.send_dict(payload(outgoing))
         except aiohttp.ClientError as error:
             raise of_client_error("Slack", error) from None
         except (OSError, *UNREADABLE) as error:
@@ -46,7 +44,7 @@ class WebhookProvider:
             # Only a refusal has a code; any other 2xx is an answer we cannot read.
             code = answer.body if answer.status_code >= 400 else None
             retry_after = seconds(header(answer.headers, "Retry-After"))
-            raise of_error(answer.status_code, code, retry_after)
+            raise of_error(answer.status_code, code, retry_after, ours_to_name=True)
         if answer.body != "ok":
             raise Unknown("Slack's answer to the webhook is not 'ok'")
         return None

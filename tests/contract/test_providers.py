@@ -1,10 +1,13 @@
 """Every provider, held to the contract in providers.py, and what only one of them has."""
 
+import asyncio
+import json
 from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from email import message_from_bytes, policy
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote_plus
 
@@ -13,7 +16,7 @@ from pydantic import SecretStr
 
 from functions.email.sendgrid_provider import SendGridProvider, SendGridSettings
 from functions.email.smtp_provider import SmtpProvider, SmtpSettings
-from functions.slack.message import ERRORS
+from functions.slack.message import ERRORS, LARGEST_ANSWER, Means
 from functions.slack.web_api_provider import SlackProvider, SlackSettings
 from functions.slack.webhook_provider import WebhookProvider, WebhookSettings
 from functions.sms.twilio_codes import CODES
@@ -25,6 +28,7 @@ from tests.contract.providers import TEXT, TOKEN, AnyProvider, Contract, HttpCon
 from tests.contract.scripted import Script, Smtp, Talk, answer, hang_up, http, pour, say, serving
 
 SENDER = "hark@example.com"
+PUBLISHED = json.loads((Path(__file__).parents[1] / "data" / "slack.json").read_text())
 
 
 class TestLog(AnyProvider):
@@ -173,20 +177,85 @@ def problem_of_twilio(code: int, status: int = 400) -> bytes:
     return f'{{"type": "", "title": "{TEXT}", "status": {status}, "code": {code}, "detail": "{TEXT}"}}'.encode()
 
 
-class TestSlack(HttpContract):
-    name = channel = "slack"
+MEANS: Mapping[Means, type[SendError] | str] = {
+    Means.ADDRESS: Permanent,
+    Means.MESSAGE: Permanent,
+    Means.OPERATOR: Refused,
+    Means.CREDENTIALS: "credentials",
+    Means.LATER: Retryable,
+    Means.PACE: Throttled,
+    Means.UNSURE: Unknown,
+}
+
+
+class Slack(HttpContract):
+    """What both of Slack's providers ask for."""
+
+    channel = "slack"
     address = "#canary"
+    good: ClassVar[bytes]
+    """The answer to what is accepted."""
+
+    async def test_the_text_is_posted_as_it_is_and_its_links_are_not_followed(self) -> None:
+        heard: list[bytes] = []
+        async with serving(http(say(self.good), heard)) as server:
+            await self.sent(Where("127.0.0.1", server.port, 0), self.outgoing("*no* <!here> & _no_ https://a.test"))
+        posted = json.loads(heard[0].partition(b"\r\n\r\n")[2])
+        assert set(posted) <= set(PUBLISHED["arguments"])
+        assert posted["text"] == "*no* &lt;!here&gt; &amp; _no_ https://a.test"
+        assert [posted[name] for name in ("mrkdwn", "unfurl_links", "unfurl_media")] == [False, False, False]
+
+
+class TestSlack(Slack):
+    name = "slack"
+    good = answer(200, b'{"ok": true, "channel": "C012345678", "ts": "1.2", "message": {}}')
 
     def provider(self, where: Where) -> Provider:
         return SlackProvider(
             SlackSettings(slack_bot_token=SecretStr(TOKEN), slack_base_url=f"http://{where.host}:{where.port}/api")
         )
 
-    @pytest.mark.parametrize(("code", "kind"), ERRORS.items())
-    async def test_a_code_means_what_the_table_says(self, code: str, kind: type[SendError] | str) -> None:
+    @pytest.mark.parametrize("code", ERRORS)
+    async def test_a_code_means_what_the_table_says(self, code: str) -> None:
         error = await self.refused_by(say(answer(200, f'{{"ok": false, "error": "{code}"}}'.encode())))
-        assert_is(error, kind)
-        assert code in str(error)
+        means, words = ERRORS[code]
+        assert_is(error, MEANS[means])
+        assert str(error) == f'Slack answered "{code}": {words}'
+
+    @pytest.mark.parametrize(
+        "blocks",
+        [
+            [],
+            [{"type": "text", "text": "\U0001f680" * 40_000}],
+            [{"type": "emoji", "name": "fast_forward_with_a_vertical_bar_and_more", "unicode": "1f680-fe0f"}] * 40_000,
+        ],
+        ids=["none", "as text", "as emojis"],
+    )
+    async def test_an_answer_that_repeats_the_longest_message_is_read(self, blocks: list[dict[str, str]]) -> None:
+        posted = {"text": "\U0001f680" * 40_000, "type": "message", "ts": "1.2", "blocks": blocks}
+        body = json.dumps({"ok": True, "channel": "C012345678", "ts": "1.2", "message": posted}).encode()
+        assert len(body) > 400_000
+        async with serving(self.script(say(answer(200, body)))) as server:
+            assert await self.sent(Where("127.0.0.1", server.port, 0), self.outgoing()) == "1.2"
+
+    async def test_many_large_answers_at_once_are_all_read(self) -> None:
+        posted = {"text": "\U0001f680" * 40_000, "type": "message", "ts": "1.2"}
+        body = json.dumps({"ok": True, "channel": "C012345678", "ts": "1.2", "message": posted}).encode()
+        async with (
+            serving(self.script(say(answer(200, body)))) as server,
+            aclosing(self.provider(Where("127.0.0.1", server.port, 0))) as provider,
+        ):
+            assert await asyncio.gather(*(provider.send(self.outgoing()) for _ in range(20))) == ["1.2"] * 20
+
+    async def test_an_answer_larger_than_any_of_slacks_is_unknown(self) -> None:
+        body = b'{"ok": true, "ts": "1.2", "message": "' + b"x" * LARGEST_ANSWER + b'"}'
+        assert type(await self.refused_by(say(answer(200, body)))) is Unknown
+
+    async def test_the_longest_message_of_emojis_is_accepted_at_once(self, lab: Lab) -> None:
+        text = "\U0001f680" * 40_000
+        assert await self.sent(lab.where, self.outgoing(text))
+        [item] = await lab.inbox()
+        assert item["text"] == text
 
     @pytest.mark.parametrize(
         ("status", "expected"), [(200, Retryable), (400, Refused), (403, Retryable), (500, Unknown), (503, Retryable)]
@@ -204,9 +273,10 @@ class TestSlack(HttpContract):
         assert error.retry_after == 3
 
 
-class TestSlackWebhook(HttpContract):
-    name, channel = "slack-webhook", "slack"
-    address = "#canary"
+class TestSlackWebhook(Slack):
+    name = "slack-webhook"
+    good = answer(200, b"ok", "text/html")
+    unknown_address = Refused
     inbox_address = "webhook"
     gives_id = False
 
@@ -214,10 +284,14 @@ class TestSlackWebhook(HttpContract):
         url = f"http://{where.host}:{where.port}/services/T1/B1/{TOKEN}"
         return WebhookProvider(WebhookSettings(slack_webhook_url=SecretStr(url)))
 
-    @pytest.mark.parametrize(("code", "kind"), ERRORS.items())
-    async def test_a_code_means_what_the_table_says(self, code: str, kind: type[SendError] | str) -> None:
+    @pytest.mark.parametrize("code", ERRORS)
+    async def test_a_code_means_what_the_table_says(self, code: str) -> None:
+        """But that of a channel that is not there: the operator has named it, by the webhook."""
+        means, words = ERRORS[code]
         for status in (400, 403, 404, 410, 500):
-            assert_is(await self.refused_by(say(answer(status, code.encode(), "text/html"))), kind)
+            error = await self.refused_by(say(answer(status, code.encode(), "text/html")))
+            assert_is(error, Refused if means is Means.ADDRESS else MEANS[means])
+            assert str(error).startswith(f'Slack answered "{code}": {words}')
 
     @pytest.mark.parametrize(
         ("status", "expected"), [(400, Refused), (403, Retryable), (404, Refused), (500, Unknown), (503, Retryable)]
