@@ -282,7 +282,16 @@ class TestSlackWebhook(Slack):
 
     def provider(self, where: Where) -> Provider:
         url = f"http://{where.host}:{where.port}/services/T1/B1/{TOKEN}"
-        return WebhookProvider(WebhookSettings(slack_webhook_url=SecretStr(url)))
+        return WebhookProvider(WebhookSettings(slack_webhook_url=SecretStr(url), slack_webhook_channel="#Canary"))
+
+    @pytest.mark.parametrize("address", ["#other", "#canary2", "C0123ABCD"])
+    async def test_what_is_for_another_channel_is_an_operators_to_mend_and_not_sent(
+        self, lab: Lab, address: str
+    ) -> None:
+        error = await self.refused(lab.where, replace(self.outgoing(), address=address))
+        assert type(error) is Refused
+        assert "SLACK_WEBHOOK_CHANNEL" in str(error)
+        assert await lab.inbox() == []
 
     @pytest.mark.parametrize("code", ERRORS)
     async def test_a_code_means_what_the_table_says(self, code: str) -> None:

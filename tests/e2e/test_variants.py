@@ -15,6 +15,7 @@ from tests.ports import free_offset
 
 async def test_smtp_webhook_and_log_are_chosen_by_settings(tmp_path: Path) -> None:
     env = {"EMAIL_PROVIDER": "smtp", "SLACK_PROVIDER": "webhook", "SMS_PROVIDER": "log"}
+    env["SLACK_WEBHOOK_CHANNEL"] = TO["slack"]
     with running(tmp_path, env) as system:
         async with talking_to(system) as stack:
             sent = await stack.send(subject="Grüße", message="Zeile 1\n.Zeile 2\n\nZeile 3")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.slack import webhook_provider
 from functions.slack.channel import CHANNEL, normalise
 from functions.slack.message import ERRORS, Means
 from tests.e2e.stack import ROOT
@@ -89,6 +90,16 @@ def test_the_one_spelling_is_its_own(address: str) -> None:
     except ValueError:
         return
     assert normalise(spelling) == spelling
+
+
+@pytest.mark.parametrize("channel", [None, "", "ops", "#a b"])
+def test_a_webhook_without_its_channel_stops_the_start(monkeypatch: pytest.MonkeyPatch, channel: str | None) -> None:
+    monkeypatch.setenv("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T0/B0/x")
+    monkeypatch.delenv("SLACK_WEBHOOK_CHANNEL", raising=False)
+    if channel is not None:
+        monkeypatch.setenv("SLACK_WEBHOOK_CHANNEL", channel)
+    with pytest.raises(SystemExit, match="SLACK_WEBHOOK_CHANNEL"):
+        webhook_provider.provider()
 
 
 @pytest.mark.parametrize(
