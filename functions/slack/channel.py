@@ -54,4 +54,5 @@ CHANNEL = Channel(
     max_length=MAX_LENGTH,
     measure=ESCAPED,
     normalise=normalise,
+    screen="functions.slack.webhook_channel",
 )

@@ -1,18 +1,13 @@
-"""Slack's incoming webhook, by its SDK.
-
-The webhook decides the channel, whatever the request says, and nobody can ask it which: a setting names it, and what is
-for another channel is not sent.
-"""
+"""Slack's incoming webhook, by its SDK. It posts to one channel, so what is for another is not sent."""
 
 from collections.abc import Callable
-from typing import Annotated
 
 import aiohttp
-from pydantic import AfterValidator, SecretStr, field_validator
+from pydantic import SecretStr, field_validator
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from functions.slack.channel import normalise
 from functions.slack.message import of_error, payload
+from functions.slack.webhook_channel import ChannelAddress, refusals
 from shared.errors import Refused, Unknown
 from shared.http import UNREADABLE, header, of_client_error, seconds, session
 from shared.provider import Outgoing, Provider
@@ -21,8 +16,7 @@ from shared.settings import Settings, http_url, load
 
 class WebhookSettings(Settings):
     slack_webhook_url: SecretStr
-    slack_webhook_channel: Annotated[str, AfterValidator(normalise)]
-    """The webhook's own channel, spelt as deliveries spell their addresses."""
+    slack_webhook_channel: ChannelAddress
 
     @field_validator("slack_webhook_url")
     @classmethod
@@ -35,18 +29,15 @@ class WebhookProvider:
     name = "slack-webhook"
 
     def __init__(self, settings: WebhookSettings) -> None:
-        self._channel = settings.slack_webhook_channel
+        self._refusal = refusals(settings.slack_webhook_channel)
         self._session = session("Slack")
         self._client = AsyncWebhookClient(
             settings.slack_webhook_url.get_secret_value(), session=self._session, retry_handlers=[]
         )
 
     async def send(self, outgoing: Outgoing) -> str | None:
-        if outgoing.address != self._channel:
-            raise Refused(
-                "the webhook posts to the channel that SLACK_WEBHOOK_CHANNEL names, which is not the one addressed: "
-                "send with SLACK_PROVIDER=slack, or mend the setting, then replay"
-            )
+        if refusal := self._refusal(outgoing.address):
+            raise Refused(f"{refusal}: send with SLACK_PROVIDER=slack, or mend the setting, then replay")
         try:
             answer = await self._client.send_dict(payload(outgoing))
         except aiohttp.ClientError as error:

@@ -2,14 +2,16 @@
 
 import json
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.slack import webhook_provider
+from functions.slack import webhook_channel, webhook_provider
 from functions.slack.channel import CHANNEL, normalise
 from functions.slack.message import ERRORS, Means
+from shared.channels import load_screens
 from tests.e2e.stack import ROOT
 
 DATA = json.loads((ROOT / "tests" / "data" / "slack.json").read_text())
@@ -92,14 +94,47 @@ def test_the_one_spelling_is_its_own(address: str) -> None:
     assert normalise(spelling) == spelling
 
 
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
+    """Sets up the webhook with this channel."""
+
+    def set_up(channel: str | None) -> None:
+        monkeypatch.setenv("SLACK_PROVIDER", "webhook")
+        monkeypatch.setenv("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T0/B0/x")
+        if channel is None:
+            monkeypatch.delenv("SLACK_WEBHOOK_CHANNEL", raising=False)
+        else:
+            monkeypatch.setenv("SLACK_WEBHOOK_CHANNEL", channel)
+
+    return set_up
+
+
 @pytest.mark.parametrize("channel", [None, "", "ops", "#a b"])
-def test_a_webhook_without_its_channel_stops_the_start(monkeypatch: pytest.MonkeyPatch, channel: str | None) -> None:
-    monkeypatch.setenv("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T0/B0/x")
-    monkeypatch.delenv("SLACK_WEBHOOK_CHANNEL", raising=False)
-    if channel is not None:
-        monkeypatch.setenv("SLACK_WEBHOOK_CHANNEL", channel)
+@pytest.mark.parametrize("start", [webhook_provider.provider, webhook_channel.screen])
+def test_a_webhook_without_its_channel_stops_the_start(
+    webhook: Callable[[str | None], None], start: Callable[[], object], channel: str | None
+) -> None:
+    webhook(channel)
     with pytest.raises(SystemExit, match="SLACK_WEBHOOK_CHANNEL"):
-        webhook_provider.provider()
+        start()
+
+
+def test_the_gateway_lets_by_what_is_for_the_webhooks_channel_alone(webhook: Callable[[str | None], None]) -> None:
+    webhook(" #Ops ")
+    refusal = load_screens({"slack": CHANNEL})["slack"].refusal
+    assert refusal("#ops") is None
+    for other in ("#dev", "C0123ABCD"):
+        said = refusal(other)
+        assert said is not None
+        assert "SLACK_WEBHOOK_CHANNEL" in said
+        assert other not in said
+
+
+@pytest.mark.parametrize("provider", ["slack", "log", None])
+def test_without_a_webhook_any_channel_may_be_addressed(monkeypatch: pytest.MonkeyPatch, provider: str | None) -> None:
+    monkeypatch.setenv("SLACK_PROVIDER", provider or "")
+    monkeypatch.setenv("SLACK_WEBHOOK_CHANNEL", "#ops")
+    assert load_screens({"slack": CHANNEL})["slack"].refusal("#dev") is None
 
 
 @pytest.mark.parametrize(
