@@ -13,6 +13,8 @@ from emulator.lab.messages import Acceptable, Answer, Call, Message, json_object
 
 PATH = "/api/chat.postMessage"
 MAX_LENGTH = 40_000
+NOT_INVITED = "fail-refused"
+"""The name of a channel that the app is never in."""
 CONVERSATION_ID = re.compile(r"[CDG][A-Z0-9]{8,}")
 
 
@@ -29,6 +31,8 @@ def read(call: Call) -> Acceptable | Answer:
     channel, text = str(payload.get("channel") or ""), kept(payload)
     if not channel:
         return error("channel_not_found")
+    if channel.removeprefix("#").casefold() == NOT_INVITED:
+        return error("not_in_channel")
     if not (text or payload.get("blocks") or payload.get("attachments")):
         return error("no_text")
     ts = f"{int(call.at.timestamp())}.{call.at.microsecond:06}"

@@ -381,6 +381,14 @@ async def test_credentials_have_to_be_there(http: httpx.AsyncClient) -> None:
     assert answers["slack"].json()["error"] == "not_authed"
 
 
+@pytest.mark.parametrize("name", ["#fail-refused", "fail-refused"])
+async def test_slacks_app_is_not_in_one_channel(lab: Addresses, http: httpx.AsyncClient, name: str) -> None:
+    with pytest.raises(SlackApiError) as refused:
+        await send_slack(lab, name)
+    assert refused.value.response["error"] == "not_in_channel"
+    assert await inbox(http) == []
+
+
 async def test_slack_ids_are_unique_even_at_the_same_moment(lab: Addresses, http: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(*(http.post(**raw_request("slack")) for _ in range(30)))
     ids = [answer.json()["ts"] for answer in answers]
