@@ -22,6 +22,7 @@ from functions.slack.webhook_provider import WebhookProvider, WebhookSettings
 from functions.sms.twilio_codes import CODES
 from functions.sms.twilio_provider import TwilioProvider, TwilioSettings
 from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.http import ANSWER_LIMIT, _BoundedResponse
 from shared.log_provider import LogProvider
 from shared.provider import Outgoing, Provider
 from tests.contract.providers import TEXT, TOKEN, AnyProvider, Contract, HttpContract, Lab, Where
@@ -238,7 +239,19 @@ class TestSlack(Slack):
         async with serving(self.script(say(answer(200, body)))) as server:
             assert await self.sent(Where("127.0.0.1", server.port, 0), self.outgoing()) == "1.2"
 
-    async def test_many_large_answers_at_once_are_all_read(self) -> None:
+    async def test_of_many_large_answers_few_are_held_at_once_and_all_are_read(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read_up_to, held, most = _BoundedResponse._read_up_to, 0, 0
+
+        async def counted(self: _BoundedResponse, limit: int, body: bytearray) -> None:
+            nonlocal held, most
+            held += limit > ANSWER_LIMIT
+            most = max(most, held)
+            await read_up_to(self, limit, body)
+            held -= limit > ANSWER_LIMIT
+
+        monkeypatch.setattr(_BoundedResponse, "_read_up_to", counted)
         posted = {"text": "\U0001f680" * 40_000, "type": "message", "ts": "1.2"}
         body = json.dumps({"ok": True, "channel": "C012345678", "ts": "1.2", "message": posted}).encode()
         async with (
@@ -246,6 +259,7 @@ class TestSlack(Slack):
             aclosing(self.provider(Where("127.0.0.1", server.port, 0))) as provider,
         ):
             assert await asyncio.gather(*(provider.send(self.outgoing()) for _ in range(20))) == ["1.2"] * 20
+        assert 1 <= most <= 4
 
     async def test_an_answer_larger_than_any_of_slacks_is_unknown(self) -> None:
         body = b'{"ok": true, "ts": "1.2", "message": "' + b"x" * LARGEST_ANSWER + b'"}'
