@@ -20,7 +20,7 @@ class DeliveryStatus(StrEnum):
     DELIVERED = "delivered"  # the provider reported that it reached the person
     UNDELIVERED = "undelivered"  # the provider accepted it and later reported that it did not arrive
     FAILED = "failed"  # the provider refuses it for good
-    DEAD = "dead"  # attempts used up, or nobody took it for a day; can be replayed
+    DEAD = "dead"  # refused, attempts used up, or nobody took it for a day; can be replayed
     EXPIRED = "expired"  # its time ran out before it was sent
     CANCELLED = "cancelled"  # the client withdrew it
     DISCARDED = "discarded"  # an operator gave a dead delivery up

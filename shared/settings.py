@@ -7,7 +7,7 @@ prints a value: it may be a secret.
 import re
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -59,6 +59,11 @@ def is_private(url: str) -> bool:
     except ValueError:
         own = False
     return parts.scheme == "https" or (parts.scheme == "http" and own)
+
+
+def listed(text: Any) -> Any:
+    """The parts of a text with commas between; whatever is no text as it is."""
+    return tuple(filter(None, (part.strip() for part in text.split(",")))) if isinstance(text, str) else text
 
 
 HttpUrl = Annotated[str, AfterValidator(http_url)]

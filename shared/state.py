@@ -3,7 +3,7 @@
     queued ─claim─▶ sending ─settle─▶ sent | failed | dead | retrying | deferred
     retrying, deferred, and sending once its lease is over ─claim─▶ sending (or dead, attempts used up)
     queued, retrying, deferred, sending ─relayed, untaken for a day─▶ dead
-    dead ─replayed─▶ queued        dead ─discarded─▶ discarded
+    dead, failed ─replayed─▶ queued        dead ─discarded─▶ discarded
     receipts: see `shared/receipts.py`
 
 Nothing here reads a clock, draws a number or does I/O. What is not drawn above cannot be written: each function
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.errors import NotDead
+from shared.errors import WrongState
 from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Notification, Outcome
 
 
@@ -214,14 +214,15 @@ def relayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
 
 
 def replayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
-    """A dead delivery, queued for a fresh set of attempts; the old ones stay on record.
+    """A dead or failed delivery, queued for a fresh set of attempts; the old ones stay on record.
 
-    Raises NotDead when it is not, or when its record may be deleted before the new round has ended.
+    A provider's "never" can be mended, too: a number that was wrongly blocked, a mailbox that is there again.
+    Raises WrongState when it is neither, or when its record may be deleted before the new round has ended.
     """
-    if delivery.status is not DeliveryStatus.DEAD:
-        raise NotDead("the delivery is not dead")
+    if delivery.status not in {DeliveryStatus.DEAD, DeliveryStatus.FAILED}:
+        raise WrongState("the delivery is neither dead nor failed")
     if delivery.expire_at is not None and delivery.expire_at - now < 2 * policy.give_up:
-        raise NotDead("the delivery's record is about to expire")
+        raise WrongState("the delivery's record is about to expire")
     return replace(
         delivery,
         status=DeliveryStatus.QUEUED,
@@ -237,9 +238,9 @@ def replayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
 
 
 def discarded(delivery: Delivery, now: datetime) -> Delivery:
-    """A dead delivery that an operator gives up. Raises NotDead when it is not."""
+    """A dead delivery that an operator gives up. Raises WrongState when it is not."""
     if delivery.status is not DeliveryStatus.DEAD:
-        raise NotDead("the delivery is not dead")
+        raise WrongState("the delivery is not dead")
     return replace(delivery, status=DeliveryStatus.DISCARDED, dead_at=None, updated_at=now)
 
 

@@ -11,6 +11,7 @@ EDGES = {
     S.RETRYING: {S.SENDING, S.DEAD},
     S.DEFERRED: {S.SENDING, S.DEAD},
     S.DEAD: {S.QUEUED, S.DISCARDED},
+    S.FAILED: {S.QUEUED},  # replayed by name
     S.SENT: {S.DELIVERED, S.UNDELIVERED},
     S.DELIVERED: {S.UNDELIVERED},  # SendGrid's bounce after its delivered
     S.UNDELIVERED: {S.DELIVERED},  # Twilio's delivered after its undelivered

@@ -22,7 +22,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Message:
-    """One message as the inbox and the witness show it."""
+    """One message as the inbox and the witness show it. `segments`: of a provider that counts them."""
 
     at: str
     channel: str
@@ -32,6 +32,7 @@ class Message:
     text: str
     message_id: str
     notification_id: str | None
+    segments: int | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from email_validator import EmailNotValidError, validate_email
 
-from shared.channels import Channel
+from shared.channels import UTF_8_BYTES, Channel
 from shared.texts import one_line
 
 
@@ -24,7 +24,8 @@ def normalise(address: str) -> str:
 CHANNEL = Channel(
     name="email",
     address="e-mail address",
-    max_length=100_000,
+    max_length=100_000,  # so that it fits a request's body in any script, each quote and line end escaped
+    measure=UTF_8_BYTES,
     normalise=normalise,
     receipts={"sendgrid": "functions.email.sendgrid_receipts"},
 )

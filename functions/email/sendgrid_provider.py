@@ -63,8 +63,10 @@ class SendGridProvider:
         try:
             answer = await loop.run_in_executor(self._threads, copy_context().run, self._api.send, mail)
         except HTTPError as error:
-            retry_after = header(error.headers, "Retry-After")
-            raise of_status("SendGrid", error.status_code, _field(error.body), retry_after) from None
+            retry_after, field = header(error.headers, "Retry-After"), _field(error.body)
+            if error.status_code == 400 and field and field.startswith("personalizations."):  # the recipient's part
+                raise Permanent(f"SendGrid answered 400 ({field})") from None
+            raise of_status("SendGrid", error.status_code, field, retry_after) from None
         except URLError as error:
             # urllib wraps what fails while it connects and while it writes; only the first is known not to have left.
             if call.connected:

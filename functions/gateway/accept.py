@@ -174,9 +174,9 @@ async def _resolve(gateway: Gateway, request: NotificationRequest, caller: Calle
     if not request.message.strip():
         raise invalid(field_error("message", "must not be blank"))
     errors = [
-        field_error("message", f"{name} takes up to {known[name].max_length} characters")
+        field_error("message", f"{name} takes up to {known[name].max_length} {known[name].measure.name}")
         for name in wanted
-        if len(request.message) > known[name].max_length
+        if known[name].measure.of(request.message) > known[name].max_length
     ]
     if errors:
         raise invalid(*errors)

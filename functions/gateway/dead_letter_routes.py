@@ -1,4 +1,7 @@
-"""The routes of dead letters: of the caller's own notifications, or everybody's with notifications:read:all."""
+"""The routes of dead letters: of the caller's own notifications, or everybody's with notifications:read:all.
+
+What is listed is dead. What is failed can be replayed as well, by whoever names it.
+"""
 
 import re
 from collections.abc import Callable
@@ -23,7 +26,7 @@ from functions.gateway.requests import (
 )
 from functions.gateway.routes import whose, with_deliveries
 from functions.gateway.schemas import DeadLettersJson, NotificationJson, dead_letter_json
-from shared.errors import Conflict, NotDead, NotFound, PublishFailed
+from shared.errors import Conflict, NotFound, PublishFailed, WrongState
 from shared.logs import get_logger
 from shared.model import Delivery, Notification
 from shared.pubsub import hint
@@ -112,10 +115,10 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
 
 
 async def _move(store: Store, transition: Callable[[], Delivery]) -> None:
-    """A replay or discard; Problem 409 when the delivery is not dead, or is no longer."""
+    """A replay or discard; Problem 409 when the delivery's state does not allow it, or no longer does."""
     try:
         await store.update(transition())
-    except NotDead as refused:
+    except WrongState as refused:
         raise Problem(409, str(refused)) from None
     except (Conflict, NotFound):
-        raise Problem(409, "the delivery is not dead any more") from None
+        raise Problem(409, "the delivery has changed meanwhile") from None

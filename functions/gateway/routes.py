@@ -103,7 +103,10 @@ def router(gateway: Gateway) -> APIRouter:
     @routes.get("/channels", responses=answers(ChannelsJson, 200))
     async def list_channels(_: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]) -> Response:
         channels = gateway.channels.values()
-        items = [ChannelJson(name=c.name, address=c.address, max_length=c.max_length) for c in channels]
+        items = [
+            ChannelJson(name=c.name, address=c.address, max_length=c.max_length, measure=c.measure.name)
+            for c in channels
+        ]
         return json_answer(ChannelsJson(items=items))
 
     return routes

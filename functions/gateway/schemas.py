@@ -181,9 +181,12 @@ class DeadLetterJson(TypedDict):
 
 
 class ChannelJson(TypedDict):
+    """`measure`: what `max_length` counts."""
+
     name: str
     address: str
     max_length: int
+    measure: str
 
 
 class NotificationsJson(TypedDict):

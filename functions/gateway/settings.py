@@ -1,17 +1,13 @@
 """The gateway's own settings: whom it trusts to say who calls."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import IssuerUrl, Settings
+from shared.settings import IssuerUrl, Settings, listed
 
 GOOGLE = "https://accounts.google.com"
-
-
-def _listed(text: Any) -> Any:
-    return tuple(filter(None, (part.strip() for part in text.split(",")))) if isinstance(text, str) else text
 
 
 class GatewaySettings(Settings):
@@ -20,7 +16,7 @@ class GatewaySettings(Settings):
     ingress: Literal["all", "internal", "internal-and-cloud-load-balancing"] = "all"
     behind_load_balancer: bool = False
     load_balancer_secret: SecretStr | None = Field(default=None, min_length=16)
-    oidc_issuers: Annotated[tuple[IssuerUrl, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)] = (GOOGLE,)
+    oidc_issuers: Annotated[tuple[IssuerUrl, ...], NoDecode, BeforeValidator(listed), Field(min_length=1)] = (GOOGLE,)
     oidc_audience: str | None = None
 
     @model_validator(mode="after")

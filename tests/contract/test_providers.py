@@ -1,26 +1,35 @@
 """Every provider, held to the contract in providers.py, and what only one of them has."""
 
+import asyncio
+import json
+from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from email import message_from_bytes, policy
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote_plus
 
 import pytest
 from pydantic import SecretStr
 
 from functions.email.sendgrid_provider import SendGridProvider, SendGridSettings
 from functions.email.smtp_provider import SmtpProvider, SmtpSettings
-from functions.slack.message import ERRORS
+from functions.slack.message import ERRORS, LARGEST_ANSWER, Means
 from functions.slack.web_api_provider import SlackProvider, SlackSettings
 from functions.slack.webhook_provider import WebhookProvider, WebhookSettings
-from functions.sms.twilio_provider import CODES, TwilioProvider, TwilioSettings
-from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
+from functions.sms.twilio_codes import CODES
+from functions.sms.twilio_provider import TwilioProvider, TwilioSettings
+from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.http import ANSWER_LIMIT, _BoundedResponse
 from shared.log_provider import LogProvider
 from shared.provider import Outgoing, Provider
 from tests.contract.providers import TEXT, TOKEN, AnyProvider, Contract, HttpContract, Lab, Where
-from tests.contract.scripted import Script, Smtp, Talk, answer, hang_up, pour, say, serving
+from tests.contract.scripted import Script, Smtp, Talk, answer, hang_up, http, pour, say, serving
 
 SENDER = "hark@example.com"
+PUBLISHED = json.loads((Path(__file__).parents[1] / "data" / "slack.json").read_text())
 
 
 class TestLog(AnyProvider):
@@ -90,33 +99,68 @@ class TestSendGrid(Email, HttpContract):
         assert type(await self.refused(lab.where, self.outgoing("SG.canary.canary"))) is Permanent
 
 
+SERVICE = "MG" + "0" * 32
+API_KEY = "SK" + "0" * 32
+
+
 class TestTwilio(HttpContract):
     name, channel = "twilio", "sms"
     address = "+15551230000"
     good_status = 201
+    throttle_seconds = None
 
-    def provider(self, where: Where, sender: str = "+15550001111") -> Provider:
-        return TwilioProvider(
-            TwilioSettings(
-                twilio_account_sid="AC" + "0" * 32,
-                twilio_auth_token=SecretStr(TOKEN),
-                twilio_from=sender,
-                twilio_base_url=f"http://{where.host}:{where.port}",
-            )
-        )
+    def settings(self, where: Where, **changes: Any) -> TwilioSettings:
+        told = {
+            "twilio_account_sid": "AC" + "0" * 32,
+            "twilio_auth_token": SecretStr(TOKEN),
+            "twilio_from": "+15550001111",
+            "twilio_base_url": f"http://{where.host}:{where.port}",
+        }
+        return TwilioSettings.model_validate(told | changes)
 
-    async def test_a_messaging_service_can_be_the_sender(self, lab: Lab) -> None:
-        provider = self.provider(lab.where, "MG1")
-        assert await provider.send(self.outgoing())
-        await provider.aclose()
-
-    @pytest.mark.parametrize(("code", "kind"), CODES.items())
-    async def test_a_code_means_what_the_table_says(self, code: int, kind: type[SendError] | str) -> None:
-        for body in (error_of_twilio(code), problem_of_twilio(code)):
-            assert_is(await self.refused_by(say(answer(400, body))), kind)
+    def provider(self, where: Where, **changes: Any) -> Provider:
+        return TwilioProvider(self.settings(where, **changes))
 
     @pytest.mark.parametrize(
-        ("status", "expected"), [(400, Permanent), (404, Permanent), (401, Retryable), (503, Retryable), (500, Unknown)]
+        ("sender", "parameter"), [(SERVICE, "MessagingServiceSid"), ("MGM Resorts", "From"), ("MG1", "From")]
+    )
+    async def test_a_messaging_service_is_known_by_its_form(self, lab: Lab, sender: str, parameter: str) -> None:
+        async with aclosing(self.provider(lab.where, twilio_from=sender)) as provider:
+            assert await provider.send(self.outgoing())
+        assert f"{parameter}={quote_plus(sender)}" in await self.request(twilio_from=sender)
+
+    async def test_an_api_key_can_be_the_credentials(self, lab: Lab) -> None:
+        key = {"twilio_api_key_sid": API_KEY, "twilio_api_key_secret": SecretStr("secret")}
+        for token in (None, SecretStr(TOKEN)):
+            request = await self.request(twilio_auth_token=token, **key)
+            assert b64encode(f"{API_KEY}:secret".encode()).decode() in request
+            assert f"/Accounts/AC{'0' * 32}/Messages.json" in request
+        async with aclosing(self.provider(lab.where, twilio_auth_token=None, **key)) as provider:
+            assert await provider.send(self.outgoing())
+
+    async def request(self, **settings: Any) -> str:
+        """What goes over the wire."""
+        heard: list[bytes] = []
+        async with serving(http(say(answer(503)), heard)) as server:
+            where = Where("127.0.0.1", server.port, 0)
+            async with aclosing(self.provider(where, **settings)) as provider:
+                with pytest.raises(Retryable):
+                    await provider.send(self.outgoing())
+        return heard[0].decode()
+
+    async def test_what_the_settings_do_not_allow_is_refused_before_twilio_is_asked(self, lab: Lab) -> None:
+        async with aclosing(TwilioProvider(self.settings(lab.where), lambda _: "SMS_KINDS does not")) as provider:
+            with pytest.raises(Refused, match="SMS_KINDS does not"):
+                await provider.send(self.outgoing())
+        assert await lab.inbox() == []
+
+    @pytest.mark.parametrize("code", CODES)
+    async def test_a_code_means_what_the_table_says(self, code: int) -> None:
+        for body in (error_of_twilio(code), problem_of_twilio(code)):
+            assert_is(await self.refused_by(say(answer(400, body))), CODES[code][0])
+
+    @pytest.mark.parametrize(
+        ("status", "expected"), [(400, Refused), (404, Refused), (401, Retryable), (503, Retryable), (500, Unknown)]
     )
     async def test_an_unknown_code_goes_by_the_status(self, status: int, expected: type[SendError]) -> None:
         for body in (error_of_twilio(99999, status), problem_of_twilio(99999, status)):
@@ -134,23 +178,101 @@ def problem_of_twilio(code: int, status: int = 400) -> bytes:
     return f'{{"type": "", "title": "{TEXT}", "status": {status}, "code": {code}, "detail": "{TEXT}"}}'.encode()
 
 
-class TestSlack(HttpContract):
-    name = channel = "slack"
+MEANS: Mapping[Means, type[SendError] | str] = {
+    Means.ADDRESS: Permanent,
+    Means.MESSAGE: Permanent,
+    Means.OPERATOR: Refused,
+    Means.CREDENTIALS: "credentials",
+    Means.LATER: Retryable,
+    Means.PACE: Throttled,
+    Means.UNSURE: Unknown,
+}
+
+
+class Slack(HttpContract):
+    """What both of Slack's providers ask for."""
+
+    channel = "slack"
     address = "#canary"
+    good: ClassVar[bytes]
+    """The answer to what is accepted."""
+
+    async def test_the_text_is_posted_as_it_is_and_its_links_are_not_followed(self) -> None:
+        heard: list[bytes] = []
+        async with serving(http(say(self.good), heard)) as server:
+            await self.sent(Where("127.0.0.1", server.port, 0), self.outgoing("*no* <!here> & _no_ https://a.test"))
+        posted = json.loads(heard[0].partition(b"\r\n\r\n")[2])
+        assert set(posted) <= set(PUBLISHED["arguments"])
+        assert posted["text"] == "*no* &lt;!here&gt; &amp; _no_ https://a.test"
+        assert [posted[name] for name in ("mrkdwn", "unfurl_links", "unfurl_media")] == [False, False, False]
+
+
+class TestSlack(Slack):
+    name = "slack"
+    good = answer(200, b'{"ok": true, "channel": "C012345678", "ts": "1.2", "message": {}}')
 
     def provider(self, where: Where) -> Provider:
         return SlackProvider(
             SlackSettings(slack_bot_token=SecretStr(TOKEN), slack_base_url=f"http://{where.host}:{where.port}/api")
         )
 
-    @pytest.mark.parametrize(("code", "kind"), ERRORS.items())
-    async def test_a_code_means_what_the_table_says(self, code: str, kind: type[SendError] | str) -> None:
+    @pytest.mark.parametrize("code", ERRORS)
+    async def test_a_code_means_what_the_table_says(self, code: str) -> None:
         error = await self.refused_by(say(answer(200, f'{{"ok": false, "error": "{code}"}}'.encode())))
-        assert_is(error, kind)
-        assert code in str(error)
+        means, words = ERRORS[code]
+        assert_is(error, MEANS[means])
+        assert str(error) == f'Slack answered "{code}": {words}'
 
     @pytest.mark.parametrize(
-        ("status", "expected"), [(200, Retryable), (400, Permanent), (403, Retryable), (500, Unknown), (503, Retryable)]
+        "blocks",
+        [
+            [],
+            [{"type": "text", "text": "\U0001f680" * 40_000}],
+            [{"type": "emoji", "name": "fast_forward_with_a_vertical_bar_and_more", "unicode": "1f680-fe0f"}] * 40_000,
+        ],
+        ids=["none", "as text", "as emojis"],
+    )
+    async def test_an_answer_that_repeats_the_longest_message_is_read(self, blocks: list[dict[str, str]]) -> None:
+        posted = {"text": "\U0001f680" * 40_000, "type": "message", "ts": "1.2", "blocks": blocks}
+        body = json.dumps({"ok": True, "channel": "C012345678", "ts": "1.2", "message": posted}).encode()
+        assert len(body) > 400_000
+        async with serving(self.script(say(answer(200, body)))) as server:
+            assert await self.sent(Where("127.0.0.1", server.port, 0), self.outgoing()) == "1.2"
+
+    async def test_of_many_large_answers_few_are_held_at_once_and_all_are_read(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read_up_to, held, most = _BoundedResponse._read_up_to, 0, 0
+
+        async def counted(self: _BoundedResponse, limit: int, body: bytearray) -> None:
+            nonlocal held, most
+            held += limit > ANSWER_LIMIT
+            most = max(most, held)
+            await read_up_to(self, limit, body)
+            held -= limit > ANSWER_LIMIT
+
+        monkeypatch.setattr(_BoundedResponse, "_read_up_to", counted)
+        posted = {"text": "\U0001f680" * 40_000, "type": "message", "ts": "1.2"}
+        body = json.dumps({"ok": True, "channel": "C012345678", "ts": "1.2", "message": posted}).encode()
+        async with (
+            serving(self.script(say(answer(200, body)))) as server,
+            aclosing(self.provider(Where("127.0.0.1", server.port, 0))) as provider,
+        ):
+            assert await asyncio.gather(*(provider.send(self.outgoing()) for _ in range(20))) == ["1.2"] * 20
+        assert 1 <= most <= 4
+
+    async def test_an_answer_larger_than_any_of_slacks_is_unknown(self) -> None:
+        body = b'{"ok": true, "ts": "1.2", "message": "' + b"x" * LARGEST_ANSWER + b'"}'
+        assert type(await self.refused_by(say(answer(200, body)))) is Unknown
+
+    async def test_the_longest_message_of_emojis_is_accepted_at_once(self, lab: Lab) -> None:
+        text = "\U0001f680" * 40_000
+        assert await self.sent(lab.where, self.outgoing(text))
+        [item] = await lab.inbox()
+        assert item["text"] == text
+
+    @pytest.mark.parametrize(
+        ("status", "expected"), [(200, Retryable), (400, Refused), (403, Retryable), (500, Unknown), (503, Retryable)]
     )
     async def test_an_unknown_code_is_retried_unless_the_status_says_more(
         self, status: int, expected: type[SendError]
@@ -165,23 +287,37 @@ class TestSlack(HttpContract):
         assert error.retry_after == 3
 
 
-class TestSlackWebhook(HttpContract):
-    name, channel = "slack-webhook", "slack"
-    address = "#canary"
+class TestSlackWebhook(Slack):
+    name = "slack-webhook"
+    good = answer(200, b"ok", "text/html")
+    unknown_address = Refused
     inbox_address = "webhook"
     gives_id = False
 
     def provider(self, where: Where) -> Provider:
         url = f"http://{where.host}:{where.port}/services/T1/B1/{TOKEN}"
-        return WebhookProvider(WebhookSettings(slack_webhook_url=SecretStr(url)))
+        return WebhookProvider(WebhookSettings(slack_webhook_url=SecretStr(url), slack_webhook_channel="#Canary"))
 
-    @pytest.mark.parametrize(("code", "kind"), ERRORS.items())
-    async def test_a_code_means_what_the_table_says(self, code: str, kind: type[SendError] | str) -> None:
+    @pytest.mark.parametrize("address", ["#other", "#canary2", "C0123ABCD"])
+    async def test_what_is_for_another_channel_is_an_operators_to_mend_and_not_sent(
+        self, lab: Lab, address: str
+    ) -> None:
+        error = await self.refused(lab.where, replace(self.outgoing(), address=address))
+        assert type(error) is Refused
+        assert "SLACK_WEBHOOK_CHANNEL" in str(error)
+        assert await lab.inbox() == []
+
+    @pytest.mark.parametrize("code", ERRORS)
+    async def test_a_code_means_what_the_table_says(self, code: str) -> None:
+        """But that of a channel that is not there: the operator has named it, by the webhook."""
+        means, words = ERRORS[code]
         for status in (400, 403, 404, 410, 500):
-            assert_is(await self.refused_by(say(answer(status, code.encode(), "text/html"))), kind)
+            error = await self.refused_by(say(answer(status, code.encode(), "text/html")))
+            assert_is(error, Refused if means is Means.ADDRESS else MEANS[means])
+            assert str(error).startswith(f'Slack answered "{code}": {words}')
 
     @pytest.mark.parametrize(
-        ("status", "expected"), [(400, Permanent), (403, Retryable), (404, Permanent), (500, Unknown), (503, Retryable)]
+        ("status", "expected"), [(400, Refused), (403, Retryable), (404, Refused), (500, Unknown), (503, Retryable)]
     )
     async def test_an_unknown_code_goes_by_the_status(self, status: int, expected: type[SendError]) -> None:
         assert type(await self.refused_by(say(answer(status, b"a_new_code", "text/html")))) is expected

@@ -74,6 +74,11 @@ async def test_the_channels_are_listed_with_what_they_take(hark: Hark) -> None:
     items = declared(ChannelsJson, answer)["items"]
     assert [item["name"] for item in items] == ["email", "sms", "slack"]
     assert {item["name"]: item["max_length"] for item in items} == {"email": 100_000, "sms": 1600, "slack": 40_000}
+    measures = {channel.name: channel.measure.name for channel in hark.gateway.channels.values()}
+    assert {item["name"]: item["measure"] for item in items} == measures
+    assert [measures[name] for name in ("email", "sms", "slack")] == [
+        *("bytes of UTF-8", "UTF-16 units", "characters after escaping"),
+    ]
     assert all(item["address"] for item in items)
 
 

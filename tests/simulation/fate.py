@@ -14,7 +14,7 @@ class Fault(Enum):
     DOUBLE = auto()  # Pub/Sub delivers a message twice, or a receipt comes twice
     ACK_LOST = auto()  # Pub/Sub pushes again what was acked
     STRANGE = auto()  # the provider does not just accept
-    OPERATOR = auto()  # somebody replays or discards what is dead
+    OPERATOR = auto()  # somebody replays or discards what is dead, or replays what failed
     DAY_AWAY = auto()  # Pub/Sub takes messages and pushes none for longer than a delivery waits
     SKEW = auto()  # some processes' clocks are ten minutes off
 

@@ -34,6 +34,14 @@ class Violation(Exception):
 ENDED = {S.SENT, S.DELIVERED, S.UNDELIVERED, S.FAILED, S.DEAD, S.DISCARDED}
 
 
+LAST = {
+    Outcome.PERMANENT: {S.FAILED, S.DELIVERED},
+    Outcome.REFUSED: {S.DEAD, S.DISCARDED, S.DELIVERED},
+}
+"""An attempt that ended so is the last of its round, and what the delivery may be from then on. It may end delivered
+all the same: when an earlier attempt, which ended unknown, turns out to have arrived."""
+
+
 def touched(old: Delivery, new: Delivery) -> bool:
     """Whether the write is the relay's, which moves the due time on and nothing else."""
     return (old.status, old.claim, old.attempts, old.updated_at) == (
@@ -75,10 +83,12 @@ def _check_attempts(new: Delivery, policy: Policy) -> None:
         raise Violation(Invariant.TRIES, f"attempts are numbered {[a.number for a in new.attempts]}")
     if counted(new.attempts[new.round_start :]) > policy.max_attempts:
         raise Violation(Invariant.TRIES, f"{_of(new)} are more than {policy.max_attempts} in a round")
-    outcomes = [attempt.outcome for attempt in new.attempts]
-    # It may end delivered all the same: when an earlier attempt, which ended unknown, turns out to have arrived.
-    if Outcome.PERMANENT in outcomes[:-1] or (Outcome.PERMANENT in outcomes and new.pending):
-        raise Violation(Invariant.TRIES, f"tried again after a permanent refusal: {_of(new)}, {new.status}")
+    this_round = [attempt.outcome for attempt in new.attempts[new.round_start :]]
+    if any(outcome in LAST for outcome in this_round[:-1]):
+        raise Violation(Invariant.TRIES, f"tried again after a refusal: {_of(new)}, {new.status}")
+    ends = LAST.get(this_round[-1]) if this_round else None
+    if ends is not None and new.status not in ends:
+        raise Violation(Invariant.TRIES, f"{new.status} after a refusal: {_of(new)}")
 
 
 def counted(attempts: tuple[Attempt, ...]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from shared.errors import Permanent, Retryable, Throttled, Unknown
+from shared.errors import Permanent, Refused, Retryable, Throttled, Unknown
 from shared.model import DeliveryStatus, Outcome, Receipt
 from shared.provider import Outgoing
 from tests.simulation.fate import Fate, Fault
@@ -21,6 +21,7 @@ class Says(Enum):
     RETRYABLE = auto()
     THROTTLED = auto()
     PERMANENT = auto()
+    REFUSED = auto()
     RESET = auto()  # accepted, and the answer is lost
     LOST = auto()  # not accepted, and nobody can tell
     HANGS = auto()  # not accepted, no answer
@@ -146,6 +147,8 @@ class Client:
                 raise Throttled("too fast", retry_after=random.choice((None, 0, 2, 99, 4000)))
             case Says.PERMANENT:
                 raise Permanent("no such address")
+            case Says.REFUSED:
+                raise Refused("invite the app")
             case Says.RESET | Says.LOST:
                 raise Unknown("reset")
             case Says.STRAY:

@@ -16,7 +16,7 @@ from functions.gateway.problems import Problem
 from functions.relay.relay import Relay, Swept
 from shared import pipeline, receipts, state
 from shared.errors import HarkError, Permanent, Retryable, Unknown
-from shared.model import Delivery, DeliveryStatus, Outcome, Receipt
+from shared.model import Attempt, Delivery, DeliveryStatus, Outcome, Receipt
 from shared.pipeline import Pipeline
 from shared.provider import Outgoing, Provider
 from shared.pubsub import Answer, Message
@@ -142,6 +142,18 @@ def try_too_early(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pipeline, "decide", lambda d, *rest: decide(replace(d, next_try_at=None), *rest))
 
 
+def refused_and_tried_again(patch: pytest.MonkeyPatch) -> None:
+    settle = state.settle
+
+    def hoping(claimed: Delivery, made: Sequence[Attempt], *rest: Any, **named: Any) -> Delivery:
+        if made[-1].outcome is not Outcome.REFUSED:
+            return settle(claimed, made, *rest, **named)
+        hoped = [*made[:-1], replace(made[-1], outcome=Outcome.RETRYABLE)]
+        return replace(settle(claimed, hoped, *rest, **named), attempts=(*claimed.attempts, *made))
+
+    patch.setattr(pipeline, "settle", hoping)
+
+
 def no_due_time_between_tries(patch: pytest.MonkeyPatch) -> None:
     settle = state.settle
     patch.setattr(pipeline, "settle", lambda *args, **kwargs: replace(settle(*args, **kwargs), due_at=None))
@@ -176,6 +188,7 @@ BUGS: dict[Plant, Invariant] = {
     lost_attempt_not_counted: Invariant.TRIES,
     lost_attempt_not_on_record: Invariant.DUPLICATE,
     try_too_early: Invariant.TRIES,
+    refused_and_tried_again: Invariant.TRIES,
     no_due_time_between_tries: Invariant.QUIET,
     receipt_moves_a_state_back: Invariant.EDGES,
     receipt_that_waits_is_dropped: Invariant.TRUTH,

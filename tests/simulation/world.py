@@ -10,7 +10,7 @@ from functions.gateway.accept import Accepted, accept
 from functions.gateway.callers import Caller, CallerKind
 from functions.gateway.problems import Problem
 from functions.gateway.schemas import NotificationRequest
-from shared.model import Receipt
+from shared.model import DeliveryStatus, Receipt
 from shared.pubsub import hint
 from shared.receipts import take
 from shared.state import discarded, replayed
@@ -144,7 +144,7 @@ class World:
             to = {channel: f"{channel}-{n}" for channel in wanted}
             caller = CALLERS[random.random() < 0.1]
             key = f"key-{n}" if random.random() < 0.7 else None
-            mood = random.choice((None,) * 8 + (Says.RETRYABLE, Says.PERMANENT))
+            mood = random.choice((None,) * 8 + (Says.RETRYABLE, Says.PERMANENT, Says.REFUSED))
             if mood:
                 self.providers.moods |= dict.fromkeys(to.values(), mood)
             ask = Ask(NotificationRequest(to=to, message=f"text {n}"), caller, key)
@@ -169,7 +169,7 @@ class World:
             await asyncio.sleep(self.random.uniform(1, 30))
 
     async def _operate(self, process: Process) -> None:
-        """Replays or discards a dead delivery, as functions/gateway/dead_letter_routes.py does."""
+        """Replays or discards what is dead and replays what failed, as functions/gateway/dead_letter_routes.py does."""
         store, publisher = self.functions.store(process), self.functions.publisher(process)
 
         async def operate() -> None:
@@ -180,6 +180,10 @@ class World:
                 else:
                     await store.update(replayed(dead, process.now(), self.policy))
                     await publisher.publish([hint(dead)])
+            for failed in [delivery for delivery in self.records.all() if delivery.status is DeliveryStatus.FAILED]:
+                if self.random.random() < 0.5:
+                    await store.update(replayed(failed, process.now(), self.policy))
+                    await publisher.publish([hint(failed)])
 
         await process.ask(operate(), 600)
 

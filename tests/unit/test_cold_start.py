@@ -17,7 +17,11 @@ CHANNEL_SETTINGS = {
         "SMTP_URL": "smtp://127.0.0.1:1",
     },
     "sms": {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "x", "TWILIO_FROM": "+15005550006"},
-    "slack": {"SLACK_BOT_TOKEN": "xoxb-x", "SLACK_WEBHOOK_URL": "http://127.0.0.1:1/services/T0/B0/x"},
+    "slack": {
+        "SLACK_BOT_TOKEN": "xoxb-x",
+        "SLACK_WEBHOOK_URL": "http://127.0.0.1:1/services/T0/B0/x",
+        "SLACK_WEBHOOK_CHANNEL": "#x",
+    },
 }
 REPORT = """
 import importlib, json, sys

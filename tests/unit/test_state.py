@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import NotDead
+from shared.errors import WrongState
 from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome
 from shared.state import (
     Done,
@@ -35,7 +35,7 @@ EDGES = {
     "settle": {(S.SENDING, to) for to in (S.SENT, S.FAILED, S.DEAD, S.RETRYING, S.DEFERRED)},
     "relay": {(status, to) for status in PENDING for to in (status, S.DEAD)},
     "dead letter": {(S.SENDING, S.DEAD)},
-    "replay": {(S.DEAD, S.QUEUED)},
+    "replay": {(S.DEAD, S.QUEUED), (S.FAILED, S.QUEUED)},
     "discard": {(S.DEAD, S.DISCARDED)},
 }
 
@@ -84,6 +84,10 @@ class Life:
         assert (delivery.status is S.SENDING) == (delivery.lease_until is not None)
         assert [a.number for a in delivery.attempts] == list(range(1, len(delivery.attempts) + 1))
         assert tries(delivery) <= self.policy.max_attempts
+        this_round = [a.outcome for a in delivery.attempts[delivery.round_start :]]
+        assert not {Outcome.PERMANENT, Outcome.REFUSED} & set(this_round[:-1]), "a refusal is a round's last"
+        if this_round[-1:] == [Outcome.REFUSED]:
+            assert delivery.status in {S.DEAD, S.DISCARDED}
         assert sum(a.error == LOST for a in delivery.attempts) == self.lost
         if delivery.due_at and delivery.next_try_at and not delivery.relays:
             assert delivery.due_at >= delivery.next_try_at
@@ -136,7 +140,7 @@ class Life:
             self.become("dead letter", after)
 
     def replay(self) -> None:
-        if self.delivery.status is S.DEAD:
+        if self.delivery.status in {S.DEAD, S.FAILED}:
             self.become("replay", replayed(self.delivery, self.now, self.policy))
             assert tries(self.delivery) == 0, "a fresh set"
 
@@ -214,6 +218,20 @@ def test_a_delivery_that_fails_each_time_dies_after_max_attempts(
     assert life.delivery.error == f"attempts used up; the last one: {life.delivery.attempts[-1].error}"
 
 
+@given(policies(), st.integers(0, 2), st.integers(1, 3))
+def test_what_an_operator_can_mend_is_dead_at_once_and_can_be_replayed(policy: Policy, throttles: int, n: int) -> None:
+    life = Life(policy)
+    for _ in range(n):
+        life.claim()
+        life.settle([Outcome.THROTTLED] * throttles + [Outcome.REFUSED], None, 0.5)
+        assert (life.delivery.status, life.delivery.error) == (S.DEAD, "refused: refused")
+        assert life.delivery.dead_at == life.now
+        life.replay()
+    life.claim()
+    life.settle([Outcome.ACCEPTED], None, 0.5)
+    assert life.delivery.status is S.SENT
+
+
 @given(policies(), st.integers(1, 20))
 def test_leases_that_run_out_count_as_tries(policy: Policy, claims: int) -> None:
     life = Life(policy)
@@ -273,9 +291,10 @@ def test_throttling_ends_before_the_record_is_full() -> None:
     assert life.delivery.status is S.DEAD
 
 
-def test_a_record_that_is_about_to_expire_is_not_replayed() -> None:
-    dead = replace(in_state(S.DEAD), expire_at=START + timedelta(hours=47))
-    with pytest.raises(NotDead, match="about to expire"):
+@pytest.mark.parametrize("status", [S.DEAD, S.FAILED])
+def test_a_record_that_is_about_to_expire_is_not_replayed(status: DeliveryStatus) -> None:
+    dead = replace(in_state(status), expire_at=START + timedelta(hours=47))
+    with pytest.raises(WrongState, match="about to expire"):
         replayed(dead, START, POLICY)
 
 
@@ -318,8 +337,8 @@ def test_replay_keeps_every_old_attempt_and_gives_a_fresh_set(policy: Policy, ou
     assert (life.delivery.error, life.delivery.dead_at, life.delivery.queued_at) == (None, None, life.now)
     life.claim()
     life.settle([outcome], None, 0)
-    dies = policy.max_attempts == 1 and outcome in {Outcome.RETRYABLE, Outcome.UNKNOWN}
-    assert (life.delivery.status is S.DEAD) == dies
+    used_up = policy.max_attempts == 1 and outcome in {Outcome.RETRYABLE, Outcome.UNKNOWN}
+    assert (life.delivery.status is S.DEAD) == (used_up or outcome is Outcome.REFUSED)
     assert life.delivery.attempts[:-1] == old
 
 
@@ -376,11 +395,31 @@ def test_what_is_terminal_stays_as_it_is(status: DeliveryStatus) -> None:
             relayed(delivery, later, POLICY)
 
 
-@pytest.mark.parametrize("status", [status for status in S if status is not S.DEAD])
-def test_only_a_dead_delivery_can_be_replayed_or_discarded(status: DeliveryStatus) -> None:
-    with pytest.raises(NotDead):
+@pytest.mark.parametrize("status", [status for status in S if status not in {S.DEAD, S.FAILED}])
+def test_only_a_dead_or_failed_delivery_can_be_replayed(status: DeliveryStatus) -> None:
+    with pytest.raises(WrongState, match="neither dead nor failed"):
         replayed(in_state(status), START, POLICY)
-    with pytest.raises(NotDead):
+
+
+def test_a_failed_delivery_gets_a_fresh_set_of_attempts_and_keeps_the_old_ones() -> None:
+    life = Life(POLICY)
+    life.claim()
+    life.settle([Outcome.PERMANENT], None, 0)
+    failed = life.delivery
+    assert (failed.status, failed.error) == (S.FAILED, "permanent")
+    life.now += timedelta(days=1)
+    life.replay()
+    queued_again = life.delivery
+    assert (queued_again.status, queued_again.error, queued_again.attempts) == (S.QUEUED, None, failed.attempts)
+    assert (queued_again.queued_at, queued_again.due_at) == (life.now, life.now + POLICY.grace)
+    life.claim()
+    life.settle([Outcome.ACCEPTED], None, 0)
+    assert [a.outcome for a in life.delivery.attempts] == [Outcome.PERMANENT, Outcome.ACCEPTED]
+
+
+@pytest.mark.parametrize("status", [status for status in S if status is not S.DEAD])
+def test_only_a_dead_delivery_can_be_discarded(status: DeliveryStatus) -> None:
+    with pytest.raises(WrongState, match="not dead"):
         discarded(in_state(status), START)
 
 
