@@ -5,7 +5,7 @@ A channel is a folder functions/<name>/ whose channel.py holds `CHANNEL`. The co
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -71,6 +71,7 @@ class Channel:
     address: what an address is, in words, for people
     max_length: the longest message, as `measure` counts
     normalise: the one spelling of an address; raises ValueError with a reason that does not repeat the address
+    normaliser: makes `normalise` by the channel's own settings, where there are some; SystemExit when one is wrong
     receipts: by provider, the module that reads what the provider reports back (`shared/receipts.py`)
     segments: what a message is cut into, for a channel that is paid by the piece
     screen: the module that knows which addresses the operator lets messages go to (`ScreenModule`)
@@ -84,6 +85,7 @@ class Channel:
     measure: Measure = CHARACTERS
     segments: Callable[[str], Segments] | None = None
     screen: str | None = None
+    normaliser: Callable[[], Callable[[str], str]] | None = None
 
 
 def channel_names() -> tuple[str, ...]:
@@ -92,8 +94,15 @@ def channel_names() -> tuple[str, ...]:
 
 
 def load_channels() -> Mapping[str, Channel]:
-    """Every channel by name. Imports each folder's channel.py, and through it no provider's SDK."""
-    return {name: importlib.import_module(f"functions.{name}.channel").CHANNEL for name in channel_names()}
+    """Every channel by name. Imports each folder's channel.py, and through it no provider's SDK.
+
+    SystemExit when a setting of a channel's own is wrong.
+    """
+    return {name: _set_up(importlib.import_module(f"functions.{name}.channel").CHANNEL) for name in channel_names()}
+
+
+def _set_up(channel: Channel) -> Channel:
+    return channel if channel.normaliser is None else replace(channel, normalise=channel.normaliser())
 
 
 def load_screens(channels: Mapping[str, Channel]) -> Mapping[str, Screen]:

@@ -22,7 +22,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Message:
-    """One message as the inbox and the witness show it. `segments`: of a provider that counts them."""
+    """One message as the inbox and the witness show it.
+
+    segments: of a provider that counts them. headers: of an e-mail, decoded
+    """
 
     at: str
     channel: str
@@ -33,6 +36,7 @@ class Message:
     message_id: str
     notification_id: str | None
     segments: int | None = None
+    headers: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ class Witness:
         record = asdict(message)
         if message.segments is None:
             del record["segments"]  # most providers have none
+        if message.headers is None:
+            del record["headers"]  # only a mail has them
         await self._enqueue(record)
 
     async def clear(self, at: str) -> None:

@@ -33,6 +33,7 @@ from shared.pubsub import Message, Publisher, content_of, hint
 from shared.receipts import ReceiptReader, ReceiptStore
 from shared.state import Policy, queued
 from shared.store import SHARDS, Store
+from shared.texts import bare
 
 log = get_logger(__name__)
 
@@ -135,7 +136,7 @@ def normalised(channels: Mapping[str, Channel], addresses: Mapping[str, str], fi
             errors.append(unknown_channel(f"{field_name}.{name}", channels))
             continue
         try:
-            good[name] = channels[name].normalise(address)
+            good[name] = channels[name].normalise(bare(address))
         except ValueError as wrong:
             errors.append(field_error(f"{field_name}.{name}", str(wrong)))
     if errors:

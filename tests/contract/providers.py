@@ -199,6 +199,10 @@ class Contract(AnyProvider):
         """A server that reads one message and then talks."""
         raise NotImplementedError
 
+    def assert_pause(self, retry_after: float | None) -> None:
+        """What the lab's throttle asks for."""
+        assert retry_after == self.throttle_seconds
+
     async def refused(self, where: Where, outgoing: Outgoing | None = None) -> SendError:
         """The error of `send`, which is of ours and gives nothing away."""
         outgoing = outgoing or self.outgoing()
@@ -249,7 +253,7 @@ class Contract(AnyProvider):
         error = await self.refused(lab.where)
         assert type(error) is (self.unknown_address if mode == "400" else expected)
         if isinstance(error, Throttled):
-            assert error.retry_after == self.throttle_seconds
+            self.assert_pause(error.retry_after)
         if isinstance(error, Retryable):
             assert error.credentials == (mode == "401")
         assert len(await lab.inbox()) == (1 if mode in ACCEPTED else 0)
@@ -339,6 +343,8 @@ class HttpContract(Contract):
     """What holds for every provider that is called over HTTP."""
 
     good_status: ClassVar[int] = 200
+    statuses: ClassVar[Mapping[int, type[SendError]]] = {}
+    """Where it says more of a status than HTTP does."""
     beginnings: ClassVar = {
         "status line": b"HTTP/1.1 200 O",
         "header": b"HTTP/1.1 200 OK\r\nX-Drip: ",
@@ -362,7 +368,7 @@ class HttpContract(Contract):
     async def test_a_status_means_what_it_says(self, status: int, expected: type[SendError], body: bytes) -> None:
         content_type = "text/html" if body.startswith(b"<") else "application/json"
         error = await self.refused_by(say(answer(status, body, content_type)))
-        assert type(error) is expected
+        assert type(error) is self.statuses.get(status, expected)
         assert getattr(error, "credentials", False) == (status in {401, 403})
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

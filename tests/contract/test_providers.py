@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from functions.email.sendgrid_provider import SendGridProvider, SendGridSettings
+from functions.email.sendgrid_refusals import FIELDS
 from functions.email.smtp_provider import SmtpProvider, SmtpSettings
 from functions.slack.message import ERRORS, LARGEST_ANSWER, Means
 from functions.slack.web_api_provider import SlackProvider, SlackSettings
@@ -25,7 +26,7 @@ from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, U
 from shared.http import ANSWER_LIMIT, _BoundedResponse
 from shared.log_provider import LogProvider
 from shared.provider import Outgoing, Provider
-from tests.contract.providers import TEXT, TOKEN, AnyProvider, Contract, HttpContract, Lab, Where
+from tests.contract.providers import BODIES, TEXT, TOKEN, AnyProvider, Contract, HttpContract, Lab, Where
 from tests.contract.scripted import Script, Smtp, Talk, answer, hang_up, http, pour, say, serving
 
 SENDER = "hark@example.com"
@@ -68,6 +69,7 @@ class Email(Contract):
 class TestSendGrid(Email, HttpContract):
     name = "sendgrid"
     good_status = 202
+    statuses: ClassVar = {413: Permanent}
     # Its success has no body; the id is in the headers, so an endless body after them changes nothing.
     accepted = b"HTTP/1.1 202 Accepted\r\nX-Message-Id: id-1\r\n"
 
@@ -80,6 +82,11 @@ class TestSendGrid(Email, HttpContract):
             )
         )
 
+    def assert_pause(self, retry_after: float | None) -> None:
+        """It names a Unix time in whole seconds, and the lab one of the next second."""
+        assert retry_after is not None
+        assert 0 <= retry_after <= 1
+
     async def test_a_truncated_answer_is_unknown(self, lab: Lab) -> None:
         """Nothing of a SendGrid success but its head is read, and the head is whole: it is accepted."""
         await lab.set_fault(self.channel, "truncated")
@@ -91,12 +98,89 @@ class TestSendGrid(Email, HttpContract):
         async with serving(self.script(pour(self.accepted + b"\r\n", b"x"))) as server:
             assert await self.sent(Where("127.0.0.1", server.port, 0), self.outgoing()) == "id-1"
 
+    @pytest.mark.parametrize("status", [200, 201, 203, 204, 206, 226, 299])
+    async def test_an_unexpected_success_is_unknown(self, status: int) -> None:
+        await super().test_an_unexpected_success_is_unknown(status)
+
+    @pytest.mark.parametrize("status", [200, 301, 400, 401, 403, 404, 429, 500, 503])
+    async def test_an_answer_that_repeats_the_request_gives_nothing_away(self, status: int) -> None:
+        await super().test_an_answer_that_repeats_the_request_gives_nothing_away(status)
+
+    @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+    async def test_a_malformed_success_is_unknown(self, body: bytes) -> None:
+        """A 202 is a success whatever its body is."""
+        for headers in ({}, {"X-Message-Id": ""}, {"X-Message-Id": "x" * 2000}):
+            async with serving(self.script(say(answer(202, body, headers=headers)))) as server:
+                assert await self.sent(Where("127.0.0.1", server.port, 0), self.outgoing()) is None
+
     @pytest.mark.parametrize("status", [200, 201, 204])
     async def test_an_id_under_another_status_is_unknown(self, status: int) -> None:
         assert type(await self.refused_by(say(answer(status, headers={"X-Message-Id": "id-1"})))) is Unknown
 
     async def test_a_text_that_looks_like_an_api_key_is_refused_in_our_words(self, lab: Lab) -> None:
         assert type(await self.refused(lab.where, self.outgoing("SG.canary.canary"))) is Permanent
+
+    @pytest.mark.parametrize(
+        ("headers", "expected"),
+        [
+            ({"X-RateLimit-Reset": "130"}, 30),
+            ({"X-RateLimit-Reset": "130", "Retry-After": "7"}, 7),
+            ({"X-RateLimit-Reset": "130", "Retry-After": "soon"}, 30),
+            ({"x-ratelimit-reset": "100.5"}, 0.5),
+            ({"X-RateLimit-Reset": "90"}, 0),
+            ({"X-RateLimit-Reset": "99999999999999999999"}, 86_400),
+            ({"X-RateLimit-Reset": "soon"}, None),
+            ({"X-RateLimit-Reset": "inf"}, None),
+            ({}, None),
+        ],
+    )
+    async def test_a_throttle_says_when_to_come_back_as_a_time(
+        self, headers: Mapping[str, str], expected: float | None
+    ) -> None:
+        async with serving(self.script(say(answer(429, b"{}", headers=headers)))) as server:
+            settings = SendGridSettings(
+                sendgrid_api_key=SecretStr(TOKEN),
+                sendgrid_base_url=f"http://127.0.0.1:{server.port}",
+                email_from=SENDER,
+            )
+            provider = SendGridProvider(settings, now=lambda: 100.0)
+            with pytest.raises(Throttled) as raised:
+                await provider.send(self.outgoing())
+            await provider.aclose()
+        assert raised.value.retry_after == expected
+
+    @pytest.mark.parametrize(
+        ("status", "field", "expected"),
+        [
+            (400, "personalizations.0.to.0.email", Permanent),
+            (400, "personalizations.0.to", Permanent),
+            (400, "subject", Permanent),
+            (400, "content.0.value", Permanent),
+            (400, "from.email", Refused),
+            (400, "from", Refused),
+            (400, "personalizations.0.headers", Refused),
+            (400, "custom_args", Refused),
+            (400, "a_new_field", Refused),
+            (400, None, Refused),
+            (403, "from", Refused),
+        ],
+    )
+    async def test_a_field_says_whose_fault_it_is(
+        self, status: int, field: str | None, expected: type[SendError]
+    ) -> None:
+        body = json.dumps({"errors": [{"message": TEXT, "field": field, "help": None}]}).encode()
+        error = await self.refused_by(say(answer(status, body)))
+        assert type(error) is expected
+
+    async def test_a_refusal_of_every_field_that_there_is_is_read_to_its_end(self) -> None:
+        errors = [{"message": "x" * 4000, "field": field, "help": "x" * 1000} for field in FIELDS if field != "from"]
+        body = json.dumps({"errors": [*errors, {"message": "no", "field": "from.email", "help": None}]}).encode()
+        error = await self.refused_by(say(answer(400, body)))
+        assert type(error) is Refused
+
+    async def test_used_up_credits_are_no_rejected_key(self) -> None:
+        body = b'{"errors": [{"message": "Maximum credits exceeded", "field": null, "help": null}]}'
+        assert type(await self.refused_by(say(answer(401, body)))) is Refused
 
 
 SERVICE = "MG" + "0" * 32
@@ -324,22 +408,43 @@ class TestSlackWebhook(Slack):
 
 
 REPLIES: Mapping[str, type[SendError] | str] = {
+    # What each means at RCPT, DATA and after the mail.
     "421 4.3.2 closing": Retryable,
+    "421 4.7.0 try again later": Throttled,
     "450 4.2.0 busy": Retryable,
     "450 4.7.1 too many": Throttled,
     "451 4.3.0 trouble": Retryable,
     "452 4.2.2 full": Retryable,
+    "454 4.7.1 relay access denied": Retryable,
     "530 5.7.0 who are you": "credentials",
     "535 5.7.8 who are you": "credentials",
     "550 5.1.1 no such user": Permanent,
+    "550 5.4.5 daily limit": Refused,
+    "550 relay not permitted": Refused,
     "552 5.3.4 too big": Permanent,
-    "554 5.7.1 no": Permanent,
+    "554 5.7.1 relay access denied": Refused,
     "299 what": Unknown,
     "hello there": Unknown,
     "<html>": Unknown,
     "\xff\xfe": Unknown,
 }
 PHASES = ["BANNER", "EHLO", "MAIL", "RCPT", "DATA", "END"]
+
+
+def meaning(reply: str, kind: type[SendError] | str, phase: str) -> type[SendError] | str:
+    """Of a reply at a phase, from what it means once there is a recipient."""
+    before = phase in {"BANNER", "EHLO", "MAIL", "RCPT"}
+    if kind is Unknown and before:
+        return Retryable  # nothing has left
+    if kind is Throttled and phase == "EHLO":
+        return Retryable  # it is about the name in our greeting, which no waiting changes
+    if kind in {Permanent, Refused} and phase == "BANNER":
+        return Retryable
+    if kind in {Permanent, Refused} and phase == "EHLO":
+        return Refused
+    if kind is Permanent and phase == "MAIL" and " 5.3.4 " not in reply:
+        return Refused  # the only address so far is ours
+    return kind
 
 
 class TestSmtp(Email):
@@ -375,8 +480,7 @@ class TestSmtp(Email):
     @pytest.mark.parametrize(("reply", "kind"), REPLIES.items())
     async def test_a_reply_means_what_its_code_says(self, phase: str, reply: str, kind: type[SendError] | str) -> None:
         error = await self.refused_at(phase, reply.encode("latin-1") + b" canary@example.com\r\n")
-        about_us = kind is Unknown or (kind is Permanent and phase != "RCPT")
-        assert_is(error, "credentials" if about_us and phase in {"BANNER", "EHLO", "MAIL", "RCPT"} else kind)
+        assert_is(error, meaning(reply, kind, phase))
 
     @pytest.mark.parametrize("phase", ["BANNER", "EHLO", "MAIL", "RCPT"])
     async def test_a_connection_lost_before_the_mail_is_retryable(self, phase: str) -> None:
@@ -398,6 +502,33 @@ class TestSmtp(Email):
             with pytest.raises(Retryable) as raised:
                 await provider.send(self.outgoing())
         assert raised.value.credentials
+
+    async def test_a_reply_of_many_long_lines_is_read_to_its_end(self) -> None:
+        """RFC 5321, 4.5.3.1.5: each has at most 512 bytes, and no limit is set to their number."""
+        lines = b"".join(b"550-5.1.1 " + b"x" * 500 + b"\r\n" for _ in range(60)) + b"550 5.1.1 no\r\n"
+        for phase in ("RCPT", "END"):
+            assert type(await self.refused_at(phase, lines)) is Permanent
+
+    async def test_it_greets_by_the_senders_domain_and_hangs_nothing_on_this_machines_name(self) -> None:
+        smtp = await self.taken(self.outgoing())
+        assert smtp.commands[0] == b"EHLO example.com"
+
+    async def test_a_domain_beyond_ascii_goes_out_in_a_labels_and_needs_no_extension(self) -> None:
+        outgoing = replace(self.outgoing(), address="canary@bücher.example")
+        smtp = Smtp()
+        async with serving(smtp) as server:
+            url = SecretStr(f"smtp://127.0.0.1:{server.port}")
+            for sender in ("hark@xn--bcher-kva.example", "Hark <hark@bücher.example>"):
+                provider = SmtpProvider(SmtpSettings(smtp_url=url, email_from=sender))
+                message_id = await provider.send(outgoing)
+                assert message_id == f"<{outgoing.notification_id}@xn--bcher-kva.example>"
+                mail = message_from_bytes(smtp.mail, policy=policy.default)
+                assert mail["From"].addresses[0].addr_spec == "hark@xn--bcher-kva.example"
+                assert mail["To"] == "canary@xn--bcher-kva.example"
+        assert smtp.commands[1:3] == [
+            b"MAIL FROM:<hark@xn--bcher-kva.example>",
+            b"RCPT TO:<canary@xn--bcher-kva.example>",
+        ]
 
     async def test_an_address_beyond_ascii_needs_the_servers_consent(self, lab: Lab) -> None:
         outgoing = Outgoing("n-1", "größe@example.com", "Deploy", TEXT, 5)
@@ -449,7 +580,7 @@ class TestSmtp(Email):
 
 
 def assert_headers_are_ours(smtp: Smtp) -> None:
-    ours = ["From", "To", "Subject", "Date", "Message-ID", "X-Hark-Notification-Id"]
+    ours = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Hark-Notification-Id"]
     mime = ["Content-Type", "Content-Transfer-Encoding", "MIME-Version"]
     mail = message_from_bytes(smtp.mail, policy=policy.compat32)
     assert mail.keys() == ours + mime

@@ -149,6 +149,11 @@ async def test_an_accepted_message_is_in_the_inbox_and_on_disk_before_the_sdk_re
     assert item.pop("to") in {"a@example.com", "+491701234567", "#general", "webhook"}
     assert item.pop("text") == "Build 42 is live"
     assert message_id in {item.pop("message_id"), None}
+    headers = item.pop("headers", None)
+    assert (headers is not None) == (CHANNELS[provider] == "email")
+    if headers is not None:
+        assert (headers["From"], headers["To"]) == ("hark@example.com", "a@example.com")
+        assert headers["Subject"] == "Deploy"
     assert item == {
         "channel": CHANNELS[provider],
         "provider": provider,
@@ -186,8 +191,8 @@ async def test_a_refusal_has_the_shape_of_the_provider(
     answer = await http.post(**raw_request(provider))
 
     assert answer.status_code == status
-    # Twilio names no time.
-    assert answer.headers.get("Retry-After") == ("1" if mode == "429" and provider != "twilio" else None)
+    # Twilio names no time, and SendGrid in a header of its own.
+    assert answer.headers.get("Retry-After") == ("1" if mode == "429" and provider.startswith("slack") else None)
     match provider:
         case "sendgrid":
             (error,) = answer.json()["errors"]
@@ -359,6 +364,10 @@ async def test_twilio_takes_an_api_key_of_the_account(http: httpx.AsyncClient) -
         ({"subject": ""}, "subject"),
         ({"content": []}, "content"),
         ({"content": [{"type": "text/plain", "value": ""}]}, "content.0.value"),
+        ({"personalizations": [{"to": [{"email": "a@example.com"}] * 1001}]}, "personalizations"),
+        ({"custom_args": {"x": "y" * 10_000}}, "custom_args"),
+        ({"headers": {"Reply-To": "a@example.com"}}, "headers"),
+        ({"from": {"email": "größe@example.com"}}, "from.email"),
     ],
 )
 async def test_sendgrid_names_the_field_that_is_wrong(
@@ -368,6 +377,18 @@ async def test_sendgrid_names_the_field_that_is_wrong(
     request["json"] = {**request["json"], **change}
     answer = await http.post(**request)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, field)
+
+
+async def test_sendgrid_shows_the_headers_of_the_mail_and_its_pace(http: httpx.AsyncClient) -> None:
+    request = raw_request("sendgrid")
+    sender = {"email": "hark@example.com", "name": "Hark Alerts"}
+    answer = await http.post(
+        **request | {"json": request["json"] | {"from": sender, "headers": {"Message-ID": "<1@x>"}}}
+    )
+    [item] = await inbox(http)
+    assert (item["headers"]["From"], item["headers"]["Message-ID"]) == ("Hark Alerts <hark@example.com>", "<1@x>")
+    assert int(answer.headers["X-RateLimit-Remaining"]) < int(answer.headers["X-RateLimit-Limit"])
+    assert "Retry-After" not in answer.headers
 
 
 async def test_credentials_have_to_be_there(http: httpx.AsyncClient) -> None:
