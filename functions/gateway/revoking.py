@@ -8,7 +8,7 @@ again does the rest. What if one that is to be revoked makes another meanwhile: 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -42,15 +42,11 @@ class Revocation:
     cancelled: int = 0
     under_way: int = 0
     finished: bool = True
-    clock: Callable[[], float] = time.monotonic
-    ends_at: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.ends_at = self.clock() + SECONDS
+    ends_at: float = field(default_factory=lambda: time.monotonic() + SECONDS)
 
     @property
     def timely(self) -> bool:
-        return self.clock() < self.ends_at
+        return time.monotonic() < self.ends_at
 
     async def revoke_made(self) -> None:
         """Those that one of `gone` made, and those that they made. Raises StoreUnavailable."""
