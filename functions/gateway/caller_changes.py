@@ -50,12 +50,13 @@ class Manager:
         """Callers that it sees, by id, and the last one's id when there are more. It reads past those that it does not
         see: a page that ended at one would tell its id."""
         seen: list[Caller] = []
+        size = limit + 1  # enough for one that sees them all
         while len(seen) <= limit:
-            found = await self.gateway.callers.callers(limit=PAGE, after=after)
+            found = await self.gateway.callers.callers(limit=size, after=after)
             seen += [caller for caller in found if self.sees(caller)]
-            if len(found) < PAGE:
+            if len(found) < size:
                 break
-            after = found[-1].id
+            after, size = found[-1].id, PAGE
         return seen[:limit], seen[limit - 1].id if len(seen) > limit else None
 
     async def makers(self, callers: Sequence[Caller]) -> Mapping[str, str]:
