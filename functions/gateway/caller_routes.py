@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -40,11 +40,21 @@ KeyId = Annotated[str, Path(json_schema_extra={"pattern": "^[0-9a-f]{8}$"})]
 _BY_ID = ("read_caller", "change_caller", "revoke_caller", "add_key")
 
 
+def _true_or_false(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return text.lower() == "true"
+
+
+Flag = Annotated[bool, BeforeValidator(_true_or_false)]
+"""Of a query. Pydantic's own takes `0`, `off` and `n` as well, which the document does not allow."""
+
+
 class RevokeQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    cascade: bool = Field(default=False, description="Also the callers that it made, and the keys that it added.")
-    stop: bool = Field(default=False, description="Also cancel the deliveries that are queued of those revoked.")
+    cascade: Flag = Field(default=False, description="Also the callers that it made, and the keys that it added.")
+    stop: Flag = Field(default=False, description="Also cancel the deliveries that are queued of those revoked.")
 
 
 def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after the other
