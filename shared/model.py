@@ -22,7 +22,7 @@ class DeliveryStatus(StrEnum):
     FAILED = "failed"  # the provider refuses it for good
     DEAD = "dead"  # refused, attempts used up, or nobody took it for a day; can be replayed
     EXPIRED = "expired"  # its time ran out before it was sent
-    CANCELLED = "cancelled"  # the client withdrew it
+    CANCELLED = "cancelled"  # withdrawn before it was sent; an attempt of which nobody knows may have arrived
     DISCARDED = "discarded"  # an operator gave a dead delivery up
 
 
@@ -38,6 +38,8 @@ class NotificationStatus(StrEnum):
     SENT = "sent"  # every delivery was sent or delivered
     FAILED = "failed"  # no delivery was
     PARTIAL = "partial"  # some were, some were not
+    EXPIRED = "expired"  # every delivery expired
+    CANCELLED = "cancelled"  # every delivery was cancelled
 
 
 class Outcome(StrEnum):
@@ -161,7 +163,7 @@ class Receipt:
 
 def notification_status(deliveries: Iterable[Delivery]) -> NotificationStatus:
     """The status of a notification with these deliveries (at least one)."""
-    statuses = {delivery.status for delivery in deliveries}
+    statuses = frozenset(delivery.status for delivery in deliveries)
     if statuses == {DeliveryStatus.QUEUED}:
         return NotificationStatus.QUEUED
     if statuses & PENDING:
@@ -170,4 +172,11 @@ def notification_status(deliveries: Iterable[Delivery]) -> NotificationStatus:
         return NotificationStatus.SENT
     if statuses & SUCCESS:
         return NotificationStatus.PARTIAL
-    return NotificationStatus.FAILED
+    return _ALL_ALIKE.get(statuses, NotificationStatus.FAILED)
+
+
+_ALL_ALIKE = {
+    frozenset({DeliveryStatus.EXPIRED}): NotificationStatus.EXPIRED,
+    frozenset({DeliveryStatus.CANCELLED}): NotificationStatus.CANCELLED,
+}
+"""Nobody tried and failed: it was not to be sent."""

@@ -3,6 +3,7 @@
     queued ─claim─▶ sending ─settle─▶ sent | failed | dead | retrying | deferred
     retrying, deferred, and sending once its lease is over ─claim─▶ sending (or dead, attempts used up)
     queued, retrying, deferred, sending ─relayed, untaken for a day─▶ dead
+    queued, retrying, deferred, and sending once its lease is over ─cancelled─▶ cancelled
     dead, failed ─replayed─▶ queued        dead ─discarded─▶ discarded
     receipts: see `shared/receipts.py`
 
@@ -244,6 +245,22 @@ def discarded(delivery: Delivery, now: datetime) -> Delivery:
     return replace(delivery, status=DeliveryStatus.DISCARDED, dead_at=None, updated_at=now)
 
 
+def cancelled(delivery: Delivery, now: datetime, reason: str) -> Delivery | None:
+    """A delivery withdrawn for this reason. None when it is terminal, or when somebody may be sending it now.
+
+    What was sent before and ended unknown may have arrived all the same: its attempt stays on record.
+    """
+    if not delivery.pending:
+        return None
+    if delivery.status is DeliveryStatus.SENDING:
+        if delivery.lease_until is not None and delivery.lease_until > now:
+            return None
+        delivery = with_lost_attempt(delivery)
+    unsure = any(attempt.outcome is Outcome.UNKNOWN for attempt in delivery.attempts)
+    why = f"{reason}; an attempt may have arrived" if unsure else reason
+    return _ended(delivery, DeliveryStatus.CANCELLED, now, why)
+
+
 def with_lost_attempt(delivery: Delivery) -> Delivery:
     """The lease ran out with no outcome on record: the provider may have accepted, which goes on record as unknown."""
     lost = Attempt(
@@ -258,11 +275,14 @@ def with_lost_attempt(delivery: Delivery) -> Delivery:
 def _dead(delivery: Delivery, now: datetime, reason: str) -> Delivery:
     if delivery.status not in PENDING:
         raise ValueError(f"a {delivery.status} delivery cannot die")
+    return replace(_ended(delivery, DeliveryStatus.DEAD, now, reason), dead_at=now)
+
+
+def _ended(delivery: Delivery, status: DeliveryStatus, now: datetime, reason: str) -> Delivery:
     return replace(
         delivery,
-        status=DeliveryStatus.DEAD,
+        status=status,
         error=reason,
-        dead_at=now,
         updated_at=now,
         due_at=None,
         next_try_at=None,

@@ -86,6 +86,12 @@ class Store(Protocol):
         """Dead deliveries, the latest first."""
         ...
 
+    async def in_status(
+        self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
+    ) -> Page[Delivery]:
+        """A caller's deliveries in this status, the latest accepted first."""
+        ...
+
     async def sent_as(self, channel: str, provider_message_id: str) -> Delivery | None:
         """The delivery that a provider accepted under this id."""
         ...

@@ -11,7 +11,8 @@ from typing_extensions import TypedDict
 from functions.gateway import keys
 from functions.gateway.accept import normalised, unknown_channel
 from functions.gateway.callers import KEY_KINDS, Caller, CallerKind, Key, Scope
-from functions.gateway.identity import identity_id, is_certificate_name
+from functions.gateway.certificate_names import is_certificate_name
+from functions.gateway.identity import identity_id
 from functions.gateway.problems import field_error, invalid
 from functions.gateway.schemas import NAME, ONE_LINE, Address, ChannelName, ChannelNames, at_most, each_once, said
 from shared.channels import Channel
@@ -104,6 +105,7 @@ class CallerJson(TypedDict):
     issuer: str | None
     keys: list[KeyJson]
     created_at: datetime
+    created_by: str | None
     revoked_at: datetime | None
     last_used_at: datetime | None
 
@@ -119,6 +121,17 @@ class NewKeyJson(KeyJson):
 class CallersJson(TypedDict):
     items: list[CallerJson]
     next_cursor: str | None
+
+
+class RevokedJson(TypedDict):
+    """What one request did of a revocation that is not at its end.
+
+    revoked: callers that it made, revoked now; cancelled: deliveries; under_way: those that somebody may be sending now
+    """
+
+    revoked: int
+    cancelled: int
+    under_way: int
 
 
 def new_caller(
@@ -172,8 +185,11 @@ def changed(caller: Caller, change: CallerChange, channels: Mapping[str, Channel
     )
 
 
-def caller_json(caller: Caller, last_used_at: datetime | None) -> CallerJson:
-    """Without anything that opens a door."""
+def caller_json(caller: Caller, created_by: str | None, last_used_at: datetime | None) -> CallerJson:
+    """Without anything that opens a door.
+
+    created_by: None also where the reader may not see that caller
+    """
     issuer, _, subject = (caller.identity or "").rpartition(" ")
     assert caller.created_at is not None  # noqa: S101 - every record has it
     return CallerJson(
@@ -190,6 +206,7 @@ def caller_json(caller: Caller, last_used_at: datetime | None) -> CallerJson:
         issuer=issuer or None,
         keys=[key_json(key) for key in caller.keys],
         created_at=caller.created_at,
+        created_by=created_by,
         revoked_at=caller.revoked_at,
         last_used_at=last_used_at,
     )

@@ -33,16 +33,20 @@ class Usage:
 class CallerStore(Protocol):
     """Any method may raise StoreUnavailable; a write may have landed all the same."""
 
-    async def create(self, caller: Caller) -> None:
-        """Raises AlreadyExists."""
+    async def create(self, caller: Caller, by: Caller | None = None) -> None:
+        """Raises AlreadyExists; Conflict when the record of `by`, who makes it, has not `by.version` any more."""
         ...
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
         """Those that exist."""
         ...
 
-    async def replace(self, caller: Caller) -> None:
-        """Raises Conflict when the record has not `caller.version` any more."""
+    async def replace(self, caller: Caller, by: Caller | None = None) -> None:
+        """Raises Conflict when the record has not `caller.version` any more, or that of `by` not `by.version`."""
+        ...
+
+    async def replace_all(self, callers: Sequence[Caller]) -> Sequence[bool]:
+        """`replace` for many at once, each for itself: whether it was written. At most 500."""
         ...
 
     async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
@@ -62,18 +66,22 @@ class FirestoreCallers:
     """See CallerStore."""
 
     def __init__(self, rpc: Rpc) -> None:
+        """rpc: to the callers' database (CALLERS_DATABASE)"""
         self._rpc = rpc
 
-    async def create(self, caller: Caller) -> None:
-        await self._rpc.commit([writes.create(self._name(caller.id), _values(caller))])
+    async def create(self, caller: Caller, by: Caller | None = None) -> None:
+        await self._rpc.commit([writes.create(self._name(caller.id), _values(caller)), *self._unchanged(caller, by)])
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
         found = await self._rpc.batch_get([self._name(i) for i in ids])
         return {caller.id: caller for caller in readable(found.values(), _caller, _WHAT)}
 
-    async def replace(self, caller: Caller) -> None:
-        unchanged = writes.at_version(caller.version)
-        await self._rpc.commit([writes.change(self._name(caller.id), _values(caller), unchanged)])
+    async def replace(self, caller: Caller, by: Caller | None = None) -> None:
+        await self._rpc.commit([self._change(caller), *self._unchanged(caller, by)])
+
+    async def replace_all(self, callers: Sequence[Caller]) -> Sequence[bool]:
+        written = await self._rpc.batch_write([self._change(caller) for caller in callers]) if callers else []
+        return [version is not None for version in written]
 
     async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
         found: list[Caller] = []
@@ -109,6 +117,15 @@ class FirestoreCallers:
         )
         requests, notifications = map(decode, response.write_results[0].transform_results)
         return Usage(usage.caller, usage.at, requests, notifications)
+
+    def _change(self, caller: Caller) -> Any:
+        return writes.change(self._name(caller.id), _values(caller), writes.at_version(caller.version))
+
+    def _unchanged(self, caller: Caller, by: Caller | None) -> Sequence[Any]:
+        """A write that says again what is on record of `by`: the others land only if that is as it was read."""
+        if by is None or by.id == caller.id:
+            return []
+        return [writes.change(self._name(by.id), {"kind": str(by.kind)}, writes.at_version(by.version))]
 
     def _name(self, caller_id: str) -> str:
         return f"{self._rpc.documents}/callers/{caller_id}"

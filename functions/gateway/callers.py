@@ -51,6 +51,8 @@ class Caller:
     addresses: of a team key, by channel: the only ones that it sends to
     requests_per_minute, notifications_per_day: None is no limit
     identity: of a certificate or token (`identity.py`); keys: of the other kinds, the last is the newest
+    created_by: the id of the caller that made it; None: whoever may write to the database, or nobody knows any more
+    key_makers: who added a key later, by the key's id
     version: of the record as read
     """
 
@@ -65,7 +67,9 @@ class Caller:
     name: str = ""
     identity: str | None = None
     keys: tuple[Key, ...] = ()
+    key_makers: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
+    created_by: str | None = None
     revoked_at: datetime | None = None
     version: int | None = None
 
@@ -87,6 +91,11 @@ class Caller:
             and self.channels is None
             and self.recipients is None
         )
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether it may do whatever a caller can. How often it may is no matter."""
+        return self.sees_all and self.scopes >= frozenset(Scope)
 
     def may_see(self, notification: Notification) -> bool:
         return notification.caller == self.id or self.sees_all

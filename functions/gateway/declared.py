@@ -23,8 +23,8 @@ class Requires:
     identity: Identity
     limits: Limits
 
-    def __call__(self, scope: Scope) -> Any:
-        return Depends(RequiresScope(self.identity, self.limits, scope), use_cache=False)
+    def __call__(self, scope: Scope, *, fresh: bool = False) -> Any:
+        return Depends(RequiresScope(self.identity, self.limits, scope, fresh), use_cache=False)
 
 
 def scope_of(dependant: Dependant) -> Scope | None:

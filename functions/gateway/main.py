@@ -38,7 +38,7 @@ async def gateway(_: Request) -> ASGIApp:
 
 def _open() -> Gateway:
     rpc = open_rpc(_settings)
-    callers = FirestoreCallers(rpc)
+    callers = FirestoreCallers(rpc.beside(_own.callers_database))
     secret = _own.load_balancer_secret
     return Gateway(
         store=FirestoreStore(rpc),

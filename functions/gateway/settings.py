@@ -11,8 +11,12 @@ GOOGLE = "https://accounts.google.com"
 
 
 class GatewaySettings(Settings):
-    """ingress: who reaches the function, in Cloud Run's words (https://cloud.google.com/run/docs/securing/ingress)."""
+    """callers_database: where callers and their usage are; None: with all other records
 
+    ingress: who reaches the function, in Cloud Run's words (https://cloud.google.com/run/docs/securing/ingress)
+    """
+
+    callers_database: str | None = Field(default=None, pattern=r"^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$")
     ingress: Literal["all", "internal", "internal-and-cloud-load-balancing"] = "all"
     behind_load_balancer: bool = False
     load_balancer_secret: SecretStr | None = Field(default=None, min_length=16)

@@ -69,6 +69,8 @@ class Rpc:
     """
 
     def __init__(self, channel: grpc.aio.Channel, database: str, *, emulated: bool = False) -> None:
+        self._channel = channel
+        self._emulated = emulated
         self.database = database
         self.documents = f"{database}/documents"
         self._metadata: tuple[tuple[str, str], ...] = (
@@ -108,6 +110,11 @@ class Rpc:
             size=byte_size,
             key=lambda write: write.update.name,
         )
+
+    def beside(self, database: str | None) -> "Rpc":
+        """Another database of the project, over the same connection. None: this one."""
+        name = f"{self.database.rpartition('/')[0]}/{database}"
+        return self if database is None or name == self.database else Rpc(self._channel, name, emulated=self._emulated)
 
     async def commit(self, writes: Sequence[Any]) -> Any:
         """All writes or none. Returns the CommitResponse."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.errors import AlreadyExists, NotFound, StoreUnavailable
 from shared.firestore import queries, records, writes
-from shared.firestore.codec import encode
+from shared.firestore.codec import decode, encode
 from shared.firestore.rpc import Rpc, Write, to_version
 from shared.model import Delivery, DeliveryStatus, Notification, Recipient
 from shared.store import Page, Position
@@ -121,6 +121,26 @@ class FirestoreStore:
         documents = await self._rpc.batch_get(names) if names else {}
         items = [records.to_notification(documents[name]) for name in names if name in documents]
         return Page(items, Position(created[ids[-1]], ids[-1]) if len(created) > limit else None)
+
+    async def in_status(
+        self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
+    ) -> Page[Delivery]:
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=[queries.any_shard(), *queries.given(caller=caller, status=status)],
+            order="created_at",
+            descending=True,
+            limit=limit + 1,
+            after=[] if after is None else self._cursor(after.at, f"notifications/{after.id}"),
+        )
+        docs = await self._rpc.run_query(query)
+        items = list(records.readable(docs[:limit], records.to_delivery, "a delivery's record"))
+        if len(docs) <= limit:
+            return Page(items)
+        last = docs[limit - 1]
+        path = last.name.removeprefix(f"{self._documents}/notifications/")
+        return Page(items, Position(decode(last.fields["created_at"]), path))
 
     async def dead(
         self, *, caller: str | None, channel: str | None, limit: int, after: Position | None

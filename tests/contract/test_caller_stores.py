@@ -26,7 +26,9 @@ FULL = Caller(
     notifications_per_day=100,
     name="Zażółć 🦜",
     keys=(Key("1", "a" * 64, START), Key("2", "b" * 64, START, revoked_at=START)),
+    key_makers={"2": "fedcba9876543210"},
     created_at=START,
+    created_by="fedcba9876543210",
     revoked_at=START,
 )
 BARE = Caller(
@@ -69,6 +71,44 @@ async def test_a_change_is_whole_and_based_on_what_was_read(store: CallerStore) 
     assert replace(stored, version=None) == replace(changed, version=None)
     with pytest.raises(Conflict):
         await store.replace(first)
+
+
+async def test_a_write_lands_only_while_its_makers_record_is_as_it_was_read(store: CallerStore) -> None:
+    await store.create(BARE)
+    maker = await read(store, BARE.id)
+    await store.create(FULL, maker)
+    assert (await read(store, BARE.id)).name == BARE.name, "the maker's record says what it said"
+    maker, made = await read(store, BARE.id), await read(store, FULL.id)
+    await store.replace(replace(made, name="by its maker"), maker)
+    maker, made = await read(store, BARE.id), await read(store, FULL.id)
+    await store.replace(replace(maker, revoked_at=START))
+    with pytest.raises(Conflict):
+        await store.create(replace(FULL, id="0" * 16), maker)
+    with pytest.raises(Conflict):
+        await store.replace(replace(made, name="by a revoked one"), maker)
+    assert set(await store.read([FULL.id, "0" * 16])) == {FULL.id}
+    assert (await read(store, FULL.id)).name == "by its maker"
+    itself = await read(store, BARE.id)
+    await store.replace(replace(itself, name="by itself"), itself)
+    assert (await read(store, BARE.id)).name == "by itself"
+
+
+async def test_making_changes_nothing_of_the_maker_so_many_can_be_made_at_once(store: CallerStore) -> None:
+    await store.create(BARE)
+    maker = await read(store, BARE.id)
+    await asyncio.gather(*(store.create(replace(FULL, id=f"{n:016x}"), maker) for n in range(5)))
+    await store.replace(replace(maker, revoked_at=START))
+
+
+async def test_many_are_changed_each_for_itself(store: CallerStore) -> None:
+    assert await store.replace_all([]) == []
+    for caller in (FULL, BARE):
+        await store.create(caller)
+    full, bare = await read(store, FULL.id), await read(store, BARE.id)
+    await store.replace(replace(full, name="somebody was faster"))
+    written = await store.replace_all([replace(c, revoked_at=START) for c in (replace(full, revoked_at=None), bare)])
+    assert written == [False, True]
+    assert (await read(store, BARE.id)).revoked_at == START
 
 
 async def test_callers_are_listed_by_id(store: CallerStore) -> None:

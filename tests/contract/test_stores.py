@@ -329,6 +329,39 @@ async def test_paging_gives_each_dead_delivery_once_latest_first(
         assert found == expected, f"with a limit of {limit}"
 
 
+@pytest.mark.parametrize("status", [S.QUEUED, S.DEAD])
+@pytest.mark.parametrize("caller", ["billing", "shop", "nobody"])
+async def test_paging_gives_each_of_a_callers_deliveries_in_a_status_once(
+    store: Store, caller: str, status: DeliveryStatus
+) -> None:
+    expected = []
+    for n in range(4):
+        asked_by = "billing" if n % 2 else "shop"
+        created_at = START + timedelta(hours=n // 2)  # both of a pair in the same microsecond
+        notification = a_notification(
+            channels=["email", "sms", "slack"], shard=n, caller=asked_by, created_at=created_at
+        )
+        email, sms, _ = await accepted(store, notification)
+        for delivery in (email, sms):
+            if status is S.DEAD:
+                await store.update(dead(delivery, START))
+        channels = ("email", "sms") if status is S.DEAD else ("email", "sms", "slack")
+        if asked_by == caller:
+            expected += [await stored(store, replace(email, channel=channel)) for channel in channels]
+    expected.sort(key=lambda d: (d.created_at, d.notification_id, d.channel), reverse=True)
+    for limit in (1, 2, 3, 50):
+        found: list[Delivery] = []
+        after = None
+        while True:
+            page = await store.in_status(caller=caller, status=status, limit=limit, after=after)
+            found += page.items
+            after = page.next
+            if after is None:
+                break
+            assert len(page.items) == limit
+        assert found == expected, f"with a limit of {limit}"
+
+
 async def test_a_discarded_delivery_is_no_longer_listed_as_dead(store: Store) -> None:
     (delivery,) = await accepted(store, a_notification())
     now_dead = await written(store, dead(delivery, START))

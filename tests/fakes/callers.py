@@ -20,7 +20,8 @@ class MemoryCallers:
         self.adds = 0
         self.down = False
 
-    async def create(self, caller: Caller) -> None:
+    async def create(self, caller: Caller, by: Caller | None = None) -> None:
+        self._check(by)
         if caller.id in self.records:
             raise AlreadyExists(caller.id)
         self.records[caller.id] = replace(caller, version=1)
@@ -31,10 +32,24 @@ class MemoryCallers:
             raise StoreUnavailable("down")
         return {i: self.records[i] for i in ids if i in self.records}
 
-    async def replace(self, caller: Caller) -> None:
-        if self.records[caller.id].version != caller.version:
-            raise Conflict(caller.id)
+    async def replace(self, caller: Caller, by: Caller | None = None) -> None:
+        self._check(caller)
+        self._check(by)
         self.records[caller.id] = replace(caller, version=(caller.version or 0) + 1)
+
+    async def replace_all(self, callers: Sequence[Caller]) -> Sequence[bool]:
+        return [await self._replaced(caller) for caller in callers]
+
+    async def _replaced(self, caller: Caller) -> bool:
+        try:
+            await self.replace(caller)
+        except Conflict:
+            return False
+        return True
+
+    def _check(self, caller: Caller | None) -> None:
+        if caller is not None and self.records[caller.id].version != caller.version:
+            raise Conflict(caller.id)
 
     async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
         return [self.records[i] for i in sorted(self.records) if after is None or i > after][:limit]

@@ -132,6 +132,17 @@ class MemoryStore:
             ]
             return _page(rows, limit, after)
 
+    async def in_status(
+        self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
+    ) -> Page[Delivery]:
+        async with self._call("in_status"):
+            rows = [
+                (Position(d.created_at, f"{d.notification_id}/deliveries/{d.channel}"), d)
+                for d in self._deliveries.values()
+                if d.status is status and d.caller == caller
+            ]
+            return _page(rows, limit, after)
+
     async def sent_as(self, channel: str, provider_message_id: str) -> Delivery | None:
         async with self._call("sent_as"):
             found = (

@@ -36,7 +36,7 @@ SCOPED = {
     ("get", "/v1/callers"): {"200", "422"},
     ("get", "/v1/callers/{caller_id}"): {"200", "404"},
     ("put", "/v1/callers/{caller_id}"): {"200", "400", "404", "408", "413", "422"},
-    ("delete", "/v1/callers/{caller_id}"): {"204", "404"},
+    ("delete", "/v1/callers/{caller_id}"): {"202", "204", "404", "422"},
     ("post", "/v1/callers/{caller_id}/keys"): {"201", "404", "409"},
     ("delete", "/v1/callers/{caller_id}/keys/{key_id}"): {"204", "404"},
     ("get", "/v1/channels"): {"200"},
@@ -46,10 +46,11 @@ ROUTES = OPEN | {
     for (method, path), answers in SCOPED.items()
 }
 QUERIES = {
-    "/v1/notifications": {"recipient", "status", "limit", "cursor"},
-    "/v1/recipients": {"limit", "cursor"},
-    "/v1/dead-letters": {"channel", "limit", "cursor"},
-    "/v1/callers": {"limit", "cursor"},
+    ("get", "/v1/notifications"): {"recipient", "status", "limit", "cursor"},
+    ("get", "/v1/recipients"): {"limit", "cursor"},
+    ("get", "/v1/dead-letters"): {"channel", "limit", "cursor"},
+    ("get", "/v1/callers"): {"limit", "cursor"},
+    ("delete", "/v1/callers/{caller_id}"): {"cascade", "stop"},
 }
 
 
@@ -114,9 +115,7 @@ async def test_operations_are_told_apart_and_paths_declare_their_parameters(open
             in_path = {p["name"] for p in parameters if p["in"] == "path"}
             assert in_path == set(re.findall(r"\{(\w+)\}", path))
             assert all(p["required"] for p in parameters if p["in"] == "path")
-            assert {p["name"] for p in parameters if p["in"] == "query"} == (
-                QUERIES.get(path, set()) if method == "get" else set()
-            )
+            assert {p["name"] for p in parameters if p["in"] == "query"} == QUERIES.get((method, path), set())
             assert all("schema" in p for p in parameters)
     assert len(set(ids)) == len(ids)
 

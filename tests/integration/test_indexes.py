@@ -46,6 +46,10 @@ ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[
         {name: GIVEN[name] for name in ("caller", "recipient", "status", "after")},
         {"limit": 9},
     ),
+    FirestoreStore.in_status: (
+        {"status": tuple(DeliveryStatus), "after": GIVEN["after"]},
+        {"caller": "c", "limit": 9},
+    ),
     FirestoreStore.dead: ({name: GIVEN[name] for name in ("caller", "channel", "after")}, {"limit": 9}),
     FirestoreStore.recipients: ({"after": (None, "alice"), "prefix": ("", "team-")}, {"limit": 9}),
     FirestoreStore.sent_as: ({}, {"channel": "sms", "provider_message_id": "SM1"}),

@@ -16,6 +16,7 @@ class Fault(Enum):
     STRANGE = auto()  # the provider does not just accept
     OPERATOR = auto()  # somebody replays or discards what is dead, or replays what failed
     DAY_AWAY = auto()  # Pub/Sub takes messages and pushes none for longer than a delivery waits
+    STOP = auto()  # a caller is revoked, and what it has queued is cancelled
     SKEW = auto()  # some processes' clocks are ten minutes off
 
 
@@ -30,6 +31,7 @@ _MOST = {
     Fault.STRANGE: 0.9,
     Fault.OPERATOR: 0.5,
     Fault.DAY_AWAY: 0.1,
+    Fault.STOP: 0.9,
 }
 
 

@@ -19,6 +19,7 @@ class Invariant(StrEnum):
     TRUTH = "what is on record of a provider is what it said"
     TRIES = "attempts are counted, bounded, not early and never changed"
     ACKED = "a message is acked only when it is not needed any more"
+    CANCELLED = "nothing is sent after it is on record as cancelled"
     LEASE = "no call may take longer than its lease"
     FAULTLESS = "nothing is raised that nobody expects"
 
@@ -31,7 +32,7 @@ class Violation(Exception):
         self.invariant = invariant
 
 
-ENDED = {S.SENT, S.DELIVERED, S.UNDELIVERED, S.FAILED, S.DEAD, S.DISCARDED}
+ENDED = {S.SENT, S.DELIVERED, S.UNDELIVERED, S.FAILED, S.DEAD, S.DISCARDED, S.CANCELLED}
 
 
 LAST = {
@@ -64,6 +65,8 @@ def check_write(old: Delivery, new: Delivery, policy: Policy) -> None:
     _check_attempts(new, policy)
     if new.status is S.SENDING:
         _check_claim(old, new)
+    if new.status is S.CANCELLED:
+        _check_cancel(old, new)
 
 
 def _check_claim(old: Delivery, new: Delivery) -> None:
@@ -76,6 +79,13 @@ def _check_claim(old: Delivery, new: Delivery) -> None:
             raise Violation(Invariant.EDGES, "claimed under another's lease")
         if [attempt.outcome for attempt in new.attempts[len(old.attempts) :]] != [Outcome.UNKNOWN]:
             raise Violation(Invariant.DUPLICATE, "a lost attempt is not on record")
+
+
+def _check_cancel(old: Delivery, new: Delivery) -> None:
+    """By the clock of the process that cancels."""
+    assert new.updated_at is not None
+    if old.lease_until is not None and new.updated_at < old.lease_until:
+        raise Violation(Invariant.CANCELLED, "cancelled while somebody may be sending it")
 
 
 def _check_attempts(new: Delivery, policy: Policy) -> None:

@@ -126,6 +126,7 @@ class Client:
 
     def send(self, outgoing: Outgoing) -> Coroutine[Any, Any, str | None]:
         self._check_lease(outgoing)
+        self._check_wanted(outgoing)
         return self._send(outgoing)
 
     async def _send(self, outgoing: Outgoing) -> str | None:
@@ -157,6 +158,12 @@ class Client:
 
     async def aclose(self) -> None:
         """Nothing to close."""
+
+    def _check_wanted(self, outgoing: Outgoing) -> None:
+        """What is cancelled once its lease is over is so by a clock: one that is wrong may be minutes early."""
+        record = self._records.find((outgoing.notification_id, self._channel))
+        if record and record.status is DeliveryStatus.CANCELLED and not self._providers.fate.skew:
+            self._broken(Violation(Invariant.CANCELLED, f"{record.notification_id}/{record.channel} is sent"))
 
     def _check_lease(self, outgoing: Outgoing) -> None:
         """Before the first await: here no freeze can have come between the time that was left and the call."""

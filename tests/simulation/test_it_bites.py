@@ -11,6 +11,7 @@ import pytest
 
 from functions.dead_letter.dead_letter import DeadLetter
 from functions.gateway import accept as accepting
+from functions.gateway import revoking
 from functions.gateway.accept import Gateway
 from functions.gateway.problems import Problem
 from functions.relay.relay import Relay, Swept
@@ -174,6 +175,21 @@ def receipt_that_waits_is_dropped(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(receipts, "_id", lambda receipt: "0" * 32)
 
 
+def cancelled_under_a_live_lease(patch: pytest.MonkeyPatch) -> None:
+    cancelled = state.cancelled
+    patch.setattr(revoking, "cancelled", lambda d, *rest: cancelled(replace(d, lease_until=None), *rest))
+
+
+def sent_whatever_the_record_says(patch: pytest.MonkeyPatch) -> None:
+    write = Pipeline._write
+
+    async def blind(self: Pipeline, written: Delivery, lost: Any) -> Delivery | None:
+        recorded = await write(self, written, lost)
+        return recorded or replace(written, version=written.version)
+
+    patch.setattr(Pipeline, "_write", blind)
+
+
 BUGS: dict[Plant, Invariant] = {
     ack_before_the_send: Invariant.ACKED,
     ack_whatever_happens: Invariant.ACKED,
@@ -192,6 +208,8 @@ BUGS: dict[Plant, Invariant] = {
     no_due_time_between_tries: Invariant.QUIET,
     receipt_moves_a_state_back: Invariant.EDGES,
     receipt_that_waits_is_dropped: Invariant.TRUTH,
+    cancelled_under_a_live_lease: Invariant.CANCELLED,
+    sent_whatever_the_record_says: Invariant.CANCELLED,
 }
 
 

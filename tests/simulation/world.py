@@ -7,8 +7,10 @@ from datetime import timedelta
 from random import Random
 
 from functions.gateway.accept import Accepted, accept
+from functions.gateway.caller_changes import Manager
 from functions.gateway.callers import Caller, CallerKind
 from functions.gateway.problems import Problem
+from functions.gateway.revoking import Revocation
 from functions.gateway.schemas import NotificationRequest
 from shared.model import DeliveryStatus, Receipt
 from shared.pubsub import hint
@@ -80,6 +82,9 @@ class World:
         seconds = self.random.uniform(60, 900)
         for ask in self.asks:
             self._outside.spawn(self._client(ask, self.random.uniform(0, seconds / 3)))
+        for _ in range(4):
+            if self.fate.strikes(Fault.STOP):
+                self._outside.spawn(self._stop(self.random.uniform(0, seconds / 2)))
         loop = asyncio.get_running_loop()
         while loop.time() < seconds and self.first is None:
             self._outside.spawn(self._sweep())
@@ -186,6 +191,17 @@ class World:
                     await publisher.publish([hint(failed)])
 
         await process.ask(operate(), 600)
+
+    async def _stop(self, begins: float) -> None:
+        """Cancels what a caller has queued, as functions/gateway/caller_routes.py does when it is asked to."""
+        await asyncio.sleep(begins)
+        process = self.process("gateway")
+
+        async def again() -> Caller:
+            raise AssertionError("no caller is written")
+
+        manager = Manager(self.functions.gateway(process), CALLERS[0], again)
+        await process.ask(Revocation(manager, {self.random.choice(CALLERS).id}).cancel_queued(), 600)
 
     def _report(self, receipt: Receipt) -> None:
         """The provider sends a receipt until it is taken."""

@@ -33,6 +33,16 @@ def test_by_default_nobody_but_an_api_key_is_trusted() -> None:
     )
 
 
+def test_the_callers_database_has_a_databases_name_or_is_that_of_all_records(environment: pytest.MonkeyPatch) -> None:
+    assert load(GatewaySettings).callers_database is None
+    for name in ("(default)", "callers", "hark-callers-2"):
+        environment.setenv("CALLERS_DATABASE", name)
+        assert load(GatewaySettings).callers_database == name
+    for name in (CANARY + "/x", "default()", "Callers", "ab", "1callers", "callers-", "c" * 64):
+        environment.setenv("CALLERS_DATABASE", name)
+        assert "CALLERS_DATABASE" in refusal()
+
+
 def test_a_load_balancer_is_trusted_only_where_nobody_gets_past_it(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("BEHIND_LOAD_BALANCER", "true")
     environment.setenv("LOAD_BALANCER_SECRET", CANARY * 2)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import WrongState
-from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome
+from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome, notification_status
 from shared.state import (
     Done,
     Early,
@@ -16,6 +16,7 @@ from shared.state import (
     Own,
     Policy,
     Write,
+    cancelled,
     dead_lettered,
     decide,
     discarded,
@@ -37,6 +38,7 @@ EDGES = {
     "dead letter": {(S.SENDING, S.DEAD)},
     "replay": {(S.DEAD, S.QUEUED), (S.FAILED, S.QUEUED)},
     "discard": {(S.DEAD, S.DISCARDED)},
+    "cancel": {(status, S.CANCELLED) for status in PENDING},
 }
 
 LOST = "the lease ran out before an outcome was recorded"
@@ -148,6 +150,16 @@ class Life:
         if self.delivery.status is S.DEAD:
             self.become("discard", discarded(self.delivery, self.now))
 
+    def cancel(self) -> None:
+        before = self.delivery
+        after = cancelled(before, self.now, "not wanted")
+        held = before.lease_until is not None and before.lease_until > self.now
+        assert (after is None) == (held or not before.pending)
+        if after is not None:
+            self.note_lost_lease(before, after)
+            self.become("cancel", after)
+            assert isinstance(decide(after, "another", self.now, self.policy), Done)
+
     def note_lost_lease(self, before: Delivery, after: Delivery) -> None:
         """Whoever leaves `sending` other than by settling, or claims it anew, puts the lost attempt on record."""
         if before.status is S.SENDING and (after.status is not S.SENDING or after.claim != before.claim):
@@ -191,6 +203,7 @@ steps = st.one_of(
     st.tuples(st.just("dead_letter")),
     st.tuples(st.just("replay")),
     st.tuples(st.just("discard")),
+    st.tuples(st.just("cancel")),
 )
 
 
@@ -470,3 +483,43 @@ def test_a_dead_letter_with_tries_left_is_left_alone() -> None:
     dead = dead_lettered(in_state(S.SENDING, attempts=used_up), over, POLICY)
     assert dead is not None
     assert (dead.status, dead.error) == (S.DEAD, f"attempts used up; the last one: {LOST}")
+
+
+@pytest.mark.parametrize("status", S)
+def test_what_is_pending_and_held_by_nobody_is_cancelled_with_its_reason(status: DeliveryStatus) -> None:
+    after = cancelled(in_state(status), START, "not wanted")
+    if status in {S.QUEUED, S.RETRYING, S.DEFERRED}:
+        assert after is not None
+        assert (after.status, after.error, after.due_at, after.dead_at) == (S.CANCELLED, "not wanted", None, None)
+        assert after.updated_at == START
+    else:
+        assert after is None, "terminal, or somebody may be sending it"
+
+
+def test_what_may_have_arrived_says_so_when_it_is_cancelled() -> None:
+    over = START + POLICY.lease
+    after = cancelled(in_state(S.SENDING), over, "not wanted")
+    assert after is not None
+    assert after.error == "not wanted; an attempt may have arrived"
+    assert [(attempt.outcome, attempt.error) for attempt in after.attempts] == [(Outcome.UNKNOWN, LOST)]
+    assert after.lease_until is None
+    tried = replace(in_state(S.RETRYING), attempts=(Attempt(1, START, Outcome.RETRYABLE, "503"),))
+    unsent = cancelled(tried, START, "not wanted")
+    assert unsent is not None
+    assert unsent.error == "not wanted"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ((S.CANCELLED,), "cancelled"),
+        ((S.CANCELLED, S.CANCELLED), "cancelled"),
+        ((S.EXPIRED,), "expired"),
+        ((S.CANCELLED, S.EXPIRED), "failed"),
+        ((S.CANCELLED, S.FAILED), "failed"),
+        ((S.CANCELLED, S.SENT), "partial"),
+        ((S.CANCELLED, S.QUEUED), "sending"),
+    ],
+)
+def test_a_notification_is_what_all_its_deliveries_are(statuses: tuple[DeliveryStatus, ...], expected: str) -> None:
+    assert notification_status(in_state(status) for status in statuses) == expected
