@@ -64,8 +64,11 @@ class Store(Protocol):
         """`update` for many at once, each for itself: the new versions, None where it was refused. At most 500."""
         ...
 
-    async def overdue(self, shard: int, now: datetime, limit: int) -> Sequence[Delivery]:
-        """Deliveries of one shard whose `due_at` has passed, the longest overdue first."""
+    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Deliveries of one shard whose `due_at` has passed, the longest overdue first.
+
+        None: of all shards, for which Firestore has no index, and its emulator needs none.
+        """
         ...
 
     async def notifications(

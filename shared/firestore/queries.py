@@ -19,9 +19,9 @@ def equal(field: str, value: Any) -> Any:
     return _filter(field, _EQUAL, encode(value))
 
 
-def given(**values: str | None) -> list[Any]:
+def given(**values: str | int | None) -> list[Any]:
     """Fields that equal these values, but for those that are None."""
-    return [equal(field, str(value)) for field, value in values.items() if value is not None]
+    return [equal(field, value) for field, value in values.items() if value is not None]
 
 
 def before(field: str, value: Any) -> Any:

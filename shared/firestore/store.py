@@ -61,11 +61,11 @@ class FirestoreStore:
     async def update_all(self, deliveries: Sequence[Delivery]) -> Sequence[int | None]:
         return await self._rpc.batch_write([self._update(d) for d in deliveries]) if deliveries else []
 
-    async def overdue(self, shard: int, now: datetime, limit: int) -> Sequence[Delivery]:
+    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
         query = queries.select(
             "deliveries",
             group=True,
-            filters=[queries.equal("shard", shard), queries.before("due_at", now)],
+            filters=[*queries.given(shard=shard), queries.before("due_at", now)],
             order="due_at",
             limit=limit,
         )

@@ -220,6 +220,8 @@ async def test_overdue_is_one_shards_longest_overdue_first(store: Store) -> None
     assert list(await store.overdue(4, LATER, 2)) == list(found[:2])
     assert await store.overdue(5, LATER, 10) == []
     assert await store.overdue(4, START, 10) == []
+    of_all = [((d.created_at - START) / timedelta(minutes=1), d.shard) for d in await store.overdue(None, LATER, 4)]
+    assert sorted(of_all) == [(1, 4), (1, 11), (3, 4), (3, 11)]
 
 
 async def test_an_overdue_delivery_can_be_updated_as_it_was_found(store: Store) -> None:

@@ -91,12 +91,12 @@ class MemoryStore:
         async with self._call("update_all"):
             return [self._updated(d) for d in deliveries]
 
-    async def overdue(self, shard: int, now: datetime, limit: int) -> Sequence[Delivery]:
+    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
         async with self._call("overdue"):
             due = [
                 (d.due_at, d.notification_id, d.channel, d)
                 for d in self._deliveries.values()
-                if d.shard == shard and d.due_at is not None and d.due_at < now
+                if shard in {None, d.shard} and d.due_at is not None and d.due_at < now
             ]
             return [d for *_, d in sorted(due, key=lambda entry: entry[:3])[:limit]]
 
