@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 from shared.model import Delivery, DeliveryStatus, Notification, Recipient
 
 T = TypeVar("T")
+P = TypeVar("P")
 
 SHARDS = 16
 """Queries by a growing time go through a random `shard`: Firestore takes about 500 writes/s into one index range
@@ -27,11 +28,11 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """One page of a listing; `next` is None on the last."""
+class Page(Generic[T, P]):
+    """One page of a listing, bounded by number and by bytes. next: where it ended; None on the last."""
 
     items: Sequence[T]
-    next: Position | None = None
+    next: P | None = None
 
 
 class Store(Protocol):
@@ -45,7 +46,9 @@ class Store(Protocol):
     async def notification(self, notification_id: str) -> Notification | None: ...
 
     async def deliveries(self, notifications: Sequence[Notification]) -> Mapping[str, Sequence[Delivery]]:
-        """The deliveries of these notifications, by notification id, in the order of their channels."""
+        """The deliveries of the first of these notifications (all, but for bytes beyond a page; one at least), by
+        notification id, in the order of their channels.
+        """
         ...
 
     async def load(self, notification_id: str, channel: str) -> tuple[Notification, Delivery] | None:
@@ -79,13 +82,13 @@ class Store(Protocol):
         status: DeliveryStatus | None,
         limit: int,
         after: Position | None,
-    ) -> Page[Notification]:
+    ) -> Page[Notification, Position]:
         """Newest first. `caller`: those that it asked for; `status`: those with a delivery in that status."""
         ...
 
     async def dead(
         self, *, caller: str | None, channel: str | None, limit: int, after: Position | None
-    ) -> Page[Delivery]:
+    ) -> Page[Delivery, Position]:
         """Dead deliveries, the latest first."""
         ...
 
@@ -103,6 +106,6 @@ class Store(Protocol):
         """Raises NotFound."""
         ...
 
-    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Sequence[Recipient]:
+    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Page[Recipient, str]:
         """By name, those after `after` whose names begin with `prefix`."""
         ...

@@ -45,7 +45,7 @@ _BY_ID = ("read_caller", "change_caller", "revoke_caller", "add_key")
 def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after the other
     routes = APIRouter(prefix="/v1/callers")
     store = gateway.callers
-    requires = Requires(gateway.identity, gateway.limits)
+    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
 
     @routes.post(
         "",
@@ -74,16 +74,16 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
 
     @routes.get("", responses=answers(CallersJson, 200, 422, 503))
     async def list_callers(
-        query: Annotated[PageQuery, Query()], manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
+        query: Annotated[PageQuery, Query()], manager: Annotated[Caller, requires.turn(Scope.CALLERS_MANAGE)]
     ) -> Response:
         """Those that one may manage, so a page may have fewer than `limit`."""
-        found = await store.callers(limit=query.limit + 1, after=name_of("callers", query.cursor))
-        shown = found[: query.limit]
-        own = [caller for caller in shown if exceeds(caller, manager) is None]
-        used = await store.last_uses([caller.id for caller in own])
-        following = name_cursor_of("callers", shown[-1].id) if len(found) > query.limit else None
-        items = [caller_json(caller, used.get(caller.id)) for caller in own]
-        return json_answer(CallersJson(items=items, next_cursor=following))
+        async with gateway.lists.making:
+            page = await store.callers(limit=query.limit, after=name_of("callers", query.cursor))
+            own = [caller for caller in page.items if exceeds(caller, manager) is None]
+            used = await store.last_uses([caller.id for caller in own])
+            following = None if page.next is None else name_cursor_of("callers", page.next)
+            items = [caller_json(caller, used.get(caller.id)) for caller in own]
+            return json_answer(CallersJson(items=items, next_cursor=following))
 
     @routes.get("/{caller_id}", responses=answers(CallerJson, 200, 404, 503))
     async def read_caller(caller_id: CallerId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]) -> Response:
