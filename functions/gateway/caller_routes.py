@@ -77,7 +77,7 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
         query: Annotated[PageQuery, Query()], manager: Annotated[Caller, requires.turn(Scope.CALLERS_MANAGE)]
     ) -> Response:
         """Those that one may manage, so a page may have fewer than `limit`."""
-        async with gateway.lists.making:
+        async with gateway.lists.making(manager.id):
             page = await store.callers(limit=query.limit, after=name_of("callers", query.cursor))
             own = [caller for caller in page.items if exceeds(caller, manager) is None]
             used = await store.last_uses([caller.id for caller in own])

@@ -78,7 +78,7 @@ class FirestoreCallers:
 
     async def callers(self, *, limit: int, after: str | None) -> Page[Caller, str]:
         cursor = [] if after is None else [queries.reference(self._name(after))]
-        found, more = await pages.first(self._rpc, queries.select("callers", limit=limit + 1, after=cursor), limit)
+        found, more = await pages.first(self._rpc, queries.select("callers", after=cursor), limit)
         return Page(list(readable(found, _caller, _WHAT)), found[-1].name.rpartition("/")[2] if more else None)
 
     async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:

@@ -59,7 +59,7 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
     ) -> Response:
         if query.channel is not None and query.channel not in gateway.channels:
             raise invalid(field_error("channel", f"there are {', '.join(gateway.channels)}"))
-        async with gateway.lists.making:
+        async with gateway.lists.making(caller.id):
             page = await store.dead(
                 caller=whose(caller),
                 channel=query.channel,

@@ -58,7 +58,7 @@ def recipients_router(gateway: Gateway) -> APIRouter:
     async def list_recipients(
         query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.RECIPIENTS_READ)]
     ) -> Response:
-        async with gateway.lists.making:
+        async with gateway.lists.making(caller.id):
             page = await _recipients(caller, query.limit, name_of("recipients", query.cursor))
             items = [recipient_json(recipient) for recipient in page.items]
             following = None if page.next is None else name_cursor_of("recipients", page.next)

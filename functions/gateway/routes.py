@@ -80,7 +80,7 @@ def router(gateway: Gateway) -> APIRouter:
         caller: Annotated[Caller, requires.turn(Scope.NOTIFICATIONS_READ)],
     ) -> Response:
         """The caller's own; everybody's with notifications:read:all."""
-        async with gateway.lists.making:
+        async with gateway.lists.making(caller.id):
             page = await store.notifications(
                 caller=whose(caller),
                 recipient=query.recipient,

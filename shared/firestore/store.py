@@ -89,7 +89,6 @@ class FirestoreStore:
             filters=filters,
             order="created_at",
             descending=True,
-            limit=limit + 1,
             after=cursor,
         )
         found, more = await pages.first(self._rpc, query, limit)
@@ -109,7 +108,6 @@ class FirestoreStore:
                 filters=filters,
                 order="created_at",
                 descending=True,
-                limit=limit + 2,
                 after=[] if after is None else self._delivery_cursor(after),
             )
             documents, more = await pages.first(self._rpc, query, limit + 1)
@@ -134,7 +132,6 @@ class FirestoreStore:
             filters=filters,
             order="dead_at",
             descending=True,
-            limit=limit + 1,
             after=[] if after is None else self._cursor(after.at, f"notifications/{after.id}"),
         )
         found, more = await pages.first(self._rpc, query, limit)
@@ -176,7 +173,7 @@ class FirestoreStore:
         await self._rpc.commit([Write(delete=path, current_document=writes.PRESENT)])
 
     async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Page[Recipient, str]:
-        query = queries.select("recipients", limit=limit + 1, after=[] if after is None else [self._recipient(after)])
+        query = queries.select("recipients", after=[] if after is None else [self._recipient(after)])
         if prefix:
             query = queries.within(query, self._recipient(prefix), self._recipient(prefix + _AFTER_ANY_NAME))
         found, more = await pages.first(self._rpc, query, limit)
