@@ -181,16 +181,18 @@ async def read(reader: socket.socket) -> bytes:
     return answer
 
 
-async def test_the_pages_go_on_from_each_other(gateway: Gateway) -> None:
+@pytest.mark.parametrize("asked", [PATH, f"{PATH}&status=queued"])
+async def test_the_pages_go_on_from_each_other(gateway: Gateway, asked: str) -> None:
     found: list[str] = []
-    path = PATH
+    path = asked
     async with client_with(gateway.lister) as client:
         while True:
             answer = await client.get(gateway.url + path)
             assert len(answer.content) < 2 * 1024 * 1024
             page = answer.json()
-            found += [item["message"][:1] + item["id"] for item in page["items"]]
+            found += [item["created_at"] for item in page["items"]]
             if page["next_cursor"] is None:
                 break
-            path = f"{PATH}&cursor={page['next_cursor']}"
-    assert len(found) == len(set(found)) == STORED
+            path = f"{asked}&cursor={page['next_cursor']}"
+    assert found == sorted(set(found), reverse=True)
+    assert len(found) == STORED
