@@ -105,8 +105,8 @@ class ReceiptStore(Protocol):
         """Write it, over an earlier one of the same id."""
         ...
 
-    async def due(self, shard: int, now: datetime, limit: int) -> Sequence[Waiting]:
-        """Those of a shard whose `due_at` has passed."""
+    async def due(self, shard: int | None, now: datetime, limit: int) -> Sequence[Waiting]:
+        """Those of a shard (None: of all, as `Store.overdue` has it) whose `due_at` has passed."""
         ...
 
     async def forget(self, waiting: Waiting) -> None:

@@ -1,6 +1,7 @@
 """The settings of the server that functions-framework gives no way to set."""
 
-from asyncio import TimerHandle
+import socket
+from asyncio import TimerHandle, Transport
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -16,6 +17,7 @@ MOST_HEADERS = 4_000  # 64 KiB have room for 16,000: 12 ms
 MOST_PARTS = 1_000  # of a body, and one more for each of PART bytes: 1 MB in chunks of one byte is 80 ms
 PART = 1024
 PATIENCE_SECONDS = 10.0
+SEND_BUFFER = 64 * 1024  # bytes, of the kernel for one connection; Linux takes twice as many
 
 
 def keep_connections() -> None:
@@ -34,10 +36,12 @@ def keep_connections() -> None:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Uvicorn's protocol with an end to what no application reads: a request's head, and its body after the answer.
+    """Uvicorn's protocol with an end to what no application reads: a request's head, and its body after the answer;
+    and to an answer that the client does not take.
 
-    Uvicorn 0.54 on httptools bounds neither, in size or in time. What an application does read is the application's
-    to bound. A request that comes whole sets no timer, so the cost is a few method calls: 1 µs (2026-11).
+    Uvicorn 0.54 on httptools bounds none of them, in size or in time. What an application does read is the
+    application's to bound. A request that comes whole, and whose answer is taken, sets no timer, so the cost is a few
+    method calls: 1 µs (2026-11).
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -49,6 +53,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self._pending = 0  # bytes since, of a head, a chunk's line or a trailer
         self._in_body = False
         self._end: TimerHandle | None = None
+        self._untaken: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn narrows it
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            # By itself the kernel takes megabytes for a client that takes nothing, and we would not know of it.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux; the end of what is with the kernel when we are done
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(PATIENCE_SECONDS * 1000))
 
     def data_received(self, data: bytes) -> None:
         progress = self._progress
@@ -112,8 +126,17 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + msg.encode())
         self.transport.close()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._untaken = self.loop.call_later(PATIENCE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._unset_untaken()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._unset_end()
+        self._unset_untaken()
         super().connection_lost(exc)
 
     @property
@@ -133,6 +156,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def _progressed(self) -> None:
         self._progress += 1
         self._pending = 0
+
+    def _unset_untaken(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
 
     def _unset_end(self) -> None:
         if self._end is not None:

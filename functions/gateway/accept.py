@@ -21,6 +21,7 @@ from functions.gateway.caller_store import CallerStore
 from functions.gateway.callers import Caller, CallerKind
 from functions.gateway.identity import Identity
 from functions.gateway.limits import Limits
+from functions.gateway.lists import Lists
 from functions.gateway.problems import RETRY_LATER, FieldError, Problem, field_error, invalid
 from functions.gateway.schemas import NotificationRequest
 from shared import failpoints, telemetry, trace
@@ -57,6 +58,7 @@ class Gateway:
     limits: Limits
     callers: CallerStore
     receipts: ReceiptStore
+    lists: Lists = field(default_factory=Lists)
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)
     issuers: Sequence[str] = ()
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))

@@ -1,6 +1,6 @@
 """The scope that a route's callers need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
@@ -17,7 +17,7 @@ class RequiresScope:
     identity: Identity
     limits: Limits
     scope: Scope
-    fresh: bool = False
+    fresh: bool = field(default=False, kw_only=True)
     """Whether it must be so on record now, and not up to half a minute ago."""
 
     async def __call__(self, request: Request) -> Caller:

@@ -15,7 +15,9 @@ from functions.gateway.access import forbidden
 from functions.gateway.callers import KEY_KINDS, Caller, exceeds
 from functions.gateway.problems import Problem
 from shared.errors import AlreadyExists, Conflict
+from shared.firestore.pages import PAGE_BYTES
 from shared.logs import get_logger
+from shared.store import Page
 
 log = get_logger(__name__)
 
@@ -46,18 +48,18 @@ class Manager:
             raise Problem(404, "there is no such caller")
         return found[caller_id]
 
-    async def page(self, limit: int, after: str | None) -> tuple[Sequence[Caller], str | None]:
-        """Callers that it sees, by id, and the last one's id when there are more. It reads past those that it does not
-        see: a page that ended at one would tell its id."""
+    async def page(self, limit: int, after: str | None) -> Page[Caller, str]:
+        """Callers that it sees, by id. It reads past those that it does not see: a page that ended at one would tell
+        its id.
+        """
         seen: list[Caller] = []
-        size = limit + 1  # enough for one that sees them all
-        while len(seen) <= limit:
+        size, more = limit + 1, True  # enough for one that sees them all
+        while more and len(seen) <= limit and sum(map(_length, seen)) < PAGE_BYTES:
             found = await self.gateway.callers.callers(limit=size, after=after)
-            seen += [caller for caller in found if self.sees(caller)]
-            if len(found) < size:
-                break
-            after, size = found[-1].id, PAGE
-        return seen[:limit], seen[limit - 1].id if len(seen) > limit else None
+            seen += [caller for caller in found.items if self.sees(caller)]
+            after, size, more = found.next, PAGE, found.next is not None
+        shown = seen[:limit]
+        return Page(shown, shown[-1].id if shown and (more or len(seen) > limit) else None)
 
     async def makers(self, callers: Sequence[Caller]) -> Mapping[str, str]:
         """By each caller's id, who made it, where this manager sees that one."""
@@ -120,6 +122,11 @@ class Manager:
             raise forbidden(
                 f"nobody manages callers that may do more than they may themselves, and here it is {excess}"
             )
+
+
+def _length(caller: Caller) -> int:
+    """Of what may be long in it, in characters."""
+    return sum(len(address) for many in caller.addresses.values() for address in many)
 
 
 def _busy() -> Problem:

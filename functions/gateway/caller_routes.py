@@ -59,7 +59,7 @@ class RevokeQuery(BaseModel):
 
 def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after the other
     routes = APIRouter(prefix="/v1/callers")
-    requires = Requires(gateway.identity, gateway.limits)
+    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
     scope = RequiresScope(gateway.identity, gateway.limits, Scope.CALLERS_MANAGE)
 
     def managing(request: Request, caller: Caller) -> Manager:
@@ -90,16 +90,17 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
     async def list_callers(
         request: Request,
         query: Annotated[PageQuery, Query()],
-        manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)],
+        manager: Annotated[Caller, requires.turn(Scope.CALLERS_MANAGE)],
     ) -> Response:
         """Those that one may manage."""
         managed = managing(request, manager)
-        callers, last = await managed.page(query.limit, name_of("callers", query.cursor))
-        used = await gateway.callers.last_uses([caller.id for caller in callers])
-        makers = await managed.makers(callers)
-        items = [caller_json(caller, makers.get(caller.id), used.get(caller.id)) for caller in callers]
-        following = None if last is None else name_cursor_of("callers", last)
-        return json_answer(CallersJson(items=items, next_cursor=following))
+        async with gateway.lists.making(manager.id):
+            page = await managed.page(query.limit, name_of("callers", query.cursor))
+            used = await gateway.callers.last_uses([caller.id for caller in page.items])
+            makers = await managed.makers(page.items)
+            items = [caller_json(caller, makers.get(caller.id), used.get(caller.id)) for caller in page.items]
+            following = None if page.next is None else name_cursor_of("callers", page.next)
+            return json_answer(CallersJson(items=items, next_cursor=following))
 
     @routes.get("/{caller_id}", responses=answers(CallerJson, 200, 404, 503))
     async def read_caller(

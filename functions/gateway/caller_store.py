@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from functions.gateway.callers import Caller, CallerKind, Key, Scope
-from shared.firestore import queries, writes
+from shared.firestore import pages, queries, writes
 from shared.firestore.codec import decode, encode
 from shared.firestore.records import document, known_values, readable
 from shared.firestore.rpc import DocumentMask, FieldTransform, Rpc, Write, to_version
+from shared.store import Page
 
 _WHAT = "a caller's record"
 _USAGE_DAYS = 40  # how long a day's usage is kept, by TTL
@@ -49,8 +50,8 @@ class CallerStore(Protocol):
         """`replace` for many at once, each for itself: whether it was written. At most 500."""
         ...
 
-    async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
-        """By id."""
+    async def callers(self, *, limit: int, after: str | None) -> Page[Caller, str]:
+        """By id; a page has fewer where a record cannot be read."""
         ...
 
     async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:
@@ -83,16 +84,10 @@ class FirestoreCallers:
         written = await self._rpc.batch_write([self._change(caller) for caller in callers]) if callers else []
         return [version is not None for version in written]
 
-    async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
-        found: list[Caller] = []
-        while len(found) < limit:
-            cursor = [] if after is None else [queries.reference(self._name(after))]
-            docs = await self._rpc.run_query(queries.select("callers", limit=limit, after=cursor))
-            found += readable(docs, _caller, _WHAT)
-            if len(docs) < limit:
-                break
-            after = docs[-1].name.rpartition("/")[2]
-        return found[:limit]
+    async def callers(self, *, limit: int, after: str | None) -> Page[Caller, str]:
+        cursor = [] if after is None else [queries.reference(self._name(after))]
+        found, more = await pages.first(self._rpc, queries.select("callers", after=cursor), limit)
+        return Page(list(readable(found, _caller, _WHAT)), found[-1].name.rpartition("/")[2] if more else None)
 
     async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:
         found = await self._rpc.batch_get([self._use_name(i) for i in ids]) if ids else {}

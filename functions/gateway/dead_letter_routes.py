@@ -47,7 +47,7 @@ class DeadLettersQuery(PageQuery):
 def dead_letters_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/dead-letters")
     store = gateway.store
-    requires = Requires(gateway.identity, gateway.limits)
+    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
 
     @routes.get(
         "",
@@ -58,19 +58,20 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         ),
     )
     async def list_dead_letters(
-        query: Annotated[DeadLettersQuery, Query()], caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)]
+        query: Annotated[DeadLettersQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.DEAD_LETTERS_MANAGE)]
     ) -> Response:
         if query.channel is not None and query.channel not in gateway.channels:
             raise invalid(field_error("channel", f"there are {', '.join(gateway.channels)}"))
-        page = await store.dead(
-            caller=whose(caller),
-            channel=query.channel,
-            limit=query.limit,
-            after=position_of("dead-letters", query.cursor),
-        )
-        items = [dead_letter_json(delivery) for delivery in page.items]
-        following = None if page.next is None else cursor_of("dead-letters", page.next)
-        return json_answer(DeadLettersJson(items=items, next_cursor=following))
+        async with gateway.lists.making(caller.id):
+            page = await store.dead(
+                caller=whose(caller),
+                channel=query.channel,
+                limit=query.limit,
+                after=position_of("dead-letters", query.cursor),
+            )
+            items = [dead_letter_json(delivery) for delivery in page.items]
+            following = None if page.next is None else cursor_of("dead-letters", page.next)
+            return json_answer(DeadLettersJson(items=items, next_cursor=following))
 
     @routes.post(
         "/{notification_id}/{channel}/replay",

@@ -1,6 +1,5 @@
 """The routes of recipients. A caller that is limited to prefixes of names has no others."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -24,6 +23,7 @@ from functions.gateway.schemas import (
 )
 from shared.errors import NotFound
 from shared.model import Recipient
+from shared.store import Page
 
 Name = Annotated[str, Path(json_schema_extra={"pattern": NAME})]  # `_check_name` holds it, and answers in words
 _BY_NAME = ("read_recipient", "delete_recipient")
@@ -32,7 +32,7 @@ _BY_NAME = ("read_recipient", "delete_recipient")
 def recipients_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/recipients")
     store = gateway.store
-    requires = Requires(gateway.identity, gateway.limits)
+    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
 
     @routes.put(
         "/{name:path}",
@@ -56,12 +56,13 @@ def recipients_router(gateway: Gateway) -> APIRouter:
 
     @routes.get("", responses=answers(RecipientsJson, 200, 422, 503))
     async def list_recipients(
-        query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires(Scope.RECIPIENTS_READ)]
+        query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.RECIPIENTS_READ)]
     ) -> Response:
-        found = await _recipients(caller, query.limit + 1, name_of("recipients", query.cursor))
-        items = [recipient_json(r) for r in found[: query.limit]]
-        following = name_cursor_of("recipients", items[-1]["name"]) if len(found) > query.limit else None
-        return json_answer(RecipientsJson(items=items, next_cursor=following))
+        async with gateway.lists.making(caller.id):
+            page = await _recipients(caller, query.limit, name_of("recipients", query.cursor))
+            items = [recipient_json(recipient) for recipient in page.items]
+            following = None if page.next is None else name_cursor_of("recipients", page.next)
+            return json_answer(RecipientsJson(items=items, next_cursor=following))
 
     @routes.get("/{name:path}", responses=answers(RecipientJson, 200, 404, 422, 503))
     async def read_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_READ)]) -> Response:
@@ -80,18 +81,22 @@ def recipients_router(gateway: Gateway) -> APIRouter:
             raise Problem(404, "no recipient has this name") from None
         return Response(status_code=204)
 
-    async def _recipients(caller: Caller, limit: int, after: str | None) -> Sequence[Recipient]:
+    async def _recipients(caller: Caller, limit: int, after: str | None) -> Page[Recipient, str]:
         """By name. The prefixes are walked in their order, each without those that an earlier one covers."""
         found: list[Recipient] = []
         prefixes = sorted(caller.recipients or ("",))
         for prefix in [p for i, p in enumerate(prefixes) if not p.startswith(tuple(prefixes[:i]))]:
-            if len(found) < limit and (after is None or after < prefix or after.startswith(prefix)):
-                found += await store.recipients(
-                    limit=limit - len(found),
-                    after=after if after is not None and after.startswith(prefix) else None,
-                    prefix=prefix,
-                )
-        return found
+            if after is not None and after >= prefix and not after.startswith(prefix):
+                continue
+            page = await store.recipients(
+                limit=limit + 1 - len(found),
+                after=after if after is not None and after.startswith(prefix) else None,
+                prefix=prefix,
+            )
+            found += page.items
+            if page.next is not None or len(found) > limit:
+                return Page(found[:limit], found[:limit][-1].name)
+        return Page(found)
 
     return routes
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from functions.gateway.problems import JSON_HEADERS, MOST_ERRORS, Problem, field_error, invalid, of_validation
 from functions.gateway.schemas import recipient_name
@@ -23,6 +24,7 @@ from shared.store import Position
 BODY_LIMIT = 256 * 1024  # bytes
 MOST_ITEMS = 100
 _PLAIN = {"Accept-Encoding": "identity"}  # RFC 9110, 15.5.16
+PIECE = 64 * 1024  # bytes of an answer
 _CLOSE = {"Connection": "close"}  # the rest of the body is not read, so no other request can follow it
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -77,8 +79,22 @@ async def read_body(request: Request, limit: int) -> bytes:
         raise Problem(408, str(error), headers=_CLOSE) from None
 
 
+class _InPieces(Response):
+    """Each piece waits until the connection has taken those before. An answer in one is with the connection at once,
+    whether the client takes it or not, and so is done with too early for what counts the answers that are not.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for start in range(0, len(self.body), PIECE):
+            end = start + PIECE
+            await send({"type": "http.response.body", "body": self.body[start:end], "more_body": end < len(self.body)})
+
+
 def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(to_json(content), status, {**JSON_HEADERS, **(headers or {})}, "application/json")
+    body = to_json(content)
+    answer = _InPieces if len(body) > PIECE else Response
+    return answer(body, status, {**JSON_HEADERS, **(headers or {})}, "application/json")
 
 
 def idempotency_key(request: Request) -> str | None:

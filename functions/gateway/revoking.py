@@ -66,10 +66,10 @@ class Revocation:
         found, after = False, None
         while self.timely:
             page = await self.manager.gateway.callers.callers(limit=PAGE, after=after)
-            found = await self._end(page) or found
-            if len(page) < PAGE:
+            found = await self._end(page.items) or found
+            if page.next is None:
                 return found
-            after = page[-1].id
+            after = page.next
         self.finished = False
         return False
 

@@ -114,9 +114,14 @@ async def test_many_are_changed_each_for_itself(store: CallerStore) -> None:
 async def test_callers_are_listed_by_id(store: CallerStore) -> None:
     await store.create(BARE)
     await store.create(FULL)
-    assert [caller.id for caller in await store.callers(limit=5, after=None)] == [FULL.id, BARE.id]
-    assert [caller.id for caller in await store.callers(limit=1, after=None)] == [FULL.id]
-    assert [caller.id for caller in await store.callers(limit=5, after=FULL.id)] == [BARE.id]
+
+    async def listed(limit: int, after: str | None = None) -> tuple[list[str], str | None]:
+        page = await store.callers(limit=limit, after=after)
+        return [caller.id for caller in page.items], page.next
+
+    assert await listed(2) == ([FULL.id, BARE.id], None)
+    assert await listed(1) == ([FULL.id], FULL.id)
+    assert await listed(1, FULL.id) == ([BARE.id], None)
 
 
 async def test_what_many_gateways_add_adds_up_by_the_minute_and_the_day(store: CallerStore) -> None:

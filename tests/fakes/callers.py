@@ -7,6 +7,7 @@ from datetime import datetime
 from functions.gateway.caller_store import Usage
 from functions.gateway.callers import Caller
 from shared.errors import AlreadyExists, Conflict, StoreUnavailable
+from shared.store import Page
 
 
 class MemoryCallers:
@@ -51,8 +52,9 @@ class MemoryCallers:
         if caller is not None and self.records[caller.id].version != caller.version:
             raise Conflict(caller.id)
 
-    async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
-        return [self.records[i] for i in sorted(self.records) if after is None or i > after][:limit]
+    async def callers(self, *, limit: int, after: str | None) -> Page[Caller, str]:
+        ids = [i for i in sorted(self.records) if after is None or i > after]
+        return Page([self.records[i] for i in ids[:limit]], ids[limit - 1] if len(ids) > limit else None)
 
     async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:
         return {i: self.uses[i] for i in ids if i in self.uses}

@@ -91,12 +91,12 @@ class MemoryStore:
         async with self._call("update_all"):
             return [self._updated(d) for d in deliveries]
 
-    async def overdue(self, shard: int, now: datetime, limit: int) -> Sequence[Delivery]:
+    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
         async with self._call("overdue"):
             due = [
                 (d.due_at, d.notification_id, d.channel, d)
                 for d in self._deliveries.values()
-                if d.shard == shard and d.due_at is not None and d.due_at < now
+                if shard in {None, d.shard} and d.due_at is not None and d.due_at < now
             ]
             return [d for *_, d in sorted(due, key=lambda entry: entry[:3])[:limit]]
 
@@ -108,7 +108,7 @@ class MemoryStore:
         status: DeliveryStatus | None,
         limit: int,
         after: Position | None,
-    ) -> Page[Notification]:
+    ) -> Page[Notification, Position]:
         async with self._call("notifications"):
             in_status = {d.notification_id for d in self._deliveries.values() if d.status is status}
             rows = [
@@ -122,7 +122,7 @@ class MemoryStore:
 
     async def dead(
         self, *, caller: str | None, channel: str | None, limit: int, after: Position | None
-    ) -> Page[Delivery]:
+    ) -> Page[Delivery, Position]:
         async with self._call("dead"):
             rows = [
                 (Position(d.dead_at, f"{d.notification_id}/deliveries/{d.channel}"), d)
@@ -134,7 +134,7 @@ class MemoryStore:
 
     async def in_status(
         self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
-    ) -> Page[Delivery]:
+    ) -> Page[Delivery, Position]:
         async with self._call("in_status"):
             rows = [
                 (Position(d.created_at, f"{d.notification_id}/deliveries/{d.channel}"), d)
@@ -169,10 +169,11 @@ class MemoryStore:
                 raise NotFound(name)
             del self._recipients[name]
 
-    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Sequence[Recipient]:
+    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Page[Recipient, str]:
         async with self._call("recipients"):
             names = sorted(n for n in self._recipients if (after is None or n > after) and n.startswith(prefix))
-            return [self._recipients[name] for name in names[:limit]]
+            found = [self._recipients[name] for name in names[:limit]]
+            return Page(found, names[limit - 1] if len(names) > limit else None)
 
     def _updated(self, delivery: Delivery) -> int | None:
         try:
@@ -205,7 +206,7 @@ class MemoryStore:
         return version
 
 
-def _page(rows: Sequence[tuple[Position, T]], limit: int, after: Position | None) -> Page[T]:
+def _page(rows: Sequence[tuple[Position, T]], limit: int, after: Position | None) -> Page[T, Position]:
     """The latest first; ids break ties, in the same direction."""
     ordered = sorted(rows, key=lambda row: _order(row[0]), reverse=True)
     rest = [row for row in ordered if after is None or _order(row[0]) < _order(after)]

@@ -1,6 +1,8 @@
 """The server's protocol: what no application reads of a request has an end, and nothing else has."""
 
 import asyncio
+import socket
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -8,7 +10,16 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 from uvicorn_worker import UvicornWorker
 
-from shared.server import HEAD_LIMIT, MOST_HEADERS, MOST_PARTS, URL_LIMIT, BoundedProtocol, keep_connections
+from shared.server import (
+    HEAD_LIMIT,
+    MOST_HEADERS,
+    MOST_PARTS,
+    PATIENCE_SECONDS,
+    SEND_BUFFER,
+    URL_LIMIT,
+    BoundedProtocol,
+    keep_connections,
+)
 from tests.fakes.work import counted
 
 PATIENCE = 0.1
@@ -24,12 +35,17 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.said = b""
         self.closed = False
+        self.lost: Callable[[Exception | None], None] = lambda _: None
 
     def write(self, data: Any) -> None:
         self.said += data
 
     def close(self) -> None:
         self.closed = True
+
+    def abort(self) -> None:
+        self.closed = True
+        self.lost(None)
 
     def is_closing(self) -> bool:
         return self.closed
@@ -49,13 +65,15 @@ class Client:
         config = Config(cast(Any, self._app), log_config=None, interface="asgi3")
         config.load()
         self.protocol = BoundedProtocol(config, ServerState(), {})
+        self.transport.lost = self.protocol.connection_lost
         self.protocol.connection_made(self.transport)
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         self.headers: list[tuple[bytes, bytes]] = scope["headers"]
         await self.may_answer.wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
+        await send({"type": "http.response.body", "body": b"o", "more_body": True})
+        await send({"type": "http.response.body", "body": b"k"})
 
     async def says(self, data: bytes, wait: float = 0.01) -> None:
         if not self.transport.closed:
@@ -211,3 +229,44 @@ async def test_a_request_at_work_may_take_its_time_over_a_body(client: Client) -
     client.may_answer.clear()
     await client.says(POST, 2 * PATIENCE)
     assert not client.transport.closed
+
+
+async def test_an_answer_that_is_not_taken_ends_with_its_connection(client: Client) -> None:
+    client.protocol.pause_writing()
+    await client.says(GET, 2 * PATIENCE)
+    assert (client.answers, client.transport.closed) == (0, True)
+
+
+async def test_an_answer_that_is_taken_in_pieces_is_waited_for(client: Client) -> None:
+    for _ in range(3):
+        client.protocol.pause_writing()
+        await asyncio.sleep(PATIENCE / 2)
+        client.protocol.resume_writing()
+        await asyncio.sleep(2 * PATIENCE)
+    await client.says(GET)
+    assert (client.answers, client.transport.closed) == (1, False)
+
+
+async def test_a_connection_that_is_lost_waits_for_nobody(client: Client) -> None:
+    client.protocol.pause_writing()
+    client.protocol.connection_lost(ConnectionResetError())
+    client.transport.closed = False
+    await asyncio.sleep(2 * PATIENCE)
+    assert not client.transport.closed
+
+
+async def test_the_kernel_keeps_little_of_an_answer_and_not_for_long() -> None:
+    made = asyncio.get_running_loop().create_future()
+
+    def protocol() -> BoundedProtocol:
+        made.set_result(Client().protocol)
+        return cast(BoundedProtocol, made.result())
+
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    connection = (await made).transport.get_extra_info("socket")
+    assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * SEND_BUFFER
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == PATIENCE_SECONDS * 1000
+    writer.close()
+    server.close()
