@@ -73,7 +73,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     notification_id = str(uuid.uuid5(KEYS, f"{caller.id}\n{key}") if key is not None else uuid.uuid4())
     try:
         addresses = await _resolve(gateway, request, caller)
-        gateway.limits.notification(caller)
+        counted = gateway.limits.notification(caller)
     except Problem:
         # With a key, the answer of the first time holds, even if the recipient has gone since, or a limit is reached.
         existing = await gateway.store.notification(notification_id) if key is not None else None
@@ -103,12 +103,14 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     try:
         version = await _create(gateway.store, notification, deliveries)
     except AlreadyExists:
-        gateway.limits.uncount(caller)
         existing = await gateway.store.notification(notification_id)
+        # Ours, when the commit had landed and only its answer was lost.
+        ours = existing is not None and existing.created_at == now
+        if not ours:
+            counted.uncount()
         if existing is None:
             raise Problem(503, "try again", headers=RETRY_LATER) from None
-        # Ours, when the commit had landed and only its answer was lost.
-        return await _again(gateway, existing, request, replayed=existing.created_at != now)
+        return await _again(gateway, existing, request, replayed=not ours)
     failpoints.reached(Failpoint.COMMITTED)
     for channel in addresses:
         telemetry.count(telemetry.ACCEPTED, {"channel": channel})

@@ -83,7 +83,12 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         within_limits = caller.may_use(channel) and caller.may_name(delivery.recipient or "")
         if not (within_limits and caller.may_reach(channel, delivery.address)):
             raise forbidden("this caller may not send to this address")
-        await _move(store, lambda: replayed(delivery, gateway.now(), gateway.policy))
+        counted = gateway.limits.notification(caller)
+        try:
+            await _move(store, lambda: replayed(delivery, gateway.now(), gateway.policy))
+        except Problem:
+            counted.uncount()
+            raise
         try:
             await gateway.publisher.publish([hint(delivery)])
         except PublishFailed as error:
