@@ -79,6 +79,11 @@ class Caller:
         return self.kind is not CallerKind.TEAM or address in self.addresses.get(channel, ())
 
     @property
+    def reaches_all(self) -> bool:
+        """Whether there is no address that `may_use` or `may_reach` refuses."""
+        return self.channels is None and self.kind is not CallerKind.TEAM
+
+    @property
     def sees_all(self) -> bool:
         """Whether notifications:read:all counts. With limits, or a key that reaches less, one sees but one's own."""
         return (

@@ -1,7 +1,7 @@
 """The API's JSON, in and out. What goes out is a TypedDict: checked by mypy, documented by FastAPI, cheap to make."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self, TypeVar
 
@@ -170,6 +170,10 @@ class RecipientJson(TypedDict):
     addresses: dict[str, str]
     created_at: datetime
     updated_at: datetime
+    updated_by: Annotated[
+        str | None,
+        Field(description="The id of the caller that wrote it last. Null where it is a caller that one may not see."),
+    ]
 
 
 class DeadLetterJson(TypedDict):
@@ -235,8 +239,15 @@ def _attempt_json(a: Attempt) -> AttemptJson:
     return AttemptJson(number=a.number, at=a.at, outcome=a.outcome, error=a.error, duration_ms=a.duration_ms)
 
 
-def recipient_json(r: Recipient) -> RecipientJson:
-    return RecipientJson(name=r.name, addresses=dict(r.addresses), created_at=r.created_at, updated_at=r.updated_at)
+def recipient_json(r: Recipient, callers: Collection[str]) -> RecipientJson:
+    """callers: the ids of those that may be shown"""
+    return RecipientJson(
+        name=r.name,
+        addresses=dict(r.addresses),
+        created_at=r.created_at,
+        updated_at=r.updated_at,
+        updated_by=r.updated_by if r.updated_by in callers else None,
+    )
 
 
 def dead_letter_json(d: Delivery) -> DeadLetterJson:
