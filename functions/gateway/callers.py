@@ -96,6 +96,11 @@ class Caller:
     def may_see(self, notification: Notification) -> bool:
         return notification.caller == self.id or self.sees_all
 
+    def may_see_addresses(self, notification: Notification) -> bool:
+        """Those that stood in its request; those that came from a recipient, if one may read that recipient."""
+        recipient = notification.recipient
+        return recipient is None or (Scope.RECIPIENTS_READ in self.scopes and self.may_name(recipient))
+
 
 def exceeds(wanted: Caller, granter: Caller) -> str | None:
     """What `wanted` may do that `granter` may not, in words; None when it is nothing."""

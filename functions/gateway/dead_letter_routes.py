@@ -94,7 +94,7 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         except PublishFailed as error:
             # It is queued and due: the relay publishes it within its minute.
             log.warning("replay left to the relay", notification_id=notification.id, error=str(error))
-        return json_answer(await with_deliveries(gateway, notification), 202)
+        return json_answer(await with_deliveries(gateway, notification, caller), 202)
 
     @routes.delete("/{notification_id}/{channel}", status_code=204, responses=answers(None, 204, 404, 409, 503))
     async def discard(
