@@ -1,14 +1,16 @@
 """The routes of recipients. A caller that is limited to prefixes of names has no others."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.gateway import recipients
 from functions.gateway.accept import Gateway, normalised
 from functions.gateway.access import forbidden
-from functions.gateway.callers import Caller, Scope
+from functions.gateway.callers import Caller, Scope, exceeds
 from functions.gateway.declared import Requires
 from functions.gateway.openapi import answers, link, request_body
 from functions.gateway.problems import Problem, field_error, invalid
@@ -21,7 +23,6 @@ from functions.gateway.schemas import (
     recipient_json,
     recipient_name,
 )
-from shared.errors import NotFound
 from shared.model import Recipient
 from shared.store import Page
 
@@ -51,8 +52,8 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         if body.name not in {None, name}:
             raise invalid(field_error("name", "must be the name in the path, or absent"))
         addresses = normalised(gateway.channels, body.addresses, "addresses")
-        recipient, created = await store.put_recipient(name, addresses, gateway.now())
-        return json_answer(recipient_json(recipient), 201 if created else 200)
+        recipient, created = await recipients.put(store, name, addresses, caller, gateway.now())
+        return json_answer(recipient_json(recipient, {caller.id}), 201 if created else 200)
 
     @routes.get("", responses=answers(RecipientsJson, 200, 422, 503))
     async def list_recipients(
@@ -60,7 +61,8 @@ def recipients_router(gateway: Gateway) -> APIRouter:
     ) -> Response:
         async with gateway.lists.making(caller.id):
             page = await _recipients(caller, query.limit, name_of("recipients", query.cursor))
-            items = [recipient_json(recipient) for recipient in page.items]
+            callers = await _callers_seen(caller, page.items)
+            items = [recipient_json(recipient, callers) for recipient in page.items]
             following = None if page.next is None else name_cursor_of("recipients", page.next)
             return json_answer(RecipientsJson(items=items, next_cursor=following))
 
@@ -70,16 +72,20 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         recipient = await store.recipient(name)
         if recipient is None:
             raise Problem(404, "no recipient has this name")
-        return json_answer(recipient_json(recipient))
+        return json_answer(recipient_json(recipient, await _callers_seen(caller, [recipient])))
 
     @routes.delete("/{name:path}", status_code=204, responses=answers(None, 204, 404, 422, 503))
     async def delete_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]) -> Response:
         _check_name(name, caller)
-        try:
-            await store.delete_recipient(name)
-        except NotFound:
-            raise Problem(404, "no recipient has this name") from None
+        await recipients.delete(store, name, caller)
         return Response(status_code=204)
+
+    async def _callers_seen(caller: Caller, shown: Sequence[Recipient]) -> set[str]:
+        """Of the callers that wrote these last: the caller itself, and those that it may manage."""
+        writers = {r.updated_by for r in shown if r.updated_by is not None}
+        others = sorted(writers - {caller.id}) if Scope.CALLERS_MANAGE in caller.scopes else []
+        found = await gateway.callers.read(others) if others else {}
+        return {caller.id} | {other.id for other in found.values() if exceeds(other, caller) is None}
 
     async def _recipients(caller: Caller, limit: int, after: str | None) -> Page[Recipient, str]:
         """By name. The prefixes are walked in their order, each without those that an earlier one covers."""

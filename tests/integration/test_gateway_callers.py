@@ -260,6 +260,27 @@ async def test_limits_to_channels_hold(hark: Hark) -> None:
     assert [d["channel"] for d in sent.json()["deliveries"]] == ["sms"], "by default, those that it may use"
 
 
+async def test_limits_hold_for_the_writing_of_recipients(hark: Hark) -> None:
+    alice, bob = "/v1/recipients/alice", "/v1/recipients/bob"
+    sms = {"addresses": {"sms": "+14155552671"}}
+    await hark.client.put(alice, json={"addresses": {**sms["addresses"], "email": "a@example.com"}})
+    before = (await hark.client.get(alice)).json()
+    _, by_sms = await hark.caller(channels=frozenset({"sms"}))
+    _, team = await hark.caller(kind=CallerKind.TEAM, addresses={"sms": ("+14155552671",)})
+    for client in (by_sms, team):
+        async with nothing_done(hark):
+            problem(await client.put(alice, json=sms), 403)
+            problem(await client.put(alice, json={"addresses": {"email": "b@example.com"}}), 403)
+            problem(await client.put(bob, json={"addresses": {"email": "b@example.com"}}), 403)
+            problem(await client.delete(alice), 403)
+        assert (await client.put(bob, json=sms)).status_code == 201
+        assert (await client.put(bob, json=sms)).status_code == 200
+        assert (await client.delete(bob)).status_code == 204
+        problem(await client.delete(bob), 404)
+    assert (await hark.client.get(alice)).json() == before
+    assert before["updated_by"] == hark.key.split("_")[2]
+
+
 async def test_limits_to_recipients_hold(hark: Hark) -> None:
     _, client = await hark.caller(recipients=("team-a.", "team-b.", "team-b.x"))
     for name in ("team-a.z", "team-b.x1", "team-b.y", "team-c.x", "alice"):
