@@ -1,4 +1,4 @@
-"""How much each caller may use: requests a minute, notifications a day (both by the clock, in UTC).
+"""How much each caller may use: requests a minute, notifications and segments a day (all by the clock, in UTC).
 
 Each gateway counts by itself and exchanges with the record (one write that adds its count and returns everybody's)
 every EXCHANGE_SECONDS, and whenever it has let through a tenth of the limit that the others cannot know of yet. So no
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from functions.gateway.address_limits import AddressLimits
 from functions.gateway.caller_store import CallerStore, Usage
 from functions.gateway.callers import Caller
 from functions.gateway.problems import Problem
@@ -36,6 +37,8 @@ class _Count:
     new_requests: int = 0
     known_notifications: int = 0
     new_notifications: int = 0
+    known_segments: int = 0
+    new_segments: int = 0
     exchanged: float = float("-inf")
     exchange: "asyncio.Task[None] | None" = None
 
@@ -43,6 +46,7 @@ class _Count:
         """Begin a new minute, and a new day."""
         if now.date() != self.at.date():
             self.known_notifications = self.new_notifications = 0
+            self.known_segments = self.new_segments = 0
         if _minute(now) != _minute(self.at):
             self.known_requests = self.new_requests = 0
         self.at = now
@@ -52,6 +56,7 @@ class Limits:
     def __init__(
         self, store: CallerStore, now: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic
     ) -> None:
+        self.addresses = AddressLimits(store, now)
         self._store = store
         self._now = now
         self._monotonic = monotonic
@@ -67,17 +72,23 @@ class Limits:
         count.new_requests += 1
         self._exchange(caller, count)
 
-    def notification(self, caller: Caller) -> None:
-        """Count a notification. Problem 429 when there were enough today."""
+    def notification(self, caller: Caller, segments: int = 0) -> None:
+        """Count a notification that is cut into so many segments. Problem 429 when there were enough today."""
         count = self._count(caller)
         most = caller.notifications_per_day
         if most is not None and count.known_notifications + count.new_notifications >= most:
             raise _too_many(f"{most} notifications a day", count.at, _next_day(count.at))
+        most = caller.segments_per_day
+        if segments and most is not None and count.known_segments + count.new_segments + segments > most:
+            raise _too_many(f"{most} segments a day (segments_per_day)", count.at, _next_day(count.at))
         count.new_notifications += 1
+        count.new_segments += segments
 
-    def uncount(self, caller: Caller) -> None:
+    def uncount(self, caller: Caller, segments: int = 0) -> None:
         """The notification that was just counted is none: it was there before."""
-        self._count(caller).new_notifications -= 1
+        count = self._count(caller)
+        count.new_notifications -= 1
+        count.new_segments -= segments
 
     def _count(self, caller: Caller) -> _Count:
         now = self._now()
@@ -93,17 +104,19 @@ class Limits:
         """Begin an exchange if one is due. It runs beside the request, which does not wait for it."""
         if count.exchange is not None and not count.exchange.done():
             return
-        limited = caller.requests_per_minute is not None or caller.notifications_per_day is not None
+        limited = {caller.requests_per_minute, caller.notifications_per_day, caller.segments_per_day} != {None}
         pause = EXCHANGE_SECONDS if limited else IDLE_EXCHANGE_SECONDS
-        unknown_to_others = _tenths(count.new_requests, caller.requests_per_minute) or _tenths(
-            count.new_notifications, caller.notifications_per_day
+        unknown_to_others = (
+            _tenths(count.new_requests, caller.requests_per_minute)
+            or _tenths(count.new_notifications, caller.notifications_per_day)
+            or _tenths(count.new_segments, caller.segments_per_day)
         )
         if unknown_to_others or self._monotonic() - count.exchanged >= pause:
             count.exchanged = self._monotonic()
             count.exchange = asyncio.create_task(self._add(caller.id, count))
 
     async def _add(self, caller_id: str, count: _Count) -> None:
-        sent = Usage(caller_id, count.at, count.new_requests, count.new_notifications)
+        sent = Usage(caller_id, count.at, count.new_requests, count.new_notifications, count.new_segments)
         try:
             totals = await self._store.add(sent)
         except StoreUnavailable as error:
@@ -114,6 +127,8 @@ class Limits:
         if now.date() == sent.at.date():
             count.known_notifications = totals.notifications
             count.new_notifications -= sent.notifications
+            count.known_segments = totals.segments
+            count.new_segments -= sent.segments
         if _minute(now) == _minute(sent.at) and count.new_requests >= sent.requests:
             count.known_requests = totals.requests
             count.new_requests -= sent.requests

@@ -144,9 +144,13 @@ class AttemptJson(TypedDict):
 
 
 class DeliveryJson(TypedDict):
+    """`segments`, `encoding`: of a text message, what it is sent as; null over other channels."""
+
     channel: str
     address: str
     status: DeliveryStatus
+    segments: int | None
+    encoding: str | None
     provider: str | None
     provider_message_id: str | None
     error: str | None
@@ -226,6 +230,8 @@ def _delivery_json(d: Delivery) -> DeliveryJson:
         channel=d.channel,
         address=d.address,
         status=d.status,
+        segments=d.segments,
+        encoding=d.encoding,
         provider=d.provider,
         provider_message_id=d.provider_message_id,
         error=d.error,

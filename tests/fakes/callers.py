@@ -48,7 +48,18 @@ class MemoryCallers:
             raise StoreUnavailable("down")
         self.uses[usage.caller] = usage.at
         totals = []
-        for name, count in ((f"{usage.at:%d %H:%M}", usage.requests), (f"{usage.at:%d}", usage.notifications)):
+        for name, count in (
+            (f"{usage.at:%d %H:%M}", usage.requests),
+            (f"{usage.at:%d}", usage.notifications),
+            (f"{usage.at:%d} segments", usage.segments),
+        ):
             self.used[usage.caller, name] = self.used.get((usage.caller, name), 0) + count
             totals.append(self.used[usage.caller, name])
         return Usage(usage.caller, usage.at, *totals)
+
+    async def add_messages(self, key: str, hour: datetime, count: int) -> int:
+        self.adds += 1
+        if self.down:
+            raise StoreUnavailable("down")
+        self.used[key, f"{hour:%d %H}"] = self.used.get((key, f"{hour:%d %H}"), 0) + count
+        return self.used[key, f"{hour:%d %H}"]

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -78,11 +79,12 @@ def test_no_one_grants_more_than_they_have() -> None:
     assert exceeds(replace(within, channels=sms | {"email"}), granter) == "channels beyond your own"
     assert exceeds(replace(within, recipients=None), granter) == "recipients beyond your own"
     assert exceeds(replace(within, recipients=("team-a.x", "team")), granter) == "recipients beyond your own"
-    slow = replace(granter, requests_per_minute=10, notifications_per_day=10)
+    slow = replace(granter, requests_per_minute=10, notifications_per_day=10, segments_per_day=10)
     assert exceeds(slow, slow) is None
     for most in (None, 11):
         assert exceeds(replace(slow, requests_per_minute=most), slow) == "more requests a minute than your own"
         assert exceeds(replace(slow, notifications_per_day=most), slow) == "more notifications a day than your own"
+        assert exceeds(replace(slow, segments_per_day=most), slow) == "more segments a day than your own"
 
 
 @pytest.mark.parametrize("kind", CallerKind)
@@ -146,6 +148,45 @@ async def test_a_lookup_is_kept_and_a_revoked_key_stops_within_a_minute() -> Non
     ticks.seconds = FRESH_SECONDS
     assert (await refused(identity, bearer(key))).status == 401
     assert FRESH_SECONDS < STALE_SECONDS < 60
+
+
+async def test_segments_are_counted_by_the_day_whole_messages_only() -> None:
+    clock = Clock(START.replace(hour=12))
+    limits = Limits(MemoryCallers(), clock.now)
+    caller = a_caller(segments_per_day=10)
+    for _ in range(3):
+        limits.notification(caller, 3)
+    with pytest.raises(Problem, match="10 segments a day") as problem:
+        limits.notification(caller, 2)
+    assert problem.value.status == 429
+    assert problem.value.headers is not None
+    assert 0 < int(problem.value.headers["Retry-After"]) <= 43_200
+    limits.notification(caller)  # an e-mail has none
+    limits.notification(caller, 1)
+    limits.notification(caller)
+    limits.uncount(caller, 3)
+    limits.notification(caller, 3)
+    clock.advance(timedelta(days=1))
+    limits.notification(caller, 10)
+    limits.notification(a_caller(), 1_000_000)
+
+
+@pytest.mark.parametrize("gateways", [1, 2, 5])
+async def test_many_gateways_let_through_at_most_a_tenth_of_the_segments_each_too_much(gateways: int) -> None:
+    clock = Clock(START.replace(hour=12, minute=0, second=0))
+    store = MemoryCallers()
+    limits = [Limits(store, clock.now, lambda: clock.now().timestamp()) for _ in range(gateways)]
+    caller = a_caller(segments_per_day=200)
+    through = 0
+    for n in range(400):
+        each = limits[n * 7 % gateways]
+        each.request(caller)
+        with suppress(Problem):
+            each.notification(caller, 2)
+            through += 2
+        await exchanged(*limits)
+        clock.advance(timedelta(milliseconds=15))
+    assert 200 <= through <= 200 * (1 + gateways / 10) + 2 * gateways
 
 
 async def test_an_outage_of_the_records_lets_known_callers_in_for_less_than_a_minute() -> None:
