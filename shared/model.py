@@ -146,12 +146,18 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A name that stands for a person's addresses, by channel."""
+    """A name that stands for a person's addresses, by channel.
+
+    updated_by: the id of the caller that wrote it last; None in a record from before this was kept
+    version: of the record as read
+    """
 
     name: str
     addresses: Mapping[str, str]
     created_at: datetime
     updated_at: datetime
+    updated_by: str | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

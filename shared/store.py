@@ -92,12 +92,19 @@ class Store(Protocol):
 
     async def recipient(self, name: str) -> Recipient | None: ...
 
-    async def put_recipient(self, name: str, addresses: Mapping[str, str], now: datetime) -> tuple[Recipient, bool]:
-        """The recipient as it now is, and whether it is new. A replaced one keeps its `created_at`."""
+    async def create_recipient(self, recipient: Recipient) -> None:
+        """Raises AlreadyExists."""
         ...
 
-    async def delete_recipient(self, name: str) -> None:
-        """Raises NotFound."""
+    async def replace_recipient(self, recipient: Recipient) -> None:
+        """Write all but `created_at`, if the record still has `recipient.version`; None: whichever it has.
+
+        Raises Conflict when it has not, NotFound or Conflict when there is no such record.
+        """
+        ...
+
+    async def delete_recipient(self, name: str, version: int | None = None) -> None:
+        """Delete it if the record still has this version; None: whichever it has. Raises as `replace_recipient`."""
         ...
 
     async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Sequence[Recipient]:

@@ -78,8 +78,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
         _screen(gateway.screens, request, addresses)
         counts = gateway.limits.addresses.check(gateway.screens, addresses, simulated=simulated)
         segments = _segments(gateway.channels, addresses, request.message)
-        pieces = sum(each.count for each in segments.values())
-        gateway.limits.notification(caller, pieces)
+        counted = gateway.limits.notification(caller, sum(each.count for each in segments.values()))
     except Problem:
         # With a key, the answer of the first time holds, even if the recipient has gone since, or a limit is reached.
         existing = await gateway.store.notification(notification_id) if key is not None else None
@@ -110,13 +109,15 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     try:
         version = await _create(gateway.store, notification, deliveries)
     except AlreadyExists:
-        gateway.limits.uncount(caller, pieces)
-        gateway.limits.addresses.uncount(counts)
         existing = await gateway.store.notification(notification_id)
+        # Ours, when the commit had landed and only its answer was lost.
+        ours = existing is not None and existing.created_at == now
+        if not ours:
+            counted.uncount()
+            gateway.limits.addresses.uncount(counts)
         if existing is None:
             raise Problem(503, "try again", headers=RETRY_LATER) from None
-        # Ours, when the commit had landed and only its answer was lost.
-        return await _again(gateway, existing, request, replayed=existing.created_at != now)
+        return await _again(gateway, existing, request, replayed=not ours)
     failpoints.reached(Failpoint.COMMITTED)
     for channel in addresses:
         telemetry.count(telemetry.ACCEPTED, {"channel": channel})
@@ -152,19 +153,13 @@ def normalised(channels: Mapping[str, Channel], addresses: Mapping[str, str], fi
 
 
 async def _resolve(gateway: Gateway, request: NotificationRequest, caller: Caller) -> dict[str, str]:
-    """The address for each channel asked for. Problem 403, 422."""
+    """The address for each channel asked for. Problem 403, 422, 429."""
     known = gateway.channels
-    asked = request.channels or ()
-    unknown = [unknown_channel(f"channels.{i}", known) for i, name in enumerate(asked) if name not in known]
-    if unknown:
-        raise invalid(*unknown)
+    _judge(known, request, caller)
     if request.to is not None:
-        if caller.recipients is not None:
-            raise forbidden("this caller sends only to registered recipients, not to addresses")
         addresses = normalised(known, request.to, "to")
     else:
-        if not caller.may_name(request.recipient or ""):
-            raise forbidden("this caller may not send to recipients of this name")
+        gateway.limits.notification_left(caller)
         recipient = await gateway.store.recipient(request.recipient or "")
         if recipient is None:
             raise invalid(field_error("recipient", "no recipient has this name"))
@@ -173,25 +168,52 @@ async def _resolve(gateway: Gateway, request: NotificationRequest, caller: Calle
     # In the order of infra/channels.yaml: Firestore keeps none in a map.
     by_default = [name for name in known if name in addresses and (request.to is not None or caller.may_use(name))]
     wanted = request.channels or by_default
-    barred = [name for name in wanted if not caller.may_use(name)]
-    if barred:
-        raise forbidden(f"this caller may not send over {', '.join(barred)}")
+    _check_use(wanted, caller)
     missing = [name for name in wanted if name not in addresses]
     if missing or not wanted:
         raise invalid(*(field_error("channels", f"there is no address for {name}") for name in missing or ["any"]))
-    if not request.message.strip():
-        raise invalid(field_error("message", "must not be blank"))
-    errors = [
-        field_error("message", f"{name} takes up to {known[name].max_length} {known[name].measure.name}")
-        for name in wanted
-        if known[name].measure.of(request.message) > known[name].max_length
-    ]
-    if errors:
-        raise invalid(*errors)
+    too_long = _too_long(known, wanted, request.message)
+    if too_long:
+        raise invalid(*too_long)
     unlisted = [name for name in wanted if not caller.may_reach(name, addresses[name])]
     if unlisted:
         raise forbidden(f"a team key sends only to its listed addresses, and this is none: {', '.join(unlisted)}")
     return {name: addresses[name] for name in wanted}
+
+
+def _judge(channels: Mapping[str, Channel], request: NotificationRequest, caller: Caller) -> None:
+    """Refuse what can be refused without the recipient's record, so that these answers do not depend on which
+    recipients there are. Problem 403, 422.
+    """
+    asked = request.channels or ()
+    unknown = [unknown_channel(f"channels.{i}", channels) for i, name in enumerate(asked) if name not in channels]
+    if unknown:
+        raise invalid(*unknown)
+    if request.to is not None and caller.recipients is not None:
+        raise forbidden("this caller sends only to registered recipients, not to addresses")
+    if request.recipient is not None and not caller.may_name(request.recipient):
+        raise forbidden("this caller may not send to recipients of this name")
+    _check_use(asked, caller)
+    if request.recipient is not None:
+        # Without `channels` it goes over those that it has addresses for: one that takes the text may be among them.
+        possible = asked or [name for name in channels if caller.may_use(name)]
+        too_long = _too_long(channels, possible, request.message)
+        if too_long and (asked or len(too_long) == len(possible)):
+            raise invalid(*too_long)
+
+
+def _check_use(names: Iterable[str], caller: Caller) -> None:
+    barred = [name for name in names if not caller.may_use(name)]
+    if barred:
+        raise forbidden(f"this caller may not send over {', '.join(barred)}")
+
+
+def _too_long(channels: Mapping[str, Channel], names: Iterable[str], message: str) -> list[FieldError]:
+    return [
+        field_error("message", f"{name} takes up to {channels[name].max_length} {channels[name].measure.name}")
+        for name in names
+        if channels[name].measure.of(message) > channels[name].max_length
+    ]
 
 
 def _screen(screens: Mapping[str, Screen], request: NotificationRequest, addresses: Mapping[str, str]) -> None:

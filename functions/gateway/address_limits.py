@@ -38,6 +38,11 @@ class AddressCount:
     new: int = 0
     exchange: "asyncio.Task[None] | None" = None
 
+    @property
+    def unknown_to_others(self) -> bool:
+        """Whether it is a tenth of the limit, or more."""
+        return self.new >= max(1, self.most // 10)
+
 
 class AddressLimits:
     def __init__(self, store: CallerStore, now: Callable[[], datetime]) -> None:
@@ -67,7 +72,7 @@ class AddressLimits:
         for count in counts:
             count.new += 1
             idle = count.exchange is None or count.exchange.done()
-            if idle and count.new >= max(1, count.most // 10):
+            if idle and count.unknown_to_others:
                 count.exchange = asyncio.create_task(self._exchange(count))
 
     @staticmethod
@@ -89,15 +94,16 @@ class AddressLimits:
         return self._counts[key]
 
     async def _exchange(self, count: AddressCount) -> None:
-        sent = count.new
-        try:
-            total = await self._store.add_messages(count.key, count.hour, sent)
-        except StoreUnavailable as error:
-            # Added again with the next one, although it may have landed: an address may get somewhat less.
-            log.warning("messages to an address not exchanged", error=str(error))
-            return
-        count.known = total
-        count.new -= sent
+        """Once more if meanwhile a tenth has come together that this exchange did not take along."""
+        while count.unknown_to_others:
+            sent = count.new
+            try:
+                count.known = await self._store.add_messages(count.key, count.hour, sent)
+            except StoreUnavailable as error:
+                # Added again with the next one, although it may have landed: an address may get somewhat less.
+                log.warning("messages to an address not exchanged", error=str(error))
+                return
+            count.new -= sent
 
 
 def _too_many(screen: Screen, count: AddressCount, now: datetime) -> Problem:

@@ -80,6 +80,11 @@ class Caller:
         return self.kind is not CallerKind.TEAM or address in self.addresses.get(channel, ())
 
     @property
+    def reaches_all(self) -> bool:
+        """Whether there is no address that `may_use` or `may_reach` refuses."""
+        return self.channels is None and self.kind is not CallerKind.TEAM
+
+    @property
     def sees_all(self) -> bool:
         """Whether notifications:read:all counts. With limits, or a key that reaches less, one sees but one's own."""
         return (
@@ -91,6 +96,11 @@ class Caller:
 
     def may_see(self, notification: Notification) -> bool:
         return notification.caller == self.id or self.sees_all
+
+    def may_see_addresses(self, notification: Notification) -> bool:
+        """Those that stood in its request; those that came from a recipient, if one may read that recipient."""
+        recipient = notification.recipient
+        return recipient is None or (Scope.RECIPIENTS_READ in self.scopes and self.may_name(recipient))
 
 
 def exceeds(wanted: Caller, granter: Caller) -> str | None:

@@ -83,13 +83,22 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         within_limits = caller.may_use(channel) and caller.may_name(delivery.recipient or "")
         if not (within_limits and caller.may_reach(channel, delivery.address)):
             raise forbidden("this caller may not send to this address")
-        await _move(store, lambda: replayed(delivery, gateway.now(), gateway.policy))
+        addresses = gateway.limits.addresses
+        counts = addresses.check(gateway.screens, {channel: delivery.address}, simulated=delivery.simulated)
+        counted = gateway.limits.notification(caller, delivery.segments or 0)
+        addresses.add(counts)
+        try:
+            await _move(store, lambda: replayed(delivery, gateway.now(), gateway.policy))
+        except Problem:
+            counted.uncount()
+            addresses.uncount(counts)
+            raise
         try:
             await gateway.publisher.publish([hint(delivery)])
         except PublishFailed as error:
             # It is queued and due: the relay publishes it within its minute.
             log.warning("replay left to the relay", notification_id=notification.id, error=str(error))
-        return json_answer(await with_deliveries(gateway, notification), 202)
+        return json_answer(await with_deliveries(gateway, notification, caller), 202)
 
     @routes.delete("/{notification_id}/{channel}", status_code=204, responses=answers(None, 204, 404, 409, 503))
     async def discard(

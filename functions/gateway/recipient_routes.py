@@ -7,9 +7,10 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.gateway import recipients
 from functions.gateway.accept import Gateway, normalised
 from functions.gateway.access import forbidden
-from functions.gateway.callers import Caller, Scope
+from functions.gateway.callers import Caller, Scope, exceeds
 from functions.gateway.declared import Requires
 from functions.gateway.openapi import answers, link, request_body
 from functions.gateway.problems import Problem, field_error, invalid
@@ -22,7 +23,6 @@ from functions.gateway.schemas import (
     recipient_json,
     recipient_name,
 )
-from shared.errors import NotFound
 from shared.model import Recipient
 
 Name = Annotated[str, Path(json_schema_extra={"pattern": NAME})]  # `_check_name` holds it, and answers in words
@@ -51,15 +51,17 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         if body.name not in {None, name}:
             raise invalid(field_error("name", "must be the name in the path, or absent"))
         addresses = normalised(gateway.channels, body.addresses, "addresses")
-        recipient, created = await store.put_recipient(name, addresses, gateway.now())
-        return json_answer(recipient_json(recipient), 201 if created else 200)
+        recipient, created = await recipients.put(store, name, addresses, caller, gateway.now())
+        return json_answer(recipient_json(recipient, {caller.id}), 201 if created else 200)
 
     @routes.get("", responses=answers(RecipientsJson, 200, 422, 503))
     async def list_recipients(
         query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires(Scope.RECIPIENTS_READ)]
     ) -> Response:
         found = await _recipients(caller, query.limit + 1, name_of("recipients", query.cursor))
-        items = [recipient_json(r) for r in found[: query.limit]]
+        shown = found[: query.limit]
+        callers = await _callers_seen(caller, shown)
+        items = [recipient_json(r, callers) for r in shown]
         following = name_cursor_of("recipients", items[-1]["name"]) if len(found) > query.limit else None
         return json_answer(RecipientsJson(items=items, next_cursor=following))
 
@@ -69,16 +71,20 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         recipient = await store.recipient(name)
         if recipient is None:
             raise Problem(404, "no recipient has this name")
-        return json_answer(recipient_json(recipient))
+        return json_answer(recipient_json(recipient, await _callers_seen(caller, [recipient])))
 
     @routes.delete("/{name:path}", status_code=204, responses=answers(None, 204, 404, 422, 503))
     async def delete_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]) -> Response:
         _check_name(name, caller)
-        try:
-            await store.delete_recipient(name)
-        except NotFound:
-            raise Problem(404, "no recipient has this name") from None
+        await recipients.delete(store, name, caller)
         return Response(status_code=204)
+
+    async def _callers_seen(caller: Caller, shown: Sequence[Recipient]) -> set[str]:
+        """Of the callers that wrote these last: the caller itself, and those that it may manage."""
+        writers = {r.updated_by for r in shown if r.updated_by is not None}
+        others = sorted(writers - {caller.id}) if Scope.CALLERS_MANAGE in caller.scopes else []
+        found = await gateway.callers.read(others) if others else {}
+        return {caller.id} | {other.id for other in found.values() if exceeds(other, caller) is None}
 
     async def _recipients(caller: Caller, limit: int, after: str | None) -> Sequence[Recipient]:
         """By name. The prefixes are walked in their order, each without those that an earlier one covers."""

@@ -87,7 +87,7 @@ def router(gateway: Gateway) -> APIRouter:
         )
         deliveries = await store.deliveries(page.items)
         # What has no deliveries left is expiring: TTL takes documents in any order.
-        items = [notification_json(n, deliveries[n.id]) for n in page.items if deliveries[n.id]]
+        items = [notification_json(n, deliveries[n.id], caller) for n in page.items if deliveries[n.id]]
         following = None if page.next is None else cursor_of("notifications", page.next)
         return json_answer(NotificationsJson(items=items, next_cursor=following))
 
@@ -98,7 +98,7 @@ def router(gateway: Gateway) -> APIRouter:
         found = await store.notification(notification_id) if is_notification_id(notification_id) else None
         if found is None or not caller.may_see(found):
             raise Problem(404, "there is no such notification")
-        return json_answer(await with_deliveries(gateway, found))
+        return json_answer(await with_deliveries(gateway, found, caller))
 
     @routes.get("/channels", responses=answers(ChannelsJson, 200))
     async def list_channels(_: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]) -> Response:
@@ -117,8 +117,8 @@ def whose(caller: Caller) -> str | None:
     return None if caller.sees_all else caller.id
 
 
-async def with_deliveries(gateway: Gateway, notification: Notification) -> NotificationJson:
+async def with_deliveries(gateway: Gateway, notification: Notification, caller: Caller) -> NotificationJson:
     deliveries = (await gateway.store.deliveries([notification]))[notification.id]
     if not deliveries:
         raise Problem(404, "the notification has expired")
-    return notification_json(notification, deliveries)
+    return notification_json(notification, deliveries, caller)

@@ -1,11 +1,9 @@
 """The store on Firestore. Each write carries its precondition, so none needs a transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from shared.errors import AlreadyExists, NotFound, StoreUnavailable
 from shared.firestore import queries, records, writes
 from shared.firestore.codec import encode
 from shared.firestore.rpc import Rpc, Write, to_version
@@ -144,34 +142,23 @@ class FirestoreStore:
         return Page(items, Position(last.dead_at, f"{last.notification_id}/deliveries/{last.channel}"))
 
     async def recipient(self, name: str) -> Recipient | None:
-        path = records.recipient_name(self._documents, name)
+        path = self._recipient_name(name)
         found = await self._rpc.batch_get([path])
         return records.to_recipient(found[path]) if path in found else None
 
-    async def put_recipient(self, name: str, addresses: Mapping[str, str], now: datetime) -> tuple[Recipient, bool]:
-        path = records.recipient_name(self._documents, name)
-        new = Recipient(name=name, addresses=addresses, created_at=now, updated_at=now)
-        # Created or replaced, whichever holds when the write arrives; between the two another may create or delete it.
-        for _ in range(3):
-            try:
-                await self._rpc.commit([writes.create(path, records.recipient_values(new))])
-            except AlreadyExists:
-                pass
-            else:
-                return new, True
-            replacement = writes.change(path, {"addresses": addresses, "updated_at": now})
-            try:
-                await self._rpc.commit([replacement])
-            except NotFound:
-                continue
-            stored = await self.recipient(name)
-            if stored is not None:
-                return replace(new, created_at=stored.created_at), False
-        raise StoreUnavailable("the recipient was created and deleted again and again")
+    async def create_recipient(self, recipient: Recipient) -> None:
+        await self._rpc.commit(
+            [writes.create(self._recipient_name(recipient.name), records.recipient_values(recipient))]
+        )
 
-    async def delete_recipient(self, name: str) -> None:
-        path = records.recipient_name(self._documents, name)
-        await self._rpc.commit([Write(delete=path, current_document=writes.PRESENT)])
+    async def replace_recipient(self, recipient: Recipient) -> None:
+        values = records.recipient_values(recipient)
+        del values["created_at"]
+        expected = _as_read(recipient.version)
+        await self._rpc.commit([writes.change(self._recipient_name(recipient.name), values, expected)])
+
+    async def delete_recipient(self, name: str, version: int | None = None) -> None:
+        await self._rpc.commit([Write(delete=self._recipient_name(name), current_document=_as_read(version))])
 
     async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Sequence[Recipient]:
         query = queries.select("recipients", limit=limit, after=[] if after is None else [self._recipient(after)])
@@ -190,7 +177,10 @@ class FirestoreStore:
         return found[0] if found else None
 
     def _recipient(self, name: str) -> Any:
-        return queries.reference(records.recipient_name(self._documents, name))
+        return queries.reference(self._recipient_name(name))
+
+    def _recipient_name(self, name: str) -> str:
+        return records.recipient_name(self._documents, name)
 
     def _delivery_name(self, d: Delivery) -> str:
         return records.delivery_name(self._documents, d.notification_id, d.channel)
@@ -203,3 +193,7 @@ class FirestoreStore:
 
     def _delivery_cursor(self, after: Position) -> list[Any]:
         return self._cursor(after.at, f"notifications/{after.id}/deliveries/{_BEFORE_ANY_CHANNEL}")
+
+
+def _as_read(version: int | None) -> Any:
+    return writes.PRESENT if version is None else writes.at_version(version)

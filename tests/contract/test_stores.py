@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from shared.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
 from shared.firestore import records, rpc
 from shared.firestore.store import FirestoreStore
-from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
+from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
 from shared.state import Write, decide, discarded, relayed, settle
 from shared.store import Store
 from tests.contract import stores
@@ -340,43 +341,75 @@ async def test_a_discarded_delivery_is_no_longer_listed_as_dead(store: Store) ->
     assert (await store.dead(caller=None, channel=None, limit=5, after=None)).items == []
 
 
-async def test_a_recipient_is_put_read_and_deleted(store: Store) -> None:
+def a_recipient(name: str = "alice", **changes: Any) -> Recipient:
+    fields = {"addresses": {"email": "a@example.com"}, "created_at": START, "updated_at": START, "updated_by": "shop"}
+    return Recipient(**{"name": name, **fields, **changes})
+
+
+async def read(store: Store, name: str = "alice") -> Recipient:
+    recipient = await store.recipient(name)
+    assert recipient is not None
+    assert recipient.version is not None
+    return recipient
+
+
+async def test_a_recipient_is_created_read_and_deleted(store: Store) -> None:
     assert await store.recipient("alice") is None
-    put, new = await store.put_recipient("alice", {"email": "a@example.com"}, START)
-    assert (put.name, dict(put.addresses), put.created_at, put.updated_at, new) == (
-        "alice",
-        {"email": "a@example.com"},
-        START,
-        START,
-        True,
-    )
-    assert await store.recipient("alice") == put
+    await store.create_recipient(a_recipient())
+    stored = await read(store)
+    assert replace(stored, version=None) == a_recipient()
+    with pytest.raises(AlreadyExists):
+        await store.create_recipient(a_recipient(addresses={"slack": "#ops"}))
+    assert await read(store) == stored
     await store.delete_recipient("alice")
     assert await store.recipient("alice") is None
 
 
 async def test_a_replaced_recipient_keeps_its_created_at_and_no_old_address(store: Store) -> None:
-    await store.put_recipient("alice", {"email": "a@example.com", "sms": "+14155552671"}, START)
-    put, new = await store.put_recipient("alice", {"slack": "#ops"}, LATER)
-    assert (dict(put.addresses), put.created_at, put.updated_at, new) == ({"slack": "#ops"}, START, LATER, False)
-    assert await store.recipient("alice") == put
+    await store.create_recipient(a_recipient(addresses={"email": "a@example.com", "sms": "+14155552671"}))
+    new = a_recipient(addresses={"slack": "#ops"}, created_at=LATER, updated_at=LATER, updated_by="billing")
+    await store.replace_recipient(new)
+    assert replace(await read(store), version=None) == replace(new, created_at=START)
+    await store.replace_recipient(replace(new, addresses={"sms": "+1"}, version=(await read(store)).version))
+    assert replace(await read(store), version=None) == replace(new, addresses={"sms": "+1"}, created_at=START)
 
 
-async def test_of_many_puts_at_once_one_is_new(store: Store) -> None:
-    puts = [store.put_recipient("alice", {"email": f"{n}@example.com"}, START) for n in range(10)]
-    ended = await asyncio.gather(*puts)
-    assert sum(new for _, new in ended) == 1
+async def test_a_recipient_that_has_changed_since_it_was_read_stays_as_it_is(store: Store) -> None:
+    await store.create_recipient(a_recipient())
+    seen = await read(store)
+    await store.replace_recipient(replace(seen, addresses={"slack": "#ops"}))
+    now = await read(store)
+    with pytest.raises(Conflict):
+        await store.replace_recipient(replace(seen, addresses={"sms": "+14155552671"}))
+    with pytest.raises(Conflict):
+        await store.delete_recipient("alice", seen.version)
+    assert await read(store) == now
+    await store.delete_recipient("alice", now.version)
+    assert await store.recipient("alice") is None
 
 
-async def test_a_recipient_that_is_not_there_cannot_be_deleted(store: Store) -> None:
-    with pytest.raises(NotFound):
-        await store.delete_recipient("alice")
+async def test_of_many_who_create_a_recipient_at_once_one_does(store: Store) -> None:
+    creates = [store.create_recipient(a_recipient(addresses={"email": f"{n}@example.com"})) for n in range(10)]
+    ended = await asyncio.gather(*creates, return_exceptions=True)
+    assert [type(end) for end in ended].count(AlreadyExists) == 9
+    assert ended.count(None) == 1
+
+
+@pytest.mark.parametrize("version", [None, 1_767_323_045_678_901_000])
+async def test_a_recipient_that_is_not_there_can_be_neither_replaced_nor_deleted(
+    store: Store, version: int | None
+) -> None:
+    refusals = NotFound if version is None else (NotFound, Conflict)
+    with pytest.raises(refusals):
+        await store.delete_recipient("alice", version)
+    with pytest.raises(refusals):
+        await store.replace_recipient(a_recipient(version=version))
 
 
 async def test_recipients_are_listed_by_name(store: Store) -> None:
     names = ["bob", "alice", "Zoe", "al", "alice.b", "alice-b", "a_1", "10", "9"]
     for name in names:
-        await store.put_recipient(name, {"email": "a@example.com"}, START)
+        await store.create_recipient(a_recipient(name))
     for limit in (1, 2, 3, 4, 5, 50):
         found: list[str] = []
         while page := await store.recipients(limit=limit, after=found[-1] if found else None):
@@ -395,10 +428,8 @@ async def test_any_text_survives(store: Store) -> None:
     await accepted(store, notification)
     assert await store.notification(notification.id) == notification
     addresses = {"email": f"{UNICODE}@example.com"}
-    await store.put_recipient("alice", addresses, START)
-    recipient = await store.recipient("alice")
-    assert recipient is not None
-    assert dict(recipient.addresses) == addresses
+    await store.create_recipient(a_recipient(addresses=addresses))
+    assert dict((await read(store)).addresses) == addresses
 
 
 @pytest.mark.parametrize("microsecond", [0, 1, 999_999])
@@ -433,7 +464,8 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "load": lambda store: store.load("n-1", "email"),
     "overdue": lambda store: store.overdue(1, START, 1),
     "recipient": lambda store: store.recipient("alice"),
-    "put_recipient": lambda store: store.put_recipient("alice", {}, START),
+    "create_recipient": lambda store: store.create_recipient(a_recipient()),
+    "replace_recipient": lambda store: store.replace_recipient(a_recipient()),
     "delete_recipient": lambda store: store.delete_recipient("alice"),
 }
 

@@ -1,5 +1,6 @@
 """Callers' records in memory."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,7 +11,11 @@ from shared.errors import AlreadyExists, Conflict, StoreUnavailable
 
 
 class MemoryCallers:
-    """See `functions.gateway.caller_store.CallerStore`."""
+    """See `functions.gateway.caller_store.CallerStore`.
+
+    Each method does its work in one step, as a server does, and gives way to others before it answers.
+    `answering`: while it is not set, what was asked is done, and its answer is on its way.
+    """
 
     def __init__(self) -> None:
         self.records: dict[str, Caller] = {}
@@ -19,33 +24,53 @@ class MemoryCallers:
         self.reads = 0
         self.adds = 0
         self.down = False
+        self.answering = asyncio.Event()
+        self.answering.set()
 
     async def create(self, caller: Caller) -> None:
-        if caller.id in self.records:
+        taken = caller.id in self.records
+        if not taken:
+            self.records[caller.id] = replace(caller, version=1)
+        await self._answer()
+        if taken:
             raise AlreadyExists(caller.id)
-        self.records[caller.id] = replace(caller, version=1)
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
         self.reads += 1
-        if self.down:
+        down, found = self.down, {i: self.records[i] for i in ids if i in self.records}
+        await self._answer()
+        if down:
             raise StoreUnavailable("down")
-        return {i: self.records[i] for i in ids if i in self.records}
+        return found
 
     async def replace(self, caller: Caller) -> None:
-        if self.records[caller.id].version != caller.version:
+        changed = self.records[caller.id].version != caller.version
+        if not changed:
+            self.records[caller.id] = replace(caller, version=(caller.version or 0) + 1)
+        await self._answer()
+        if changed:
             raise Conflict(caller.id)
-        self.records[caller.id] = replace(caller, version=(caller.version or 0) + 1)
 
     async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
-        return [self.records[i] for i in sorted(self.records) if after is None or i > after][:limit]
+        found = [self.records[i] for i in sorted(self.records) if after is None or i > after][:limit]
+        await self._answer()
+        return found
 
     async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:
-        return {i: self.uses[i] for i in ids if i in self.uses}
+        found = {i: self.uses[i] for i in ids if i in self.uses}
+        await self._answer()
+        return found
 
     async def add(self, usage: Usage) -> Usage:
         self.adds += 1
-        if self.down:
+        down = self.down
+        totals = [] if down else self._added(usage)
+        await self._answer()
+        if down:
             raise StoreUnavailable("down")
+        return Usage(usage.caller, usage.at, *totals)
+
+    def _added(self, usage: Usage) -> list[int]:
         self.uses[usage.caller] = usage.at
         totals = []
         for name, count in (
@@ -55,11 +80,19 @@ class MemoryCallers:
         ):
             self.used[usage.caller, name] = self.used.get((usage.caller, name), 0) + count
             totals.append(self.used[usage.caller, name])
-        return Usage(usage.caller, usage.at, *totals)
+        return totals
 
     async def add_messages(self, key: str, hour: datetime, count: int) -> int:
         self.adds += 1
-        if self.down:
+        down, name = self.down, f"{hour:%d %H}"
+        if not down:
+            self.used[key, name] = self.used.get((key, name), 0) + count
+        total = self.used.get((key, name), 0)
+        await self._answer()
+        if down:
             raise StoreUnavailable("down")
-        self.used[key, f"{hour:%d %H}"] = self.used.get((key, f"{hour:%d %H}"), 0) + count
-        return self.used[key, f"{hour:%d %H}"]
+        return total
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(0)
+        await self.answering.wait()

@@ -146,23 +146,34 @@ class MemoryStore:
         async with self._call("recipient"):
             return self._recipients.get(name)
 
-    async def put_recipient(self, name: str, addresses: Mapping[str, str], now: datetime) -> tuple[Recipient, bool]:
-        async with self._call("put_recipient"):
-            old = self._recipients.get(name)
-            stored = Recipient(name, dict(addresses), created_at=old.created_at if old else now, updated_at=now)
-            self._recipients[name] = stored
-            return stored, old is None
+    async def create_recipient(self, recipient: Recipient) -> None:
+        async with self._call("create_recipient"):
+            if recipient.name in self._recipients:
+                raise AlreadyExists(recipient.name)
+            self._recipients[recipient.name] = replace(recipient, version=next(self._versions))
 
-    async def delete_recipient(self, name: str) -> None:
+    async def replace_recipient(self, recipient: Recipient) -> None:
+        async with self._call("replace_recipient"):
+            stored = self._recipient_at(recipient.name, recipient.version)
+            changed = replace(recipient, created_at=stored.created_at, version=next(self._versions))
+            self._recipients[recipient.name] = changed
+
+    async def delete_recipient(self, name: str, version: int | None = None) -> None:
         async with self._call("delete_recipient"):
-            if name not in self._recipients:
-                raise NotFound(name)
+            self._recipient_at(name, version)
             del self._recipients[name]
 
     async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Sequence[Recipient]:
         async with self._call("recipients"):
             names = sorted(n for n in self._recipients if (after is None or n > after) and n.startswith(prefix))
             return [self._recipients[name] for name in names[:limit]]
+
+    def _recipient_at(self, name: str, version: int | None) -> Recipient:
+        if name not in self._recipients:
+            raise NotFound(name)
+        if version not in {None, self._recipients[name].version}:
+            raise Conflict(name)
+        return self._recipients[name]
 
     def _updated(self, delivery: Delivery) -> int | None:
         try:
