@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, NotRequired, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypeAliasType, TypedDict
@@ -151,7 +151,7 @@ class AttemptJson(TypedDict):
 
 
 class DeliveryJson(TypedDict):
-    """`segments`, `encoding`: of a text message, what it is sent as; null over other channels."""
+    """`segments`, `encoding`: what the message is cut into; only over a channel that is paid by the piece."""
 
     channel: str
     address: Annotated[
@@ -159,8 +159,8 @@ class DeliveryJson(TypedDict):
         Field(description="Null where it came from a recipient that the caller may not read (recipients:read)."),
     ]
     status: DeliveryStatus
-    segments: int | None
-    encoding: str | None
+    segments: NotRequired[int]
+    encoding: NotRequired[str]
     provider: str | None
     provider_message_id: str | None
     error: str | None
@@ -242,18 +242,19 @@ def notification_json(notification: Notification, deliveries: Sequence[Delivery]
 
 
 def _delivery_json(d: Delivery, *, addresses: bool) -> DeliveryJson:
-    return DeliveryJson(
+    made = DeliveryJson(
         channel=d.channel,
         address=d.address if addresses else None,
         status=d.status,
-        segments=d.segments,
-        encoding=d.encoding,
         provider=d.provider,
         provider_message_id=d.provider_message_id,
         error=d.error,
         updated_at=d.updated_at or d.created_at,
         attempts=[_attempt_json(attempt) for attempt in d.attempts],
     )
+    if d.segments is not None and d.encoding is not None:
+        made["segments"], made["encoding"] = d.segments, d.encoding
+    return made
 
 
 def _attempt_json(a: Attempt) -> AttemptJson:

@@ -106,7 +106,7 @@ async def test_a_text_says_what_it_is_cut_into_from_the_start(
     screened: Hark, message: str, segments: int, encoding: str
 ) -> None:
     def cut(notification: Any) -> list[tuple[Any, Any]]:
-        return [(delivery["segments"], delivery["encoding"]) for delivery in notification["deliveries"]]
+        return [(delivery.get("segments"), delivery.get("encoding")) for delivery in notification["deliveries"]]
 
     expected = [(None, None), (segments, encoding)]
     answer = await screened.send(KEY, to={"sms": NUMBER, "email": "a@example.com"}, message=message)
