@@ -243,7 +243,7 @@ def test_half_of_the_credentials_stops_the_start(given: dict[str, str], named: s
 
 def test_an_api_key_comes_before_the_accounts_token() -> None:
     token = {"twilio_auth_token": "token"}
-    key = {"twilio_api_key_sid": "SK" + "0" * 32, "twilio_api_key_secret": "secret"}
+    key = {"twilio_api_key_sid": "SK" + "0" * 32, "twilio_api_key_secret": "secret"}  # pragma: allowlist secret
     assert TwilioSettings.model_validate(ACCOUNT | token).credentials() == ("AC" + "0" * 32, "token")
     for given in (key, key | token):
         assert TwilioSettings.model_validate(ACCOUNT | given).credentials() == ("SK" + "0" * 32, "secret")
