@@ -11,6 +11,8 @@ from typing import Protocol
 
 import yaml
 
+from shared.model import Segments
+
 CHANNELS_FILE = Path(__file__).parent.parent / "infra" / "channels.yaml"
 
 
@@ -31,17 +33,6 @@ CHARACTERS = Measure("characters", len)
 UTF_16_UNITS = Measure("UTF-16 units", lambda text: len(text.encode("utf-16-le")) // 2)
 """A character beyond the basic plane, such as an emoji, is two of them."""
 UTF_8_BYTES = Measure("bytes of UTF-8", lambda text: len(text.encode()))
-
-
-@dataclass(frozen=True, slots=True)
-class Segments:
-    """What a message is sent as, where a provider cuts it up and is paid by the piece.
-
-    count: how many; encoding: of its letters, as the provider names it
-    """
-
-    count: int
-    encoding: str
 
 
 @dataclass(frozen=True, slots=True)

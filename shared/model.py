@@ -90,12 +90,24 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class Segments:
+    """What a message is cut into, where a provider is paid by the piece.
+
+    count: how many; encoding: of its letters, as people call it ("GSM-7", "UCS-2")
+    """
+
+    count: int
+    encoding: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A notification on its way over one channel.
 
     The fields up to `expire_at` are written once; the rest is the state machine's (`shared/state.py`).
     `version` is the record's version as last read or written (Firestore's update time, ns since the epoch).
     `traceparent` is of the request that was answered with 202: whatever is done later belongs to its trace.
+    `segments` and `encoding` are None where the channel has none (`Segments`).
     """
 
     notification_id: str
@@ -108,6 +120,8 @@ class Delivery:
     shard: int = 0
     expire_at: datetime | None = None
     traceparent: str | None = None
+    segments: int | None = None
+    encoding: str | None = None
 
     status: DeliveryStatus = DeliveryStatus.QUEUED
     attempts: tuple[Attempt, ...] = ()

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.errors import WrongState
-from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Notification, Outcome
+from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Notification, Outcome, Segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,12 @@ Decision = Done | Own | Leased | Early | Write
 
 
 def queued(
-    notification: Notification, channel: str, address: str, policy: Policy, traceparent: str | None = None
+    notification: Notification,
+    channel: str,
+    address: str,
+    policy: Policy,
+    traceparent: str | None = None,
+    segments: Segments | None = None,
 ) -> Delivery:
     """A new delivery, as the gateway writes it."""
     return Delivery(
@@ -94,6 +99,8 @@ def queued(
         created_at=notification.created_at,
         expire_at=notification.expire_at,
         traceparent=traceparent,
+        segments=segments.count if segments else None,
+        encoding=segments.encoding if segments else None,
         queued_at=notification.created_at,
         updated_at=notification.created_at,
         due_at=notification.created_at + policy.grace,

@@ -53,6 +53,7 @@ async def _create(arguments: argparse.Namespace) -> None:
                 "issuer": arguments.issuer,
                 "requests_per_minute": None,
                 "notifications_per_day": None,
+                "segments_per_day": None,
             }
         )
         given = load(KeySettings).hark_api_key if request.kind in KEY_KINDS else None

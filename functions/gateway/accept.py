@@ -25,11 +25,11 @@ from functions.gateway.lists import Lists
 from functions.gateway.problems import RETRY_LATER, FieldError, Problem, field_error, invalid
 from functions.gateway.schemas import NotificationRequest
 from shared import failpoints, telemetry, trace
-from shared.channels import Channel
+from shared.channels import Channel, Screen
 from shared.errors import AlreadyExists, PublishFailed, StoreUnavailable
 from shared.failpoints import Failpoint
 from shared.logs import get_logger
-from shared.model import Delivery, DeliveryStatus, Notification
+from shared.model import Delivery, DeliveryStatus, Notification, Segments
 from shared.pubsub import Message, Publisher, content_of, hint
 from shared.receipts import ReceiptReader, ReceiptStore
 from shared.state import Policy, queued
@@ -60,6 +60,7 @@ class Gateway:
     receipts: ReceiptStore
     lists: Lists = field(default_factory=Lists)
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)
+    screens: Mapping[str, Screen] = field(default_factory=dict)
     issuers: Sequence[str] = ()
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
@@ -74,21 +75,26 @@ class Accepted:
 async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller, key: str | None) -> Accepted:
     """The notification on record and published. Raises Problem: 403, 422, 429; 503 when it is not sure to be both."""
     notification_id = str(uuid.uuid5(KEYS, f"{caller.id}\n{key}") if key is not None else uuid.uuid4())
+    simulated = caller.kind is CallerKind.TEST
     try:
         addresses = await _resolve(gateway, request, caller)
-        counted = gateway.limits.notification(caller)
+        _screen(gateway.screens, request, addresses)
+        counts = gateway.limits.addresses.check(gateway.screens, addresses, simulated=simulated)
+        segments = _segments(gateway.channels, addresses, request.message)
+        counted = gateway.limits.notification(caller, sum(each.count for each in segments.values()))
     except Problem:
         # With a key, the answer of the first time holds, even if the recipient has gone since, or a limit is reached.
         existing = await gateway.store.notification(notification_id) if key is not None else None
         if existing is None:
             raise
         return await _again(gateway, existing, request, replayed=True)
+    gateway.limits.addresses.add(counts)
     now = gateway.now()
     notification = Notification(
         id=notification_id,
         channels=tuple(addresses),
         caller=caller.id,
-        simulated=caller.kind is CallerKind.TEST,
+        simulated=simulated,
         recipient=request.recipient,
         subject=request.subject,
         message=request.message,
@@ -100,7 +106,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     )
     failpoints.reached(Failpoint.VALIDATED)
     deliveries = [
-        queued(notification, channel, address, gateway.policy, trace.current())
+        queued(notification, channel, address, gateway.policy, trace.current(), segments.get(channel))
         for channel, address in addresses.items()
     ]
     try:
@@ -111,6 +117,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
         ours = existing is not None and existing.created_at == now
         if not ours:
             counted.uncount()
+            gateway.limits.addresses.uncount(counts)
         if existing is None:
             raise Problem(503, "try again", headers=RETRY_LATER) from None
         return await _again(gateway, existing, request, replayed=not ours)
@@ -210,6 +217,22 @@ def _too_long(channels: Mapping[str, Channel], names: Iterable[str], message: st
         for name in names
         if channels[name].measure.of(message) > channels[name].max_length
     ]
+
+
+def _screen(screens: Mapping[str, Screen], request: NotificationRequest, addresses: Mapping[str, str]) -> None:
+    """Refuse what the operator lets no message go to. Problem 422."""
+    errors = []
+    for name, address in addresses.items():
+        refusal = screens[name].refusal(address) if name in screens else None
+        if refusal is not None:
+            errors.append(field_error(f"to.{name}" if request.to is not None else "recipient", f"{name}: {refusal}"))
+    if errors:
+        raise invalid(*errors)
+
+
+def _segments(channels: Mapping[str, Channel], names: Iterable[str], message: str) -> dict[str, Segments]:
+    """What the message is cut into, by channel, for those that are paid by the piece."""
+    return {name: counted(message) for name in names if (counted := channels[name].segments) is not None}
 
 
 async def _create(store: Store, notification: Notification, deliveries: Sequence[Delivery]) -> int:

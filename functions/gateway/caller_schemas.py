@@ -71,6 +71,9 @@ class CallerChange(BaseModel):
     ) = Field(default=None, description="Of a team key: the only addresses that it sends to.")
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = 3_000
     notifications_per_day: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = 100_000
+    segments_per_day: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = Field(
+        default=100_000, description="Of text messages, which are paid by the segment."
+    )
 
 
 class CallerRequest(CallerChange):
@@ -101,6 +104,7 @@ class CallerJson(TypedDict):
     addresses: dict[str, list[str]] | None
     requests_per_minute: int | None
     notifications_per_day: int | None
+    segments_per_day: int | None
     identity: str | None
     issuer: str | None
     keys: list[KeyJson]
@@ -182,6 +186,7 @@ def changed(caller: Caller, change: CallerChange, channels: Mapping[str, Channel
         },
         requests_per_minute=change.requests_per_minute,
         notifications_per_day=change.notifications_per_day,
+        segments_per_day=change.segments_per_day,
     )
 
 
@@ -202,6 +207,7 @@ def caller_json(caller: Caller, created_by: str | None, last_used_at: datetime |
         addresses={c: list(many) for c, many in caller.addresses.items()} or None,
         requests_per_minute=caller.requests_per_minute,
         notifications_per_day=caller.notifications_per_day,
+        segments_per_day=caller.segments_per_day,
         identity=subject or None,
         issuer=issuer or None,
         keys=[key_json(key) for key in caller.keys],

@@ -3,6 +3,7 @@
 callers/{id}        one caller; written by /v1/callers
 uses/{id}           its last use, in a record of its own: a use is no conflict for whoever changes the caller
 usage/{id}-{day}    what it has used on one day (UTC), added up by every gateway (`limits.py`)
+usage/{key}-{hour}  how many messages went to one address in one hour, likewise (`address_limits.py`)
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,12 +24,13 @@ _USAGE_DAYS = 40  # how long a day's usage is kept, by TTL
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of one caller: requests in the minute of `at`, notifications on its day."""
+    """Of one caller: requests in the minute of `at`, notifications and segments on its day."""
 
     caller: str
     at: datetime
     requests: int
     notifications: int
+    segments: int = 0
 
 
 class CallerStore(Protocol):
@@ -60,6 +62,10 @@ class CallerStore(Protocol):
 
     async def add(self, usage: Usage) -> Usage:
         """Add to what the caller has used, and note its last use. Returns the new totals."""
+        ...
+
+    async def add_messages(self, key: str, hour: datetime, count: int) -> int:
+        """Add to the messages of this hour to the address that the key stands for. Returns the new total."""
         ...
 
 
@@ -105,13 +111,25 @@ class FirestoreCallers:
                     update_transforms=[
                         FieldTransform(field_path=f"requests.m{usage.at:%H%M}", increment=encode(usage.requests)),
                         FieldTransform(field_path="notifications", increment=encode(usage.notifications)),
+                        FieldTransform(field_path="segments", increment=encode(usage.segments)),
                     ],
                 ),
                 Write(update=document(self._use_name(usage.caller), {"at": usage.at})),
             ]
         )
-        requests, notifications = map(decode, response.write_results[0].transform_results)
-        return Usage(usage.caller, usage.at, requests, notifications)
+        return Usage(usage.caller, usage.at, *map(decode, response.write_results[0].transform_results))
+
+    async def add_messages(self, key: str, hour: datetime, count: int) -> int:
+        values = {"expire_at": hour + timedelta(hours=1)}
+        name = f"{self._rpc.documents}/usage/{key}-{hour:%Y%m%d%H}"
+        write = Write(
+            update=document(name, values),
+            update_mask=DocumentMask(field_paths=list(values)),
+            update_transforms=[FieldTransform(field_path="messages", increment=encode(count))],
+        )
+        response = await self._rpc.commit([write])
+        total: int = decode(response.write_results[0].transform_results[0])
+        return total
 
     def _change(self, caller: Caller) -> Any:
         return writes.change(self._name(caller.id), _values(caller), writes.at_version(caller.version))

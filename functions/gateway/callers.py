@@ -49,7 +49,7 @@ class Caller:
     """scopes, channels, recipients: what it may do; None is no limit, `recipients` are prefixes of names.
 
     addresses: of a team key, by channel: the only ones that it sends to
-    requests_per_minute, notifications_per_day: None is no limit
+    requests_per_minute, notifications_per_day, segments_per_day: None is no limit
     identity: of a certificate or token (`identity.py`); keys: of the other kinds, the last is the newest
     created_by: the id of the caller that made it; None: whoever may write to the database, or nobody knows any more
     key_makers: who added a key later, by the key's id
@@ -64,6 +64,7 @@ class Caller:
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     requests_per_minute: int | None = None
     notifications_per_day: int | None = None
+    segments_per_day: int | None = None
     name: str = ""
     identity: str | None = None
     keys: tuple[Key, ...] = ()
@@ -134,6 +135,8 @@ def exceeds(wanted: Caller, granter: Caller) -> str | None:
         return "more requests a minute than your own"
     if not _most(wanted.notifications_per_day, granter.notifications_per_day):
         return "more notifications a day than your own"
+    if not _most(wanted.segments_per_day, granter.segments_per_day):
+        return "more segments a day than your own"
     return None
 
 

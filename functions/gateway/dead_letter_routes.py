@@ -87,11 +87,15 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         within_limits = caller.may_use(channel) and caller.may_name(delivery.recipient or "")
         if not (within_limits and caller.may_reach(channel, delivery.address)):
             raise forbidden("this caller may not send to this address")
-        counted = gateway.limits.notification(caller)
+        addresses = gateway.limits.addresses
+        counts = addresses.check(gateway.screens, {channel: delivery.address}, simulated=delivery.simulated)
+        counted = gateway.limits.notification(caller, delivery.segments or 0)
+        addresses.add(counts)
         try:
             await _move(store, lambda: replayed(delivery, gateway.now(), gateway.policy))
         except Problem:
             counted.uncount()
+            addresses.uncount(counts)
             raise
         try:
             await gateway.publisher.publish([hint(delivery)])

@@ -1,4 +1,4 @@
-"""How much each caller may use: requests a minute, notifications a day (both by the clock, in UTC).
+"""How much each caller may use: requests a minute, notifications and segments a day (all by the clock, in UTC).
 
 Each gateway counts by itself and exchanges with the record (one write that adds its count and returns everybody's)
 every EXCHANGE_SECONDS, and whenever it has let through a tenth of the limit (at least one) that the others cannot know
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from functions.gateway.address_limits import AddressLimits
 from functions.gateway.caller_store import CallerStore, Usage
 from functions.gateway.callers import Caller
 from functions.gateway.problems import Problem
@@ -44,9 +45,19 @@ class Window:
     def used(self) -> int:
         return self.known + self.new
 
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One notification that counts: for which day, with how many segments."""
+
+    notifications: Window
+    segments: Window
+    cut_into: int
+
     def uncount(self) -> None:
-        """What was just counted is none."""
-        self.new -= 1
+        """It is none."""
+        self.notifications.new -= 1
+        self.segments.new -= self.cut_into
 
 
 @dataclass(slots=True)
@@ -56,19 +67,20 @@ class _Count:
     at: datetime
     requests: Window = field(init=False)
     notifications: Window = field(init=False)
+    segments: Window = field(init=False)
     exchanged: float = float("-inf")
     exchange: "asyncio.Task[None] | None" = None
 
     def __post_init__(self) -> None:
         self.requests = Window(_minute(self.at))
-        self.notifications = Window(_day(self.at))
+        self.notifications, self.segments = Window(_day(self.at)), Window(_day(self.at))
 
     def roll(self, now: datetime) -> None:
         """Begin a new minute, and a new day."""
         if self.requests.start != _minute(now):
             self.requests = Window(_minute(now))
         if self.notifications.start != _day(now):
-            self.notifications = Window(_day(now))
+            self.notifications, self.segments = Window(_day(now)), Window(_day(now))
         self.at = now
 
 
@@ -76,6 +88,7 @@ class Limits:
     def __init__(
         self, store: CallerStore, now: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic
     ) -> None:
+        self.addresses = AddressLimits(store, now)
         self._store = store
         self._now = now
         self._monotonic = monotonic
@@ -91,20 +104,25 @@ class Limits:
         count.requests.new += 1
         self._exchange(caller, count)
 
-    def notification(self, caller: Caller) -> Window:
-        """Count a notification; the day that it counts for. Problem 429 when there were enough today."""
-        self.notification_left(caller)
+    def notification(self, caller: Caller, segments: int = 0) -> Counted:
+        """Count a notification that is cut into so many segments. Problem 429 when there were enough today."""
+        self.notification_left(caller, segments)
         count = self._count(caller)
         count.notifications.new += 1
+        count.segments.new += segments
         self._exchange(caller, count)
-        return count.notifications
+        return Counted(count.notifications, count.segments, segments)
 
-    def notification_left(self, caller: Caller) -> None:
-        """Problem 429 when there were enough notifications today. Counts none."""
+    def notification_left(self, caller: Caller, segments: int = 0) -> None:
+        """Problem 429 when there were enough notifications today, or too many segments. Counts none."""
         count = self._count(caller)
+        tomorrow = _day(count.at) + timedelta(days=1)
         most = caller.notifications_per_day
         if most is not None and count.notifications.used >= most:
-            raise _too_many(f"{most} notifications a day", count.at, _day(count.at) + timedelta(days=1))
+            raise _too_many(f"{most} notifications a day", count.at, tomorrow)
+        most = caller.segments_per_day
+        if segments and most is not None and count.segments.used + segments > most:
+            raise _too_many(f"{most} segments a day (segments_per_day)", count.at, tomorrow)
 
     def _count(self, caller: Caller) -> _Count:
         now = self._now()
@@ -120,7 +138,7 @@ class Limits:
         """Begin an exchange if one is due. It runs beside the request, which does not wait for it."""
         if count.exchange is not None and not count.exchange.done():
             return
-        limited = caller.requests_per_minute is not None or caller.notifications_per_day is not None
+        limited = {caller.requests_per_minute, caller.notifications_per_day, caller.segments_per_day} != {None}
         pause = EXCHANGE_SECONDS if limited else IDLE_EXCHANGE_SECONDS
         if _unknown_to_others(caller, count) or self._monotonic() - count.exchanged >= pause:
             count.exchanged = self._monotonic()
@@ -130,8 +148,8 @@ class Limits:
         """Exchange, and once more if meanwhile a tenth has come together that this exchange did not take along."""
         due = True
         while due:
-            requests, notifications = count.requests, count.notifications
-            sent = Usage(caller.id, count.at, requests.new, notifications.new)
+            requests, notifications, segments = count.requests, count.notifications, count.segments
+            sent = Usage(caller.id, count.at, requests.new, notifications.new, segments.new)
             try:
                 totals = await self._store.add(sent)
             except StoreUnavailable as error:
@@ -139,15 +157,19 @@ class Limits:
                 log.warning("usage not exchanged", caller=caller.id, error=str(error))
                 return
             requests.known, notifications.known = totals.requests, totals.notifications
+            segments.known = totals.segments
             requests.new -= sent.requests
             notifications.new -= sent.notifications
+            segments.new -= sent.segments
             due = _unknown_to_others(caller, count)
 
 
 def _unknown_to_others(caller: Caller, count: _Count) -> bool:
     """Whether it is a tenth of a limit, or more."""
-    return _tenths(count.requests.new, caller.requests_per_minute) or _tenths(
-        count.notifications.new, caller.notifications_per_day
+    return (
+        _tenths(count.requests.new, caller.requests_per_minute)
+        or _tenths(count.notifications.new, caller.notifications_per_day)
+        or _tenths(count.segments.new, caller.segments_per_day)
     )
 
 

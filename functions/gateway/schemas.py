@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, NotRequired, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypeAliasType, TypedDict
@@ -151,12 +151,16 @@ class AttemptJson(TypedDict):
 
 
 class DeliveryJson(TypedDict):
+    """`segments`, `encoding`: what the message is cut into; only over a channel that is paid by the piece."""
+
     channel: str
     address: Annotated[
         str | None,
         Field(description="Null where it came from a recipient that the caller may not read (recipients:read)."),
     ]
     status: DeliveryStatus
+    segments: NotRequired[int]
+    encoding: NotRequired[str]
     provider: str | None
     provider_message_id: str | None
     error: str | None
@@ -238,7 +242,7 @@ def notification_json(notification: Notification, deliveries: Sequence[Delivery]
 
 
 def _delivery_json(d: Delivery, *, addresses: bool) -> DeliveryJson:
-    return DeliveryJson(
+    made = DeliveryJson(
         channel=d.channel,
         address=d.address if addresses else None,
         status=d.status,
@@ -248,6 +252,9 @@ def _delivery_json(d: Delivery, *, addresses: bool) -> DeliveryJson:
         updated_at=d.updated_at or d.created_at,
         attempts=[_attempt_json(attempt) for attempt in d.attempts],
     )
+    if d.segments is not None and d.encoding is not None:
+        made["segments"], made["encoding"] = d.segments, d.encoding
+    return made
 
 
 def _attempt_json(a: Attempt) -> AttemptJson:

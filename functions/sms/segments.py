@@ -7,7 +7,7 @@ Of a messaging service whose Smart Encoding is on it may be fewer: Twilio then s
 
 from collections.abc import Set
 
-from shared.channels import Segments
+from shared.model import Segments
 
 GSM_7 = "GSM-7"
 UCS_2 = "UCS-2"
@@ -17,7 +17,7 @@ BASIC = frozenset(
     "@\u00a3$\u00a5\u00e8\u00e9\u00f9\u00ec\u00f2\u00c7\n\u00d8\u00f8\r\u00c5\u00e5"
     "\u0394_\u03a6\u0393\u039b\u03a9\u03a0\u03a8\u03a3\u0398\u039e\u00c6\u00e6\u00df\u00c9"
     " !\"#\u00a4%&'()*+,-./0123456789:;<=>?"
-    "\u00a1ABCDEFGHIJKLMNOPQRSTUVWXYZ\u00c4\u00d6\u00d1\u00dc\u00a7"
+    "\u00a1ABCDEFGHIJKLMNOPQRSTUVWXYZ\u00c4\u00d6\u00d1\u00dc\u00a7"  # pragma: allowlist secret
     "\u00bfabcdefghijklmnopqrstuvwxyz\u00e4\u00f6\u00f1\u00fc\u00e0"
 )
 # 6.2.1.1: an escape before each, so two septets.

@@ -112,8 +112,8 @@ run "each_secret_is_read_by_who_uses_it" {
   }
 
   assert {
-    condition     = toset([for use in keys(google_secret_manager_secret_iam_member.reader) : use if startswith(use, "TWILIO_AUTH_TOKEN ")]) == toset(["TWILIO_AUTH_TOKEN gateway", "TWILIO_AUTH_TOKEN sms"])
-    error_message = "Twilio's token is for sms and the gateway."
+    condition     = toset([for use in keys(google_secret_manager_secret_iam_member.reader) : use if startswith(use, "TWILIO_AUTH_TOKEN ")]) == toset(["TWILIO_AUTH_TOKEN gateway"])
+    error_message = "The token of the Twilio account is the gateway's alone."
   }
 
   assert {

@@ -31,6 +31,8 @@ _FIXED = (
     "shard",
     "expire_at",
     "traceparent",
+    "segments",
+    "encoding",
 )
 _NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")
 _ATTEMPT_FIELDS = tuple(f.name for f in fields(Attempt))

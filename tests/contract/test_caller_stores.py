@@ -24,6 +24,7 @@ FULL = Caller(
     addresses={"sms": ("+14155552671",), "email": ("a@example.com", "b@example.com")},
     requests_per_minute=10,
     notifications_per_day=100,
+    segments_per_day=200,
     name="Zażółć 🦜",
     keys=(Key("1", "a" * 64, START), Key("2", "b" * 64, START, revoked_at=START)),
     key_makers={"2": "fedcba9876543210"},
@@ -126,13 +127,21 @@ async def test_callers_are_listed_by_id(store: CallerStore) -> None:
 
 async def test_what_many_gateways_add_adds_up_by_the_minute_and_the_day(store: CallerStore) -> None:
     await store.create(FULL)
-    await asyncio.gather(*(store.add(Usage(FULL.id, START, 2, 1)) for _ in range(10)))
-    assert await store.add(Usage(FULL.id, START, 0, 0)) == Usage(FULL.id, START, 20, 10)
+    await asyncio.gather(*(store.add(Usage(FULL.id, START, 2, 1, 3)) for _ in range(10)))
+    assert await store.add(Usage(FULL.id, START, 0, 0, 0)) == Usage(FULL.id, START, 20, 10, 30)
     minute_later = START + timedelta(minutes=1)
-    assert await store.add(Usage(FULL.id, minute_later, 1, 1)) == Usage(FULL.id, minute_later, 1, 11)
+    assert await store.add(Usage(FULL.id, minute_later, 1, 1, 2)) == Usage(FULL.id, minute_later, 1, 11, 32)
     day_later = START + timedelta(days=1)
-    assert await store.add(Usage(FULL.id, day_later, 1, 1)) == Usage(FULL.id, day_later, 1, 1)
+    assert await store.add(Usage(FULL.id, day_later, 1, 1, 1)) == Usage(FULL.id, day_later, 1, 1, 1)
     assert await store.add(Usage(BARE.id, START, 1, 0)) == Usage(BARE.id, START, 1, 0)
+
+
+async def test_messages_to_an_address_add_up_by_the_hour(store: CallerStore) -> None:
+    hour = START.replace(minute=0, second=0, microsecond=0)
+    totals = await asyncio.gather(*(store.add_messages("k", hour, 3) for _ in range(5)))
+    assert sorted(totals) == [3, 6, 9, 12, 15]
+    assert await store.add_messages("k", hour + timedelta(hours=1), 2) == 2
+    assert await store.add_messages("another", hour, 1) == 1
 
 
 async def test_a_use_is_noted_and_disturbs_no_change(store: CallerStore) -> None:

@@ -184,7 +184,7 @@ class TestSendGrid(Email, HttpContract):
 
 
 SERVICE = "MG" + "0" * 32
-API_KEY = "SK" + "0" * 32
+API_KEY = "SK" + "0" * 32  # pragma: allowlist secret
 
 
 class TestTwilio(HttpContract):

@@ -165,7 +165,9 @@ async def test_of_many_updates_at_once_each_has_its_own_answer(store: Store) -> 
 
 async def test_an_update_leaves_what_was_written_once(store: Store) -> None:
     notification = a_notification(recipient="alice")
-    (delivery,) = await accepted(store, notification)
+    (new,) = queued_deliveries(notification)
+    cut = replace(new, segments=2, encoding="GSM-7")
+    delivery = replace(cut, version=await store.create(notification, [cut]))
     known_from_a_message = Delivery(
         notification.id, "email", "someone@example.com", START + timedelta(hours=1), version=delivery.version
     )
@@ -173,6 +175,7 @@ async def test_an_update_leaves_what_was_written_once(store: Store) -> None:
     now = await stored(store, delivery)
     assert (now.address, now.recipient, now.shard) == (delivery.address, "alice", notification.shard)
     assert (now.created_at, now.expire_at) == (notification.created_at, notification.expire_at)
+    assert (now.segments, now.encoding) == (2, "GSM-7")
 
 
 async def test_a_terminal_delivery_is_never_overdue(store: Store) -> None:

@@ -88,10 +88,25 @@ class MemoryCallers:
     def _added(self, usage: Usage) -> list[int]:
         self.uses[usage.caller] = usage.at
         totals = []
-        for name, count in ((f"{usage.at:%d %H:%M}", usage.requests), (f"{usage.at:%d}", usage.notifications)):
+        for name, count in (
+            (f"{usage.at:%d %H:%M}", usage.requests),
+            (f"{usage.at:%d}", usage.notifications),
+            (f"{usage.at:%d} segments", usage.segments),
+        ):
             self.used[usage.caller, name] = self.used.get((usage.caller, name), 0) + count
             totals.append(self.used[usage.caller, name])
         return totals
+
+    async def add_messages(self, key: str, hour: datetime, count: int) -> int:
+        self.adds += 1
+        down, name = self.down, f"{hour:%d %H}"
+        if not down:
+            self.used[key, name] = self.used.get((key, name), 0) + count
+        total = self.used.get((key, name), 0)
+        await self._answer()
+        if down:
+            raise StoreUnavailable("down")
+        return total
 
     async def _answer(self) -> None:
         await asyncio.sleep(0)

@@ -10,6 +10,7 @@ from itertools import count
 from typing import TypeVar
 
 from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
+from shared.firestore.records import STATE_FIELDS
 from shared.model import Delivery, DeliveryStatus, Notification, Recipient
 from shared.store import Page, Position
 
@@ -204,15 +205,7 @@ class MemoryStore:
         version = next(self._versions)
         # What was written once stays as it is, whatever the caller knows of it.
         self._deliveries[key] = replace(
-            delivery,
-            address=stored.address,
-            created_at=stored.created_at,
-            caller=stored.caller,
-            simulated=stored.simulated,
-            recipient=stored.recipient,
-            shard=stored.shard,
-            expire_at=stored.expire_at,
-            version=version,
+            stored, **{name: getattr(delivery, name) for name in STATE_FIELDS}, version=version
         )
         return version
 

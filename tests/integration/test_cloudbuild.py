@@ -268,8 +268,8 @@ def test_gcloud_asks_for_what_the_commands_say(root: Path, tmp_path_factory: pyt
         assert (service["maxInstanceRequestConcurrency"], service["availableCpu"]) == (80, "1")
         assert service["ingressSettings"] == f"ALLOW_INTERNAL_{'AND_GCLB' if name == 'hark-gateway' else 'ONLY'}"
         assert service["allTrafficOnLatestRevision"] is True
-    (token,) = api.functions["hark-sms"]["serviceConfig"]["secretEnvironmentVariables"]
-    assert (token["secret"], token["version"]) == ("hark-twilio-auth-token", "9")  # the newest that is not disabled
+    (key,) = api.functions["hark-sms"]["serviceConfig"]["secretEnvironmentVariables"]
+    assert (key["secret"], key["version"]) == ("hark-twilio-api-key-secret", "9")  # the newest that is not disabled
 
 
 @pytest.mark.timeout(120)

@@ -178,14 +178,14 @@ def _written() -> Iterator[tuple[str, str]]:
     for collection, model, left_out in (
         ("notifications", Notification, {"id"}),
         ("deliveries", Delivery, {"version"}),
-        ("recipients", Recipient, {"name"}),
+        ("recipients", Recipient, {"name", "version"}),
         ("receipts", Receipt, set[str]()),
         ("receipts", Waiting, {"id", "receipt"}),
         ("callers", Caller, {"id", "version"}),
     ):
         yield from ((collection, f.name) for f in fields(model) if f.name not in left_out)
     yield from (("uses", "at"), ("usage", "caller"), ("usage", "expire_at"))
-    yield from (("usage", "requests"), ("usage", "notifications"))
+    yield from (("usage", "requests"), ("usage", "notifications"), ("usage", "segments"), ("usage", "messages"))
 
 
 def test_a_delivery_is_written_with_all_the_fields_that_are_looked_at_here() -> None:
@@ -214,8 +214,17 @@ async def test_usage_is_written_as_it_is_looked_at_here() -> None:
         await FirestoreCallers(Writing()).add(Usage("c", NOW, 1, 1))
     day, use = writes
     assert set(day.update.fields) == {"caller", "expire_at"}
-    assert {t.field_path.split(".")[0] for t in day.update_transforms} == {"requests", "notifications"}
+    assert {t.field_path.split(".")[0] for t in day.update_transforms} == {
+        "requests",
+        "notifications",
+        "segments",
+    }
     assert set(use.update.fields) == {"at"}
+    with pytest.raises(Stop):
+        await FirestoreCallers(Writing()).add_messages("k", NOW, 1)
+    hour = writes[-1]
+    assert set(hour.update.fields) == {"expire_at"}
+    assert [t.field_path for t in hour.update_transforms] == ["messages"]
 
 
 def test_every_collection_whose_records_expire_has_its_ttl() -> None:

@@ -76,11 +76,12 @@ def test_no_one_grants_more_than_they_have() -> None:
     assert exceeds(replace(within, channels=sms | {"email"}), granter) == "channels beyond your own"
     assert exceeds(replace(within, recipients=None), granter) == "recipients beyond your own"
     assert exceeds(replace(within, recipients=("team-a.x", "team")), granter) == "recipients beyond your own"
-    slow = replace(granter, requests_per_minute=10, notifications_per_day=10)
+    slow = replace(granter, requests_per_minute=10, notifications_per_day=10, segments_per_day=10)
     assert exceeds(slow, slow) is None
     for most in (None, 11):
         assert exceeds(replace(slow, requests_per_minute=most), slow) == "more requests a minute than your own"
         assert exceeds(replace(slow, notifications_per_day=most), slow) == "more notifications a day than your own"
+        assert exceeds(replace(slow, segments_per_day=most), slow) == "more segments a day than your own"
 
 
 @pytest.mark.parametrize("kind", CallerKind)

@@ -86,6 +86,16 @@ def test_a_provider_that_is_not_there_stops_the_start_and_names_the_choices(choi
     assert done.stderr == "hark: EMAIL_PROVIDER must be one of log, sendgrid, smtp\n"
 
 
+@pytest.mark.parametrize("function", ["gateway", "sms"])
+def test_a_sender_without_a_country_stops_the_start_and_names_the_setting(function: str) -> None:
+    sender = {**CHANNEL_SETTINGS["sms"], "SMS_PROVIDER": "twilio", "TWILIO_FROM": "MG" + "0" * 32}
+    done = start(f"functions.{function}.main", GOOGLE_CLOUD_PROJECT="test", **sender)
+    assert done.returncode != 0
+    assert "SMS_COUNTRIES must be set" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert start(f"functions.{function}.main", GOOGLE_CLOUD_PROJECT="test", SMS_COUNTRIES="*", **sender).returncode == 0
+
+
 def test_without_a_project_no_function_starts() -> None:
     done = start("functions.gateway.main")
     assert done.returncode != 0

@@ -2,13 +2,14 @@
 
 import asyncio
 import random
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
 
 from functions.gateway import keys
 from functions.gateway.callers import Caller, CallerKind, Scope
-from functions.gateway.limits import Limits, Window
+from functions.gateway.limits import Counted, Limits
 from functions.gateway.problems import Problem
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START, Clock
@@ -44,7 +45,7 @@ def let_through(limits: Limits, caller: Caller) -> bool:
     return True
 
 
-def accepted(limits: Limits, caller: Caller) -> Window | None:
+def accepted(limits: Limits, caller: Caller) -> Counted | None:
     try:
         limits.request(caller)
         return limits.notification(caller)
@@ -285,3 +286,42 @@ async def test_the_last_use_of_a_caller_without_limits_is_known_within_a_minute(
         assert clock.now() - seen[-1] < timedelta(minutes=1)
         clock.advance(1)
     assert len(set(seen)) == 300 // 50
+
+
+async def test_segments_are_counted_by_the_day_whole_messages_only() -> None:
+    clock = Clock(MINUTE)
+    limits = limits_over(MemoryCallers(), clock)
+    caller = a_caller(segments_per_day=10)
+    for _ in range(2):
+        limits.notification(caller, 3)
+    counted = limits.notification(caller, 3)
+    with pytest.raises(Problem, match="10 segments a day") as problem:
+        limits.notification(caller, 2)
+    assert problem.value.status == 429
+    assert problem.value.headers is not None
+    assert 0 < int(problem.value.headers["Retry-After"]) <= 86_400
+    limits.notification(caller)  # an e-mail has none
+    limits.notification(caller, 1)
+    limits.notification(caller)
+    counted.uncount()
+    limits.notification(caller, 3)
+    with pytest.raises(Problem):
+        limits.notification(caller, 1)
+    clock.advance(timedelta(days=1))
+    limits.notification(caller, 10)
+    limits.notification(a_caller(), 1_000_000)
+    await exchanged(limits)
+
+
+@pytest.mark.parametrize("gateways", [1, 2, 5])
+async def test_with_the_clock_still_the_tenths_alone_hold_segments(gateways: int) -> None:
+    clock, store = Clock(MINUTE), MemoryCallers()
+    limits = [limits_over(store, clock) for _ in range(gateways)]
+    caller = a_caller(segments_per_day=200)
+    through = 0
+    for n in range(200 * gateways):
+        with suppress(Problem):
+            limits[n % gateways].notification(caller, 2)
+            through += 2
+        await exchanged(*limits)
+    assert 200 <= through <= 200 + gateways * 20

@@ -230,10 +230,10 @@ def test_nothing_else_is(sender: str) -> None:
     ("given", "named"),
     [
         ({}, "TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET must be set, or TWILIO_AUTH_TOKEN"),
-        ({"twilio_api_key_sid": "SK" + "0" * 32}, "TWILIO_API_KEY_SECRET is missing"),
+        ({"twilio_api_key_sid": "SK" + "0" * 32}, "TWILIO_API_KEY_SECRET is missing"),  # pragma: allowlist secret
         ({"twilio_api_key_secret": "x"}, "TWILIO_API_KEY_SID is missing"),
         ({"twilio_api_key_secret": "x", "twilio_auth_token": "x"}, "TWILIO_API_KEY_SID is missing"),
-        ({"twilio_api_key_sid": "SK1", "twilio_api_key_secret": "x"}, "twilio_api_key_sid"),
+        ({"twilio_api_key_sid": "SK1", "twilio_api_key_secret": "x"}, "twilio_api_key_sid"),  # pragma: allowlist secret
     ],
 )
 def test_half_of_the_credentials_stops_the_start(given: dict[str, str], named: str) -> None:
@@ -243,7 +243,7 @@ def test_half_of_the_credentials_stops_the_start(given: dict[str, str], named: s
 
 def test_an_api_key_comes_before_the_accounts_token() -> None:
     token = {"twilio_auth_token": "token"}
-    key = {"twilio_api_key_sid": "SK" + "0" * 32, "twilio_api_key_secret": "secret"}
+    key = {"twilio_api_key_sid": "SK" + "0" * 32, "twilio_api_key_secret": "secret"}  # pragma: allowlist secret
     assert TwilioSettings.model_validate(ACCOUNT | token).credentials() == ("AC" + "0" * 32, "token")
     for given in (key, key | token):
         assert TwilioSettings.model_validate(ACCOUNT | given).credentials() == ("SK" + "0" * 32, "secret")
