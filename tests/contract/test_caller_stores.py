@@ -27,7 +27,7 @@ FULL = Caller(
     segments_per_day=200,
     name="Zażółć 🦜",
     keys=(Key("1", "a" * 64, START), Key("2", "b" * 64, START, revoked_at=START)),
-    key_makers={"2": "fedcba9876543210"},
+    key_makers={"2": "fedcba9876543210"},  # pragma: allowlist secret
     created_at=START,
     created_by="fedcba9876543210",
     revoked_at=START,
