@@ -7,7 +7,7 @@ JOBS ?= 2
 INSTALL := pip install --quiet --disable-pip-version-check --no-compile --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo fuzz simulate faults planted bench check secrets audit terraform checkov fmt lock clean
+.PHONY: help run test demo fuzz simulate mutants faults planted bench check secrets audit terraform checkov fmt lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -33,13 +33,16 @@ fuzz: $(READY) ## many requests made from /openapi.json, to a system of its own 
 simulate: $(READY) ## histories on fakes, with a crash possible at each await (N=1000, or SEED= to see that one)
 	@exec $(BIN)/python -m tests.simulation $(or $(N),1000) $(addprefix --seed ,$(SEED))
 
+mutants: $(READY) ## small changes of the core, one at a time: whether a fast test catches each (ONLY=shared/state.py)
+	@exec $(BIN)/python -m tests.mutants --jobs $(JOBS) $(ONLY)
+
 faults: $(READY) ## the system under load and faults, and whether anything was lost: 30 minutes and the drain (SEED=, FAULTS=--help)
 	@test -e /usr/lib/x86_64-linux-gnu/faketime || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
 	  { apt-get install --quiet=2 --yes --no-install-recommends faketime || { apt-get update --quiet=2 && \
 	  apt-get install --quiet=2 --yes --no-install-recommends faketime; }; } >/dev/null 2>&1; } || true
 	@exec $(BIN)/python -m tests.faults $(addprefix --seed ,$(SEED)) $(FAULTS)
 
-planted: $(READY) ## that the fault harness catches ten planted bugs, one at a time in a copy: 15 minutes (ONLY=relay_off)
+planted: $(READY) ## that the fault harness catches eleven planted bugs, one at a time in a copy: 17 minutes (ONLY=relay_off)
 	@exec $(BIN)/python -m tests.faults.planted $(ONLY)
 
 check: $(READY) secrets ## the static checks

@@ -1,4 +1,4 @@
-"""What every test has: the emulators, and loggers that do not outlive it.
+"""What every test has: the emulators, loggers that do not outlive it, and a temporary folder that is looked at.
 
 On a laptop a test that needs an emulator is skipped where there is none; with CI set it fails.
 """
@@ -15,11 +15,13 @@ import structlog
 
 from emulator.errors import NoEmulators
 from tests.emulators import emulator
+from tests.leftovers import pytest_configure, pytest_sessionfinish  # noqa: F401 - hooks, which pytest finds here
 
 STACKS = ("tests/e2e/", "tests/faults/test_faults", "tests/integration/test_mtls")
 
 # Two shared cores: a slow example is the machine's doing, not the code's.
-hypothesis.settings.register_profile("hark", deadline=None, database=None)
+_SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("hark", deadline=None, database=None, suppress_health_check=_SLOW)
 hypothesis.settings.load_profile("hark")
 
 

@@ -1,12 +1,8 @@
 """Ports for whole stacks: tests of several workers, and of several checkouts, look for them at the same time."""
 
-import fcntl
 import random
 import socket
-import tempfile
 from contextlib import suppress
-from pathlib import Path
-from typing import IO
 
 from emulator.config import FIRST_CHANNEL_PORT, FIXED_PORTS
 
@@ -14,21 +10,25 @@ _STEP = 200  # ports of two offsets that differ by this much never meet
 _BELOW_EPHEMERAL = 24_000  # above, the kernel gives ports to outgoing connections
 _PORTS = (*FIXED_PORTS.values(), *range(FIRST_CHANNEL_PORT, FIRST_CHANNEL_PORT + 8))
 
-_kept: list[IO[bytes]] = []
+_kept: list[socket.socket] = []
 
 
 def free_offset() -> int:
-    """A HARK_PORT_OFFSET whose ports are free, and that no other test gets while this process lives."""
+    """A HARK_PORT_OFFSET whose ports are free, and that no other test gets while this process lives.
+
+    An offset is taken by its gateway's port of UDP, which nobody else wants: it is free again when this process ends,
+    however it does, and leaves nothing behind.
+    """
     offsets = list(range(_STEP, _BELOW_EPHEMERAL, _STEP))
     random.shuffle(offsets)
     for offset in offsets:
-        lock = (Path(tempfile.gettempdir()) / f"hark-test-offset-{offset}").open("wb")
+        taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken.bind(("127.0.0.1", FIXED_PORTS["gateway"] + offset))
             for port in _PORTS:
                 with socket.create_server(("127.0.0.1", port + offset)):
                     pass
-            _kept.append(lock)
+            _kept.append(taken)
             return offset
-        lock.close()
+        taken.close()
     raise RuntimeError("no port offset is free")

@@ -1,12 +1,14 @@
 """`make faults`: rounds of load, faults and a drain, until there are 1,000 kills and 20,000 accepted notifications.
 
 Each round has a system and a Firestore emulator of its own: the emulator's queries look at all that it stores, and with
-many thousand notifications the relay's take longer than their deadline. Exit status 1 at a breach.
+many thousand notifications the relay's take longer than their deadline. Exit status 1 at a breach, and when the machine
+was starved so often in a row that nothing can be said.
 """
 
 import argparse
 import asyncio
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -16,6 +18,9 @@ from tests.faults.checker import check
 from tests.faults.report import Tally, render
 from tests.faults.run import Options, run
 from tests.faults.system import FAKETIME
+from tests.faults.verdict import Verdict, explain, judge
+
+MOST_STARVED = 3  # rounds in a row
 
 
 def say(text: str) -> None:
@@ -46,14 +51,13 @@ def main() -> None:
     say(f"seed {given.seed}: `make faults SEED={given.seed}` draws the same faults")
     if given.clock and not FAKETIME.exists():
         say("no clock will be wrong: libfaketime is missing (apt-get install faketime)")
-    keep = given.keep or Path(tempfile.mkdtemp(prefix="hark-faults-"))
-    tally, began = Tally(), time.monotonic()
+    tally, starved, began = Tally(), 0, time.monotonic()
     while (
         time.monotonic() - began < given.seconds
         or tally.kills.total() < given.kills
         or tally.counts["notifications accepted (202)"] < given.accepted
     ):
-        number = tally.rounds + 1
+        number = tally.rounds + tally.starved + 1
         few = number % given.few == 0
         options = Options(
             seed=f"{given.seed}/{number}",
@@ -66,25 +70,36 @@ def main() -> None:
             max_attempts=2 if few else 5,
             drain=given.drain,
         )
-        one_round(options, keep, tally)
+        verdict = one_round(options, given.keep, tally)
+        starved = starved + 1 if verdict is Verdict.STARVED else 0
+        if starved == MOST_STARVED:
+            break
         if given.out:
             given.out.write_text(render(given.seed, tally))
     say(render(given.seed, tally))
-    sys.exit(1 if tally.violations else 0)
+    if tally.violations:
+        sys.exit(1)
+    sys.exit(f"hark: {Verdict.STARVED}, {starved} times in a row" if starved == MOST_STARVED else 0)
 
 
-def one_round(options: Options, keep: Path, tally: Tally) -> None:
+def one_round(options: Options, keep: Path | None, tally: Tally) -> Verdict:
+    """One that a starved machine spoils counts for nothing: there will be another."""
     with tempfile.TemporaryDirectory(prefix="hark-faults-") as folder:
         outcome = asyncio.run(run(options, Path(folder)))
         violations = check(outcome.histories, options.limits)
+        verdict = judge(options, outcome, violations)
+        if verdict is Verdict.STARVED:
+            tally.starved += 1
+            say(f"round {options.seed}: {verdict}: {explain(outcome, violations)}")
+            return verdict
         tally.add(options, outcome, violations)
         if violations:
-            kept = keep / options.seed.replace("/", "-")
-            Path(folder).rename(kept)
-            Path(folder).mkdir()
+            kept = (keep or Path(tempfile.mkdtemp(prefix="hark-faults-"))) / options.seed.replace("/", "-")
+            shutil.copytree(folder, kept)
             say(f"{len(violations)} breaches; histories and logs: {kept}")
     accepted = tally.counts["notifications accepted (202)"]
     say(f"round {options.seed}: {tally.kills.total():,} kills, {accepted:,} accepted, {len(tally.violations)} breaches")
+    return verdict
 
 
 if __name__ == "__main__":

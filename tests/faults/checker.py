@@ -16,6 +16,7 @@ from tests.edges import TERMINAL, reachable
 from tests.faults.histories import Event, Histories
 
 _WORD = re.compile("[0-9A-Za-z]+")
+_CLOCK_SECONDS = 0.01  # of rounding, between two processes of one machine
 
 Delivery = tuple[str, str]
 """A notification's id, and a channel."""
@@ -133,12 +134,17 @@ def every_reason_is_true(facts: Facts) -> Iterator[str]:
 
 
 def all_is_ended(facts: Facts) -> Iterator[str]:
-    """After the drain nothing is pending, and nothing is due."""
+    """After the drain nothing is pending."""
     for at, record in facts.records.items():
-        if record["status"] not in TERMINAL:
+        if record["status"] not in TERMINAL and record["due_at"]:
             yield f"{at} is still {record['status']}"
-        elif record["due_at"]:
-            yield f"{at} is {record['status']} and still due"
+
+
+def only_what_is_pending_is_due(facts: Facts) -> Iterator[str]:
+    """And all of it is: without a due time nothing brings it back, however long one waits."""
+    for at, record in facts.records.items():
+        if (record["status"] not in TERMINAL) != bool(record["due_at"]):
+            yield f"{at} is {record['status']} and {'still' if record['due_at'] else 'never'} due"
 
 
 def states_follow_their_edges(facts: Facts) -> Iterator[str]:
@@ -170,9 +176,26 @@ def one_key_is_one_notification(facts: Facts) -> Iterator[str]:
 
 
 def sent_means_accepted(facts: Facts) -> Iterator[str]:
+    """And its message is the one that was accepted while the attempt lasted that is on record as accepted."""
     for at, record in facts.records.items():
-        if record["status"] in {"sent", "delivered", "undelivered"} and not facts.accepts.get(at):
+        if record["status"] not in {"sent", "delivered", "undelivered"}:
+            continue
+        accepts = facts.accepts.get(at)
+        if not accepts:
             yield f"{at} is {record['status']}, and no provider has it"
+        elif record["message_id"] is not None and facts.clocks_were_right(record):
+            made = [_moment(line) for line in accepts if line["message_id"] == record["message_id"]]
+            if not made:
+                yield f"{at} is {record['status']} by a message that no provider has"
+            elif (last := record["attempts"][-1])["outcome"] == "accepted":
+                began = _moment(last)
+                ended = began + last["duration_ms"] / 1000
+                if not any(began - _CLOCK_SECONDS < accepted < ended + _CLOCK_SECONDS for accepted in made):
+                    yield f"{at} has the id of another message than the one that was accepted last"
+
+
+def _moment(event: Event) -> float:
+    return datetime.fromisoformat(event["at"]).timestamp()
 
 
 def attempts_keep_to_the_policy(facts: Facts) -> Iterator[str]:
@@ -209,6 +232,7 @@ INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
     "3 every duplicate has its reason": every_duplicate_has_its_reason,
     "3 every reason is true": every_reason_is_true,
     "4 all is ended": all_is_ended,
+    "4 only what is pending is due": only_what_is_pending_is_due,
     "5 states follow their edges": states_follow_their_edges,
     "6 one key is one notification": one_key_is_one_notification,
     "7 sent means accepted": sent_means_accepted,

@@ -6,19 +6,21 @@ client.jsonl    {"event": "request", "n", "key", "to": {channel: address}, "subj
 witness.jsonl   the lab's own: a line for each message that a provider accepted, whatever it answered
 nemesis.jsonl   {"event": the fault, …}
 observed.jsonl  {"id", "channel", "version", "status", "attempts": how many}: deliveries as they were seen meanwhile
+machine.jsonl   {"took", "worked", "late"}: see machine.py
 records.jsonl   the deliveries at the end, and their notifications' texts
 """
 
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 Event = dict[str, Any]
 
 CLIENT = "client.jsonl"
+MACHINE = "machine.jsonl"
 NEMESIS = "nemesis.jsonl"
 OBSERVED = "observed.jsonl"
 RECORDS = "records.jsonl"
@@ -62,6 +64,7 @@ class Histories:
     logs: dict[str, list[str]]
     texts: list[str]
     api_key: str
+    machine: list[Event] = field(default_factory=list)
 
     @property
     def deaths(self) -> list[Event]:
@@ -82,4 +85,5 @@ def load(folder: Path, witness: Path, logs: Path, api_key: str) -> Histories:
         logs={log.stem: log.read_text(errors="replace").splitlines() for log in logs.glob("*.log")},
         texts=sorted(texts),
         api_key=api_key,
+        machine=list(read(folder / MACHINE)),
     )

@@ -1,16 +1,18 @@
-"""Ten planted bugs, one at a time in a copy, each of which the harness must catch: `make planted [ONLY=relay_off]`."""
+"""Eleven planted bugs, one at a time in a copy; the harness must catch each: `make planted [ONLY=relay_off]`."""
 
 import argparse
 import asyncio
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 from tests.checkout import copy_to
 from tests.faults.checker import check
 from tests.faults.run import Options, run
+from tests.faults.verdict import Verdict, judge
 
 PATCHES = Path(__file__).parent / "planted"
 
@@ -29,6 +31,7 @@ CAUGHT: dict[str, tuple[Options, set[str]]] = {
     "dead_letter_dropped": (replace(_QUIET, lab={"503": 0.8}, max_attempts=10, drain=40), {"4"}),
     "attempt_not_counted": (replace(_QUIET, lab={"accept-then-reset": 0.4}), {"3"}),
     "receipt_moves_a_state_back": (_QUIET, {"3", "5"}),
+    "receipt_of_another_message": (replace(_QUIET, lab={"accept-then-reset": 0.4}), {"7"}),
 }
 """By patch: what brings it out, and the numbers of the invariants of which it breaks one at least."""
 
@@ -41,17 +44,15 @@ def copy_with(patch: str | None, folder: Path) -> Path:
     return folder
 
 
-def breaches(patch: str | None, options: Options) -> dict[str, int]:
-    """How many of each invariant a run with the patch finds."""
+def breaches(patch: str | None, options: Options) -> tuple[Verdict, dict[str, int]]:
+    """What a run with the patch says, and how many breaches of each invariant it finds."""
     with tempfile.TemporaryDirectory(prefix="hark-planted-") as temporary:
         root = copy_with(patch, Path(temporary) / "copy")
         folder = Path(temporary) / "run"
         folder.mkdir()
         outcome = asyncio.run(run(replace(options, root=root), folder))
-    found: dict[str, int] = {}
-    for violation in check(outcome.histories, options.limits):
-        found[violation.invariant] = found.get(violation.invariant, 0) + 1
-    return found
+    violations = check(outcome.histories, options.limits)
+    return judge(options, outcome, violations), dict(Counter(violation.invariant for violation in violations))
 
 
 def main() -> None:
@@ -60,15 +61,15 @@ def main() -> None:
     missed = []
     for patch in parser.parse_args().only or CAUGHT:
         options, invariants = CAUGHT[patch]
-        found = breaches(patch, options)
-        caught = invariants & {name[0] for name in found}
-        sys.stdout.write(f"{'caught' if caught else 'MISSED'}  {patch}: {found or 'nothing found'}\n")
+        verdict, found = breaches(patch, options)
+        caught = verdict is Verdict.BROKEN and bool(invariants & {name[0] for name in found})
+        sys.stdout.write(f"{'caught' if caught else 'MISSED'}  {patch}: {verdict}: {found or 'nothing found'}\n")
         sys.stdout.flush()
         # Without the bug the same faults must break nothing, or it was not the bug that was found.
-        clean = breaches(None, options)
-        if clean:
-            sys.stdout.write(f"        without it: {clean}\n")
-        missed += [patch] * (not caught or bool(clean))
+        verdict, clean = breaches(None, options)
+        if verdict is not Verdict.HELD:
+            sys.stdout.write(f"        without it: {verdict}: {clean}\n")
+        missed += [patch] * (not caught or verdict is not Verdict.HELD)
     sys.exit(f"hark: not caught: {', '.join(missed)}" if missed else 0)
 
 

@@ -15,9 +15,13 @@ _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 @dataclass
 class Tally:
-    """Of all rounds so far. `counts` by name; `waits`: seconds from a delivery's first request to its first accept."""
+    """Of all rounds so far. `counts` by name; `waits`: seconds from a delivery's first request to its first accept.
+
+    starved: rounds that say nothing, and count for nothing else
+    """
 
     rounds: int = 0
+    starved: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
@@ -80,6 +84,7 @@ def render(seed: str, tally: Tally) -> str:
     rows = [
         ("seed", seed),
         ("rounds, each with its own system", str(tally.rounds)),
+        ("rounds that a starved machine spoilt", str(tally.starved)),
         ("kills", f"{tally.kills.total():,}"),
         *((name, f"{count:,}") for name, count in tally.counts.items()),
         ("back after a kill, p50 / p95 / max", _spread(tally.recoveries)),

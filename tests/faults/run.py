@@ -21,6 +21,7 @@ from tests.faults import histories
 from tests.faults.checker import Limits
 from tests.faults.client import Client
 from tests.faults.histories import DEATH, Histories, History
+from tests.faults.machine import Machine, seconds_given
 from tests.faults.nemesis import CHANNELS, WEIGHTS, Nemesis
 from tests.faults.observer import Observer
 from tests.faults.proxy import Proxy
@@ -43,7 +44,7 @@ class Options:
     clock: share of lives whose clock is ten minutes off, in the last fifth of the time
     again: share of the messages that are pushed again
     lab: faults of every channel's provider from the beginning, and their rates; max_attempts: MAX_ATTEMPTS
-    drain: seconds that the rest may take; root: whose code runs
+    drain: seconds that the rest may take, and on a starved machine twice as many; root: whose code runs
     """
 
     seed: str
@@ -86,6 +87,8 @@ class Outcome:
     """Seconds from each kill by the nemesis until the process answered again."""
     load_seconds: float
     drain_seconds: float
+    drain_given: float
+    """Of these, seconds in which the machine was not starved: only they count."""
 
 
 async def run(options: Options, folder: Path) -> Outcome:
@@ -141,7 +144,11 @@ async def _run(
         for mode, rate in options.lab.items():
             await nemesis.set_lab("faults", channel, mode, rate)
     stop = asyncio.Event()
-    watching = asyncio.create_task(observer.watch(History(folder / histories.OBSERVED)))
+    machine = Machine(History(folder / histories.MACHINE))
+    watching = [
+        asyncio.create_task(observer.watch(History(folder / histories.OBSERVED))),
+        asyncio.create_task(machine.watch()),
+    ]
     began = clock()
     asking = asyncio.create_task(client.run(options.rate, stop))
     faults = [asyncio.create_task(nemesis.run(stop, options.acts)), asyncio.create_task(pushes.run(stop))]
@@ -159,18 +166,23 @@ async def _run(
     await asyncio.gather(*faults)
     await nemesis.mend()
     await asking
+    draining = time.time()
     pending = await observer.pending()
-    while pending != 0 and clock() - loaded < options.drain:
+    while pending != 0 and clock() - loaded < 2 * options.drain:
+        if seconds_given(machine.looks, draining) >= options.drain:
+            break
         await asyncio.sleep(0.5)
         pending = await observer.pending()
     drained = clock()
+    given = seconds_given(machine.looks, draining)
     await asyncio.sleep(3)  # receipts, which the lab sends two seconds after an accept
-    watching.cancel()
+    for task in watching:
+        task.cancel()
     await observer.record(History(folder / histories.RECORDS))
     found = histories.load(
         folder, system.folder / histories.WITNESS, system.folder / "logs", system.env["HARK_API_KEY"]
     )
-    return Outcome(found, nemesis.recoveries, loaded - began, drained - loaded)
+    return Outcome(found, nemesis.recoveries, loaded - began, drained - loaded, given)
 
 
 def _deaths(logs: Path) -> int:

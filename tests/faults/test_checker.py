@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -23,12 +24,15 @@ def attempt(number: int, outcome: str = "accepted", second: int = 0, duration_ms
 def record(channel: str = "sms", status: str = "sent", *attempts: Event, **fields: Any) -> Event:
     made = list(attempts or [attempt(1)])
     common = {"id": "a", "channel": channel, "version": 5, "error": None, "due_at": None, "message": "Text of a"}
-    return {**common, "status": status, "attempts": made, **fields}
+    return {**common, "message_id": f"m-{len(made)}", "status": status, "attempts": made, **fields}
 
 
-def accept(channel: str = "sms", **fields: Any) -> Event:
+def accept(channel: str = "sms", number: int = 1, second: int = 0, **fields: Any) -> Event:
+    """In the attempt of this number that began at this second."""
     subject = "About a" if channel == "email" else None
     return {
+        "at": f"2026-01-01T00:00:{second:02d}.005000+00:00",
+        "message_id": f"m-{number}",
         "notification_id": "a",
         "channel": channel,
         "to": TO[channel],
@@ -60,16 +64,21 @@ def test_what_went_well_is_no_breach() -> None:
 
 
 def with_records(*records: Event) -> Histories:
-    return replace(GOOD, records=[*records, record("email")])
+    """Of the sms; what was accepted was so in the last attempt."""
+    last = records[-1]["attempts"][-1]
+    second = datetime.fromisoformat(last["at"]).second
+    witness = [accept("sms", last["number"], second), accept("email")]
+    return replace(GOOD, records=[*records, record("email")], witness=witness)
 
 
+DUE = "2026-01-01T00:01:00+00:00"
 UNKNOWN = attempt(1, "unknown", duration_ms=500)
 LOST = attempt(1, "unknown", duration_ms=None)
 KILLED = {"event": "kill worker", "process": "sms", "at": 1767225600.0}  # with the first attempt
 FINE: dict[str, Histories] = {
     "a duplicate after an unknown attempt": replace(
         with_records(record("sms", "sent", UNKNOWN, attempt(2, second=9))),
-        witness=[accept(), accept(), accept("email")],
+        witness=[accept(), accept("sms", 2, 9), accept("email")],
     ),
     "an attempt that was lost with its process": replace(
         with_records(record("sms", "sent", LOST, attempt(2, second=9))), nemesis=[KILLED]
@@ -87,6 +96,8 @@ FINE: dict[str, Histories] = {
         GOOD, client=[*GOOD.client, {**REQUEST, "n": 1, "key": "other", "message": "Text of b"}]
     ),
     "a receipt": with_records(record("sms", "delivered")),
+    "a receipt of an unknown attempt": with_records(record("sms", "delivered", UNKNOWN)),
+    "a provider without ids": with_records(record(message_id=None)),
     "a retry in its time": with_records(record("sms", "sent", attempt(1, "retryable"), attempt(2, second=1))),
 }
 
@@ -125,14 +136,23 @@ BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
         "3",
         lambda: with_records(record("sms", "sent", LOST, attempt(2, second=9))),
     ),
-    "still on its way": ("4", lambda: with_records(record("sms", "retrying", error="busy"))),
-    "ended and due": ("4", lambda: with_records(record(due_at="2026-01-01T00:00:00+00:00"))),
+    "still on its way": ("4", lambda: with_records(record("sms", "retrying", error="busy", due_at=DUE))),
+    "pending and never due": ("4", lambda: with_records(record("sms", "retrying", error="busy"))),
+    "ended and due": ("4", lambda: with_records(record(due_at=DUE))),
     "sent, then sending": ("5", lambda: seen((3, "sent", 1), (4, "sending", 1))),
     "delivered, then sent": ("5", lambda: seen((3, "delivered", 1))),
     "an attempt that is gone": ("5", lambda: seen((3, "retrying", 2))),
     "one key, two notifications": ("6", lambda: replace(GOOD, client=[REQUEST, ANSWER, {**ANSWER, "id": "b"}])),
     "one key, twice on record": ("6", lambda: replace(GOOD, records=[*GOOD.records, record(id="b", error="x")])),
     "sent, and nobody has it": ("7", lambda: replace(GOOD, witness=[accept("email")])),
+    "a message that nobody has": ("7", lambda: with_records(record(message_id="m-9"))),
+    "the id of an earlier message, by a receipt of it": (
+        "7",
+        lambda: replace(
+            with_records(record("sms", "delivered", UNKNOWN, attempt(2, second=9), message_id="m-1")),
+            witness=[accept(), accept("sms", 2, 9), accept("email")],
+        ),
+    ),
     "tried after a permanent refusal": (
         "8",
         lambda: with_records(record("sms", "sent", attempt(1, "permanent"), attempt(2, second=9))),

@@ -9,7 +9,7 @@ from random import Random
 from shared.model import Delivery, DeliveryStatus, Outcome
 from shared.pipeline import NO_TIME
 from tests.simulation.fate import Fault
-from tests.simulation.invariants import ENDED, Invariant, S, Violation, counted
+from tests.simulation.invariants import ACCEPTED, ENDED, Invariant, S, Violation, counted
 from tests.simulation.virtual import Log, VirtualLoop, virtual
 from tests.simulation.world import CALLERS, World
 
@@ -102,8 +102,8 @@ def _of_delivery(world: World, delivery: Delivery) -> Iterator[Violation]:
         yield Violation(Invariant.DUPLICATE, f"{name}: {len(accepts)} accepts, {outcomes[Outcome.UNKNOWN]} unknown")
     if delivery.simulated:
         return
-    if delivery.status in {S.SENT, S.DELIVERED, S.UNDELIVERED} and not accepts:
-        yield Violation(Invariant.TRUTH, f"{name} is {delivery.status}, and the provider accepted nothing")
+    if delivery.status in ACCEPTED and delivery.provider_message_id not in {accept.message_id for accept in accepts}:
+        yield Violation(Invariant.TRUTH, f"{name} is {delivery.status}, and the provider accepted no such message")
     said = world.providers.answers.get(key, Counter())
     for outcome in [outcome for outcome in Outcome if outcome is not Outcome.UNKNOWN]:
         if outcomes[outcome] > said[outcome]:
@@ -118,10 +118,14 @@ def _of_delivery(world: World, delivery: Delivery) -> Iterator[Violation]:
 
 
 def _of_receipts(world: World, delivery: Delivery, name: str) -> Iterator[Violation]:
-    """All receipts have been taken: what they say of the message on record is what the record says."""
-    statuses = world.providers.receipts.get(delivery.provider_message_id or "", set())
-    if delivery.status not in {S.SENT, S.DELIVERED, S.UNDELIVERED}:
+    """All receipts have been taken: what they say of the message that was sent is what the record says.
+
+    Of the send that was accepted, not of the id on record: a receipt of another message may have overwritten that.
+    """
+    if delivery.status not in ACCEPTED:
         return
+    message = world.records.messages[delivery.notification_id, delivery.channel]
+    statuses = world.providers.receipts.get(message or "", set())
     overruling: DeliveryStatus = world.providers.overruling
     expected = overruling if overruling in statuses else next(iter(statuses), S.SENT)
     if delivery.status is not expected:

@@ -33,14 +33,14 @@ class Violation(Exception):
 
 
 ENDED = {S.SENT, S.DELIVERED, S.UNDELIVERED, S.FAILED, S.DEAD, S.DISCARDED, S.CANCELLED}
-
-
 LAST = {
     Outcome.PERMANENT: {S.FAILED, S.DELIVERED},
     Outcome.REFUSED: {S.DEAD, S.DISCARDED, S.DELIVERED},
 }
 """An attempt that ended so is the last of its round, and what the delivery may be from then on. It may end delivered
 all the same: when an earlier attempt, which ended unknown, turns out to have arrived."""
+ACCEPTED = {S.SENT, S.DELIVERED, S.UNDELIVERED}
+"""A provider has it, and its message's id is on record."""
 
 
 def touched(old: Delivery, new: Delivery) -> bool:
@@ -62,6 +62,8 @@ def check_write(old: Delivery, new: Delivery, policy: Policy) -> None:
     arrived = new.status is S.DELIVERED and old.status in ARRIVED_AFTER_ALL and unsure
     if new.status not in EDGES.get(old.status, set()) and not arrived:
         raise Violation(Invariant.EDGES, f"{old.status} → {new.status}")
+    if old.status in ACCEPTED and old.provider_message_id != new.provider_message_id:
+        raise Violation(Invariant.TRUTH, f"{old.provider_message_id} was sent, {new.provider_message_id} is on record")
     _check_attempts(new, policy)
     if new.status is S.SENDING:
         _check_claim(old, new)

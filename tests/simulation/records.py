@@ -9,7 +9,7 @@ from shared.receipts import Waiting
 from shared.state import Policy
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.store import MemoryStore
-from tests.simulation.invariants import Violation, check_write, touched
+from tests.simulation.invariants import ACCEPTED, Violation, check_write, touched
 from tests.simulation.virtual import SHARDS
 
 Key = tuple[str, str]
@@ -17,12 +17,17 @@ Key = tuple[str, str]
 
 
 class Records(MemoryStore):
-    """`created`: all that was ever committed. `moves`: how often each was written but for the relay's touch."""
+    """`created`: all that was ever committed. `moves`: how often each was written but for the relay's touch.
+
+    `messages`: the provider's id of the message that ended each, as it was when it did: the send that was accepted,
+    or the unknown one that a receipt has shown to have arrived. No later write counts.
+    """
 
     def __init__(self, policy: Policy, broken: Callable[[Violation], None], tell: Callable[..., None]) -> None:
         super().__init__()
         self.created: dict[Key, Delivery] = {}
         self.moves: Counter[Key] = Counter()
+        self.messages: dict[Key, str | None] = {}
         self._policy = policy
         self._broken = broken
         self._tell = tell
@@ -49,6 +54,8 @@ class Records(MemoryStore):
         assert old is not None
         if not touched(old, new):
             self.moves[key] += 1
+        if new.status in ACCEPTED:
+            self.messages.setdefault(key, new.provider_message_id)
         outcomes = [str(attempt.outcome) for attempt in new.attempts]
         self._tell("WRITTEN", notification_id=key[0], channel=key[1], status=new.status, claim=new.claim, was=outcomes)
         try:

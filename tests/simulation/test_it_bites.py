@@ -171,6 +171,29 @@ def receipt_moves_a_state_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(receipts, "reported", back)
 
 
+def _as_of_the_message_on_record(patch: pytest.MonkeyPatch, *, keep_the_id: bool) -> None:
+    reported = receipts.reported
+
+    def any_message(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery | timedelta | None:
+        if receipt.notification_id is None:
+            return reported(delivery, receipt, now)
+        outcome = reported(delivery, replace(receipt, provider_message_id=None), now)
+        if keep_the_id or not isinstance(outcome, Delivery):
+            return outcome
+        return replace(outcome, provider_message_id=receipt.provider_message_id)
+
+    patch.setattr(receipts, "reported", any_message)
+
+
+def receipt_of_another_message_counts(patch: pytest.MonkeyPatch) -> None:
+    _as_of_the_message_on_record(patch, keep_the_id=False)
+
+
+def receipt_of_another_message_counts_unseen(patch: pytest.MonkeyPatch) -> None:
+    """The id on record stays: only what the providers said of it tells."""
+    _as_of_the_message_on_record(patch, keep_the_id=True)
+
+
 def receipt_that_waits_is_dropped(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(receipts, "_id", lambda receipt: "0" * 32)
 
@@ -207,6 +230,8 @@ BUGS: dict[Plant, Invariant] = {
     refused_and_tried_again: Invariant.TRIES,
     no_due_time_between_tries: Invariant.QUIET,
     receipt_moves_a_state_back: Invariant.EDGES,
+    receipt_of_another_message_counts: Invariant.TRUTH,
+    receipt_of_another_message_counts_unseen: Invariant.TRUTH,
     receipt_that_waits_is_dropped: Invariant.TRUTH,
     cancelled_under_a_live_lease: Invariant.CANCELLED,
     sent_whatever_the_record_says: Invariant.CANCELLED,

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from google.protobuf.wrappers_pb2 import StringValue
 
-from shared.batches import PATIENCE, Batches
+from shared import trace
+from shared.batches import PATIENCE, Batches, byte_size
 
 
 class Remote:
@@ -109,6 +111,44 @@ async def test_no_call_has_more_bytes_than_its_most(batches: Batches[str, str], 
         await turns()
     assert [[len(item) for item in call] for call in remote.calls] == [[1], [15], [6], [40]]
     await asyncio.gather(*tasks)
+
+
+async def test_a_call_has_as_many_bytes_as_its_most(batches: Batches[str, str], remote: Remote) -> None:
+    tasks = asked(batches, ["a"], ["b" * 15], ["c" * 5])
+    await turns()
+    for number in range(2):
+        remote.answer(number)
+        await turns()
+    assert [[len(item) for item in call] for call in remote.calls] == [[1], [15, 5]]
+    await asyncio.gather(*tasks)
+
+
+async def test_a_call_is_part_of_no_trace_and_leaves_nothing_behind(remote: Remote) -> None:
+    """Neither the task, which nobody else holds while it runs, nor the timer that would begin the next."""
+    traces = []
+
+    async def call(items: Sequence[str]) -> Sequence[str]:
+        traces.append(trace.current())
+        return await remote(items)
+
+    batches = Batches(call, most=4, most_bytes=20, size=len)
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+    later = loop.call_later
+    loop.call_later = lambda *args: timers.append(later(*args)) or timers[-1]  # type: ignore[method-assign, func-returns-value]
+    with trace.bound(trace.traceparent(1, 1, 1)):
+        (task,) = asked(batches, ["a"])
+        await turns()
+    assert (traces, len(batches._calls), len(timers)) == ([None], 1, 1)
+    remote.answer(0)
+    await task
+    await turns()
+    assert (len(batches._calls), [timer.cancelled() for timer in timers]) == (0, [True])
+
+
+def test_the_size_of_a_protobuf_is_its_bytes() -> None:
+    message = StringValue(value="twelve bytes")
+    assert byte_size(message) == len(message.SerializeToString()) == 14
 
 
 async def test_two_with_one_key_go_one_after_the_other(batches: Batches[str, str], remote: Remote) -> None:

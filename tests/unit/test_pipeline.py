@@ -1,16 +1,19 @@
 """The pipeline on fakes: what it does with each answer of the provider, of the store, and of fate."""
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from functions.relay.relay import Relay
-from shared.errors import Permanent, Refused, Retryable, StoreUnavailable, Throttled, Unknown
+from shared import logs
+from shared.errors import Conflict, Permanent, Refused, Retryable, StoreUnavailable, Throttled, Unknown
 from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
 from shared.pipeline import Pipeline
 from shared.provider import Outgoing
@@ -320,8 +323,12 @@ async def test_a_short_outage_is_waited_out_before_the_outcome_is_lost() -> None
     assert (world.record.status, len(world.provider.sent)) == (S.SENT, 1)
 
 
-async def test_an_outcome_that_cannot_be_recorded_while_the_lease_holds_is_nacked() -> None:
-    world = await World.begin([], replace(POLICY, lease=POLICY.send_deadline + timedelta(seconds=0.1)))
+async def test_an_outcome_that_cannot_be_recorded_while_the_lease_holds_is_nacked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await World.begin()
+    monkeypatch.setattr("shared.pipeline.time.monotonic", lambda: world.clock.now().timestamp())
+    ends = world.clock.now() + POLICY.lease
 
     class LosesTheStore(ScriptedProvider):
         async def send(self, outgoing: Outgoing) -> str | None:
@@ -331,6 +338,7 @@ async def test_an_outcome_that_cannot_be_recorded_while_the_lease_holds_is_nacke
     pipeline = world.new_pipeline(provider=LosesTheStore())
     assert await pipeline.deliver(world.first_message) is Answer.NACK
     assert (world.record.status, world.record.attempts) == (S.SENDING, ())
+    assert ends <= world.clock.now() <= ends + timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("readable", [True, False])
@@ -421,13 +429,108 @@ async def test_records_that_cannot_be_read_are_the_callers_to_nack() -> None:
     assert world.provider.sent == []
 
 
-async def test_a_claim_that_cannot_be_written_is_nacked_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.pipeline._CLAIM_SECONDS", 0.1)
+def on_virtual_time(world: World, patch: pytest.MonkeyPatch) -> None:
+    """The pipeline's deadlines are by the world's clock, too."""
+    patch.setattr("shared.pipeline.time", SimpleNamespace(monotonic=lambda: world.clock.now().timestamp()))
+
+
+async def test_a_claim_that_cannot_be_written_is_tried_for_eight_seconds_and_nacked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = await World.begin()
+    on_virtual_time(world, monkeypatch)
     world.store.down("update")
-    async with asyncio.timeout(5):
-        assert await world.pipeline.deliver(world.first_message) is Answer.NACK
+    began = world.clock.now()
+    assert await world.pipeline.deliver(world.first_message) is Answer.NACK
     assert (world.provider.sent, world.record.status) == ([], S.QUEUED)
+    assert timedelta(seconds=8) <= world.clock.now() - began < timedelta(seconds=8.3)
+    assert (set(world.clock.slept), world.store.calls["update"]) == ({0.2}, 40)
+
+
+async def test_a_wait_for_its_time_is_not_taken_from_the_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest that is slept through is longer than a claim may take."""
+    world = await World.begin([Retryable("503")], replace(POLICY, retry_base=2 * POLICY.wait_in_place))
+    on_virtual_time(world, monkeypatch)
+    await world.pipeline.deliver(world.first_message)
+    assert await world.pipeline.deliver(world.later_message) is Answer.ACK
+    assert (world.record.status, world.clock.slept) == (S.SENT, [10.0])
+
+
+async def test_retries_are_spread_by_chance() -> None:
+    world = await World.begin([Retryable("503")])
+    await replace(world.pipeline, chance=lambda: 0.5).deliver(world.first_message)
+    assert world.record.next_try_at == world.clock.now() + 0.75 * POLICY.retry_base
+
+
+async def test_an_attempt_says_how_long_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = await World.begin()
+    on_virtual_time(world, monkeypatch)
+    began = world.clock.now()
+
+    class Slow(ScriptedProvider):
+        async def send(self, outgoing: Outgoing) -> str | None:
+            world.clock.advance(1.2345)
+            return await super().send(outgoing)
+
+    await world.new_pipeline(provider=Slow()).deliver(world.first_message)
+    assert [(a.at, a.duration_ms) for a in world.record.attempts] == [(began, 1234)]
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+async def test_each_outcome_is_in_the_log_with_its_ids(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure()
+    world = await World.begin([Retryable("503"), "m-1"])
+    await world.pipeline.deliver(world.first_message)
+    world.clock.advance(10)
+    await world.pipeline.deliver(world.later_message)
+    first, second = said(capsys)
+    common = {"message": "attempt", "notification_id": world.notification.id, "channel": "email"}
+    common |= {"severity": "INFO", "provider": "scripted"}
+    assert common.items() <= first.items()
+    assert (first["outcome"], first["attempt"], first["error"], first["status"]) == ("retryable", 1, "503", "retrying")
+    assert "accept_to_sent_ms" not in first
+    assert common.items() <= second.items()
+    assert (second["outcome"], second["attempt"], second["status"]) == ("accepted", 2, "sent")
+    assert second["accept_to_sent_ms"] == 10_000
+
+
+async def test_credentials_that_are_refused_are_an_error_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure()
+    world = await World.begin([Retryable("401", credentials=True), Retryable("503")] * 3)
+    for _ in range(5):
+        await world.pipeline.deliver(world.later_message)
+        world.clock.advance(POLICY.retry_cap)
+    assert [(line["message"], line["severity"]) for line in said(capsys)] == [
+        ("the provider refuses our credentials", "ERROR"),
+        ("attempt", "INFO"),
+        ("the provider refuses our credentials", "ERROR"),
+        ("attempt", "INFO"),
+        ("the provider refuses our credentials", "ERROR"),
+    ]
+
+
+async def test_what_dies_and_what_is_not_recorded_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure()
+    world = await World.begin([Retryable("503")], replace(POLICY, max_attempts=1))
+    await world.pipeline.deliver(world.first_message)
+    (dead,) = said(capsys)
+    assert (dead["message"], dead["severity"], dead["reason"]) == ("dead", "ERROR", world.record.error)
+    lost = await World.begin()
+    update = lost.store.update
+
+    async def refused_once_sent(delivery: Delivery) -> int:
+        if delivery.status is S.SENT:
+            raise Conflict("another")
+        return await update(delivery)
+
+    lost.store.update = refused_once_sent  # type: ignore[method-assign]
+    assert await lost.pipeline.deliver(lost.first_message) is Answer.NACK
+    (unrecorded,) = said(capsys)
+    assert unrecorded["message"] == "outcome not recorded: another may send this again"
+    assert (unrecorded["severity"], unrecorded["outcome"]) == ("ERROR", "accepted")
 
 
 class ProcessDied(BaseException):

@@ -2,24 +2,23 @@
 
 import asyncio
 import importlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
-from starlette.requests import Request
 
-from functions.relay.receipts import WaitingReceipts
+from functions.relay import relay as relaying
 from functions.relay.relay import Relay
+from shared import logs
 from shared.errors import StoreUnavailable
 from shared.model import Delivery, DeliveryStatus
 from shared.settings import CoreSettings
 from shared.store import SHARDS
 from tests.fakes.clock import START, Clock
 from tests.fakes.publisher import MemoryPublisher
-from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import POLICY, a_notification, accepted, later_message
 from tests.fakes.store import MemoryStore
 
@@ -229,35 +228,6 @@ async def test_a_write_that_landed_unheard_is_published_when_it_is_due_again(
     assert ids(publisher.messages) == ids(deliveries)
 
 
-@pytest.fixture
-def function(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> httpx.AsyncClient:
-    """The deployed function, on the fakes."""
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test")
-    main = importlib.import_module("functions.relay.main")
-    monkeypatch.setattr(main, "_sweeps", (WaitingReceipts(relay.store, MemoryReceipts(), relay.now), relay))
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        response = await main.relay(Request(scope, receive))
-        await response(scope, receive, send)
-
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://relay")
-
-
-async def test_the_function_tells_what_it_did(function: httpx.AsyncClient, store: MemoryStore) -> None:
-    await overdue(store, 2)
-    answer = await function.post("/")
-    assert (answer.status_code, answer.json()) == (200, {"published": 2, "dead": 0, "unpublished": 0, "receipts": 0})
-    assert (await function.get("/")).status_code == 405
-    assert (await function.get("/healthz")).status_code == 204
-
-
-async def test_the_function_answers_503_when_the_records_cannot_be_read(
-    function: httpx.AsyncClient, store: MemoryStore
-) -> None:
-    store.down("overdue")
-    assert (await function.post("/")).status_code == 503
-
-
 async def test_an_outage_of_pubsub_does_not_make_the_relay_wait_longer_and_longer(
     relay: Relay, store: MemoryStore, publisher: MemoryPublisher, clock: Clock
 ) -> None:
@@ -269,3 +239,57 @@ async def test_an_outage_of_pubsub_does_not_make_the_relay_wait_longer_and_longe
         assert (stored.due_at, stored.relays) == (clock.now() + POLICY.grace, 0)
         clock.advance(OVERDUE)
     assert (await relay.sweep()).published == 1
+
+
+async def test_what_was_relayed_often_is_due_soon_when_pubsub_did_not_take_it(
+    relay: Relay, store: MemoryStore, publisher: MemoryPublisher, clock: Clock
+) -> None:
+    (delivery,) = await overdue(store)
+    await store.update(replace(delivery, relays=3))
+    publisher.fail()
+    await relay.sweep()
+    stored = store.get(delivery.notification_id, delivery.channel)
+    assert (stored.due_at, stored.relays) == (clock.now() + POLICY.grace, 3)
+
+
+async def test_a_shard_with_less_than_a_batch_is_asked_once(relay: Relay, store: MemoryStore) -> None:
+    await overdue(store, 3, shard=7)
+    await relay.sweep()
+    assert store.calls["overdue"] == SHARDS
+
+
+async def test_a_shard_of_which_another_takes_all_is_left_to_it(
+    publisher: MemoryPublisher, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two relays that read the same would chase each other through the whole of it."""
+    monkeypatch.setattr("functions.relay.relay.BATCH", 1)
+    store = Overtaken()
+    deliveries = await overdue(store, 3, shard=7)
+    store.overtaken = {delivery.notification_id for delivery in deliveries}
+    await Relay(store, publisher, POLICY, now=clock.now).sweep()
+    assert (store.calls["overdue"], publisher.messages) == (SHARDS, [])
+
+
+async def test_a_batch_is_what_one_write_takes_and_a_sweep_ends_before_the_next_call() -> None:
+    """Of BatchWrite 500 at most; Cloud Scheduler calls each minute. docs/failures.md says the same."""
+    assert (relaying.BATCH, relaying.SWEEP_SECONDS) == (300, 50.0)
+
+
+async def test_a_sweep_that_did_something_is_in_the_log(
+    relay: Relay, store: MemoryStore, publisher: MemoryPublisher, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure()
+
+    async def swept() -> list[Any]:
+        await relay.sweep()
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return [(x["published"], x["dead"], x["unpublished"]) for x in lines if x["message"] == "swept"]
+
+    assert await swept() == []
+    await overdue(store)
+    assert await swept() == [(1, 0, 0)]
+    clock.advance(OVERDUE)
+    publisher.fail()
+    assert await swept() == [(0, 0, 1)]
+    clock.advance(timedelta(days=1))
+    assert await swept() == [(0, 1, 0)]

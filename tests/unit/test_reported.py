@@ -75,9 +75,22 @@ def test_a_sent_delivery_is_delivered_or_undelivered_with_the_providers_reason()
     assert undelivered == replace(sent, status=S.UNDELIVERED, error="SendGrid reports bounce", updated_at=LATER)
 
 
-def test_a_receipt_of_another_message_changes_nothing_that_was_sent() -> None:
+@pytest.mark.parametrize("names_ours", [True, False], ids=["with our id", "without our id"])
+@pytest.mark.parametrize("before", [S.SENT, S.DELIVERED, S.UNDELIVERED])
+def test_a_receipt_of_another_message_changes_nothing_that_was_sent(before: DeliveryStatus, names_ours: bool) -> None:
+    """Of an earlier attempt of the same notification, for instance, that ended unknown and arrived as well."""
+    delivery = replace(a_delivery(Outcome.UNKNOWN, Outcome.ACCEPTED), status=before)
+    ours = delivery.notification_id if names_ours else None
     for status in (S.DELIVERED, S.UNDELIVERED):
-        assert reported(a_delivery(Outcome.ACCEPTED), a_receipt(status, "another"), LATER) is None
+        receipt = a_receipt(status, "another", notification_id=ours, overrules=True)
+        assert reported(delivery, receipt, LATER) is None
+
+
+def test_a_receipt_that_has_only_our_id_is_of_the_message_on_record() -> None:
+    sent = a_delivery(Outcome.ACCEPTED)
+    receipt = a_receipt(provider_message_id=None, notification_id=sent.notification_id)
+    delivered = reported(sent, receipt, LATER)
+    assert delivered == replace(sent, status=S.DELIVERED, updated_at=LATER)
 
 
 def test_who_holds_a_live_lease_is_not_disturbed() -> None:
@@ -94,6 +107,48 @@ def test_an_unknown_attempt_that_was_delivered_ends_the_delivery() -> None:
         assert (after_receipt.status, after_receipt.provider_message_id) == (S.DELIVERED, "m-1")
         assert (after_receipt.due_at, after_receipt.lease_until, after_receipt.dead_at) == (None, None, None)
         assert after_receipt.attempts[-1].outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "outcomes", [(Outcome.UNKNOWN,), (Outcome.UNKNOWN, Outcome.PERMANENT), (Outcome.UNKNOWN,) * 5], ids="-".join
+)
+def test_what_arrived_after_all_has_nothing_left_of_its_tries(outcomes: Sequence[Outcome]) -> None:
+    unsure = a_delivery(*outcomes)
+    receipt = a_receipt(provider="another", reason="by its word")
+    assert reported(unsure, receipt, LATER) == replace(
+        unsure,
+        status=S.DELIVERED,
+        provider="another",
+        provider_message_id="m-1",
+        error="by its word",
+        updated_at=LATER,
+        due_at=None,
+        next_try_at=None,
+        dead_at=None,
+    )
+
+
+def test_an_attempt_that_was_lost_arrived_once_its_lease_is_over() -> None:
+    busy = claimed(a_delivery())
+    assert busy.lease_until is not None
+    arrived = reported(busy, a_receipt(), busy.lease_until)
+    assert isinstance(arrived, Delivery)
+    assert (arrived.status, arrived.claimed_at, arrived.lease_until) == (S.DELIVERED, None, None)
+    assert [(attempt.number, attempt.outcome, attempt.at) for attempt in arrived.attempts] == [
+        (1, Outcome.UNKNOWN, START)
+    ]
+
+
+def test_an_unknown_attempt_that_was_not_delivered_ends_nothing() -> None:
+    """It may be tried again, and be accepted then: of that message the receipt says nothing."""
+    for unsure in (a_delivery(Outcome.UNKNOWN), a_delivery(*[Outcome.UNKNOWN] * 5), claimed(a_delivery())):
+        assert reported(unsure, a_receipt(S.UNDELIVERED, overrules=True), LATER) == FIRST_PAUSE
+
+
+@pytest.mark.parametrize("status", [S.DELIVERED, S.UNDELIVERED])
+def test_the_same_word_again_is_no_news(status: DeliveryStatus) -> None:
+    ended = replace(a_delivery(Outcome.ACCEPTED), status=status)
+    assert reported(ended, a_receipt(status, overrules=True), LATER) is None
 
 
 def test_before_any_attempt_and_after_a_clear_no_a_receipt_waits_while_it_can_still_matter() -> None:
@@ -128,15 +183,18 @@ def test_the_order_of_the_receipts_and_how_often_they_come_make_no_difference(
     assert ended.status is winner
 
 
-@given(receipts=st.lists(st.tuples(st.booleans(), st.sampled_from(["m-1", "m-2"])), max_size=6))
+@given(receipts=st.lists(st.tuples(st.booleans(), st.sampled_from(["m-1", "m-2"]), st.booleans()), max_size=6))
 @pytest.mark.parametrize("outcomes", STATES, ids="-".join)
-def test_no_receipt_takes_a_delivery_back(outcomes: Sequence[Outcome], receipts: list[tuple[bool, str]]) -> None:
+def test_no_receipt_takes_a_delivery_back(outcomes: Sequence[Outcome], receipts: list[tuple[bool, str, bool]]) -> None:
     now = a_delivery(*outcomes)
-    for delivered, message_id in receipts:
-        receipt = a_receipt(S.DELIVERED if delivered else S.UNDELIVERED, message_id, overrules=not delivered)
+    for delivered, message_id, names_ours in receipts:
+        status = S.DELIVERED if delivered else S.UNDELIVERED
+        ours = now.notification_id if names_ours else None
+        receipt = a_receipt(status, message_id, notification_id=ours, overrules=not delivered)
         following = after(now, [receipt])
         if now.status in {S.SENT, S.DELIVERED, S.UNDELIVERED}:
             assert following.status in {now.status, S.DELIVERED, S.UNDELIVERED}
+            assert following.provider_message_id == now.provider_message_id
         if following != now:
             assert following.status in {S.DELIVERED, S.UNDELIVERED}
             assert following.due_at is None
@@ -189,13 +247,12 @@ async def test_a_receipt_of_nothing_we_know_is_looked_at_ever_more_rarely_and_th
     await take(store, waiting, a_receipt(notification_id=a_notification().id), clock.now())
     relay = WaitingReceipts(store, waiting, clock.now)
     looks = 0
-    for _ in range(10_000):
-        clock.advance(timedelta(minutes=1))
+    while waiting.waiting and looks < 20:
+        (receipt,) = waiting.waiting.values()
+        clock.time = receipt.due_at + timedelta(microseconds=1)
         store.calls.clear()
         await relay.sweep()
         looks += store.calls["sent_as"]
-        if not waiting.waiting:
-            break
     assert waiting.waiting == {}
     assert clock.now() - START >= KEPT
     assert looks < 20

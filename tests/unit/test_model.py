@@ -1,0 +1,48 @@
+"""What the values say by themselves."""
+
+import itertools
+
+import pytest
+
+from shared.model import Delivery, DeliveryStatus, NotificationStatus, Receipt, notification_status
+from tests.fakes.clock import START
+
+S, N = DeliveryStatus, NotificationStatus
+BEGUN = (S.SENDING, S.RETRYING, S.DEFERRED)
+ARRIVED = (S.SENT, S.DELIVERED)
+NOT_ARRIVED = tuple(set(S) - {S.QUEUED, *BEGUN, *ARRIVED})
+
+
+def status_of(*statuses: DeliveryStatus) -> NotificationStatus:
+    """In any order, and with the same one twice."""
+    found = {
+        notification_status([Delivery("n", "email", "a", START, status=status) for status in order])
+        for order in itertools.permutations((*statuses, statuses[0]))
+    }
+    assert len(found) == 1
+    return found.pop()
+
+
+def test_a_notification_of_which_no_delivery_has_begun_is_queued() -> None:
+    assert status_of(S.QUEUED) is N.QUEUED
+
+
+@pytest.mark.parametrize("begun", BEGUN)
+def test_one_of_which_a_delivery_is_under_way_is_sending_whatever_the_others_are(begun: DeliveryStatus) -> None:
+    assert status_of(begun) is N.SENDING
+    assert {status_of(begun, other) for other in S} == {N.SENDING}
+    assert {status_of(S.QUEUED, other) for other in set(S) - {S.QUEUED}} == {N.SENDING}
+
+
+def test_one_that_is_ended_is_sent_failed_or_partial() -> None:
+    assert {status_of(*some) for some in ((S.SENT,), (S.DELIVERED,), ARRIVED)} == {N.SENT}
+    assert {status_of(*some) for some in itertools.product(NOT_ARRIVED, NOT_ARRIVED)} == {N.FAILED}
+    assert {status_of(*some) for some in itertools.product(ARRIVED, NOT_ARRIVED)} == {N.PARTIAL}
+
+
+def test_what_is_not_said_is_the_plain_case() -> None:
+    """No test key, no round before this one, no receipt that overrules another."""
+    delivery = Delivery("n", "email", "a", START)
+    assert (delivery.simulated, delivery.shard, delivery.round_start, delivery.relays) == (False, 0, 0, 0)
+    assert delivery.pending
+    assert not Receipt("email", "sendgrid", "m-1", S.DELIVERED).overrules
