@@ -178,7 +178,7 @@ def test_a_trick_in_a_subject_is_a_subject(subject: str) -> None:
 @pytest.mark.parametrize("text", TRICKS, ids=ascii)
 def test_a_trick_in_a_message_is_a_message(text: str) -> None:
     for message in (text, f"Subject: x\r\n\r\n{text}", f"{text}\n.\n{text}", f"\n\n--boundary\n{text}", f"From {text}"):
-        assert is_taken(message=message)
+        assert is_taken(message=message) == bool(message.strip())  # a blank one is refused
         assert_arrives("a@example.com", "Deploy", message)
 
 
