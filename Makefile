@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= 2
+# Compiling all that is installed takes half the time, and most of it is never imported.
+INSTALL := pip install --quiet --disable-pip-version-check --no-compile --require-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help run test demo fuzz simulate mutants faults planted bench check secrets audit terraform checkov fmt lock clean
@@ -12,8 +14,8 @@ help: ## what there is to make
 
 $(READY): requirements.txt requirements-dev.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Hark needs Python 3.11 or later, this is " + sys.version.split()[0])'
-	python3 -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	python3 -m venv --clear $(VENV)
+	$(BIN)/python -m $(INSTALL) -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
 run: $(READY) ## the whole system on this machine, until Ctrl-C (MTLS=1: with client certificates)
@@ -52,7 +54,7 @@ check: $(READY) secrets ## the static checks
 
 # Unverified: to verify a secret it would be sent to its service, and one that is revoked there would pass.
 secrets: $(READY) ## that no file has a secret
-	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --plugin .ci/hark_keys.py --exclude-files 'requirements[^/]*\.txt$$'
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --plugin .ci/hark_keys.py --exclude-files '(requirements[^/]*|checkov|oldest-pips)\.txt$$'
 
 audit: $(READY) ## whether a dependency has a known vulnerability
 	$(BIN)/python .ci/audit.py $(BIN)/pip-audit --disable-pip --require-hashes -r requirements.txt -r requirements-dev.txt
@@ -60,28 +62,30 @@ audit: $(READY) ## whether a dependency has a known vulnerability
 terraform: ## whether infra/ is formatted and valid, and its tests (where the provider can be had)
 	@.ci/terraform
 
-# In an environment of its own: it pins what the rest needs newer.
+# In an environment of its own, made anew when its lock changes: it pins what the rest needs newer.
 CHECKOV := $(VENV)/checkov
 checkov: $(READY) ## whether infra/ keeps to what checkov asks; each exception is in the file, with its reason
-	@test -x $(CHECKOV)/bin/checkov || { python3 -m venv $(CHECKOV) && $(CHECKOV)/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30; } || \
-	  { rm -rf $(CHECKOV); echo 'checkov: NOT CHECKED, it could not be installed'; exit 0; }; \
-	  $(CHECKOV)/bin/checkov --directory infra --framework terraform --skip-download --compact --quiet
+	@cmp -s .ci/checkov.txt $(CHECKOV)/lock || { python3 -m venv --clear $(CHECKOV) && \
+	  $(CHECKOV)/bin/python -m $(INSTALL) -r .ci/checkov.txt && cp .ci/checkov.txt $(CHECKOV)/lock; }
+	@$(CHECKOV)/bin/checkov --directory infra --framework terraform --skip-download --compact --quiet
 
 fmt: $(READY) ## format, and fix what ruff can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+# With the extras: without them pip before 23.3 takes a newer release than the locked one, and stops for want of its hash.
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-strip-extras --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 lock: $(READY) ## pin what requirements*.in name (add UPGRADE=--upgrade for newer versions)
 	$(COMPILE) $(UPGRADE) -o requirements.txt requirements.in
 	$(COMPILE) $(UPGRADE) -o requirements-dev.txt requirements-dev.in
 	$(COMPILE) $(UPGRADE) -o bench/requirements.txt bench/requirements.in
+	$(COMPILE) $(UPGRADE) -o .ci/checkov.txt .ci/checkov.in
 
 # The peers have an environment of their own, too: nothing that is deployed or tested is to find Celery by accident.
 PEERS := $(VENV)/bench
 $(PEERS)/.ready: requirements.txt bench/requirements.txt
-	python3 -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r bench/requirements.txt
+	python3 -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m $(INSTALL) -r requirements.txt -r bench/requirements.txt
 	@touch $@
 
 bench: $(READY) $(PEERS)/.ready ## every figure of docs/performance/, in about twenty minutes (BENCH=--short: in four)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from emulator import install
 from emulator.config import HOST, Config
 from emulator.errors import NoEmulators
 from emulator.process import Program
@@ -57,6 +58,14 @@ class Sdk:
         return (self.java, *flags, main, "start", *where)
 
 
+@dataclass(frozen=True)
+class Lacks:
+    """Why there is no SDK to use, and the command that gets what is missing."""
+
+    what: str
+    command: str
+
+
 async def find(config: Config, say: Callable[[str], None]) -> dict[str, Emulator]:
     """By "pubsub" and "firestore". Raises NoEmulators, with what was missing on each of the three ways."""
     found: dict[str, Emulator] = {}
@@ -77,10 +86,10 @@ async def find(config: Config, say: Callable[[str], None]) -> dict[str, Emulator
         argvs = {name: docker_argv(name, config.ports[name], on_host) for name in missing}
         return found | {name: _ours(config, name, argv, push_host) for name, argv in argvs.items()}
     raise NoEmulators(
-        f"no emulator for {' and '.join(missing)}. One of these is needed:\n"
-        f"  - set {' and '.join(ENVIRONMENT[name] for name in missing)} to one that runs (host:port)\n"
-        f"  - install the gcloud SDK with its emulators and Java {OLDEST_JAVA} or later ({sdk})\n"
-        f"  - start Docker, for the image {IMAGE} ({docker})"
+        f"no emulator for {' and '.join(missing)}: {sdk.what}. This gets it:\n\n"
+        f"    {sdk.command}\n\n"
+        f"Instead, Docker will do, for the image {IMAGE} ({docker}),\n"
+        f"or {' and '.join(ENVIRONMENT[name] for name in missing)} set to an emulator that runs (host:port)."
     )
 
 
@@ -89,24 +98,30 @@ def _ours(config: Config, name: str, argv: tuple[str, ...], push_host: str = HOS
     return Emulator(f"{HOST}:{config.ports[name]}", program, push_host)
 
 
-async def find_sdk(environ: Mapping[str, str]) -> Sdk | str:
-    """The SDK, or why there is none to use."""
+async def find_sdk(environ: Mapping[str, str]) -> Sdk | Lacks:
+    """The SDK, or all that it lacks."""
     gcloud = shutil.which("gcloud", path=environ.get("PATH"))
-    if gcloud is None:
-        return "gcloud was not found"
-    platform = await _sdk_root(gcloud) / "platform"
-    pubsub_jars = sorted((platform / "pubsub-emulator" / "lib").glob("cloud-pubsub-emulator-*.jar"))
+    root = await _sdk_root(gcloud) if gcloud else None
+    platform = (root or Path()) / "platform"
+    pubsub_jars = sorted((platform / "pubsub-emulator" / "lib").glob("cloud-pubsub-emulator-*.jar")) if root else []
     firestore_jar = platform / "cloud-firestore-emulator" / "cloud-firestore-emulator.jar"
-    if not pubsub_jars or not firestore_jar.exists():
-        components = "pubsub-emulator cloud-firestore-emulator"
-        return f"its emulators are not in {platform}: gcloud components install {components}"
     home = environ.get("JAVA_HOME")
     java = f"{home}/bin/java" if home else shutil.which("java", path=environ.get("PATH"))
-    if java is None:
-        return "java was not found"
-    _, version = await _output(java, "-version")
-    if (java_major(version) or 0) < OLDEST_JAVA:
-        return f"{java} is not Java {OLDEST_JAVA} or later"
+    _, version = await _output(java, "-version") if java else (127, "")
+    no_emulators = not pubsub_jars or not firestore_jar.exists()
+    old_java = (java_major(version) or 0) < OLDEST_JAVA
+    if java is None or no_emulators or old_java:
+        what = []
+        if root is None:
+            what.append("gcloud was not found")
+        elif no_emulators:
+            what.append(f"its emulators are not in {platform}")
+        if java is None:
+            what.append("java was not found")
+        elif old_java:
+            what.append(f"{java} is not Java {OLDEST_JAVA} or later")
+        command = install.command(environ, sdk=root, emulators=no_emulators, java=old_java)
+        return Lacks(" and ".join(what), command)
     return Sdk(java, pubsub_jars[-1], firestore_jar)
 
 

@@ -17,7 +17,9 @@ from emulator.traces.collector import Collector
 
 START_SECONDS = 120.0
 RELAY_EVERY_SECONDS = 1.0
+RELAY_SELDOM_SECONDS = 60.0  # never less often than this: so often Cloud Scheduler calls it
 RELAY_TIMEOUT_SECONDS = 60.0
+RELAY_SHARE = 0.1  # of the time, at most: the emulator looks at all that it stores for each of a sweep's queries
 
 
 class Stack:
@@ -128,7 +130,10 @@ class Stack:
         self._say("ready")
 
     async def _call_relay(self) -> None:
-        """As Cloud Scheduler does every minute. One call at a time; an outage is a line, not one a second."""
+        """As Cloud Scheduler does every minute. One call at a time; an outage is a line, not one a second.
+
+        A call is the slower the more is stored, so the next one waits by what the last one took.
+        """
         clock = asyncio.get_running_loop().time
         timeout = aiohttp.ClientTimeout(total=RELAY_TIMEOUT_SECONDS)
         working = True
@@ -144,7 +149,12 @@ class Stack:
             elif not working and not problem:
                 self._say("calling the relay works again")
             working = not problem
-            await asyncio.sleep(max(0.0, began + RELAY_EVERY_SECONDS - clock()))
+            await asyncio.sleep(relay_pause(clock() - began))
+
+
+def relay_pause(took: float) -> float:
+    """The seconds between a call of the relay that took so many and the next."""
+    return max(RELAY_EVERY_SECONDS - took, min(took * (1 / RELAY_SHARE - 1), RELAY_SELDOM_SECONDS))
 
 
 def lab(config: Config, run_dir: RunDir) -> Program:

@@ -15,7 +15,8 @@ resource "google_pubsub_topic_iam_member" "publisher" {
   member = google_service_account.function[each.value.function].member
 }
 
-# Firestore has no roles on anything smaller than a project: the condition leaves of it the one database.
+# Firestore has no roles on anything smaller than a project: the condition leaves of it the one database. Callers are in
+# another: whoever takes a channel function over makes no API key with it, and reads none's hash.
 resource "google_project_iam_member" "records" {
   for_each = local.functions
 
@@ -27,6 +28,18 @@ resource "google_project_iam_member" "records" {
     title       = "${var.name}-database"
     description = "Hark's database alone"
     expression  = "resource.name == \"projects/${var.project}/databases/${google_firestore_database.records.name}\""
+  }
+}
+
+resource "google_project_iam_member" "callers" {
+  project = var.project
+  role    = "roles/datastore.user"
+  member  = google_service_account.function["gateway"].member
+
+  condition {
+    title       = "${var.name}-callers-database"
+    description = "The callers' database alone"
+    expression  = "resource.name == \"projects/${var.project}/databases/${google_firestore_database.callers.name}\""
   }
 }
 

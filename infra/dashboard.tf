@@ -12,7 +12,7 @@ locals {
     { title = "Failed a minute: refused by the provider for good", unit = "1", queries = {
       failed = "sum by (channel, provider) (rate(${local.attempted}, outcome=\"permanent\"}${local.per_minute}"
     } },
-    { title = "Dead a minute: attempts used up", unit = "1", queries = {
+    { title = "Dead a minute: refused until somebody mends the cause, or attempts used up", unit = "1", queries = {
       dead = "sum by (channel) (rate(${local.promql_prefix}dead{${local.of_channels}}${local.per_minute}"
     } },
     { title = "Retry rate: attempts that will be followed by another", unit = "1", queries = {

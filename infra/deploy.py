@@ -86,6 +86,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--name", required=True, help="the first word of every name")
     parser.add_argument("--commit", required=True, help="which this is; a label of each function")
     parser.add_argument("--database", required=True, help="Firestore's")
+    parser.add_argument("--callers-database", required=True, help="Firestore's for the gateway's callers")
     parser.add_argument("--public-url", required=True, help="the load balancer's, where the gateway is")
     parser.add_argument(
         "--client-certificates", choices=["true", "false"], required=True, help="whether it verifies them"
@@ -129,6 +130,7 @@ def _functions(options: argparse.Namespace) -> Iterator[Function]:
     for channel in channels.values():
         settings |= _filled(channel.get("receipt_settings", {}), url)
     settings |= {
+        "CALLERS_DATABASE": options.callers_database,
         "INGRESS": "internal-and-cloud-load-balancing",  # what --ingress-settings says, in Cloud Run's words
         "BEHIND_LOAD_BALANCER": "true" if trusted else "",
         "OIDC_AUDIENCE": options.oidc_audience,

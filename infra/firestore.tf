@@ -13,6 +13,9 @@ locals {
       [for collection in local.indexes.expiring : "${collection}.expire_at"],
     ]) : pair => { collection = split(".", pair)[0], field = split(".", pair)[1] }
   }
+
+  # The rest is records. No index here: the gateway reads its callers by their names alone.
+  of_callers = toset(["callers", "uses", "usage"])
 }
 
 resource "google_firestore_database" "records" {
@@ -22,7 +25,27 @@ resource "google_firestore_database" "records" {
   delete_protection_state           = "DELETE_PROTECTION_ENABLED"
   deletion_policy                   = "ABANDON"
   point_in_time_recovery_enablement = "POINT_IN_TIME_RECOVERY_ENABLED"
-  depends_on                        = [google_project_service.api]
+  depends_on                        = [google_project_service.api, google_kms_crypto_key_iam_member.agent]
+
+  dynamic "cmek_config" {
+    for_each = var.kms_key[*]
+    content { kms_key_name = cmek_config.value }
+  }
+}
+
+resource "google_firestore_database" "callers" {
+  name                              = local.callers_database
+  location_id                       = google_firestore_database.records.location_id
+  type                              = "FIRESTORE_NATIVE"
+  delete_protection_state           = "DELETE_PROTECTION_ENABLED"
+  deletion_policy                   = "ABANDON"
+  point_in_time_recovery_enablement = "POINT_IN_TIME_RECOVERY_ENABLED"
+  depends_on                        = [google_project_service.api, google_kms_crypto_key_iam_member.agent]
+
+  dynamic "cmek_config" {
+    for_each = var.kms_key[*]
+    content { kms_key_name = cmek_config.value }
+  }
 }
 
 resource "google_firestore_index" "composite" {
@@ -45,7 +68,7 @@ resource "google_firestore_index" "composite" {
 resource "google_firestore_field" "unindexed" {
   for_each = local.unindexed
 
-  database   = google_firestore_database.records.name
+  database   = contains(local.of_callers, each.value.collection) ? google_firestore_database.callers.name : google_firestore_database.records.name
   collection = each.value.collection
   field      = each.value.field
 

@@ -13,5 +13,8 @@ locals {
     function => "https://${service}-${data.google_project.this.number}.${var.region}.run.app"
   }
 
+  # Firestore's roles are for a whole database: what only the gateway may write is in one of its own.
+  callers_database = coalesce(var.callers_database, "${var.name}-callers")
+
   mtls = var.client_ca_file != null
 }

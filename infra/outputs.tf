@@ -20,6 +20,7 @@ output "substitutions" {
     _NAME                = var.name
     _REGION              = var.region
     _DATABASE            = google_firestore_database.records.name
+    _CALLERS_DATABASE    = google_firestore_database.callers.name
     _PUBLIC_URL          = "https://${var.domain}"
     _CLIENT_CERTIFICATES = local.mtls
     _MIN_INSTANCES       = var.min_instances

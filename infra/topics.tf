@@ -5,24 +5,43 @@ locals {
   # The functions check at start-up that this outlives a send: ACK_DEADLINE_SECONDS.
   ack_deadline_seconds = 60
 
-  days         = { for n in [7, 31] : n => "${n * 24 * 60 * 60}s" }
-  pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
+  days = { for n in [7, 31] : n => "${n * 24 * 60 * 60}s" }
 }
 
 resource "google_pubsub_topic" "notifications" {
-  # checkov:skip=CKV_GCP_83:Google's own keys encrypt it; a key of ours that is lost or disabled would lose messages
+  # checkov:skip=CKV_GCP_83:Google's own keys encrypt it unless kms_key is set; a key that is lost or disabled loses messages
   for_each = local.channels
 
-  name       = "notifications-${each.key}" # shared/channels.py
-  depends_on = [google_project_service.api]
+  name         = "notifications-${each.key}" # shared/channels.py
+  kms_key_name = var.kms_key
+  depends_on   = [google_project_service.api, google_kms_crypto_key_iam_member.agent]
+
+  dynamic "message_storage_policy" {
+    for_each = length(var.message_regions) > 0 ? [var.message_regions] : []
+
+    content {
+      allowed_persistence_regions = message_storage_policy.value
+      enforce_in_transit          = true # a request that comes elsewhere is refused, not stored there meanwhile
+    }
+  }
 }
 
 resource "google_pubsub_topic" "dead" {
   # checkov:skip=CKV_GCP_83:as above
   for_each = local.channels
 
-  name       = "notifications-${each.key}-dead"
-  depends_on = [google_project_service.api]
+  name         = "notifications-${each.key}-dead"
+  kms_key_name = var.kms_key
+  depends_on   = [google_project_service.api, google_kms_crypto_key_iam_member.agent]
+
+  dynamic "message_storage_policy" {
+    for_each = length(var.message_regions) > 0 ? [var.message_regions] : []
+
+    content {
+      allowed_persistence_regions = message_storage_policy.value
+      enforce_in_transit          = true # a request that comes elsewhere is refused, not stored there meanwhile
+    }
+  }
 }
 
 resource "google_pubsub_subscription" "push" {

@@ -20,6 +20,29 @@ variable "database" {
   default     = "(default)"
 }
 
+variable "callers_database" {
+  description = "The name of the Firestore database of the callers and their usage, which the gateway alone may write: its CALLERS_DATABASE. Null: the name and \"-callers\"."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.callers_database == null || coalesce(var.callers_database, "-") != var.database
+    error_message = "callers_database must be another one than database: every function may write that."
+  }
+}
+
+variable "kms_key" {
+  description = "A Cloud KMS key that encrypts what holds addresses and texts, the databases and the topics, e.g. projects/p/locations/europe-west1/keyRings/r/cryptoKeys/k: in the databases' location, and given before they are made. Null: Google's own keys."
+  type        = string
+  default     = null
+}
+
+variable "message_regions" {
+  description = "The regions that messages may be in, at rest and on their way, e.g. [\"europe-west1\"]. Empty: Pub/Sub keeps them where they are published."
+  type        = set(string)
+  default     = []
+}
+
 variable "name" {
   description = "The first word of every name but the topics', which the code has."
   type        = string

@@ -12,7 +12,7 @@ HarkError
 │   ├── Conflict            the record changed since the version we know
 │   ├── NotFound            no such record
 │   └── StoreUnavailable    no answer, or a refusal that may pass; a write may have landed all the same
-├── NotDead                only a dead delivery, whose record will last, can be replayed or discarded
+├── WrongState             the delivery's state does not allow what was asked of it
 ├── PublishFailed           Pub/Sub did not confirm; the message may be out all the same
 ├── MalformedPush           a push request that is none of ours
 ├── ForgedReceipt           a receipt without its provider's valid, recent signature
@@ -104,8 +104,8 @@ class StoreUnavailable(StoreError):
     """No answer, or a refusal that may pass. A write may have landed."""
 
 
-class NotDead(HarkError):
-    """Only a dead delivery can be replayed or discarded; to be replayed, its record must outlast the new round."""
+class WrongState(HarkError):
+    """The delivery's state does not allow what was asked of it; its text says what would."""
 
 
 class PublishFailed(HarkError):

@@ -104,7 +104,7 @@ def push_handler(opened: Callable[[], Deliver], channel: str | None = None, malf
     async def handle(request: Request) -> Response:
         nonlocal deliver
         if request.method != "POST":
-            return Response(status_code=204 if request.url.path == "/healthz" else 405)
+            return no_post(request)
         try:
             if guard and (refusal := await guard.refusal(request)):
                 return refusal
@@ -144,6 +144,14 @@ async def _acked() -> None:
 
 
 _ACKED = BackgroundTask(_acked)  # begins when the answer has been written to the connection
+
+
+def no_post(request: Request) -> Response:
+    """The answer to anything but a POST, which alone does something: 204 to a health check, else 405."""
+    health = request.scope["path"] == "/healthz"
+    if health and request.method in {"GET", "HEAD"}:
+        return Response(status_code=204)
+    return Response(status_code=405, headers={"Allow": "GET, HEAD, POST" if health else "POST"})
 
 
 def too_slow() -> Response:

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import ClassVar
 
 import aiohttp
 
 from shared import failpoints
-from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
+from shared.errors import Refused, Retryable, SendError, Throttled, Unknown
 from shared.failpoints import Failpoint
 
-ANSWER_LIMIT = 256 * 1024  # bytes; a provider's answer is a few hundred
+ANSWER_LIMIT = 256 * 1024  # bytes; most providers' answers are a few thousand, an SMS repeated in one included
+_LARGE_AT_ONCE = 4  # answers beyond that limit, where a provider may give one: each of them fills memory
 _LONGEST_PAUSE = 86_400.0  # seconds; what is longer is no time to plan with
 
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -17,25 +19,39 @@ UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError
 
 
 class _BoundedResponse(aiohttp.ClientResponse):
-    """Reads at most ANSWER_LIMIT bytes: an endless answer must not fill the memory before the deadline ends it."""
+    """Reads at most `largest` bytes: an endless answer must not fill the memory before the deadline ends it."""
+
+    largest: ClassVar[int]
+    large_at_once: ClassVar[asyncio.Semaphore]
 
     async def read(self) -> bytes:
         if self._body is None:
             body = bytearray()
-            async for chunk in self.content.iter_any():
-                body += chunk
-                if len(body) > ANSWER_LIMIT:
-                    self.close()
-                    raise aiohttp.ClientPayloadError("the answer is larger than any of the provider's")
+            await self._read_up_to(ANSWER_LIMIT, body)
+            if ANSWER_LIMIT < len(body) <= self.largest:
+                async with self.large_at_once:
+                    await self._read_up_to(self.largest, body)
+            if len(body) > self.largest:
+                self.close()
+                raise aiohttp.ClientPayloadError("the answer is larger than any of the provider's")
             self._body = bytes(body)
         return self._body
 
+    async def _read_up_to(self, limit: int, body: bytearray) -> None:
+        """Until the end, or until it is more than the limit."""
+        async for chunk in self.content.iter_any():
+            body += chunk
+            if len(body) > limit:
+                return
 
-def session(provider: str) -> aiohttp.ClientSession:
+
+def session(provider: str, largest_answer: int = ANSWER_LIMIT) -> aiohttp.ClientSession:
     """A session without a time limit of its own (the pipeline sets one on each call), made in the running loop.
 
     It raises SendError instead of following a redirect: a POST that came back as a GET's 200 would look like
     success, and the message and our token are for nobody else. Slack's SDK has no switch for that.
+
+    largest_answer: in bytes; what is longer is no answer of the provider's, and raises aiohttp.ClientPayloadError
     """
 
     async def no_redirect(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -45,8 +61,12 @@ def session(provider: str) -> aiohttp.ClientSession:
             raise of_status(provider, answer.status)
         return answer
 
+    class Bounded(_BoundedResponse):
+        largest = largest_answer
+        large_at_once = asyncio.Semaphore(_LARGE_AT_ONCE)
+
     return aiohttp.ClientSession(
-        response_class=_BoundedResponse,
+        response_class=Bounded,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
         middlewares=(no_redirect,),
         trace_configs=[_when_sent()] if failpoints.armed(Failpoint.REQUEST_SENT) else None,
@@ -68,7 +88,8 @@ def of_status(provider: str, status: int, code: str | int | None = None, retry_a
     """The error that an HTTP status means where the provider says nothing more exact.
 
     A 2xx comes here only when it could not be read. 503 is a refusal; the other 5xx do not say whether the
-    request had an effect (RFC 9110, 15.6).
+    request had an effect (RFC 9110, 15.6). Any other 4xx is a refusal whose reason we do not know: that the message is
+    at fault only the provider's own table can say, so whoever finds the reason can send it again.
     """
     text = f"{provider} answered {status}" + (f" ({code})" if code else "")
     if status == 429:
@@ -82,7 +103,7 @@ def of_status(provider: str, status: int, code: str | int | None = None, retry_a
     if status == 408 or 300 <= status < 400:
         return Retryable(text)
     if status >= 400:
-        return Permanent(text)
+        return Refused(f"{text}, which is not a reason we know: find it in its documentation, mend it and replay")
     return Unknown(f"{text}, unreadable")
 
 

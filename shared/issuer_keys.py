@@ -16,6 +16,7 @@ from jwt.exceptions import PyJWTError
 from shared.errors import HarkError, InvalidToken, KeysUnavailable
 from shared.http import UNREADABLE
 from shared.logs import get_logger
+from shared.settings import is_private
 
 log = get_logger(__name__)
 
@@ -97,11 +98,11 @@ class IssuerKeys:
         found = await self._get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
         if found["issuer"] != self.issuer:
             raise KeysUnavailable("the discovery document is another issuer's")
+        uri = found["jwks_uri"]
         # Over plain HTTP anybody on the way could put keys of their own in.
-        schemes = ("https://",) if self.issuer.startswith("https://") else ("https://", "http://")
-        if not found["jwks_uri"].startswith(schemes):
+        if not is_private(uri) or (self.issuer.startswith("https://") and not uri.startswith("https://")):
             raise KeysUnavailable("the discovery document's jwks_uri is not https")
-        keys = (await self._get(found["jwks_uri"]))["keys"]
+        keys = (await self._get(uri))["keys"]
         if not isinstance(keys, list):
             raise KeysUnavailable("the issuer's key set is none")
         return tuple(key for key in map(_signing_key, keys) if key is not None)

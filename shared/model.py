@@ -20,9 +20,9 @@ class DeliveryStatus(StrEnum):
     DELIVERED = "delivered"  # the provider reported that it reached the person
     UNDELIVERED = "undelivered"  # the provider accepted it and later reported that it did not arrive
     FAILED = "failed"  # the provider refuses it for good
-    DEAD = "dead"  # attempts used up, or nobody took it for a day; can be replayed
+    DEAD = "dead"  # refused, attempts used up, or nobody took it for a day; can be replayed
     EXPIRED = "expired"  # its time ran out before it was sent
-    CANCELLED = "cancelled"  # the client withdrew it
+    CANCELLED = "cancelled"  # withdrawn before it was sent; an attempt of which nobody knows may have arrived
     DISCARDED = "discarded"  # an operator gave a dead delivery up
 
 
@@ -38,6 +38,8 @@ class NotificationStatus(StrEnum):
     SENT = "sent"  # every delivery was sent or delivered
     FAILED = "failed"  # no delivery was
     PARTIAL = "partial"  # some were, some were not
+    EXPIRED = "expired"  # every delivery expired
+    CANCELLED = "cancelled"  # every delivery was cancelled
 
 
 class Outcome(StrEnum):
@@ -88,12 +90,24 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class Segments:
+    """What a message is cut into, where a provider is paid by the piece.
+
+    count: how many; encoding: of its letters, as people call it ("GSM-7", "UCS-2")
+    """
+
+    count: int
+    encoding: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A notification on its way over one channel.
 
     The fields up to `expire_at` are written once; the rest is the state machine's (`shared/state.py`).
     `version` is the record's version as last read or written (Firestore's update time, ns since the epoch).
     `traceparent` is of the request that was answered with 202: whatever is done later belongs to its trace.
+    `segments` and `encoding` are None where the channel has none (`Segments`).
     """
 
     notification_id: str
@@ -106,6 +120,8 @@ class Delivery:
     shard: int = 0
     expire_at: datetime | None = None
     traceparent: str | None = None
+    segments: int | None = None
+    encoding: str | None = None
 
     status: DeliveryStatus = DeliveryStatus.QUEUED
     attempts: tuple[Attempt, ...] = ()
@@ -132,12 +148,18 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A name that stands for a person's addresses, by channel."""
+    """A name that stands for a person's addresses, by channel.
+
+    updated_by: the id of the caller that wrote it last; None in a record from before this was kept
+    version: of the record as read
+    """
 
     name: str
     addresses: Mapping[str, str]
     created_at: datetime
     updated_at: datetime
+    updated_by: str | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +183,7 @@ class Receipt:
 
 def notification_status(deliveries: Iterable[Delivery]) -> NotificationStatus:
     """The status of a notification with these deliveries (at least one)."""
-    statuses = {delivery.status for delivery in deliveries}
+    statuses = frozenset(delivery.status for delivery in deliveries)
     if statuses == {DeliveryStatus.QUEUED}:
         return NotificationStatus.QUEUED
     if statuses & PENDING:
@@ -170,4 +192,11 @@ def notification_status(deliveries: Iterable[Delivery]) -> NotificationStatus:
         return NotificationStatus.SENT
     if statuses & SUCCESS:
         return NotificationStatus.PARTIAL
-    return NotificationStatus.FAILED
+    return _ALL_ALIKE.get(statuses, NotificationStatus.FAILED)
+
+
+_ALL_ALIKE = {
+    frozenset({DeliveryStatus.EXPIRED}): NotificationStatus.EXPIRED,
+    frozenset({DeliveryStatus.CANCELLED}): NotificationStatus.CANCELLED,
+}
+"""Nobody tried and failed: it was not to be sent."""

@@ -70,6 +70,7 @@ class Verifier:
             )
         except jwt.PyJWTError as error:
             raise _invalid(error) from None
+        self._check_audience(claims)
         self._check_times(claims)
         if not claims["sub"]:
             raise InvalidToken("the token's sub is empty")
@@ -78,6 +79,17 @@ class Verifier:
     async def aclose(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+    def _check_audience(self, claims: Mapping[str, Any]) -> None:
+        """OpenID Connect Core 1.0, 3.1.3.7: a token that is for others, too, might be one that one of them passes on.
+
+        One of ours is among the audiences already. A token for us alone may have been issued to anybody (`azp`):
+        Google writes the service account's id there.
+        """
+        audience = claims["aud"]
+        others = set(audience if isinstance(audience, list) else [audience]) - set(self._audiences)
+        if others and claims.get("azp") not in self._audiences:
+            raise InvalidToken("the token is for others, too, and was not issued to us")
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         now = self._now()

@@ -139,8 +139,11 @@ class Pipeline:
         if not recorded:
             return Answer.NACK
         self._count(settled, made)
-        # A dead one is nacked too: if this was the message's fifth push, its dead-letter topic keeps it as well.
-        retry = settled.status in {DeliveryStatus.RETRYING, DeliveryStatus.DEAD}
+        # What used its attempts up is nacked too: if this was the message's fifth push, its dead-letter topic keeps it
+        # as well. A refusal comes at the first push as a rule: its nack would only bring one push more, and slow the
+        # whole subscription down.
+        refused = made[-1].outcome is Outcome.REFUSED
+        retry = settled.status in {DeliveryStatus.RETRYING, DeliveryStatus.DEAD} and not refused
         return Answer.NACK if retry else Answer.ACK
 
     async def _send(

@@ -24,7 +24,7 @@ class Provider(Protocol):
     async def send(self, outgoing: Outgoing) -> str | None:
         """The provider's id of the accepted message (None when it gives none).
 
-        Raises Retryable, Throttled, Permanent or Unknown (`shared/errors.py`), and nothing else: the contract
+        Raises Retryable, Throttled, Permanent, Refused or Unknown (`shared/errors.py`), and nothing else: the contract
         suite in tests/contract/ holds every provider to it.
         """
         ...

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from shared.errors import InvalidToken, KeysUnavailable
 from shared.logs import get_logger
-from shared.settings import HttpUrl, Settings, load
+from shared.settings import IssuerUrl, Settings, load
 
 if TYPE_CHECKING:
     from shared.oidc import Verifier
@@ -26,7 +26,7 @@ class PushSettings(Settings):
 
     push_audience: str | None = Field(default=None, min_length=1)
     push_service_account: str | None = Field(default=None, min_length=1)
-    push_issuer: HttpUrl = "https://accounts.google.com"
+    push_issuer: IssuerUrl = "https://accounts.google.com"
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
@@ -80,7 +80,7 @@ def _bearer_token(request: Request) -> str:
     headers = request.headers.getlist("authorization")
     if len(headers) != 1:
         raise InvalidToken(f"{len(headers)} Authorization headers, it takes exactly one")
-    scheme, _, token = headers[0].partition(" ")
+    scheme, _, token = headers[0].strip(" \t").partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidToken("the Authorization header is not of the scheme Bearer")
-    return token.strip(" ")
+    return token.lstrip(" ")

@@ -59,6 +59,17 @@ class ReceiptRequest:
 
 
 class ReceiptReader(Protocol):
+    """Whatever it does before it knows a request to be the provider's, anybody can have it do: it costs 3 ms at most.
+
+    body_limit: bytes, by what the provider sends; whoever has more does not ask
+    """
+
+    body_limit: int
+
+    def check_head(self, target: str, headers: Headers, at: datetime) -> None:
+        """What can be said before the body is read. Raises ForgedReceipt when no body makes it the provider's."""
+        ...
+
     def read(self, request: ReceiptRequest) -> Sequence[Receipt]:
         """The receipts in it that say delivered or undelivered; what says neither is left out.
 
@@ -94,8 +105,8 @@ class ReceiptStore(Protocol):
         """Write it, over an earlier one of the same id."""
         ...
 
-    async def due(self, shard: int, now: datetime, limit: int) -> Sequence[Waiting]:
-        """Those of a shard whose `due_at` has passed."""
+    async def due(self, shard: int | None, now: datetime, limit: int) -> Sequence[Waiting]:
+        """Those of a shard (None: of all, as `Store.overdue` has it) whose `due_at` has passed."""
         ...
 
     async def forget(self, waiting: Waiting) -> None:

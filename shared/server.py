@@ -1,14 +1,23 @@
 """The settings of the server that functions-framework gives no way to set."""
 
-from asyncio import TimerHandle
+import socket
+from asyncio import TimerHandle, Transport
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
 
+from shared.security_headers import HEADERS, secured
+
 KEEP_ALIVE_SECONDS = 620
 HEAD_LIMIT = 64 * 1024  # bytes, as uvicorn has it for its other parser
+# What may come before anybody is known costs 3 ms at most (2026-11). Bytes are cheap; each of these is a call, or many.
+URL_LIMIT = 16 * 1024  # bytes: uvicorn decodes each path, 64 KiB of %41 in 6 ms
+MOST_HEADERS = 4_000  # 64 KiB have room for 16,000: 12 ms
+MOST_PARTS = 1_000  # of a body, and one more for each of PART bytes: 1 MB in chunks of one byte is 80 ms
+PART = 1024
 PATIENCE_SECONDS = 10.0
+SEND_BUFFER = 64 * 1024  # bytes, of the kernel for one connection; Linux takes twice as many
 
 
 def keep_connections() -> None:
@@ -22,22 +31,38 @@ def keep_connections() -> None:
         **UvicornWorker.CONFIG_KWARGS,
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         "http": BoundedProtocol,
+        "server_header": False,  # which software this is, is nobody's business
     }
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Uvicorn's protocol with an end to what no application reads: a request's head, and its body after the answer.
+    """Uvicorn's protocol with an end to what no application reads: a request's head, and its body after the answer;
+    and to an answer that the client does not take.
 
-    Uvicorn 0.54 on httptools bounds neither, in size or in time. What an application does read is the application's
-    to bound. A request that comes whole sets no timer, so the cost is a few method calls: 1 µs (2026-11).
+    Uvicorn 0.54 on httptools bounds none of them, in size or in time. What an application does read is the
+    application's to bound. A request that comes whole, and whose answer is taken, sets no timer, so the cost is a few
+    method calls: 1 µs (2026-11).
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.app = secured(self.app)  # around the framework, too, which answers some requests by itself
         self._progress = 0  # complete heads, and parts of a body
+        self._parts = 0  # of this body
+        self._body = 0  # bytes of it
         self._pending = 0  # bytes since, of a head, a chunk's line or a trailer
         self._in_body = False
         self._end: TimerHandle | None = None
+        self._untaken: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn narrows it
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            # By itself the kernel takes megabytes for a client that takes nothing, and we would not know of it.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux; the end of what is with the kernel when we are done
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(PATIENCE_SECONDS * 1000))
 
     def data_received(self, data: bytes) -> None:
         progress = self._progress
@@ -50,21 +75,33 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._end is None and not self._in_body:
             self._end = self.loop.call_later(PATIENCE_SECONDS, self._out_of_patience)
 
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > URL_LIMIT:
+            raise ValueError("the URL is too long")  # which the parser takes for a request that is none: 400
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Uvicorn takes a chunked body's trailers for headers (RFC 9110, 6.5.1, forbids it): credentials among them
         would be such that nobody in front of us has seen.
         """
+        if len(self.headers) >= MOST_HEADERS:
+            raise ValueError("there are too many headers")
         if not self._in_body:
-            super().on_header(name, value)
+            super().on_header(name, value.strip(b" \t"))  # blanks around a value are none of it: RFC 9110, 5.5
 
     def on_headers_complete(self) -> None:
         self._progressed()
         self._in_body = True
+        self._parts = self._body = 0
         self._unset_end()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._progressed()
+        self._parts += 1
+        self._body += len(body)
+        if self._parts > MOST_PARTS + self._body // PART:
+            raise ValueError("the body is in too many parts")
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -77,8 +114,29 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_body and self._answered and not self.transport.is_closing():
             self._end = self.loop.call_later(PATIENCE_SECONDS, self._out_of_patience)
 
+    def send_400_response(self, msg: str) -> None:
+        """Uvicorn's own with the headers of `secured`, which stands around what is a request; and none in the middle or
+        behind an answer.
+        """
+        answering = self.cycle is not None and self.cycle.response_started if self._in_body else not self._answered
+        if not answering:
+            headers = [*self.server_state.default_headers, *HEADERS, (b"content-type", b"text/plain; charset=utf-8")]
+            headers += [(b"content-length", str(len(msg)).encode()), (b"connection", b"close")]
+            head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+            self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + msg.encode())
+        self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._untaken = self.loop.call_later(PATIENCE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._unset_untaken()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._unset_end()
+        self._unset_untaken()
         super().connection_lost(exc)
 
     @property
@@ -98,6 +156,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def _progressed(self) -> None:
         self._progress += 1
         self._pending = 0
+
+    def _unset_untaken(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
 
     def _unset_end(self) -> None:
         if self._end is not None:

@@ -6,7 +6,8 @@ prints a value: it may be a secret.
 
 import re
 from datetime import timedelta
-from typing import Annotated, Literal, Self, TypeVar
+from ipaddress import ip_address
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -40,9 +41,35 @@ def base_url(url: str) -> str:
     return url
 
 
+def issuer_url(url: str) -> str:
+    """An OpenID Connect issuer, as it is: over plain HTTP anybody on the way could put keys of their own in.
+
+    Raises ValueError.
+    """
+    if not is_private(base_url(url)):
+        raise ValueError("must be an https:// URL; http:// is for loopback alone")
+    return url
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can change what the URL answers: it is https, or of this machine. Raises ValueError."""
+    parts = urlsplit(url)
+    try:
+        own = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        own = False
+    return parts.scheme == "https" or (parts.scheme == "http" and own)
+
+
+def listed(text: Any) -> Any:
+    """The parts of a text with commas between; whatever is no text as it is."""
+    return tuple(filter(None, (part.strip() for part in text.split(",")))) if isinstance(text, str) else text
+
+
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 """A URL as it was written: pydantic's own would add a slash."""
 BaseUrl = Annotated[str, AfterValidator(base_url)]
+IssuerUrl = Annotated[str, AfterValidator(issuer_url)]
 
 
 class Settings(BaseSettings):

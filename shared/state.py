@@ -3,7 +3,8 @@
     queued ─claim─▶ sending ─settle─▶ sent | failed | dead | retrying | deferred
     retrying, deferred, and sending once its lease is over ─claim─▶ sending (or dead, attempts used up)
     queued, retrying, deferred, sending ─relayed, untaken for a day─▶ dead
-    dead ─replayed─▶ queued        dead ─discarded─▶ discarded
+    queued, retrying, deferred, and sending once its lease is over ─cancelled─▶ cancelled
+    dead, failed ─replayed─▶ queued        dead ─discarded─▶ discarded
     receipts: see `shared/receipts.py`
 
 Nothing here reads a clock, draws a number or does I/O. What is not drawn above cannot be written: each function
@@ -15,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.errors import NotDead
-from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Notification, Outcome
+from shared.errors import WrongState
+from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Notification, Outcome, Segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,12 @@ Decision = Done | Own | Leased | Early | Write
 
 
 def queued(
-    notification: Notification, channel: str, address: str, policy: Policy, traceparent: str | None = None
+    notification: Notification,
+    channel: str,
+    address: str,
+    policy: Policy,
+    traceparent: str | None = None,
+    segments: Segments | None = None,
 ) -> Delivery:
     """A new delivery, as the gateway writes it."""
     return Delivery(
@@ -93,6 +99,8 @@ def queued(
         created_at=notification.created_at,
         expire_at=notification.expire_at,
         traceparent=traceparent,
+        segments=segments.count if segments else None,
+        encoding=segments.encoding if segments else None,
         queued_at=notification.created_at,
         updated_at=notification.created_at,
         due_at=notification.created_at + policy.grace,
@@ -214,14 +222,15 @@ def relayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
 
 
 def replayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
-    """A dead delivery, queued for a fresh set of attempts; the old ones stay on record.
+    """A dead or failed delivery, queued for a fresh set of attempts; the old ones stay on record.
 
-    Raises NotDead when it is not, or when its record may be deleted before the new round has ended.
+    A provider's "never" can be mended, too: a number that was wrongly blocked, a mailbox that is there again.
+    Raises WrongState when it is neither, or when its record may be deleted before the new round has ended.
     """
-    if delivery.status is not DeliveryStatus.DEAD:
-        raise NotDead("the delivery is not dead")
+    if delivery.status not in {DeliveryStatus.DEAD, DeliveryStatus.FAILED}:
+        raise WrongState("the delivery is neither dead nor failed")
     if delivery.expire_at is not None and delivery.expire_at - now < 2 * policy.give_up:
-        raise NotDead("the delivery's record is about to expire")
+        raise WrongState("the delivery's record is about to expire")
     return replace(
         delivery,
         status=DeliveryStatus.QUEUED,
@@ -237,10 +246,26 @@ def replayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
 
 
 def discarded(delivery: Delivery, now: datetime) -> Delivery:
-    """A dead delivery that an operator gives up. Raises NotDead when it is not."""
+    """A dead delivery that an operator gives up. Raises WrongState when it is not."""
     if delivery.status is not DeliveryStatus.DEAD:
-        raise NotDead("the delivery is not dead")
+        raise WrongState("the delivery is not dead")
     return replace(delivery, status=DeliveryStatus.DISCARDED, dead_at=None, updated_at=now)
+
+
+def cancelled(delivery: Delivery, now: datetime, reason: str) -> Delivery | None:
+    """A delivery withdrawn for this reason. None when it is terminal, or when somebody may be sending it now.
+
+    What was sent before and ended unknown may have arrived all the same: its attempt stays on record.
+    """
+    if not delivery.pending:
+        return None
+    if delivery.status is DeliveryStatus.SENDING:
+        if delivery.lease_until is not None and delivery.lease_until > now:
+            return None
+        delivery = with_lost_attempt(delivery)
+    unsure = any(attempt.outcome is Outcome.UNKNOWN for attempt in delivery.attempts)
+    why = f"{reason}; an attempt may have arrived" if unsure else reason
+    return _ended(delivery, DeliveryStatus.CANCELLED, now, why)
 
 
 def with_lost_attempt(delivery: Delivery) -> Delivery:
@@ -257,11 +282,14 @@ def with_lost_attempt(delivery: Delivery) -> Delivery:
 def _dead(delivery: Delivery, now: datetime, reason: str) -> Delivery:
     if delivery.status not in PENDING:
         raise ValueError(f"a {delivery.status} delivery cannot die")
+    return replace(_ended(delivery, DeliveryStatus.DEAD, now, reason), dead_at=now)
+
+
+def _ended(delivery: Delivery, status: DeliveryStatus, now: datetime, reason: str) -> Delivery:
     return replace(
         delivery,
-        status=DeliveryStatus.DEAD,
+        status=status,
         error=reason,
-        dead_at=now,
         updated_at=now,
         due_at=None,
         next_try_at=None,

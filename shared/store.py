@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 from shared.model import Delivery, DeliveryStatus, Notification, Recipient
 
 T = TypeVar("T")
+P = TypeVar("P")
 
 SHARDS = 16
 """Queries by a growing time go through a random `shard`: Firestore takes about 500 writes/s into one index range
@@ -27,11 +28,11 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """One page of a listing; `next` is None on the last."""
+class Page(Generic[T, P]):
+    """One page of a listing, bounded by number and by bytes. next: where it ended; None on the last."""
 
     items: Sequence[T]
-    next: Position | None = None
+    next: P | None = None
 
 
 class Store(Protocol):
@@ -45,7 +46,9 @@ class Store(Protocol):
     async def notification(self, notification_id: str) -> Notification | None: ...
 
     async def deliveries(self, notifications: Sequence[Notification]) -> Mapping[str, Sequence[Delivery]]:
-        """The deliveries of these notifications, by notification id, in the order of their channels."""
+        """The deliveries of the first of these notifications (all, but for bytes beyond a page; one at least), by
+        notification id, in the order of their channels.
+        """
         ...
 
     async def load(self, notification_id: str, channel: str) -> tuple[Notification, Delivery] | None:
@@ -64,8 +67,11 @@ class Store(Protocol):
         """`update` for many at once, each for itself: the new versions, None where it was refused. At most 500."""
         ...
 
-    async def overdue(self, shard: int, now: datetime, limit: int) -> Sequence[Delivery]:
-        """Deliveries of one shard whose `due_at` has passed, the longest overdue first."""
+    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Deliveries of one shard whose `due_at` has passed, the longest overdue first.
+
+        None: of all shards, for which Firestore has no index, and its emulator needs none.
+        """
         ...
 
     async def notifications(
@@ -76,14 +82,20 @@ class Store(Protocol):
         status: DeliveryStatus | None,
         limit: int,
         after: Position | None,
-    ) -> Page[Notification]:
+    ) -> Page[Notification, Position]:
         """Newest first. `caller`: those that it asked for; `status`: those with a delivery in that status."""
         ...
 
     async def dead(
         self, *, caller: str | None, channel: str | None, limit: int, after: Position | None
-    ) -> Page[Delivery]:
+    ) -> Page[Delivery, Position]:
         """Dead deliveries, the latest first."""
+        ...
+
+    async def in_status(
+        self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
+    ) -> Page[Delivery, Position]:
+        """A caller's deliveries in this status, the latest accepted first."""
         ...
 
     async def sent_as(self, channel: str, provider_message_id: str) -> Delivery | None:
@@ -92,14 +104,21 @@ class Store(Protocol):
 
     async def recipient(self, name: str) -> Recipient | None: ...
 
-    async def put_recipient(self, name: str, addresses: Mapping[str, str], now: datetime) -> tuple[Recipient, bool]:
-        """The recipient as it now is, and whether it is new. A replaced one keeps its `created_at`."""
+    async def create_recipient(self, recipient: Recipient) -> None:
+        """Raises AlreadyExists."""
         ...
 
-    async def delete_recipient(self, name: str) -> None:
-        """Raises NotFound."""
+    async def replace_recipient(self, recipient: Recipient) -> None:
+        """Write all but `created_at`, if the record still has `recipient.version`; None: whichever it has.
+
+        Raises Conflict when it has not, NotFound or Conflict when there is no such record.
+        """
         ...
 
-    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Sequence[Recipient]:
+    async def delete_recipient(self, name: str, version: int | None = None) -> None:
+        """Delete it if the record still has this version; None: whichever it has. Raises as `replace_recipient`."""
+        ...
+
+    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Page[Recipient, str]:
         """By name, those after `after` whose names begin with `prefix`."""
         ...

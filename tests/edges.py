@@ -6,11 +6,12 @@ from shared.model import PENDING
 from shared.model import DeliveryStatus as S
 
 EDGES = {
-    S.QUEUED: {S.SENDING, S.DEAD},
-    S.SENDING: {S.SENDING, S.SENT, S.FAILED, S.DEAD, S.RETRYING, S.DEFERRED},
-    S.RETRYING: {S.SENDING, S.DEAD},
-    S.DEFERRED: {S.SENDING, S.DEAD},
+    S.QUEUED: {S.SENDING, S.DEAD, S.CANCELLED},
+    S.SENDING: {S.SENDING, S.SENT, S.FAILED, S.DEAD, S.RETRYING, S.DEFERRED, S.CANCELLED},
+    S.RETRYING: {S.SENDING, S.DEAD, S.CANCELLED},
+    S.DEFERRED: {S.SENDING, S.DEAD, S.CANCELLED},
     S.DEAD: {S.QUEUED, S.DISCARDED},
+    S.FAILED: {S.QUEUED},  # replayed by name
     S.SENT: {S.DELIVERED, S.UNDELIVERED},
     S.DELIVERED: {S.UNDELIVERED},  # SendGrid's bounce after its delivered
     S.UNDELIVERED: {S.DELIVERED},  # Twilio's delivered after its undelivered

@@ -22,7 +22,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Message:
-    """One message as the inbox and the witness show it."""
+    """One message as the inbox and the witness show it.
+
+    segments: of a provider that counts them. headers: of an e-mail, decoded
+    """
 
     at: str
     channel: str
@@ -32,6 +35,8 @@ class Message:
     text: str
     message_id: str
     notification_id: str | None
+    segments: int | None = None
+    headers: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """SendGrid's `POST /v3/mail/send`. Errors: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors"""
 
+import json
+import math
 import secrets
 from datetime import datetime
 from typing import Any
@@ -8,6 +10,11 @@ from emulator.lab.faults import Mode
 from emulator.lab.messages import Acceptable, Answer, Call, Message, json_object, timestamp
 
 PATH = "/v3/mail/send"
+REQUESTS, PERIOD_SECONDS = 600, 60
+MOST_RECIPIENTS = 1000
+CUSTOM_BYTES = 10_000
+RESERVED = frozenset({"x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding"})
+RESERVED |= {"to", "from", "subject", "reply-to", "cc", "bcc"}
 HELP = "http://sendgrid.com/docs/API_Reference/Web_API_v3/Mail/errors.html#message."
 
 
@@ -43,9 +50,40 @@ def accepted(call: Call, mail: dict[str, Any]) -> Acceptable:
         text=parts.get("text/plain", mail["content"][0]["value"]),
         message_id=secrets.token_urlsafe(16),
         notification_id=known[0] if known else None,
+        headers=headers_of(mail),
     )
     echoed = {name: str(value) for each in arguments if isinstance(each, dict) for name, value in each.items()}
-    return Acceptable(message, Answer(202, headers={"X-Message-Id": message.message_id}), echoed)
+    headers = {"X-Message-Id": message.message_id, **rate(message, REQUESTS - 1, PERIOD_SECONDS)}
+    return Acceptable(message, Answer(202, headers=headers), echoed)
+
+
+def headers_of(mail: dict[str, Any]) -> dict[str, str]:
+    """Of the e-mail that SendGrid makes, as far as the request says."""
+    person = mail["personalizations"][0]
+    made = {
+        "From": mailbox(mail["from"]),
+        "To": ", ".join(mailbox(address) for address in person["to"]),
+        "Subject": str(person.get("subject") or mail.get("subject")),
+    }
+    asked = [mail.get("headers"), person.get("headers")]
+    return made | {name: str(value) for each in asked if isinstance(each, dict) for name, value in each.items()}
+
+
+def mailbox(address: dict[str, Any]) -> str:
+    return f"{address['name']} <{address['email']}>" if address.get("name") else str(address["email"])
+
+
+def rate(message: Message, remaining: int, seconds: int) -> dict[str, str]:
+    """https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/rate-limits
+
+    seconds: until the next period. It is named as a Unix time, and there is no Retry-After.
+    """
+    reset = math.floor(datetime.fromisoformat(message.at).timestamp()) + seconds
+    return {
+        "X-RateLimit-Limit": str(REQUESTS),
+        "X-RateLimit-Remaining": str(remaining),
+        "X-RateLimit-Reset": str(reset),
+    }
 
 
 def wrong_field(mail: dict[str, Any]) -> Answer | None:
@@ -64,7 +102,12 @@ def wrong_field(mail: dict[str, Any]) -> Answer | None:
         for position, address in enumerate(to):
             if not is_address(address):
                 return invalid_address(f"personalizations.{number}.to.{position}.email")
-    if not is_address(mail.get("from")):
+    if sum(len(person["to"]) for person in people) > MOST_RECIPIENTS:
+        text = f"The total number of recipients must be no more than {MOST_RECIPIENTS}."
+        return error(400, text, "personalizations", "personalizations")
+    if wrong := wrong_extras(mail, people):
+        return wrong
+    if not (is_address(mail.get("from")) and mail["from"]["email"].isascii()):
         text = (
             "The from object must be provided for every email send. It is an object that requires the email "
             'parameter, but may also contain a name parameter.  e.g. {"email" : "example@example.com"}  or '
@@ -92,6 +135,20 @@ def wrong_field(mail: dict[str, Any]) -> Answer | None:
     return None
 
 
+def wrong_extras(mail: dict[str, Any], people: list[dict[str, Any]]) -> Answer | None:
+    """https://www.twilio.com/docs/sendgrid/api-reference/mail-send/limitations"""
+    for number, part in [(None, mail), *enumerate(people)]:
+        at = "" if number is None else f"personalizations.{number}."
+        if len(json.dumps(part.get("custom_args") or {}, ensure_ascii=False).encode()) >= CUSTOM_BYTES:
+            text = f"The total length of custom arguments must be less than {CUSTOM_BYTES} bytes."
+            return error(400, text, f"{at}custom_args", "custom_args")
+        headers = part.get("headers")
+        if isinstance(headers, dict) and RESERVED & {name.lower() for name in headers}:
+            text = "The headers parameter has a header that is reserved."
+            return error(400, text, f"{at}headers", "headers")
+    return None
+
+
 def invalid_address(field: str) -> Answer:
     return error(400, "Does not contain a valid address.", field, "personalizations.to")
 
@@ -105,16 +162,9 @@ def has_text(value: dict[str, Any], name: str) -> bool:
 
 
 def failures(message: Message) -> dict[Mode, Answer]:
-    reset = int(datetime.fromisoformat(message.at).timestamp()) + 1
-    throttled = {
-        "Retry-After": "1",
-        "X-RateLimit-Limit": "600",
-        "X-RateLimit-Remaining": "0",
-        "X-RateLimit-Reset": str(reset),
-    }
     return {
         Mode.UNAVAILABLE: error(503, "Service Unavailable"),
-        Mode.THROTTLED: Answer.json(429, errors("too many requests"), throttled),
+        Mode.THROTTLED: Answer.json(429, errors("too many requests"), rate(message, 0, 1)),
         Mode.REFUSED: invalid_address("personalizations.0.to.0.email"),
         Mode.UNAUTHORIZED: error(401, "The provided authorization grant is invalid, expired, or revoked"),
     }

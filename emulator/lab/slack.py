@@ -1,4 +1,7 @@
-"""Slack's `chat.postMessage`: errors are HTTP 200 with ok false. https://docs.slack.dev/reference/methods/chat.postMessage"""
+"""Slack's `chat.postMessage`: errors are HTTP 200 with ok false. https://docs.slack.dev/reference/methods/chat.postMessage
+
+Like Slack it cuts off what is beyond 40,000 characters of the text as it was posted, entities and all, without a word.
+"""
 
 import hashlib
 import re
@@ -10,6 +13,8 @@ from emulator.lab.messages import Acceptable, Answer, Call, Message, json_object
 
 PATH = "/api/chat.postMessage"
 MAX_LENGTH = 40_000
+NOT_INVITED = "fail-refused"
+"""The name of a channel that the app is never in."""
 CONVERSATION_ID = re.compile(r"[CDG][A-Z0-9]{8,}")
 
 
@@ -23,13 +28,13 @@ def read(call: Call) -> Acceptable | Answer:
     payload = read_payload(call)
     if payload is None:
         return error("invalid_json")
-    channel, text = str(payload.get("channel") or ""), shown(str(payload.get("text") or ""))
+    channel, text = str(payload.get("channel") or ""), kept(payload)
     if not channel:
         return error("channel_not_found")
+    if channel.removeprefix("#").casefold() == NOT_INVITED:
+        return error("not_in_channel")
     if not (text or payload.get("blocks") or payload.get("attachments")):
         return error("no_text")
-    if len(text) > MAX_LENGTH:
-        return error("msg_too_long")
     ts = f"{int(call.at.timestamp())}.{call.at.microsecond:06}"
     message = Message(
         at=timestamp(call.at),
@@ -37,7 +42,7 @@ def read(call: Call) -> Acceptable | Answer:
         provider="slack",
         to=channel,
         subject=None,
-        text=text,
+        text=shown(text),
         message_id=ts,
         notification_id=notification_id(payload),
     )
@@ -48,10 +53,22 @@ def read(call: Call) -> Acceptable | Answer:
         "ts": ts,
         "bot_id": "B0LAB00000",
         "username": "lab",
+        "blocks": rich_text(text),
     }
     return Acceptable(
         message, Answer.json(200, {"ok": True, "channel": conversation(channel), "ts": ts, "message": posted})
     )
+
+
+def kept(payload: dict[str, Any]) -> str:
+    """As much of the text as Slack keeps. https://docs.slack.dev/reference/methods/chat.postMessage#truncating"""
+    return str(payload.get("text") or "")[:MAX_LENGTH]
+
+
+def rich_text(text: str) -> list[dict[str, Any]]:
+    """The blocks that Slack makes of a text; it makes elements of their own of links and emojis."""
+    section = {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
+    return [{"type": "rich_text", "block_id": "lab", "elements": [section]}]
 
 
 def shown(text: str) -> str:

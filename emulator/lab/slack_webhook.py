@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from emulator.lab.faults import Mode
 from emulator.lab.messages import Acceptable, Answer, Call, Message, json_object, timestamp
-from emulator.lab.slack import notification_id, shown
+from emulator.lab.slack import kept, notification_id, shown
 
 PATH = "/services/{team}/{bot}/{token}"
 
@@ -20,7 +20,7 @@ def read(call: Call) -> Acceptable | Answer:
     payload = json_object(body)
     if payload is None:
         return Answer.text(400, "invalid_payload")
-    text = shown(str(payload.get("text") or ""))
+    text = shown(kept(payload))
     if not (text or payload.get("blocks") or payload.get("attachments")):
         return Answer.text(400, "no_text")
     message = Message(

@@ -1,8 +1,10 @@
 """The lab over SMTP: a real dialogue, whose faults strike where a real server would refuse."""
 
 import asyncio
+import base64
 import logging
 import random
+import re
 import secrets
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -27,6 +29,10 @@ REPLIES = {
     Mode.HTML: PROXY_PAGE.decode(),
 }
 BAD_CREDENTIALS = "535 5.7.8 Authentication credentials invalid"
+BEARER = re.compile(rb"user=[^\x01]+\x01auth=Bearer [!-~]+\x01\x01")
+# https://developers.google.com/workspace/gmail/imap/xoauth2-protocol#error_response
+BAD_TOKEN = '{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}'
+BEYOND_ASCII = "553 5.6.7 Addresses with letters beyond ASCII need SMTPUTF8"
 # The server never hangs up on a client that a fault keeps waiting.
 SESSION_SECONDS = 86_400.0
 
@@ -88,14 +94,30 @@ class Dialogue:
             return AuthResult(success=False, handled=False, message=BAD_CREDENTIALS)
         return AuthResult(success=True)
 
+    async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802, as below
+        """A refusal is told in a challenge first."""
+        try:
+            told = base64.b64decode(args[1], validate=True) if len(args) > 1 else b""
+        except ValueError:
+            told = b""
+        if BEARER.fullmatch(told) and not self._strikes(Mode.UNAUTHORIZED):
+            return AuthResult(success=True)
+        if await server.challenge_auth(BAD_TOKEN) is MISSING:
+            return AuthResult(success=False, handled=True)
+        return AuthResult(success=False, handled=False, message=BAD_CREDENTIALS)
+
     async def handle_MAIL(  # noqa: N802, aiosmtpd finds its hooks by these names
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> object:
+        if not (address.isascii() or envelope.smtp_utf8):
+            return BEYOND_ASCII
         return REPLIES[Mode.UNAUTHORIZED] if self._strikes(Mode.UNAUTHORIZED) else MISSING
 
     async def handle_RCPT(  # noqa: N802, aiosmtpd finds its hooks by these names
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> object:
+        if not (address.isascii() or envelope.smtp_utf8):
+            return BEYOND_ASCII
         behaviour = behaviour_of(address)
         refused = self._strikes(Mode.REFUSED) if behaviour is None else behaviour is Behaviour.PERMANENT
         return REPLIES[Mode.REFUSED] if refused else MISSING
@@ -145,6 +167,7 @@ def read(lab: Lab, envelope: Envelope) -> Message:
         text=text_of(mail),
         message_id=str(mail["Message-ID"] or f"<{secrets.token_urlsafe(16)}@{HOSTNAME}>").strip(),
         notification_id=None if notification_id is None else str(notification_id).strip(),
+        headers={name: str(value) for name, value in mail.items()},
     )
 
 

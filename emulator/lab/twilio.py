@@ -9,28 +9,37 @@ from urllib.parse import parse_qsl, urlsplit
 
 from emulator.lab.faults import Mode
 from emulator.lab.messages import Acceptable, Answer, Call, Message, timestamp
+from emulator.lab.segments import segments
 
 PATH = "/2010-04-01/Accounts/{sid}/Messages.json"
 ECHOED = ("StatusCallback", "From", "MessagingServiceSid")
 NUMBER = re.compile(r"\+[1-9]\d{6,14}")
-MAX_LENGTH = 1600
-# 160 septets fit one segment, 153 each when there are more; beyond the GSM alphabet it is UCS-2: 70 and 67.
-# Latin-1 stands in for the GSM alphabet here: nobody is billed.
-SEGMENTS = {True: (160, 153), False: (70, 67)}
+API_KEY = re.compile("SK[0-9a-fA-F]{32}")
+SERVICE = re.compile("MG[0-9a-fA-F]{32}")
+# A number, a short code, or a name: https://www.twilio.com/docs/glossary/what-alphanumeric-sender-id
+SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 +_&-]{1,11}")
+MAX_LENGTH = 1600  # UTF-16 units
 
 
 def error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> Answer:
     more_info = f"https://www.twilio.com/docs/errors/{code}"
-    return Answer.json(status, {"code": code, "message": message, "more_info": more_info, "status": status}, headers)
+    document = {"code": code, "message": message, "more_info": more_info, "status": status}
+    return Answer.json(status, document, {**request_id(), **(headers or {})})
 
 
-UNAUTHORIZED = error(401, 20003, "Authenticate", {"WWW-Authenticate": 'Basic realm="Twilio API"'})
+def request_id() -> dict[str, str]:
+    return {"Twilio-Request-Id": "RQ" + secrets.token_hex(16)}
+
+
+def unauthorized() -> Answer:
+    return error(401, 20003, "Authenticate", {"WWW-Authenticate": 'Basic realm="Twilio API"'})
 
 
 def read(call: Call) -> Acceptable | Answer:
     sid = call.path["sid"]
-    if user(call) != sid:
-        return UNAUTHORIZED
+    name = user(call)
+    if name is None or (name != sid and not API_KEY.fullmatch(name)):
+        return unauthorized()
     form = dict(parse_qsl(call.body.decode(errors="replace")))
     to, text = form.get("To", ""), form.get("Body", "")
     if not to:
@@ -39,9 +48,13 @@ def read(call: Call) -> Acceptable | Answer:
         return invalid_number(to)
     if not (form.get("From") or form.get("MessagingServiceSid")):
         return error(400, 21603, "A 'From' phone number is required.")
+    if "MessagingServiceSid" in form and not SERVICE.fullmatch(form["MessagingServiceSid"]):
+        return error(400, 21705, "The Messaging Service Sid is invalid.")
+    if "From" in form and not SENDER.fullmatch(form["From"]):
+        return error(400, 21212, "The 'From' number is not a valid phone number, shortcode, or alphanumeric sender ID.")
     if not text:
         return error(400, 21602, "Message body is required.")
-    if len(text) > MAX_LENGTH:
+    if len(text.encode("utf-16-le", "surrogatepass")) // 2 > MAX_LENGTH:
         return error(400, 21617, "The concatenated message body exceeds the 1600 character limit")
     callback = form.get("StatusCallback")
     if callback is not None and not is_url(callback):
@@ -55,9 +68,12 @@ def read(call: Call) -> Acceptable | Answer:
         text=text,
         message_id="SM" + secrets.token_hex(16),
         notification_id=call.headers.get("X-Hark-Notification-Id"),
+        segments=segments(text),
     )
     echoed = {name: form[name] for name in ECHOED if name in form}
-    return Acceptable(message, Answer.json(201, resource(call, form, message)), {**echoed, "AccountSid": sid})
+    return Acceptable(
+        message, Answer.json(201, resource(call, form, message), request_id()), {**echoed, "AccountSid": sid}
+    )
 
 
 def is_url(text: str) -> bool:
@@ -96,7 +112,7 @@ def resource(call: Call, form: dict[str, str], message: Message) -> dict[str, ob
         "messaging_service_sid": service,
         "num_media": "0",
         # A messaging service picks the sender later, and only then are the segments known.
-        "num_segments": "0" if service else str(segments(message.text)),
+        "num_segments": "0" if service else str(message.segments),
         "price": None,
         "price_unit": "USD",
         "sid": message.message_id,
@@ -107,11 +123,6 @@ def resource(call: Call, form: dict[str, str], message: Message) -> dict[str, ob
     }
 
 
-def segments(text: str) -> int:
-    single, part = SEGMENTS[all(ord(character) < 256 for character in text)]
-    return 1 if len(text) <= single else -(-len(text) // part)
-
-
 def invalid_number(to: str) -> Answer:
     return error(400, 21211, f"Invalid 'To' Phone Number: {to}")
 
@@ -119,7 +130,7 @@ def invalid_number(to: str) -> Answer:
 def failures(message: Message) -> dict[Mode, Answer]:
     return {
         Mode.UNAVAILABLE: error(503, 20503, "Service is unavailable. Please try again."),
-        Mode.THROTTLED: error(429, 20429, "Too Many Requests", {"Retry-After": "1"}),
+        Mode.THROTTLED: error(429, 20429, "Too Many Requests"),  # it names no time
         Mode.REFUSED: invalid_number(message.to),
-        Mode.UNAUTHORIZED: UNAUTHORIZED,
+        Mode.UNAUTHORIZED: unauthorized(),
     }

@@ -19,7 +19,7 @@ from emulator.lab.messages import Acceptable
 WORDS = {State.PASSED_ON: "sent", State.DELIVERED: "delivered", State.UNDELIVERED: "undelivered"}
 ERROR_CODE = "30003"  # unreachable handset
 CONTENT_TYPE = "application/x-www-form-urlencoded; charset=UTF-8"
-SENDER = ("From", "MessagingServiceSid")
+POOL_NUMBER = "+15005550006"  # the number that a messaging service picks to send from
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 FIRST_PAUSE = 0.25  # seconds, doubled each time: all of it within the 15 seconds that Twilio gives a callback
 
@@ -61,7 +61,8 @@ def form(accepted: Acceptable, state: State) -> bytes:
         "AccountSid": echoed["AccountSid"],
         "ApiVersion": "2010-04-01",
         **({"ErrorCode": ERROR_CODE} if state is State.UNDELIVERED else {}),
-        **{name: echoed[name] for name in SENDER if name in echoed},
+        "From": echoed.get("From", POOL_NUMBER),
+        **({"MessagingServiceSid": echoed["MessagingServiceSid"]} if "MessagingServiceSid" in echoed else {}),
         "MessageSid": message.message_id,
         "MessageStatus": WORDS[state],
         "SmsSid": message.message_id,

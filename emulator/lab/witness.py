@@ -32,7 +32,12 @@ class Witness:
 
     async def append(self, message: Message) -> None:
         """Returns when the message is on disk and in the inbox. Raises OSError if it cannot be written."""
-        await self._enqueue(asdict(message))
+        record = asdict(message)
+        if message.segments is None:
+            del record["segments"]  # most providers have none
+        if message.headers is None:
+            del record["headers"]  # only a mail has them
+        await self._enqueue(record)
 
     async def clear(self, at: str) -> None:
         """Empty the inbox; the file keeps all lines."""

@@ -1,5 +1,8 @@
 """What both e-mail providers make of a notification."""
 
+from collections.abc import Mapping
+
+from functions.email.sender import Sender
 from shared.provider import Outgoing
 
 _SUBJECT_LENGTH = 78  # characters: RFC 5322, 2.1.1
@@ -11,3 +14,12 @@ def subject_of(outgoing: Outgoing) -> str:
         return outgoing.subject
     lines = outgoing.text.split()
     return " ".join(lines)[:_SUBJECT_LENGTH] or "Notification"
+
+
+def headers_of(outgoing: Outgoing, sender: Sender) -> Mapping[str, str]:
+    """The headers, all in ASCII, that an e-mail has whoever carries it."""
+    return {
+        # The same id at each try: a mailbox that dedupes shows one, however often a lost answer made us send.
+        "Message-ID": f"<{outgoing.notification_id}@{sender.domain}>",
+        "Auto-Submitted": "auto-generated",  # RFC 3834: no mailbox is to answer that its owner is away
+    }

@@ -1,167 +1,147 @@
-"""Any mail server, by SMTP: RFC 5321, with TLS where the server offers it."""
+"""Any mail server, by SMTP: RFC 5321."""
 
-import re
+import asyncio
 from collections.abc import Callable
-from email.header import Header
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8, Policy
-from email.utils import formatdate
-from urllib.parse import unquote, urlsplit
+from contextlib import ExitStack
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Annotated, Self
+from urllib.parse import urlsplit
 
-import aiosmtplib
-from pydantic import EmailStr, SecretStr, field_validator
+from pydantic import AfterValidator, SecretStr, model_validator
 
-from functions.email.message import subject_of
-from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
+from functions.email.addresses import in_ascii
+from functions.email.mime import as_bytes, mail_of
+from functions.email.sender import SenderSettings
+from functions.email.smtp_dialogue import Dialogue
+from functions.email.smtp_server import LOOPBACK, OAuth, Server, Tls, server
+from shared.errors import Permanent, Retryable
 from shared.provider import Outgoing, Provider
-from shared.settings import Settings, load
+from shared.settings import HttpUrl, load
 
-_PORTS = {"smtp": 587, "smtps": 465}
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-_CREDENTIALS = {530, 534, 535, 538}  # RFC 4954, 6
-_ADDRESS = re.compile(r"[^\s\x00-\x20\x7f()<>\[\]:;,@\\\"]+@[^\s\x00-\x20\x7f()<>\[\]:;,@\\\"]+")
-_PLAIN = re.compile(r"[!-~]([ -~]{0,58}[!-~])?")  # a reader drops spaces at a header's ends
-_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
-_PACE = re.compile(r"^4\.7\.")  # RFC 3463: a policy's "not now", as greylisting and rate limits answer
+if TYPE_CHECKING:
+    from functions.email.access_token import AccessToken
+
+_BEFORE_THE_MAIL = 0.8
+"""Share of an attempt's time for all that comes before the mail: what ends there has not left."""
 
 
-class SmtpSettings(Settings):
+def _greeting(name: str) -> str:
+    """A host's name in ASCII, or an address literal (RFC 5321, 4.1.3). Raises ValueError."""
+    try:
+        if name.startswith("[") and name.endswith("]"):
+            ip_address(name[1:-1].removeprefix("IPv6:"))
+            return name
+        return in_ascii(f"x@{name}").removeprefix("x@")
+    except ValueError:
+        raise ValueError("must be a host's name, or an IP address in brackets") from None
+
+
+def _token_url(url: str) -> str:
+    if not url.startswith("https://") and urlsplit(url).hostname not in LOOPBACK:
+        raise ValueError("must be an https:// URL: secrets go there")
+    return url
+
+
+class SmtpSettings(SenderSettings):
     smtp_url: SecretStr
     """A mail server as a URL, credentials included; smtps:// for TLS from the first byte."""
-    email_from: EmailStr
+    smtp_tls: Tls | None = None
+    smtp_helo: Annotated[str, AfterValidator(_greeting)] | None = None
+    smtp_oauth_token_url: Annotated[HttpUrl, AfterValidator(_token_url)] | None = None
+    smtp_oauth_client_id: str | None = None
+    smtp_oauth_client_secret: SecretStr | None = None
+    smtp_oauth_refresh_token: SecretStr | None = None
+    smtp_oauth_scope: str | None = None
 
-    @field_validator("smtp_url")
-    @classmethod
-    def _is_smtp(cls, url: SecretStr) -> SecretStr:
-        try:
-            parts = urlsplit(url.get_secret_value())
-            good = parts.scheme in _PORTS and parts.hostname and (parts.port or 1)
-        except ValueError:
-            good = False
-        if not good:
-            raise ValueError("must be smtp://[user:password@]host[:port], or smtps:// for TLS from the start")
-        return url
+    @model_validator(mode="after")
+    def _is_a_server(self) -> Self:
+        self.server()
+        return self
+
+    def server(self) -> Server:
+        """Raises ValueError."""
+        return server(self.smtp_url.get_secret_value(), self.smtp_tls, oauth=self.oauth() is not None)
+
+    def oauth(self) -> OAuth | None:
+        """How to get an access token; None for a password, or for no login. Raises ValueError."""
+        refresh, scope = self.smtp_oauth_refresh_token, self.smtp_oauth_scope
+        needed = (self.smtp_oauth_token_url, self.smtp_oauth_client_id, self.smtp_oauth_client_secret)
+        if not any((*needed, refresh, scope)):
+            return None
+        url, client_id, secret = needed
+        if not (url and client_id and secret and (refresh or scope)):
+            raise ValueError(
+                "SMTP_OAUTH_TOKEN_URL, SMTP_OAUTH_CLIENT_ID and SMTP_OAUTH_CLIENT_SECRET go together, with "
+                "SMTP_OAUTH_REFRESH_TOKEN or SMTP_OAUTH_SCOPE"
+            )
+        token = refresh.get_secret_value() if refresh else None
+        return OAuth(url, client_id, secret.get_secret_value(), token, scope)
 
 
 class SmtpProvider:
     name = "smtp"
 
     def __init__(self, settings: SmtpSettings) -> None:
-        self._from = settings.email_from
-        self._url = urlsplit(settings.smtp_url.get_secret_value())
+        self._sender = settings.sender()
+        self._server = settings.server()
+        self._context = self._server.context()
+        self._greeting = settings.smtp_helo or self._sender.domain
+        self._access = _access(settings.oauth())
 
     async def send(self, outgoing: Outgoing) -> str | None:
-        mail = self._mail(outgoing)
-        url = self._url
-        client = aiosmtplib.SMTP(
-            hostname=url.hostname,
-            port=url.port or _PORTS[url.scheme],
-            use_tls=url.scheme == "smtps",
-            # Where the server offers it; with a password, or not at all.
-            start_tls=True if url.username and url.scheme == "smtp" and url.hostname not in _LOOPBACK else None,
-            username=unquote(url.username) if url.username else None,
-            password=unquote(url.password) if url.password else None,
-            timeout=outgoing.timeout,
-        )
-        utf8 = not outgoing.address.isascii()
         try:
-            await client.connect()
-            if utf8 and not client.supports_extension("smtputf8"):
-                raise Permanent("the mail server takes no addresses beyond ASCII")
-            options = ["SMTPUTF8"] if utf8 else []
-            encoding = "utf-8" if utf8 else "ascii"
-            await client.mail(self._from, options=options, encoding=encoding)
-            await client.rcpt(outgoing.address, encoding=encoding)
-        except aiosmtplib.SMTPResponseException as refused:
-            client.close()
-            raise _of_envelope_reply(refused) from None
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            client.close()
-            raise Retryable(f"the mail server could not be reached ({type(error).__name__})") from None
-        except BaseException:
-            client.close()
-            raise
-        try:
-            await client.data(mail.as_bytes(policy=SMTPUTF8 if utf8 else SMTP))
-        except aiosmtplib.SMTPResponseException as refused:
-            raise _of_reply(refused) from None
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            raise Unknown(f"no readable answer from the mail server ({type(error).__name__})") from None
-        finally:
-            client.close()
+            recipient = in_ascii(outgoing.address)
+        except ValueError:
+            raise Permanent("the address makes no mail header") from None
+        mail = mail_of(outgoing, self._sender, recipient)
+        with ExitStack() as connections:
+            try:
+                async with asyncio.timeout(outgoing.timeout * _BEFORE_THE_MAIL):
+                    token, new = await self._access.get(outgoing.timeout / 2) if self._access else (None, False)
+                    dialogue = await self._begun(connections, outgoing.timeout)
+                    await self._log_in(dialogue, token, new)
+                    utf8 = await dialogue.envelope(self._sender.address, recipient)
+            except TimeoutError:
+                raise Retryable("the mail server took too long before it was given the mail") from None
+            await dialogue.mail(as_bytes(mail, utf8=utf8))
         return str(mail["Message-ID"])
 
-    def _mail(self, outgoing: Outgoing) -> EmailMessage:
-        if not _ADDRESS.fullmatch(outgoing.address):
-            raise Permanent("the address makes no mail header")
-        # 7 bits, because not every server offers 8BITMIME (RFC 6152).
-        mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
-        mail["From"] = self._from
-        mail["To"] = _Line("To", outgoing.address)
-        mail["Subject"] = _Line("Subject", _encoded(subject_of(outgoing)))
-        mail["Date"] = formatdate()
-        # The same id at each try: a mailbox that dedupes shows one, however often a lost answer made us send.
-        mail["Message-ID"] = f"<{outgoing.notification_id}@{self._from.rpartition('@')[2]}>"
-        mail["X-Hark-Notification-Id"] = outgoing.notification_id
-        mail.set_content(outgoing.text)
-        return mail
+    async def _begun(self, connections: ExitStack, timeout: float) -> Dialogue:
+        """A server that is ready for the login, or for the mail where there is none."""
+        upgrade = not self._server.implicit
+        while True:
+            dialogue = Dialogue(self._server, self._context, self._greeting, timeout)
+            connections.callback(dialogue.close)
+            if await dialogue.begin(upgrade=upgrade):
+                return dialogue
+            dialogue.close()
+            upgrade = False  # plain text is better than no mail (RFC 7435, 3)
+
+    async def _log_in(self, dialogue: Dialogue, token: str | None, new: bool) -> None:
+        try:
+            await dialogue.log_in(token)
+        except Retryable as refused:
+            if self._access is None or token is None or not refused.credentials:
+                raise
+            self._access.drop(token)
+            if new:
+                raise
+            raise Retryable(f"{refused}; the next attempt asks for a new access token") from None
 
     async def aclose(self) -> None:
         """Each mail has its own connection."""
+        if self._access is not None:
+            await self._access.aclose()
+
+
+def _access(oauth: OAuth | None) -> "AccessToken | None":
+    if oauth is None:
+        return None
+    from functions.email.access_token import AccessToken  # noqa: PLC0415 - only who uses it loads aiohttp
+
+    return AccessToken(oauth)
 
 
 def provider() -> Callable[[], Provider]:
     settings = load(SmtpSettings)
     return lambda: SmtpProvider(settings)
-
-
-class _Line(str):
-    """A header's value that goes out as it is.
-
-    The email package would parse it, decode each `=?…?=` in it and write what comes out, line breaks included: a
-    subject or an address could add headers of its own (Python 3.11.7).
-    """
-
-    def __new__(cls, name: str, value: str) -> "_Line":
-        line = super().__new__(cls, value)
-        line.name = name
-        return line
-
-    name: str
-
-    def fold(self, *, policy: Policy) -> str:
-        return f"{self.name}: {self}{policy.linesep}"
-
-
-def _encoded(subject: str) -> str:
-    """The subject on one line, as encoded words (RFC 2047) unless it is short, plain and cannot be taken for one."""
-    line = " ".join(subject.splitlines())
-    if _PLAIN.fullmatch(line) and "=?" not in line:
-        return line
-    return Header(line, "utf-8", header_name="Subject").encode(linesep="\r\n")
-
-
-def _code(refused: aiosmtplib.SMTPResponseException) -> str:
-    """The reply's code with its enhanced one (RFC 3463), where there is one: "550 5.1.1"."""
-    enhanced = _ENHANCED.match(refused.message)
-    return f"{refused.code} {enhanced[0]}" if enhanced else str(refused.code)
-
-
-def _of_envelope_reply(refused: aiosmtplib.SMTPResponseException) -> SendError:
-    """The error of a reply before the mail: nothing has left, and a refusal but that of the recipient is about us."""
-    about_recipient = isinstance(refused, aiosmtplib.SMTPRecipientRefused) and 500 <= refused.code < 600
-    if about_recipient or 400 <= refused.code < 500:
-        return _of_reply(refused)
-    return Retryable(f"the mail server answered {_code(refused)} to the envelope", credentials=True)
-
-
-def _of_reply(refused: aiosmtplib.SMTPResponseException) -> SendError:
-    """The error that a reply code means (RFC 5321, 4.2). The reply's text may repeat the address: it stays out."""
-    text = f"the mail server answered {_code(refused)}"
-    if refused.code in _CREDENTIALS:
-        return Retryable(text, credentials=True)
-    if 400 <= refused.code < 500:
-        return Throttled(text) if _PACE.match(refused.message) else Retryable(text)
-    if 500 <= refused.code < 600:
-        return Permanent(text)
-    return Unknown(f"{text}, which is no reply to a mail")

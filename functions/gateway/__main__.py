@@ -1,7 +1,7 @@
 """`python -m functions.gateway create-caller …`: makes a caller without calling the gateway; the first one, that is.
 
-It writes to the Firestore of GOOGLE_CLOUD_PROJECT (or its emulator) with the credentials of whoever runs it, and
-prints the API key, which is kept nowhere. With HARK_API_KEY set it is that key which opens.
+It writes to the Firestore of GOOGLE_CLOUD_PROJECT (or its emulator), into CALLERS_DATABASE, with the credentials of
+whoever runs it, and prints the API key, which is kept nowhere. With HARK_API_KEY set it is that key which opens.
 """
 
 import argparse
@@ -53,18 +53,20 @@ async def _create(arguments: argparse.Namespace) -> None:
                 "issuer": arguments.issuer,
                 "requests_per_minute": None,
                 "notifications_per_day": None,
+                "segments_per_day": None,
             }
         )
         given = load(KeySettings).hark_api_key if request.kind in KEY_KINDS else None
         key = given.get_secret_value() if given else None
-        caller, key = new_caller(request, load_channels(), load(GatewaySettings).oidc_issuers, datetime.now(UTC), key)
+        own = load(GatewaySettings)
+        caller, key = new_caller(request, load_channels(), own.oidc_issuers, datetime.now(UTC), key)
     except ValidationError as wrong:
         raise SystemExit(_said(of_validation(wrong.errors()))) from None
     except Problem as wrong:
         raise SystemExit(_said(wrong)) from None
     settings = load(CoreSettings)
     try:
-        store = FirestoreCallers(open_rpc(settings))
+        store = FirestoreCallers(open_rpc(settings).beside(own.callers_database))
         try:
             await store.create(caller)
         except AlreadyExists:

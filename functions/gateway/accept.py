@@ -12,7 +12,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -21,18 +21,20 @@ from functions.gateway.caller_store import CallerStore
 from functions.gateway.callers import Caller, CallerKind
 from functions.gateway.identity import Identity
 from functions.gateway.limits import Limits
+from functions.gateway.lists import Lists
 from functions.gateway.problems import RETRY_LATER, FieldError, Problem, field_error, invalid
 from functions.gateway.schemas import NotificationRequest
 from shared import failpoints, telemetry, trace
-from shared.channels import Channel
+from shared.channels import Channel, Screen
 from shared.errors import AlreadyExists, PublishFailed, StoreUnavailable
 from shared.failpoints import Failpoint
 from shared.logs import get_logger
-from shared.model import Delivery, DeliveryStatus, Notification
+from shared.model import Delivery, DeliveryStatus, Notification, Segments
 from shared.pubsub import Message, Publisher, content_of, hint
 from shared.receipts import ReceiptReader, ReceiptStore
 from shared.state import Policy, queued
 from shared.store import SHARDS, Store
+from shared.texts import bare
 
 log = get_logger(__name__)
 
@@ -56,7 +58,9 @@ class Gateway:
     limits: Limits
     callers: CallerStore
     receipts: ReceiptStore
+    lists: Lists = field(default_factory=Lists)
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)
+    screens: Mapping[str, Screen] = field(default_factory=dict)
     issuers: Sequence[str] = ()
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
@@ -71,21 +75,26 @@ class Accepted:
 async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller, key: str | None) -> Accepted:
     """The notification on record and published. Raises Problem: 403, 422, 429; 503 when it is not sure to be both."""
     notification_id = str(uuid.uuid5(KEYS, f"{caller.id}\n{key}") if key is not None else uuid.uuid4())
+    simulated = caller.kind is CallerKind.TEST
     try:
         addresses = await _resolve(gateway, request, caller)
-        gateway.limits.notification(caller)
+        _screen(gateway.screens, request, addresses)
+        counts = gateway.limits.addresses.check(gateway.screens, addresses, simulated=simulated)
+        segments = _segments(gateway.channels, addresses, request.message)
+        counted = gateway.limits.notification(caller, sum(each.count for each in segments.values()))
     except Problem:
         # With a key, the answer of the first time holds, even if the recipient has gone since, or a limit is reached.
         existing = await gateway.store.notification(notification_id) if key is not None else None
         if existing is None:
             raise
         return await _again(gateway, existing, request, replayed=True)
+    gateway.limits.addresses.add(counts)
     now = gateway.now()
     notification = Notification(
         id=notification_id,
         channels=tuple(addresses),
         caller=caller.id,
-        simulated=caller.kind is CallerKind.TEST,
+        simulated=simulated,
         recipient=request.recipient,
         subject=request.subject,
         message=request.message,
@@ -97,18 +106,21 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     )
     failpoints.reached(Failpoint.VALIDATED)
     deliveries = [
-        queued(notification, channel, address, gateway.policy, trace.current())
+        queued(notification, channel, address, gateway.policy, trace.current(), segments.get(channel))
         for channel, address in addresses.items()
     ]
     try:
         version = await _create(gateway.store, notification, deliveries)
     except AlreadyExists:
-        gateway.limits.uncount(caller)
         existing = await gateway.store.notification(notification_id)
+        # Ours, when the commit had landed and only its answer was lost.
+        ours = existing is not None and existing.created_at == now
+        if not ours:
+            counted.uncount()
+            gateway.limits.addresses.uncount(counts)
         if existing is None:
             raise Problem(503, "try again", headers=RETRY_LATER) from None
-        # Ours, when the commit had landed and only its answer was lost.
-        return await _again(gateway, existing, request, replayed=existing.created_at != now)
+        return await _again(gateway, existing, request, replayed=not ours)
     failpoints.reached(Failpoint.COMMITTED)
     for channel in addresses:
         telemetry.count(telemetry.ACCEPTED, {"channel": channel})
@@ -135,7 +147,7 @@ def normalised(channels: Mapping[str, Channel], addresses: Mapping[str, str], fi
             errors.append(unknown_channel(f"{field_name}.{name}", channels))
             continue
         try:
-            good[name] = channels[name].normalise(address)
+            good[name] = channels[name].normalise(bare(address))
         except ValueError as wrong:
             errors.append(field_error(f"{field_name}.{name}", str(wrong)))
     if errors:
@@ -144,19 +156,13 @@ def normalised(channels: Mapping[str, Channel], addresses: Mapping[str, str], fi
 
 
 async def _resolve(gateway: Gateway, request: NotificationRequest, caller: Caller) -> dict[str, str]:
-    """The address for each channel asked for. Problem 403, 422."""
+    """The address for each channel asked for. Problem 403, 422, 429."""
     known = gateway.channels
-    asked = request.channels or ()
-    unknown = [unknown_channel(f"channels.{i}", known) for i, name in enumerate(asked) if name not in known]
-    if unknown:
-        raise invalid(*unknown)
+    _judge(known, request, caller)
     if request.to is not None:
-        if caller.recipients is not None:
-            raise forbidden("this caller sends only to registered recipients, not to addresses")
         addresses = normalised(known, request.to, "to")
     else:
-        if not caller.may_name(request.recipient or ""):
-            raise forbidden("this caller may not send to recipients of this name")
+        gateway.limits.notification_left(caller)
         recipient = await gateway.store.recipient(request.recipient or "")
         if recipient is None:
             raise invalid(field_error("recipient", "no recipient has this name"))
@@ -165,25 +171,68 @@ async def _resolve(gateway: Gateway, request: NotificationRequest, caller: Calle
     # In the order of infra/channels.yaml: Firestore keeps none in a map.
     by_default = [name for name in known if name in addresses and (request.to is not None or caller.may_use(name))]
     wanted = request.channels or by_default
-    barred = [name for name in wanted if not caller.may_use(name)]
-    if barred:
-        raise forbidden(f"this caller may not send over {', '.join(barred)}")
+    _check_use(wanted, caller)
     missing = [name for name in wanted if name not in addresses]
     if missing or not wanted:
         raise invalid(*(field_error("channels", f"there is no address for {name}") for name in missing or ["any"]))
-    if not request.message.strip():
-        raise invalid(field_error("message", "must not be blank"))
-    errors = [
-        field_error("message", f"{name} takes up to {known[name].max_length} characters")
-        for name in wanted
-        if len(request.message) > known[name].max_length
-    ]
-    if errors:
-        raise invalid(*errors)
+    too_long = _too_long(known, wanted, request.message)
+    if too_long:
+        raise invalid(*too_long)
     unlisted = [name for name in wanted if not caller.may_reach(name, addresses[name])]
     if unlisted:
         raise forbidden(f"a team key sends only to its listed addresses, and this is none: {', '.join(unlisted)}")
     return {name: addresses[name] for name in wanted}
+
+
+def _judge(channels: Mapping[str, Channel], request: NotificationRequest, caller: Caller) -> None:
+    """Refuse what can be refused without the recipient's record, so that these answers do not depend on which
+    recipients there are. Problem 403, 422.
+    """
+    asked = request.channels or ()
+    unknown = [unknown_channel(f"channels.{i}", channels) for i, name in enumerate(asked) if name not in channels]
+    if unknown:
+        raise invalid(*unknown)
+    if request.to is not None and caller.recipients is not None:
+        raise forbidden("this caller sends only to registered recipients, not to addresses")
+    if request.recipient is not None and not caller.may_name(request.recipient):
+        raise forbidden("this caller may not send to recipients of this name")
+    _check_use(asked, caller)
+    if request.recipient is not None:
+        # Without `channels` it goes over those that it has addresses for: one that takes the text may be among them.
+        possible = asked or [name for name in channels if caller.may_use(name)]
+        too_long = _too_long(channels, possible, request.message)
+        if too_long and (asked or len(too_long) == len(possible)):
+            raise invalid(*too_long)
+
+
+def _check_use(names: Iterable[str], caller: Caller) -> None:
+    barred = [name for name in names if not caller.may_use(name)]
+    if barred:
+        raise forbidden(f"this caller may not send over {', '.join(barred)}")
+
+
+def _too_long(channels: Mapping[str, Channel], names: Iterable[str], message: str) -> list[FieldError]:
+    return [
+        field_error("message", f"{name} takes up to {channels[name].max_length} {channels[name].measure.name}")
+        for name in names
+        if channels[name].measure.of(message) > channels[name].max_length
+    ]
+
+
+def _screen(screens: Mapping[str, Screen], request: NotificationRequest, addresses: Mapping[str, str]) -> None:
+    """Refuse what the operator lets no message go to. Problem 422."""
+    errors = []
+    for name, address in addresses.items():
+        refusal = screens[name].refusal(address) if name in screens else None
+        if refusal is not None:
+            errors.append(field_error(f"to.{name}" if request.to is not None else "recipient", f"{name}: {refusal}"))
+    if errors:
+        raise invalid(*errors)
+
+
+def _segments(channels: Mapping[str, Channel], names: Iterable[str], message: str) -> dict[str, Segments]:
+    """What the message is cut into, by channel, for those that are paid by the piece."""
+    return {name: counted(message) for name in names if (counted := channels[name].segments) is not None}
 
 
 async def _create(store: Store, notification: Notification, deliveries: Sequence[Delivery]) -> int:

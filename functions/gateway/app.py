@@ -1,5 +1,6 @@
 """The gateway's FastAPI application: all routes."""
 
+import json
 from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import Depends, FastAPI
@@ -14,6 +15,7 @@ from functions.gateway.accept import Gateway
 from functions.gateway.caller_routes import callers_router
 from functions.gateway.dead_letter_routes import dead_letters_router
 from functions.gateway.handlers import HANDLERS, fault
+from functions.gateway.once import Once
 from functions.gateway.openapi import openapi
 from functions.gateway.problems import Problem, of_validation
 from functions.gateway.receipts import receipts_router
@@ -28,6 +30,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         dependencies=[Depends(_whole_path)],
         title="Hark",
         version="1",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         description=docs.DESCRIPTION,
@@ -44,10 +47,16 @@ def create_app(gateway: Gateway) -> FastAPI:
         """200 while the process serves; it asks nothing of others, so that their outage does not restart it."""
         return "ok"
 
+    @app.get("/openapi.json", include_in_schema=False)
+    async def document() -> Response:
+        return Response(await described.get(), media_type="application/json")
+
     @app.get("/docs", include_in_schema=False)
     async def page() -> Response:
-        return HTMLResponse(docs.page(app.openapi()), headers=docs.HEADERS)
+        return HTMLResponse(await page_of_docs.get(), headers=docs.HEADERS)
 
+    described = Once(lambda: json.dumps(app.openapi(), separators=(",", ":")).encode())
+    page_of_docs = Once(lambda: docs.page(app.openapi()).encode())
     api_routes = [route for each in routers for route in each.routes if isinstance(route, APIRoute)]
     app.openapi = lambda: openapi(app, api_routes, gateway.channels)  # type: ignore[method-assign]
     for error, handler in HANDLERS.items():
@@ -69,8 +78,9 @@ def _wrong_method(routes: Sequence[BaseRoute]) -> Callable[[Request, Exception],
 
     async def wrong_method(request: Request, _: Exception) -> Response:
         here = [r for r in routes if isinstance(r, Route) and r.matches(request.scope)[0] is not Match.NONE]
-        methods = sorted({method for route in here for method in route.methods or ()})
-        return Problem(405, headers={"Allow": ", ".join(methods)}).response()
+        methods = {method for route in here for method in route.methods or ()}
+        methods |= {"HEAD"} if "GET" in methods else set()  # see `answering_head`
+        return Problem(405, headers={"Allow": ", ".join(sorted(methods))}).response()
 
     return wrong_method
 

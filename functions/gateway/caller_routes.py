@@ -1,17 +1,18 @@
-"""The routes of callers. No one makes, changes or takes over a caller that may do more than they may themselves."""
+"""The routes of callers. What a manager may do to them is in `caller_changes.py`."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.gateway import keys
 from functions.gateway.accept import Gateway
-from functions.gateway.access import forbidden
+from functions.gateway.access import RequiresScope
+from functions.gateway.caller_changes import Manager
 from functions.gateway.caller_schemas import (
     CallerChange,
     CallerJson,
@@ -19,33 +20,50 @@ from functions.gateway.caller_schemas import (
     CallersJson,
     NewCallerJson,
     NewKeyJson,
+    RevokedJson,
     caller_json,
     changed,
     key_json,
     new_caller,
 )
-from functions.gateway.callers import KEY_KINDS, Caller, Scope, exceeds
+from functions.gateway.callers import KEY_KINDS, Caller, Scope
 from functions.gateway.declared import Requires
 from functions.gateway.openapi import LOCATION, answers, link, request_body
 from functions.gateway.problems import Problem
 from functions.gateway.requests import PageQuery, body_of, json_answer, name_cursor_of, name_of
-from shared.errors import AlreadyExists, Conflict
-from shared.logs import get_logger
-
-log = get_logger(__name__)
+from functions.gateway.revoking import Revocation
 
 MOST_KEYS = 10  # of one caller, revoked ones counted: to change keys takes two
-_TRIES = 5
 
 CallerId = Annotated[str, Path(json_schema_extra={"pattern": "^[0-9a-f]{16}$"})]
 KeyId = Annotated[str, Path(json_schema_extra={"pattern": "^[0-9a-f]{8}$"})]
 _BY_ID = ("read_caller", "change_caller", "revoke_caller", "add_key")
 
 
+def _true_or_false(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return text.lower() == "true"
+
+
+Flag = Annotated[bool, BeforeValidator(_true_or_false)]
+"""Of a query. Pydantic's own takes `0`, `off` and `n` as well, which the document does not allow."""
+
+
+class RevokeQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    cascade: Flag = Field(default=False, description="Also the callers that it made, and the keys that it added.")
+    stop: Flag = Field(default=False, description="Also cancel the deliveries that are queued of those revoked.")
+
+
 def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after the other
     routes = APIRouter(prefix="/v1/callers")
-    store = gateway.callers
-    requires = Requires(gateway.identity, gateway.limits)
+    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
+    scope = RequiresScope(gateway.identity, gateway.limits, Scope.CALLERS_MANAGE)
+
+    def managing(request: Request, caller: Caller) -> Manager:
+        return Manager(gateway, caller, lambda: scope.now(request))
 
     @routes.post(
         "",
@@ -58,38 +76,38 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
         ),
         openapi_extra=request_body(CallerRequest),
     )
-    async def create_caller(request: Request, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]) -> Response:
+    async def create_caller(
+        request: Request, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE, fresh=True)]
+    ) -> Response:
         """Its `key` is in this answer and nowhere else."""
         body = await body_of(request, CallerRequest)
-        caller, key = new_caller(body, gateway.channels, gateway.issuers, gateway.now())
-        _within(caller, manager)
-        try:
-            await store.create(caller)
-        except AlreadyExists:
-            await _create_again(caller, manager)
-        gateway.identity.callers.forget(caller.id)
-        log.info("caller created", caller=caller.id, kind=caller.kind, by=manager.id)
-        made = NewCallerJson(**caller_json(caller, None), key=key)
+        wanted, key = new_caller(body, gateway.channels, gateway.issuers, gateway.now())
+        caller = await managing(request, manager).make(wanted)
+        made = NewCallerJson(**caller_json(caller, caller.created_by, None), key=key)
         return json_answer(made, 201, {"Location": f"/v1/callers/{caller.id}"})
 
     @routes.get("", responses=answers(CallersJson, 200, 422, 503))
     async def list_callers(
-        query: Annotated[PageQuery, Query()], manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
+        request: Request,
+        query: Annotated[PageQuery, Query()],
+        manager: Annotated[Caller, requires.turn(Scope.CALLERS_MANAGE)],
     ) -> Response:
-        """Those that one may manage, so a page may have fewer than `limit`."""
-        found = await store.callers(limit=query.limit + 1, after=name_of("callers", query.cursor))
-        shown = found[: query.limit]
-        own = [caller for caller in shown if exceeds(caller, manager) is None]
-        used = await store.last_uses([caller.id for caller in own])
-        following = name_cursor_of("callers", shown[-1].id) if len(found) > query.limit else None
-        items = [caller_json(caller, used.get(caller.id)) for caller in own]
-        return json_answer(CallersJson(items=items, next_cursor=following))
+        """Those that one may manage."""
+        managed = managing(request, manager)
+        async with gateway.lists.making(manager.id):
+            page = await managed.page(query.limit, name_of("callers", query.cursor))
+            used = await gateway.callers.last_uses([caller.id for caller in page.items])
+            makers = await managed.makers(page.items)
+            items = [caller_json(caller, makers.get(caller.id), used.get(caller.id)) for caller in page.items]
+            following = None if page.next is None else name_cursor_of("callers", page.next)
+            return json_answer(CallersJson(items=items, next_cursor=following))
 
     @routes.get("/{caller_id}", responses=answers(CallerJson, 200, 404, 503))
-    async def read_caller(caller_id: CallerId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]) -> Response:
-        caller = await _read(caller_id)
-        _within(caller, manager)
-        return await _shown(caller)
+    async def read_caller(
+        request: Request, caller_id: CallerId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
+    ) -> Response:
+        managed = managing(request, manager)
+        return await _shown(managed, await managed.read(caller_id))
 
     @routes.put(
         "/{caller_id}",
@@ -97,19 +115,39 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
         openapi_extra=request_body(CallerChange),
     )
     async def change_caller(
-        caller_id: CallerId, request: Request, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
+        caller_id: CallerId, request: Request, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE, fresh=True)]
     ) -> Response:
         """All of it anew but its kind, identity and keys. Other gateways know within half a minute."""
         body = await body_of(request, CallerChange)
-        return await _shown(await _write(caller_id, manager, lambda caller, _: changed(caller, body, gateway.channels)))
+        managed = managing(request, manager)
+        return await _shown(
+            managed, await managed.change(caller_id, lambda caller, _: changed(caller, body, gateway.channels))
+        )
 
-    @routes.delete("/{caller_id}", status_code=204, responses=answers(None, 204, 404, 503))
+    @routes.delete(
+        "/{caller_id}",
+        status_code=204,
+        responses=answers(None, 204, 404, 422, 503) | answers(RevokedJson, 202),
+    )
     async def revoke_caller(
-        caller_id: CallerId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
+        caller_id: CallerId,
+        request: Request,
+        query: Annotated[RevokeQuery, Query()],
+        manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE, fresh=True)],
     ) -> Response:
-        """For good: it is refused within half a minute. Its notifications stay."""
-        await _write(caller_id, manager, lambda caller, now: replace(caller, revoked_at=caller.revoked_at or now))
-        return Response(status_code=204)
+        """For good: it is refused within half a minute. Its notifications stay. 204 when all that was asked for is
+        done; 202 when some is left, or may be under way at a provider: ask again."""
+        managed = managing(request, manager)
+        await managed.change(caller_id, lambda caller, now: replace(caller, revoked_at=caller.revoked_at or now))
+        revocation = Revocation(managed, {caller_id})
+        if query.cascade:
+            await revocation.revoke_made()
+        if query.stop:
+            await revocation.cancel_queued()
+        if revocation.finished and not revocation.under_way:
+            return Response(status_code=204)
+        left = RevokedJson(revoked=revocation.revoked, cancelled=revocation.cancelled, under_way=revocation.under_way)
+        return json_answer(left, 202)
 
     @routes.post(
         "/{caller_id}/keys",
@@ -120,7 +158,9 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
             links={"revoke_key": link("revoke_key", caller_id="$request.path.caller_id", key_id="$response.body#/id")},
         ),
     )
-    async def add_key(caller_id: CallerId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]) -> Response:
+    async def add_key(
+        caller_id: CallerId, request: Request, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE, fresh=True)]
+    ) -> Response:
         """A further key; to change keys, add one, use it, and revoke the other."""
         made: list[str] = []
 
@@ -130,14 +170,19 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
             if len(caller.keys) >= MOST_KEYS:
                 raise Problem(409, f"the caller has had {MOST_KEYS} keys; make a new one")
             made[:] = [keys.new_key(caller.id, caller.kind)]
-            return replace(caller, keys=(*caller.keys, keys.kept(made[0], now)))
+            key = keys.kept(made[0], now)
+            makers = {**caller.key_makers, key.id: manager.id}
+            return replace(caller, keys=(*caller.keys, key), key_makers=makers)
 
-        caller = await _write(caller_id, manager, with_key)
+        caller = await managing(request, manager).change(caller_id, with_key)
         return json_answer(NewKeyJson(**key_json(caller.keys[-1]), key=made[0]), 201)
 
     @routes.delete("/{caller_id}/keys/{key_id}", status_code=204, responses=answers(None, 204, 404, 503))
     async def revoke_key(
-        caller_id: CallerId, key_id: KeyId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
+        caller_id: CallerId,
+        key_id: KeyId,
+        request: Request,
+        manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE, fresh=True)],
     ) -> Response:
         """It is refused within half a minute."""
 
@@ -147,50 +192,12 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
             left = [replace(k, revoked_at=k.revoked_at or now) if k.id == key_id else k for k in caller.keys]
             return replace(caller, keys=tuple(left))
 
-        await _write(caller_id, manager, without_key)
+        await managing(request, manager).change(caller_id, without_key)
         return Response(status_code=204)
 
-    async def _read(caller_id: str) -> Caller:
-        found = await store.read([caller_id]) if keys.is_caller_id(caller_id) else {}
-        if caller_id not in found:
-            raise Problem(404, "there is no such caller")
-        return found[caller_id]
-
-    async def _write(caller_id: str, manager: Caller, change: Callable[[Caller, datetime], Caller]) -> Caller:
-        """The caller after the change, which is made again when another was faster."""
-        for _ in range(_TRIES):
-            caller = await _read(caller_id)
-            _within(caller, manager)
-            after = change(caller, gateway.now())
-            _within(after, manager)
-            try:
-                await store.replace(after)
-            except Conflict:
-                continue
-            gateway.identity.callers.forget(caller_id)
-            log.info("caller changed", caller=caller_id, by=manager.id, revoked=after.revoked_at is not None)
-            return after
-        raise Problem(503, "others are changing this caller; try again", headers={"Retry-After": "1"})
-
-    async def _create_again(caller: Caller, manager: Caller) -> None:
-        """A certificate or token whose caller was revoked can be let in again. Problem 409."""
-        there = await _read(caller.id)
-        if there.revoked_at is None:
-            raise Problem(409, f"there is a caller with this identity: {caller.id}")
-        _within(there, manager)
-        try:
-            await store.replace(replace(caller, version=there.version))
-        except Conflict:
-            raise Problem(409, "somebody else has just made this caller") from None
-
-    async def _shown(caller: Caller) -> Response:
-        used = await store.last_uses([caller.id])
-        return json_answer(caller_json(caller, used.get(caller.id)))
+    async def _shown(managed: Manager, caller: Caller) -> Response:
+        used = await gateway.callers.last_uses([caller.id])
+        makers = await managed.makers([caller])
+        return json_answer(caller_json(caller, makers.get(caller.id), used.get(caller.id)))
 
     return routes
-
-
-def _within(caller: Caller, manager: Caller) -> None:
-    excess = exceeds(caller, manager)
-    if excess is not None:
-        raise forbidden(f"nobody manages callers that may do more than they may themselves, and here it is {excess}")

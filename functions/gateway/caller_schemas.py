@@ -11,7 +11,8 @@ from typing_extensions import TypedDict
 from functions.gateway import keys
 from functions.gateway.accept import normalised, unknown_channel
 from functions.gateway.callers import KEY_KINDS, Caller, CallerKind, Key, Scope
-from functions.gateway.identity import identity_id, is_certificate_name
+from functions.gateway.certificate_names import is_certificate_name
+from functions.gateway.identity import identity_id
 from functions.gateway.problems import field_error, invalid
 from functions.gateway.schemas import NAME, ONE_LINE, Address, ChannelName, ChannelNames, at_most, each_once, said
 from shared.channels import Channel
@@ -70,6 +71,9 @@ class CallerChange(BaseModel):
     ) = Field(default=None, description="Of a team key: the only addresses that it sends to.")
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = 3_000
     notifications_per_day: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = 100_000
+    segments_per_day: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = Field(
+        default=100_000, description="Of text messages, which are paid by the segment."
+    )
 
 
 class CallerRequest(CallerChange):
@@ -100,10 +104,12 @@ class CallerJson(TypedDict):
     addresses: dict[str, list[str]] | None
     requests_per_minute: int | None
     notifications_per_day: int | None
+    segments_per_day: int | None
     identity: str | None
     issuer: str | None
     keys: list[KeyJson]
     created_at: datetime
+    created_by: str | None
     revoked_at: datetime | None
     last_used_at: datetime | None
 
@@ -119,6 +125,17 @@ class NewKeyJson(KeyJson):
 class CallersJson(TypedDict):
     items: list[CallerJson]
     next_cursor: str | None
+
+
+class RevokedJson(TypedDict):
+    """What one request did of a revocation that is not at its end.
+
+    revoked: callers that it made, revoked now; cancelled: deliveries; under_way: those that somebody may be sending now
+    """
+
+    revoked: int
+    cancelled: int
+    under_way: int
 
 
 def new_caller(
@@ -169,11 +186,15 @@ def changed(caller: Caller, change: CallerChange, channels: Mapping[str, Channel
         },
         requests_per_minute=change.requests_per_minute,
         notifications_per_day=change.notifications_per_day,
+        segments_per_day=change.segments_per_day,
     )
 
 
-def caller_json(caller: Caller, last_used_at: datetime | None) -> CallerJson:
-    """Without anything that opens a door."""
+def caller_json(caller: Caller, created_by: str | None, last_used_at: datetime | None) -> CallerJson:
+    """Without anything that opens a door.
+
+    created_by: None also where the reader may not see that caller
+    """
     issuer, _, subject = (caller.identity or "").rpartition(" ")
     assert caller.created_at is not None  # noqa: S101 - every record has it
     return CallerJson(
@@ -186,10 +207,12 @@ def caller_json(caller: Caller, last_used_at: datetime | None) -> CallerJson:
         addresses={c: list(many) for c, many in caller.addresses.items()} or None,
         requests_per_minute=caller.requests_per_minute,
         notifications_per_day=caller.notifications_per_day,
+        segments_per_day=caller.segments_per_day,
         identity=subject or None,
         issuer=issuer or None,
         keys=[key_json(key) for key in caller.keys],
         created_at=caller.created_at,
+        created_by=created_by,
         revoked_at=caller.revoked_at,
         last_used_at=last_used_at,
     )

@@ -3,6 +3,7 @@
 callers/{id}        one caller; written by /v1/callers
 uses/{id}           its last use, in a record of its own: a use is no conflict for whoever changes the caller
 usage/{id}-{day}    what it has used on one day (UTC), added up by every gateway (`limits.py`)
+usage/{key}-{hour}  how many messages went to one address in one hour, likewise (`address_limits.py`)
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from functions.gateway.callers import Caller, CallerKind, Key, Scope
-from shared.firestore import queries, writes
+from shared.firestore import pages, queries, writes
 from shared.firestore.codec import decode, encode
 from shared.firestore.records import document, known_values, readable
 from shared.firestore.rpc import DocumentMask, FieldTransform, Rpc, Write, to_version
+from shared.store import Page
 
 _WHAT = "a caller's record"
 _USAGE_DAYS = 40  # how long a day's usage is kept, by TTL
@@ -22,31 +24,36 @@ _USAGE_DAYS = 40  # how long a day's usage is kept, by TTL
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of one caller: requests in the minute of `at`, notifications on its day."""
+    """Of one caller: requests in the minute of `at`, notifications and segments on its day."""
 
     caller: str
     at: datetime
     requests: int
     notifications: int
+    segments: int = 0
 
 
 class CallerStore(Protocol):
     """Any method may raise StoreUnavailable; a write may have landed all the same."""
 
-    async def create(self, caller: Caller) -> None:
-        """Raises AlreadyExists."""
+    async def create(self, caller: Caller, by: Caller | None = None) -> None:
+        """Raises AlreadyExists; Conflict when the record of `by`, who makes it, has not `by.version` any more."""
         ...
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
         """Those that exist."""
         ...
 
-    async def replace(self, caller: Caller) -> None:
-        """Raises Conflict when the record has not `caller.version` any more."""
+    async def replace(self, caller: Caller, by: Caller | None = None) -> None:
+        """Raises Conflict when the record has not `caller.version` any more, or that of `by` not `by.version`."""
         ...
 
-    async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
-        """By id."""
+    async def replace_all(self, callers: Sequence[Caller]) -> Sequence[bool]:
+        """`replace` for many at once, each for itself: whether it was written. At most 500."""
+        ...
+
+    async def callers(self, *, limit: int, after: str | None) -> Page[Caller, str]:
+        """By id; a page has fewer where a record cannot be read."""
         ...
 
     async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:
@@ -57,34 +64,36 @@ class CallerStore(Protocol):
         """Add to what the caller has used, and note its last use. Returns the new totals."""
         ...
 
+    async def add_messages(self, key: str, hour: datetime, count: int) -> int:
+        """Add to the messages of this hour to the address that the key stands for. Returns the new total."""
+        ...
+
 
 class FirestoreCallers:
     """See CallerStore."""
 
     def __init__(self, rpc: Rpc) -> None:
+        """rpc: to the callers' database (CALLERS_DATABASE)"""
         self._rpc = rpc
 
-    async def create(self, caller: Caller) -> None:
-        await self._rpc.commit([writes.create(self._name(caller.id), _values(caller))])
+    async def create(self, caller: Caller, by: Caller | None = None) -> None:
+        await self._rpc.commit([writes.create(self._name(caller.id), _values(caller)), *self._unchanged(caller, by)])
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
         found = await self._rpc.batch_get([self._name(i) for i in ids])
         return {caller.id: caller for caller in readable(found.values(), _caller, _WHAT)}
 
-    async def replace(self, caller: Caller) -> None:
-        unchanged = writes.at_version(caller.version)
-        await self._rpc.commit([writes.change(self._name(caller.id), _values(caller), unchanged)])
+    async def replace(self, caller: Caller, by: Caller | None = None) -> None:
+        await self._rpc.commit([self._change(caller), *self._unchanged(caller, by)])
 
-    async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
-        found: list[Caller] = []
-        while len(found) < limit:
-            cursor = [] if after is None else [queries.reference(self._name(after))]
-            docs = await self._rpc.run_query(queries.select("callers", limit=limit, after=cursor))
-            found += readable(docs, _caller, _WHAT)
-            if len(docs) < limit:
-                break
-            after = docs[-1].name.rpartition("/")[2]
-        return found[:limit]
+    async def replace_all(self, callers: Sequence[Caller]) -> Sequence[bool]:
+        written = await self._rpc.batch_write([self._change(caller) for caller in callers]) if callers else []
+        return [version is not None for version in written]
+
+    async def callers(self, *, limit: int, after: str | None) -> Page[Caller, str]:
+        cursor = [] if after is None else [queries.reference(self._name(after))]
+        found, more = await pages.first(self._rpc, queries.select("callers", after=cursor), limit)
+        return Page(list(readable(found, _caller, _WHAT)), found[-1].name.rpartition("/")[2] if more else None)
 
     async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:
         found = await self._rpc.batch_get([self._use_name(i) for i in ids]) if ids else {}
@@ -102,13 +111,34 @@ class FirestoreCallers:
                     update_transforms=[
                         FieldTransform(field_path=f"requests.m{usage.at:%H%M}", increment=encode(usage.requests)),
                         FieldTransform(field_path="notifications", increment=encode(usage.notifications)),
+                        FieldTransform(field_path="segments", increment=encode(usage.segments)),
                     ],
                 ),
                 Write(update=document(self._use_name(usage.caller), {"at": usage.at})),
             ]
         )
-        requests, notifications = map(decode, response.write_results[0].transform_results)
-        return Usage(usage.caller, usage.at, requests, notifications)
+        return Usage(usage.caller, usage.at, *map(decode, response.write_results[0].transform_results))
+
+    async def add_messages(self, key: str, hour: datetime, count: int) -> int:
+        values = {"expire_at": hour + timedelta(hours=1)}
+        name = f"{self._rpc.documents}/usage/{key}-{hour:%Y%m%d%H}"
+        write = Write(
+            update=document(name, values),
+            update_mask=DocumentMask(field_paths=list(values)),
+            update_transforms=[FieldTransform(field_path="messages", increment=encode(count))],
+        )
+        response = await self._rpc.commit([write])
+        total: int = decode(response.write_results[0].transform_results[0])
+        return total
+
+    def _change(self, caller: Caller) -> Any:
+        return writes.change(self._name(caller.id), _values(caller), writes.at_version(caller.version))
+
+    def _unchanged(self, caller: Caller, by: Caller | None) -> Sequence[Any]:
+        """A write that says again what is on record of `by`: the others land only if that is as it was read."""
+        if by is None or by.id == caller.id:
+            return []
+        return [writes.change(self._name(by.id), {"kind": str(by.kind)}, writes.at_version(by.version))]
 
     def _name(self, caller_id: str) -> str:
         return f"{self._rpc.documents}/callers/{caller_id}"

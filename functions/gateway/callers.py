@@ -49,8 +49,10 @@ class Caller:
     """scopes, channels, recipients: what it may do; None is no limit, `recipients` are prefixes of names.
 
     addresses: of a team key, by channel: the only ones that it sends to
-    requests_per_minute, notifications_per_day: None is no limit
+    requests_per_minute, notifications_per_day, segments_per_day: None is no limit
     identity: of a certificate or token (`identity.py`); keys: of the other kinds, the last is the newest
+    created_by: the id of the caller that made it; None: whoever may write to the database, or nobody knows any more
+    key_makers: who added a key later, by the key's id
     version: of the record as read
     """
 
@@ -62,10 +64,13 @@ class Caller:
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     requests_per_minute: int | None = None
     notifications_per_day: int | None = None
+    segments_per_day: int | None = None
     name: str = ""
     identity: str | None = None
     keys: tuple[Key, ...] = ()
+    key_makers: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
+    created_by: str | None = None
     revoked_at: datetime | None = None
     version: int | None = None
 
@@ -79,6 +84,11 @@ class Caller:
         return self.kind is not CallerKind.TEAM or address in self.addresses.get(channel, ())
 
     @property
+    def reaches_all(self) -> bool:
+        """Whether there is no address that `may_use` or `may_reach` refuses."""
+        return self.channels is None and self.kind is not CallerKind.TEAM
+
+    @property
     def sees_all(self) -> bool:
         """Whether notifications:read:all counts. With limits, or a key that reaches less, one sees but one's own."""
         return (
@@ -88,8 +98,18 @@ class Caller:
             and self.recipients is None
         )
 
+    @property
+    def is_administrator(self) -> bool:
+        """Whether it may do whatever a caller can. How often it may is no matter."""
+        return self.sees_all and self.scopes >= frozenset(Scope)
+
     def may_see(self, notification: Notification) -> bool:
         return notification.caller == self.id or self.sees_all
+
+    def may_see_addresses(self, notification: Notification) -> bool:
+        """Those that stood in its request; those that came from a recipient, if one may read that recipient."""
+        recipient = notification.recipient
+        return recipient is None or (Scope.RECIPIENTS_READ in self.scopes and self.may_name(recipient))
 
 
 def exceeds(wanted: Caller, granter: Caller) -> str | None:
@@ -115,6 +135,8 @@ def exceeds(wanted: Caller, granter: Caller) -> str | None:
         return "more requests a minute than your own"
     if not _most(wanted.notifications_per_day, granter.notifications_per_day):
         return "more notifications a day than your own"
+    if not _most(wanted.segments_per_day, granter.segments_per_day):
+        return "more segments a day than your own"
     return None
 
 

@@ -1,4 +1,7 @@
-"""The routes of dead letters: of the caller's own notifications, or everybody's with notifications:read:all."""
+"""The routes of dead letters: of the caller's own notifications, or everybody's with notifications:read:all.
+
+What is listed is dead. What is failed can be replayed as well, by whoever names it.
+"""
 
 import re
 from collections.abc import Callable
@@ -23,7 +26,7 @@ from functions.gateway.requests import (
 )
 from functions.gateway.routes import whose, with_deliveries
 from functions.gateway.schemas import DeadLettersJson, NotificationJson, dead_letter_json
-from shared.errors import Conflict, NotDead, NotFound, PublishFailed
+from shared.errors import Conflict, NotFound, PublishFailed, WrongState
 from shared.logs import get_logger
 from shared.model import Delivery, Notification
 from shared.pubsub import hint
@@ -44,7 +47,7 @@ class DeadLettersQuery(PageQuery):
 def dead_letters_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/dead-letters")
     store = gateway.store
-    requires = Requires(gateway.identity, gateway.limits)
+    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
 
     @routes.get(
         "",
@@ -55,19 +58,20 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         ),
     )
     async def list_dead_letters(
-        query: Annotated[DeadLettersQuery, Query()], caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)]
+        query: Annotated[DeadLettersQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.DEAD_LETTERS_MANAGE)]
     ) -> Response:
         if query.channel is not None and query.channel not in gateway.channels:
             raise invalid(field_error("channel", f"there are {', '.join(gateway.channels)}"))
-        page = await store.dead(
-            caller=whose(caller),
-            channel=query.channel,
-            limit=query.limit,
-            after=position_of("dead-letters", query.cursor),
-        )
-        items = [dead_letter_json(delivery) for delivery in page.items]
-        following = None if page.next is None else cursor_of("dead-letters", page.next)
-        return json_answer(DeadLettersJson(items=items, next_cursor=following))
+        async with gateway.lists.making(caller.id):
+            page = await store.dead(
+                caller=whose(caller),
+                channel=query.channel,
+                limit=query.limit,
+                after=position_of("dead-letters", query.cursor),
+            )
+            items = [dead_letter_json(delivery) for delivery in page.items]
+            following = None if page.next is None else cursor_of("dead-letters", page.next)
+            return json_answer(DeadLettersJson(items=items, next_cursor=following))
 
     @routes.post(
         "/{notification_id}/{channel}/replay",
@@ -83,13 +87,22 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         within_limits = caller.may_use(channel) and caller.may_name(delivery.recipient or "")
         if not (within_limits and caller.may_reach(channel, delivery.address)):
             raise forbidden("this caller may not send to this address")
-        await _move(store, lambda: replayed(delivery, gateway.now(), gateway.policy))
+        addresses = gateway.limits.addresses
+        counts = addresses.check(gateway.screens, {channel: delivery.address}, simulated=delivery.simulated)
+        counted = gateway.limits.notification(caller, delivery.segments or 0)
+        addresses.add(counts)
+        try:
+            await _move(store, lambda: replayed(delivery, gateway.now(), gateway.policy))
+        except Problem:
+            counted.uncount()
+            addresses.uncount(counts)
+            raise
         try:
             await gateway.publisher.publish([hint(delivery)])
         except PublishFailed as error:
             # It is queued and due: the relay publishes it within its minute.
             log.warning("replay left to the relay", notification_id=notification.id, error=str(error))
-        return json_answer(await with_deliveries(gateway, notification), 202)
+        return json_answer(await with_deliveries(gateway, notification, caller), 202)
 
     @routes.delete("/{notification_id}/{channel}", status_code=204, responses=answers(None, 204, 404, 409, 503))
     async def discard(
@@ -112,10 +125,10 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
 
 
 async def _move(store: Store, transition: Callable[[], Delivery]) -> None:
-    """A replay or discard; Problem 409 when the delivery is not dead, or is no longer."""
+    """A replay or discard; Problem 409 when the delivery's state does not allow it, or no longer does."""
     try:
         await store.update(transition())
-    except NotDead as refused:
+    except WrongState as refused:
         raise Problem(409, str(refused)) from None
     except (Conflict, NotFound):
-        raise Problem(409, "the delivery is not dead any more") from None
+        raise Problem(409, "the delivery has changed meanwhile") from None

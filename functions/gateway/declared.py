@@ -10,6 +10,7 @@ from functions.gateway.access import RequiresScope
 from functions.gateway.callers import Scope
 from functions.gateway.identity import Identity
 from functions.gateway.limits import Limits
+from functions.gateway.lists import Lists, RequiresTurn
 from functions.gateway.schemas import NOTIFICATION_ID
 
 NotificationId = Annotated[str, Path(json_schema_extra={"pattern": NOTIFICATION_ID})]
@@ -22,9 +23,14 @@ class Requires:
 
     identity: Identity
     limits: Limits
+    lists: Lists
 
-    def __call__(self, scope: Scope) -> Any:
-        return Depends(RequiresScope(self.identity, self.limits, scope), use_cache=False)
+    def __call__(self, scope: Scope, *, fresh: bool = False) -> Any:
+        return Depends(RequiresScope(self.identity, self.limits, scope, fresh=fresh), use_cache=False)
+
+    def turn(self, scope: Scope) -> Any:
+        """The same of a route that lists."""
+        return Depends(RequiresTurn(self.identity, self.limits, scope, self.lists), use_cache=False)
 
 
 def scope_of(dependant: Dependant) -> Scope | None:

@@ -4,7 +4,6 @@ FastAPI's looking for the route and solving its dependencies was a third of an a
 making of all routes is a third of a second of a cold start (2026-11). A notification pays neither.
 """
 
-import asyncio
 from collections.abc import Callable
 
 from starlette.middleware.errors import ServerErrorMiddleware
@@ -17,8 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from functions.gateway.accept import Gateway
 from functions.gateway.access import RequiresScope
 from functions.gateway.handlers import HANDLERS, fault
-from functions.gateway.middleware import guarded, traced
+from functions.gateway.middleware import answering_head, bounded, guarded, traced
+from functions.gateway.once import Once
 from functions.gateway.send import PATH, SCOPE, send_notification
+from shared.security_headers import secured
 
 
 def application(gateway: Gateway) -> ASGIApp:
@@ -26,8 +27,8 @@ def application(gateway: Gateway) -> ASGIApp:
 
 
 def around(app: ASGIApp) -> ASGIApp:
-    """The application with an answer for its faults, and in a trace."""
-    return traced(guarded(ServerErrorMiddleware(app, fault)))
+    """The application with what every route shares: a trace, headers, HEAD, bounds, and an answer for its faults."""
+    return traced(secured(answering_head(bounded(guarded(ServerErrorMiddleware(app, fault))))))
 
 
 class Direct:
@@ -38,8 +39,7 @@ class Direct:
 
     def __init__(self, gateway: Gateway, load: Callable[[Gateway], ASGIApp]) -> None:
         self._gateway = gateway
-        self._load = load
-        self._loading: asyncio.Task[ASGIApp] | None = None
+        self._everything = Once(lambda: load(gateway))
         self._requirement = RequiresScope(gateway.identity, gateway.limits, SCOPE)
         self._sending = ExceptionMiddleware(self._send, HANDLERS)
         self._route = Route(PATH, self._send, methods=["POST"])
@@ -52,24 +52,12 @@ class Direct:
         elif asked == ("GET", "/healthz"):
             await PlainTextResponse("ok")(scope, receive, send)
         else:
-            await (await self._loaded())(scope, receive, send)
+            await (await self._everything.get())(scope, receive, send)
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         response = await send_notification(self._gateway, request, await self._requirement(request))
         await response(scope, receive, send)
-
-    async def _loaded(self) -> ASGIApp:
-        """Whoever waits may go away meanwhile: the load goes on for the others. One that fails is begun again."""
-        if self._loading is None:
-            self._loading = asyncio.create_task(asyncio.to_thread(self._load, self._gateway))
-        loading = self._loading
-        try:
-            return await asyncio.shield(loading)
-        except Exception:
-            if self._loading is loading:
-                self._loading = None
-            raise
 
 
 def _everything(gateway: Gateway) -> ASGIApp:

@@ -5,11 +5,8 @@ whatever certificate comes with it: whoever sends both means the bearer.
 """
 
 import asyncio
-import base64
-import binascii
 import hashlib
 import hmac
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +17,9 @@ from starlette.datastructures import Headers
 from functions.gateway import keys
 from functions.gateway.caller_store import CallerStore
 from functions.gateway.callers import Caller, CallerKind
+from functions.gateway.certificate_names import certificate_names
 from functions.gateway.problems import RETRY_LATER, Problem
+from functions.gateway.shadows import deciding
 from shared.errors import InvalidToken, KeysUnavailable, StoreUnavailable
 from shared.logs import get_logger
 
@@ -29,13 +28,6 @@ log = get_logger(__name__)
 FRESH_SECONDS = 30.0
 STALE_SECONDS = 50.0  # of the 60 within which a revoked key must stop, ten are left for the read
 MOST_CACHED = 10_000
-_MOST_NAMES = 10  # of one certificate
-
-_FINGERPRINT = re.compile("sha256:[0-9a-f]{64}")
-_SPIFFE_ID = re.compile(r"spiffe://[!-~]{1,2048}")
-_URI = re.compile(r"(?!spiffe:)[a-z][a-z0-9+.-]*://[!-~]{1,512}")
-_HOST = re.compile(r"[a-z0-9*_-]+(\.[a-z0-9_-]+)*")
-"""No text is of two of these kinds: a name counts only as what the certificate says that it is."""
 
 CERTIFICATE_HEADERS = tuple(
     f"x-client-cert-{name}"
@@ -44,11 +36,6 @@ CERTIFICATE_HEADERS = tuple(
 EMAIL = "email:"
 """Begins the identity of a token that is known by its verified address."""
 SECRET_HEADER = "x-load-balancer-secret"  # noqa: S105 - its name # pragma: allowlist secret
-
-
-def is_certificate_name(name: str) -> bool:
-    """Whether a caller can be known by it: `sha256:` and hex, a SPIFFE id, another URI, a host name in lower case."""
-    return any(kind.fullmatch(name) for kind in (_FINGERPRINT, _SPIFFE_ID, _URI, _HOST))
 
 
 def identity_id(kind: CallerKind, identity: str) -> str:
@@ -70,9 +57,14 @@ class CallerCache:
         self._reading: dict[tuple[str, ...], asyncio.Task[Mapping[str, Caller]]] = {}
         self._forgotten = 0
 
-    async def read(self, ids: Sequence[str]) -> Sequence[Caller]:
-        """Those of the ids that are callers, in the order of the ids. Raises StoreUnavailable."""
+    async def read(self, ids: Sequence[str], *, fresh: bool = False) -> Sequence[Caller]:
+        """Those of the ids that are callers, in the order of the ids. Raises StoreUnavailable.
+
+        fresh: as they are on record now
+        """
         now = self._clock()
+        if fresh and ids:
+            return await self._read_now(ids, now)
         stale = [i for i in ids if not self._has(i, now, FRESH_SECONDS)]
         if stale:
             try:
@@ -87,6 +79,13 @@ class CallerCache:
         self._forgotten += 1
         self._known.pop(caller_id, None)
         self._unknown.pop(caller_id, None)
+
+    async def _read_now(self, ids: Sequence[str], now: float) -> Sequence[Caller]:
+        forgotten = self._forgotten
+        found = await self._store.read(ids)
+        if forgotten == self._forgotten:  # else a change has overtaken it, and the next request reads again
+            self._keep(ids, found, now)
+        return [found[i] for i in ids if i in found]
 
     async def _refresh(self, ids: tuple[str, ...], now: float) -> None:
         """One read for all who wait for the same ids. One that a change has overtaken is read again."""
@@ -133,14 +132,17 @@ class Identity:
     trusts_certificates: bool = False
     secret: str | None = None
 
-    async def caller(self, headers: Headers) -> Caller:
-        """Problem 401, or 503 when nobody can tell."""
+    async def caller(self, headers: Headers, *, fresh: bool = False) -> Caller:
+        """Problem 401, or 503 when nobody can tell.
+
+        fresh: as it is on record now, and not up to half a minute ago
+        """
         try:
             authorization = headers.getlist("authorization")
             if authorization:
-                return await self._bearer(authorization)
+                return await self._bearer(authorization, fresh)
             if self.trusts_certificates:
-                return await self._certificate(headers)
+                return await self._certificate(headers, fresh)
         except StoreUnavailable as error:
             log.error("callers cannot be read", error=str(error))
             raise _cannot_tell() from None
@@ -149,12 +151,14 @@ class Identity:
             raise _cannot_tell() from None
         raise _refused("this needs an API key or an OIDC token as bearer")
 
-    async def _bearer(self, authorization: Sequence[str]) -> Caller:
-        scheme, _, credentials = authorization[0].partition(" ")
+    async def _bearer(self, authorization: Sequence[str], fresh: bool) -> Caller:
+        # RFC 9110: a value ends before its blanks (5.5), and there may be several behind the scheme (11.4).
+        scheme, _, rest = authorization[0].strip(" \t").partition(" ")
         if len(authorization) > 1 or scheme.lower() != "bearer":
             raise _refused("there must be one Authorization header, of the scheme Bearer")
+        credentials = rest.lstrip(" ")
         if credentials.startswith("hark_"):
-            return await self._api_key(credentials)
+            return await self._api_key(credentials, fresh)
         if self.verifier is None:
             raise _refused("this is no API key, and OIDC tokens are not set up", invalid=True)
         try:
@@ -166,16 +170,16 @@ class Identity:
         names = [f"{issuer} {subject}"] if not subject.startswith(EMAIL) else []
         if claims.get("email_verified") is True and "email" in claims:
             names.append(f"{issuer} {EMAIL}{claims['email']}")
-        return await self._named(CallerKind.TOKEN, names)
+        return await self._named(CallerKind.TOKEN, names, fresh)
 
-    async def _api_key(self, key: str) -> Caller:
+    async def _api_key(self, key: str, fresh: bool) -> Caller:
         parsed = keys.parse(key)
-        found = await self.callers.read([parsed[1]]) if parsed else ()
+        found = await self.callers.read([parsed[1]], fresh=fresh) if parsed else ()
         if not found or not keys.opens(found[0], key):
             raise _refused("there is no such API key, or it is revoked", invalid=True)
         return found[0]
 
-    async def _certificate(self, headers: Headers) -> Caller:
+    async def _certificate(self, headers: Headers, fresh: bool) -> Caller:
         """https://cloud.google.com/load-balancing/docs/mtls#custom-header-variables"""
         if self.secret is not None and not _same(headers.getlist(SECRET_HEADER), self.secret):
             raise _refused("this needs an API key or an OIDC token as bearer; certificates count at the load balancer")
@@ -189,29 +193,29 @@ class Identity:
             raise _refused("this needs an API key, an OIDC token or a client certificate")
         if values["chain-verified"] != "true" or values["error"]:
             raise _refused("the client certificate is not valid")
-        return await self._named(CallerKind.CERTIFICATE, _names(values))
+        try:
+            names = certificate_names(values)
+        except ValueError as wrong:
+            raise _refused(str(wrong)) from None
+        return await self._named(CallerKind.CERTIFICATE, names, fresh)
 
-    async def _named(self, kind: CallerKind, names: Sequence[str]) -> Caller:
-        """The first that there is a record of decides: a revoked certificate does not get in by its host's name."""
-        found = await self.callers.read([identity_id(kind, name) for name in names])
-        if not found or found[0].revoked_at is not None or found[0].identity not in names or found[0].kind is not kind:
+    async def _named(self, kind: CallerKind, names: Sequence[str], fresh: bool) -> Caller:
+        """One record decides (`shadows.py`): a revoked certificate does not get in by its host's name."""
+        ids = dict.fromkeys(identity_id(kind, name) for name in names)
+        found = await self.callers.read(list(ids), fresh=fresh)
+        fitting = [caller for caller in found if caller.identity in names and caller.kind is kind]
+        caller = await self._deciding(fitting, fresh) if len(fitting) > 1 else next(iter(fitting), None)
+        if caller is None or caller.revoked_at is not None:
             raise _refused(f"the {kind} is good, but it is no caller's", invalid=True)
-        return found[0]
+        return caller
 
-
-def _names(values: Mapping[str, str]) -> Sequence[str]:
-    """Of a certificate, the most exact first."""
-    try:
-        fingerprint = "sha256:" + base64.b64decode(values["sha256-fingerprint"], validate=True).hex()
-        uris, hosts = (
-            [base64.b64decode(part.strip(), validate=True).decode() for part in values[header].split(",")]
-            for header in ("uri-sans", "dnsname-sans")
-        )
-    except (binascii.Error, UnicodeDecodeError):
-        raise _refused("the load balancer's headers cannot be read") from None
-    said = [(_FINGERPRINT, fingerprint), (_SPIFFE_ID, values["spiffe-id"])]
-    said += [(_URI, uri) for uri in uris] + [(_HOST, host.lower()) for host in hosts]
-    return [name for kind, name in said if kind.fullmatch(name)][:_MOST_NAMES]
+    async def _deciding(self, fitting: Sequence[Caller], fresh: bool) -> Caller:
+        makers = sorted({caller.created_by for caller in fitting if caller.created_by is not None})
+        on_record = {maker.id: maker for maker in await self.callers.read(makers, fresh=fresh)}
+        caller = deciding(fitting, on_record)
+        if caller is not fitting[0]:
+            log.warning("the older of two callers holds", caller=caller.id, more_exact=fitting[0].id)
+        return caller
 
 
 def _same(given: Sequence[str], secret: str) -> bool:

@@ -1,19 +1,20 @@
-"""How much each caller may use: requests a minute, notifications a day (both by the clock, in UTC).
+"""How much each caller may use: requests a minute, notifications and segments a day (all by the clock, in UTC).
 
 Each gateway counts by itself and exchanges with the record (one write that adds its count and returns everybody's)
-every EXCHANGE_SECONDS, and whenever it has let through a tenth of the limit that the others cannot know of yet. So no
-request waits for a count, no record is written at each request, and it is approximate: with n gateways a caller gets
-at most about n tenths more than its limit, and what arrives while an exchange is on its way. Should the records be out
-of reach, each gateway holds it to the limit by itself.
+every EXCHANGE_SECONDS, and whenever it has let through a tenth of the limit (at least one) that the others cannot know
+of yet. So no request waits for a count, no record is written at each request, and it is approximate: with n gateways a
+caller gets at most n tenths more than its limit, and what arrives while an exchange is on its way. Should the records
+be out of reach, each gateway holds it to the limit by itself.
 """
 
 import asyncio
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from functions.gateway.address_limits import AddressLimits
 from functions.gateway.caller_store import CallerStore, Usage
 from functions.gateway.callers import Caller
 from functions.gateway.problems import Problem
@@ -28,23 +29,58 @@ MOST_CALLERS = 10_000
 
 
 @dataclass(slots=True)
+class Window:
+    """What one caller uses within one minute or one day. `known`: everybody's, as of the last exchange; `new`: ours
+    since.
+
+    A new minute is a new Window, so that what was begun in the last one (an exchange, a notification that turns out to
+    be none) ends in the last one.
+    """
+
+    start: datetime
+    known: int = 0
+    new: int = 0
+
+    @property
+    def used(self) -> int:
+        return self.known + self.new
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One notification that counts: for which day, with how many segments."""
+
+    notifications: Window
+    segments: Window
+    cut_into: int
+
+    def uncount(self) -> None:
+        """It is none."""
+        self.notifications.new -= 1
+        self.segments.new -= self.cut_into
+
+
+@dataclass(slots=True)
 class _Count:
-    """Of one caller. `known`: everybody's, as of the last exchange; `new`: ours since."""
+    """Of one caller. `at`: when it was last asked for."""
 
     at: datetime
-    known_requests: int = 0
-    new_requests: int = 0
-    known_notifications: int = 0
-    new_notifications: int = 0
+    requests: Window = field(init=False)
+    notifications: Window = field(init=False)
+    segments: Window = field(init=False)
     exchanged: float = float("-inf")
     exchange: "asyncio.Task[None] | None" = None
 
+    def __post_init__(self) -> None:
+        self.requests = Window(_minute(self.at))
+        self.notifications, self.segments = Window(_day(self.at)), Window(_day(self.at))
+
     def roll(self, now: datetime) -> None:
         """Begin a new minute, and a new day."""
-        if now.date() != self.at.date():
-            self.known_notifications = self.new_notifications = 0
-        if _minute(now) != _minute(self.at):
-            self.known_requests = self.new_requests = 0
+        if self.requests.start != _minute(now):
+            self.requests = Window(_minute(now))
+        if self.notifications.start != _day(now):
+            self.notifications, self.segments = Window(_day(now)), Window(_day(now))
         self.at = now
 
 
@@ -52,6 +88,7 @@ class Limits:
     def __init__(
         self, store: CallerStore, now: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic
     ) -> None:
+        self.addresses = AddressLimits(store, now)
         self._store = store
         self._now = now
         self._monotonic = monotonic
@@ -61,23 +98,31 @@ class Limits:
         """Count a request. Problem 429 when there were enough in this minute."""
         count = self._count(caller)
         most = caller.requests_per_minute
-        if most is not None and count.known_requests + count.new_requests >= most:
+        if most is not None and count.requests.used >= most:
             self._exchange(caller, count)
-            raise _too_many(f"{most} requests a minute", count.at, _next_minute(count.at))
-        count.new_requests += 1
+            raise _too_many(f"{most} requests a minute", count.at, _minute(count.at) + timedelta(minutes=1))
+        count.requests.new += 1
         self._exchange(caller, count)
 
-    def notification(self, caller: Caller) -> None:
-        """Count a notification. Problem 429 when there were enough today."""
+    def notification(self, caller: Caller, segments: int = 0) -> Counted:
+        """Count a notification that is cut into so many segments. Problem 429 when there were enough today."""
+        self.notification_left(caller, segments)
         count = self._count(caller)
-        most = caller.notifications_per_day
-        if most is not None and count.known_notifications + count.new_notifications >= most:
-            raise _too_many(f"{most} notifications a day", count.at, _next_day(count.at))
-        count.new_notifications += 1
+        count.notifications.new += 1
+        count.segments.new += segments
+        self._exchange(caller, count)
+        return Counted(count.notifications, count.segments, segments)
 
-    def uncount(self, caller: Caller) -> None:
-        """The notification that was just counted is none: it was there before."""
-        self._count(caller).new_notifications -= 1
+    def notification_left(self, caller: Caller, segments: int = 0) -> None:
+        """Problem 429 when there were enough notifications today, or too many segments. Counts none."""
+        count = self._count(caller)
+        tomorrow = _day(count.at) + timedelta(days=1)
+        most = caller.notifications_per_day
+        if most is not None and count.notifications.used >= most:
+            raise _too_many(f"{most} notifications a day", count.at, tomorrow)
+        most = caller.segments_per_day
+        if segments and most is not None and count.segments.used + segments > most:
+            raise _too_many(f"{most} segments a day (segments_per_day)", count.at, tomorrow)
 
     def _count(self, caller: Caller) -> _Count:
         now = self._now()
@@ -93,30 +138,39 @@ class Limits:
         """Begin an exchange if one is due. It runs beside the request, which does not wait for it."""
         if count.exchange is not None and not count.exchange.done():
             return
-        limited = caller.requests_per_minute is not None or caller.notifications_per_day is not None
+        limited = {caller.requests_per_minute, caller.notifications_per_day, caller.segments_per_day} != {None}
         pause = EXCHANGE_SECONDS if limited else IDLE_EXCHANGE_SECONDS
-        unknown_to_others = _tenths(count.new_requests, caller.requests_per_minute) or _tenths(
-            count.new_notifications, caller.notifications_per_day
-        )
-        if unknown_to_others or self._monotonic() - count.exchanged >= pause:
+        if _unknown_to_others(caller, count) or self._monotonic() - count.exchanged >= pause:
             count.exchanged = self._monotonic()
-            count.exchange = asyncio.create_task(self._add(caller.id, count))
+            count.exchange = asyncio.create_task(self._add(caller, count))
 
-    async def _add(self, caller_id: str, count: _Count) -> None:
-        sent = Usage(caller_id, count.at, count.new_requests, count.new_notifications)
-        try:
-            totals = await self._store.add(sent)
-        except StoreUnavailable as error:
-            # Added again with the next one, although it may have landed: a caller may get somewhat less.
-            log.warning("usage not exchanged", caller=caller_id, error=str(error))
-            return
-        now = self._now()
-        if now.date() == sent.at.date():
-            count.known_notifications = totals.notifications
-            count.new_notifications -= sent.notifications
-        if _minute(now) == _minute(sent.at) and count.new_requests >= sent.requests:
-            count.known_requests = totals.requests
-            count.new_requests -= sent.requests
+    async def _add(self, caller: Caller, count: _Count) -> None:
+        """Exchange, and once more if meanwhile a tenth has come together that this exchange did not take along."""
+        due = True
+        while due:
+            requests, notifications, segments = count.requests, count.notifications, count.segments
+            sent = Usage(caller.id, count.at, requests.new, notifications.new, segments.new)
+            try:
+                totals = await self._store.add(sent)
+            except StoreUnavailable as error:
+                # Added again with the next one, although it may have landed: a caller may get somewhat less.
+                log.warning("usage not exchanged", caller=caller.id, error=str(error))
+                return
+            requests.known, notifications.known = totals.requests, totals.notifications
+            segments.known = totals.segments
+            requests.new -= sent.requests
+            notifications.new -= sent.notifications
+            segments.new -= sent.segments
+            due = _unknown_to_others(caller, count)
+
+
+def _unknown_to_others(caller: Caller, count: _Count) -> bool:
+    """Whether it is a tenth of a limit, or more."""
+    return (
+        _tenths(count.requests.new, caller.requests_per_minute)
+        or _tenths(count.notifications.new, caller.notifications_per_day)
+        or _tenths(count.segments.new, caller.segments_per_day)
+    )
 
 
 def _tenths(new: int, limit: int | None) -> bool:
@@ -132,9 +186,5 @@ def _minute(at: datetime) -> datetime:
     return at.replace(second=0, microsecond=0)
 
 
-def _next_minute(now: datetime) -> datetime:
-    return _minute(now) + timedelta(minutes=1)
-
-
-def _next_day(now: datetime) -> datetime:
-    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+def _day(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)

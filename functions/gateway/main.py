@@ -13,7 +13,7 @@ from functions.gateway.identity import CallerCache, Identity, TokenVerifier
 from functions.gateway.limits import Limits
 from functions.gateway.readers import load_readers
 from functions.gateway.settings import GatewaySettings
-from shared.channels import load_channels
+from shared.channels import load_channels, load_screens
 from shared.firestore.receipts import FirestoreReceipts
 from shared.firestore.store import FirestoreStore
 from shared.function import open_rpc, start
@@ -24,6 +24,7 @@ _settings = start()
 _own = load(GatewaySettings)
 _channels = load_channels()
 _readers = load_readers(_channels)
+_screens = load_screens(_channels)
 _app: ASGIApp | None = None
 
 
@@ -38,7 +39,7 @@ async def gateway(_: Request) -> ASGIApp:
 
 def _open() -> Gateway:
     rpc = open_rpc(_settings)
-    callers = FirestoreCallers(rpc)
+    callers = FirestoreCallers(rpc.beside(_own.callers_database))
     secret = _own.load_balancer_secret
     return Gateway(
         store=FirestoreStore(rpc),
@@ -56,6 +57,7 @@ def _open() -> Gateway:
         callers=callers,
         receipts=FirestoreReceipts(rpc),
         readers=_readers,
+        screens=_screens,
         issuers=_own.oidc_issuers,
     )
 

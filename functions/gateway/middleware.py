@@ -3,6 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from functions.gateway.problems import Problem
 from functions.gateway.send import PATH
 from shared import failpoints, telemetry, trace
 from shared.failpoints import Failpoint
@@ -10,6 +11,50 @@ from shared.logs import get_logger, place
 from shared.telemetry import Kind, Span
 
 log = get_logger(__name__)
+
+URL_LIMIT = 16 * 1024  # bytes
+MOST_PARAMETERS = 100
+
+
+def bounded(app: ASGIApp) -> ASGIApp:
+    """The application without what FastAPI would take apart before it asks who calls: a query of 64 KiB is 40 ms.
+
+    No route reads a cookie.
+    """
+
+    async def bounded_app(scope: Scope, receive: Receive, send: Send) -> None:
+        problem = None
+        if scope["type"] == "http":
+            query = scope["query_string"]
+            if len(query) + len(scope.get("raw_path") or b"") > URL_LIMIT:
+                problem = Problem(414, f"the URL has more than {URL_LIMIT} bytes")
+            elif query.count(b"&") >= MOST_PARAMETERS:
+                problem = Problem(414, f"the query has more than {MOST_PARAMETERS} parameters")
+            scope["headers"] = [header for header in scope["headers"] if header[0] != b"cookie"]
+        await (problem.response() if problem else app)(scope, receive, send)
+
+    return bounded_app
+
+
+def answering_head(app: ASGIApp) -> ASGIApp:
+    """The application with HEAD answered as GET is, without the body (RFC 9110, 9.3.2)."""
+
+    async def head_app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await app(scope, receive, send)
+            return
+        got = {**scope, "method": "GET"}
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            elif "route" in got:
+                scope["route"] = got["route"]  # for its span's name
+            await send(message)
+
+        await app(got, receive, without_body)
+
+    return head_app
 
 
 def guarded(app: ASGIApp) -> ASGIApp:

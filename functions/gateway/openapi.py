@@ -38,6 +38,7 @@ _TITLES = {
     408: "The body did not arrive in time",
     409: "Its state does not allow it",
     413: "The body is too large",
+    415: "The body is compressed",
     422: "Some fields are not valid",
     429: "This caller has reached a limit of its own; Retry-After says when it ends",
     503: "Not now; ask again",
@@ -98,6 +99,8 @@ def openapi(app: FastAPI, api_routes: Sequence[APIRoute], channels: Mapping[str,
         for operation in (o for methods in schema["paths"].values() for o in methods.values()):
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
+            if "requestBody" in operation:
+                operation["responses"] |= {"415": answers(None, 415)[415]}
             for parameter in operation.get("parameters", []):
                 parameter["schema"] = _without_null(parameter["schema"])
         schema["components"]["securitySchemes"] = _SECURITY_SCHEMES

@@ -23,7 +23,6 @@ from shared.receipts import ReceiptRequest, take
 
 log = get_logger(__name__)
 
-BODY_LIMIT = 1024 * 1024  # bytes: SendGrid's batches are up to 768 KiB
 _AT_ONCE = 20  # deliveries of one batch
 
 
@@ -48,19 +47,20 @@ def _receive(gateway: Gateway, provider: str) -> Callable[[Request], Awaitable[R
         reader = gateway.readers.get(provider)
         if reader is None:
             raise Problem(404, f"receipts of {provider} are not set up")
-        body = await read_body(request, BODY_LIMIT)
-        now = gateway.now()
+        at = gateway.now()
         query = request.scope["query_string"].decode("latin-1")
         target = request.scope["path"] + (f"?{query}" if query else "")
         try:
-            receipts = reader.read(ReceiptRequest(target, request.headers, body, now))
+            reader.check_head(target, request.headers, at)
+            body = await read_body(request, reader.body_limit)
+            receipts = reader.read(ReceiptRequest(target, request.headers, body, at))
         except ForgedReceipt as error:
             log.warning("a forged receipt", provider=provider, error=str(error))
             raise Problem(403, f"this is not signed by {provider}, or too old") from None
         except MalformedReceipt as error:
             log.error("a receipt that cannot be read", provider=provider, error=str(error))
             raise Problem(400, f"this is no receipt of {provider}") from None
-        await _take_all(gateway, receipts, now)
+        await _take_all(gateway, receipts, gateway.now())
         return Response(status_code=204)
 
     return receive

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.gateway import recipients
 from functions.gateway.accept import Gateway, normalised
 from functions.gateway.access import forbidden
-from functions.gateway.callers import Caller, Scope
+from functions.gateway.callers import Caller, Scope, exceeds
 from functions.gateway.declared import Requires
 from functions.gateway.openapi import answers, link, request_body
 from functions.gateway.problems import Problem, field_error, invalid
@@ -22,8 +23,8 @@ from functions.gateway.schemas import (
     recipient_json,
     recipient_name,
 )
-from shared.errors import NotFound
 from shared.model import Recipient
+from shared.store import Page
 
 Name = Annotated[str, Path(json_schema_extra={"pattern": NAME})]  # `_check_name` holds it, and answers in words
 _BY_NAME = ("read_recipient", "delete_recipient")
@@ -32,7 +33,7 @@ _BY_NAME = ("read_recipient", "delete_recipient")
 def recipients_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/recipients")
     store = gateway.store
-    requires = Requires(gateway.identity, gateway.limits)
+    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
 
     @routes.put(
         "/{name:path}",
@@ -51,17 +52,19 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         if body.name not in {None, name}:
             raise invalid(field_error("name", "must be the name in the path, or absent"))
         addresses = normalised(gateway.channels, body.addresses, "addresses")
-        recipient, created = await store.put_recipient(name, addresses, gateway.now())
-        return json_answer(recipient_json(recipient), 201 if created else 200)
+        recipient, created = await recipients.put(store, name, addresses, caller, gateway.now())
+        return json_answer(recipient_json(recipient, {caller.id}), 201 if created else 200)
 
     @routes.get("", responses=answers(RecipientsJson, 200, 422, 503))
     async def list_recipients(
-        query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires(Scope.RECIPIENTS_READ)]
+        query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.RECIPIENTS_READ)]
     ) -> Response:
-        found = await _recipients(caller, query.limit + 1, name_of("recipients", query.cursor))
-        items = [recipient_json(r) for r in found[: query.limit]]
-        following = name_cursor_of("recipients", items[-1]["name"]) if len(found) > query.limit else None
-        return json_answer(RecipientsJson(items=items, next_cursor=following))
+        async with gateway.lists.making(caller.id):
+            page = await _recipients(caller, query.limit, name_of("recipients", query.cursor))
+            callers = await _callers_seen(caller, page.items)
+            items = [recipient_json(recipient, callers) for recipient in page.items]
+            following = None if page.next is None else name_cursor_of("recipients", page.next)
+            return json_answer(RecipientsJson(items=items, next_cursor=following))
 
     @routes.get("/{name:path}", responses=answers(RecipientJson, 200, 404, 422, 503))
     async def read_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_READ)]) -> Response:
@@ -69,29 +72,37 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         recipient = await store.recipient(name)
         if recipient is None:
             raise Problem(404, "no recipient has this name")
-        return json_answer(recipient_json(recipient))
+        return json_answer(recipient_json(recipient, await _callers_seen(caller, [recipient])))
 
     @routes.delete("/{name:path}", status_code=204, responses=answers(None, 204, 404, 422, 503))
     async def delete_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]) -> Response:
         _check_name(name, caller)
-        try:
-            await store.delete_recipient(name)
-        except NotFound:
-            raise Problem(404, "no recipient has this name") from None
+        await recipients.delete(store, name, caller)
         return Response(status_code=204)
 
-    async def _recipients(caller: Caller, limit: int, after: str | None) -> Sequence[Recipient]:
+    async def _callers_seen(caller: Caller, shown: Sequence[Recipient]) -> set[str]:
+        """Of the callers that wrote these last: the caller itself, and those that it may manage."""
+        writers = {r.updated_by for r in shown if r.updated_by is not None}
+        others = sorted(writers - {caller.id}) if Scope.CALLERS_MANAGE in caller.scopes else []
+        found = await gateway.callers.read(others) if others else {}
+        return {caller.id} | {other.id for other in found.values() if exceeds(other, caller) is None}
+
+    async def _recipients(caller: Caller, limit: int, after: str | None) -> Page[Recipient, str]:
         """By name. The prefixes are walked in their order, each without those that an earlier one covers."""
         found: list[Recipient] = []
         prefixes = sorted(caller.recipients or ("",))
         for prefix in [p for i, p in enumerate(prefixes) if not p.startswith(tuple(prefixes[:i]))]:
-            if len(found) < limit and (after is None or after < prefix or after.startswith(prefix)):
-                found += await store.recipients(
-                    limit=limit - len(found),
-                    after=after if after is not None and after.startswith(prefix) else None,
-                    prefix=prefix,
-                )
-        return found
+            if after is not None and after >= prefix and not after.startswith(prefix):
+                continue
+            page = await store.recipients(
+                limit=limit + 1 - len(found),
+                after=after if after is not None and after.startswith(prefix) else None,
+                prefix=prefix,
+            )
+            found += page.items
+            if page.next is not None or len(found) > limit:
+                return Page(found[:limit], found[:limit][-1].name)
+        return Page(found)
 
     return routes
 

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import uuid
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from functions.gateway.problems import JSON_HEADERS, MOST_ERRORS, Problem, field_error, invalid, of_validation
 from functions.gateway.schemas import recipient_name
@@ -21,6 +23,8 @@ from shared.store import Position
 
 BODY_LIMIT = 256 * 1024  # bytes
 MOST_ITEMS = 100
+_PLAIN = {"Accept-Encoding": "identity"}  # RFC 9110, 15.5.16
+PIECE = 64 * 1024  # bytes of an answer
 _CLOSE = {"Connection": "close"}  # the rest of the body is not read, so no other request can follow it
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,10 +50,18 @@ class PageQuery(BaseModel):
 
 
 async def body_of(request: Request, model: type[M]) -> M:
-    """The body as the model. Problem 400 for no JSON, 422 for the wrong fields, and those of `read_body`."""
+    """The body as the model.
+
+    Problem 400 for no JSON, 415 for a compressed body, 422 for the wrong fields, and those of `read_body`.
+    """
+    for codings in request.headers.getlist("content-encoding"):
+        if {coding.strip(" \t").lower() for coding in codings.split(",")} - {"", "identity"}:
+            raise Problem(
+                415, "the body must not be compressed: no Content-Encoding, as gzip, is taken", headers=_PLAIN
+            )
     body = await read_body(request, BODY_LIMIT)
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(body.removeprefix(BOM_UTF8))  # RFC 8259, 8.1
     except ValidationError as error:
         if error.error_count() > MOST_ERRORS:
             # Pydantic would make them all: a second of work for a body of nothing but mistakes.
@@ -67,17 +79,32 @@ async def read_body(request: Request, limit: int) -> bytes:
         raise Problem(408, str(error), headers=_CLOSE) from None
 
 
+class _InPieces(Response):
+    """Each piece waits until the connection has taken those before. An answer in one is with the connection at once,
+    whether the client takes it or not, and so is done with too early for what counts the answers that are not.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for start in range(0, len(self.body), PIECE):
+            end = start + PIECE
+            await send({"type": "http.response.body", "body": self.body[start:end], "more_body": end < len(self.body)})
+
+
 def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(to_json(content), status, {**JSON_HEADERS, **(headers or {})}, "application/json")
+    body = to_json(content)
+    answer = _InPieces if len(body) > PIECE else Response
+    return answer(body, status, {**JSON_HEADERS, **(headers or {})}, "application/json")
 
 
 def idempotency_key(request: Request) -> str | None:
     keys = request.headers.getlist("idempotency-key")
     if not keys:
         return None
-    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+    key = keys[0].strip(" \t")  # a value ends before its blanks: RFC 9110, 5.5
+    if len(keys) > 1 or not _KEY.fullmatch(key):
         raise invalid(field_error("Idempotency-Key", "must be one value of 1 to 255 visible ASCII characters"))
-    return keys[0]
+    return key
 
 
 def is_notification_id(text: str) -> bool:

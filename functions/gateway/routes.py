@@ -31,6 +31,7 @@ from functions.gateway.schemas import (
     notification_json,
 )
 from shared.model import DeliveryStatus, Notification
+from shared.store import Position
 
 _FIRST_DELIVERY = {"notification_id": "$response.body#/id", "channel": "$response.body#/deliveries/0/channel"}
 
@@ -43,7 +44,7 @@ class NotificationsQuery(PageQuery):
 def router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1")
     store = gateway.store
-    requires = Requires(gateway.identity, gateway.limits)
+    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
 
     @routes.post(
         "/notifications",
@@ -75,21 +76,25 @@ def router(gateway: Gateway) -> APIRouter:
 
     @routes.get("/notifications", responses=answers(NotificationsJson, 200, 422, 503))
     async def list_notifications(
-        query: Annotated[NotificationsQuery, Query()], caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_READ)]
+        query: Annotated[NotificationsQuery, Query()],
+        caller: Annotated[Caller, requires.turn(Scope.NOTIFICATIONS_READ)],
     ) -> Response:
         """The caller's own; everybody's with notifications:read:all."""
-        page = await store.notifications(
-            caller=whose(caller),
-            recipient=query.recipient,
-            status=query.status,
-            limit=query.limit,
-            after=position_of("notifications", query.cursor),
-        )
-        deliveries = await store.deliveries(page.items)
-        # What has no deliveries left is expiring: TTL takes documents in any order.
-        items = [notification_json(n, deliveries[n.id]) for n in page.items if deliveries[n.id]]
-        following = None if page.next is None else cursor_of("notifications", page.next)
-        return json_answer(NotificationsJson(items=items, next_cursor=following))
+        async with gateway.lists.making(caller.id):
+            page = await store.notifications(
+                caller=whose(caller),
+                recipient=query.recipient,
+                status=query.status,
+                limit=query.limit,
+                after=position_of("notifications", query.cursor),
+            )
+            deliveries = await store.deliveries(page.items)
+            shown = [n for n in page.items if n.id in deliveries]
+            after = page.next if len(shown) == len(page.items) else Position(shown[-1].created_at, shown[-1].id)
+            # What has no deliveries left is expiring: TTL takes documents in any order.
+            items = [notification_json(n, deliveries[n.id], caller) for n in shown if deliveries[n.id]]
+            following = None if after is None else cursor_of("notifications", after)
+            return json_answer(NotificationsJson(items=items, next_cursor=following))
 
     @routes.get("/notifications/{notification_id}", responses=answers(NotificationJson, 200, 404, 503))
     async def read_notification(
@@ -98,12 +103,15 @@ def router(gateway: Gateway) -> APIRouter:
         found = await store.notification(notification_id) if is_notification_id(notification_id) else None
         if found is None or not caller.may_see(found):
             raise Problem(404, "there is no such notification")
-        return json_answer(await with_deliveries(gateway, found))
+        return json_answer(await with_deliveries(gateway, found, caller))
 
     @routes.get("/channels", responses=answers(ChannelsJson, 200))
     async def list_channels(_: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]) -> Response:
         channels = gateway.channels.values()
-        items = [ChannelJson(name=c.name, address=c.address, max_length=c.max_length) for c in channels]
+        items = [
+            ChannelJson(name=c.name, address=c.address, max_length=c.max_length, measure=c.measure.name)
+            for c in channels
+        ]
         return json_answer(ChannelsJson(items=items))
 
     return routes
@@ -114,8 +122,8 @@ def whose(caller: Caller) -> str | None:
     return None if caller.sees_all else caller.id
 
 
-async def with_deliveries(gateway: Gateway, notification: Notification) -> NotificationJson:
+async def with_deliveries(gateway: Gateway, notification: Notification, caller: Caller) -> NotificationJson:
     deliveries = (await gateway.store.deliveries([notification]))[notification.id]
     if not deliveries:
         raise Problem(404, "the notification has expired")
-    return notification_json(notification, deliveries)
+    return notification_json(notification, deliveries, caller)

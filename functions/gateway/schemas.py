@@ -1,13 +1,14 @@
 """The API's JSON, in and out. What goes out is a TypedDict: checked by mypy, documented by FastAPI, cheap to make."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, NotRequired, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypeAliasType, TypedDict
 
+from functions.gateway.callers import Caller
 from shared.model import (
     Attempt,
     Delivery,
@@ -42,6 +43,12 @@ def _tag_name(text: str) -> str:
     if re.fullmatch("__.*__", text):
         raise ValueError("must not begin and end with __")
     return one_line(text)
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
 
 
 def at_most(most: int) -> BeforeValidator:
@@ -111,7 +118,7 @@ class NotificationRequest(BaseModel):
     subject: (
         Annotated[str, StringConstraints(max_length=255), AfterValidator(one_line), said(pattern=ONE_LINE)] | None
     ) = Field(default=None, description="For channels that have one: e-mail.")
-    message: Annotated[str, AfterValidator(printable)] = Field(
+    message: Annotated[str, AfterValidator(printable), AfterValidator(_not_blank)] = Field(
         description="Plain text, not blank; each channel has its longest (GET /v1/channels).",
         json_schema_extra={"pattern": PRINTABLE, "minLength": 1},
     )
@@ -144,9 +151,16 @@ class AttemptJson(TypedDict):
 
 
 class DeliveryJson(TypedDict):
+    """`segments`, `encoding`: what the message is cut into; only over a channel that is paid by the piece."""
+
     channel: str
-    address: str
+    address: Annotated[
+        str | None,
+        Field(description="Null where it came from a recipient that the caller may not read (recipients:read)."),
+    ]
     status: DeliveryStatus
+    segments: NotRequired[int]
+    encoding: NotRequired[str]
     provider: str | None
     provider_message_id: str | None
     error: str | None
@@ -170,6 +184,10 @@ class RecipientJson(TypedDict):
     addresses: dict[str, str]
     created_at: datetime
     updated_at: datetime
+    updated_by: Annotated[
+        str | None,
+        Field(description="The id of the caller that wrote it last. Null where it is a caller that one may not see."),
+    ]
 
 
 class DeadLetterJson(TypedDict):
@@ -181,9 +199,12 @@ class DeadLetterJson(TypedDict):
 
 
 class ChannelJson(TypedDict):
+    """`measure`: what `max_length` counts."""
+
     name: str
     address: str
     max_length: int
+    measure: str
 
 
 class NotificationsJson(TypedDict):
@@ -205,7 +226,9 @@ class ChannelsJson(TypedDict):
     items: list[ChannelJson]
 
 
-def notification_json(notification: Notification, deliveries: Sequence[Delivery]) -> NotificationJson:
+def notification_json(notification: Notification, deliveries: Sequence[Delivery], caller: Caller) -> NotificationJson:
+    """As `caller` may see it."""
+    addresses = caller.may_see_addresses(notification)
     return NotificationJson(
         id=notification.id,
         status=notification_status(deliveries),
@@ -214,14 +237,14 @@ def notification_json(notification: Notification, deliveries: Sequence[Delivery]
         message=notification.message,
         tags=dict(notification.tags),
         created_at=notification.created_at,
-        deliveries=[_delivery_json(delivery) for delivery in deliveries],
+        deliveries=[_delivery_json(delivery, addresses=addresses) for delivery in deliveries],
     )
 
 
-def _delivery_json(d: Delivery) -> DeliveryJson:
-    return DeliveryJson(
+def _delivery_json(d: Delivery, *, addresses: bool) -> DeliveryJson:
+    made = DeliveryJson(
         channel=d.channel,
-        address=d.address,
+        address=d.address if addresses else None,
         status=d.status,
         provider=d.provider,
         provider_message_id=d.provider_message_id,
@@ -229,14 +252,24 @@ def _delivery_json(d: Delivery) -> DeliveryJson:
         updated_at=d.updated_at or d.created_at,
         attempts=[_attempt_json(attempt) for attempt in d.attempts],
     )
+    if d.segments is not None and d.encoding is not None:
+        made["segments"], made["encoding"] = d.segments, d.encoding
+    return made
 
 
 def _attempt_json(a: Attempt) -> AttemptJson:
     return AttemptJson(number=a.number, at=a.at, outcome=a.outcome, error=a.error, duration_ms=a.duration_ms)
 
 
-def recipient_json(r: Recipient) -> RecipientJson:
-    return RecipientJson(name=r.name, addresses=dict(r.addresses), created_at=r.created_at, updated_at=r.updated_at)
+def recipient_json(r: Recipient, callers: Collection[str]) -> RecipientJson:
+    """callers: the ids of those that may be shown"""
+    return RecipientJson(
+        name=r.name,
+        addresses=dict(r.addresses),
+        created_at=r.created_at,
+        updated_at=r.updated_at,
+        updated_by=r.updated_by if r.updated_by in callers else None,
+    )
 
 
 def dead_letter_json(d: Delivery) -> DeadLetterJson:

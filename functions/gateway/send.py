@@ -13,14 +13,14 @@ SCOPE = Scope.NOTIFICATIONS_SEND
 
 
 async def send_notification(gateway: Gateway, request: Request, caller: Caller) -> Response:
-    """The 202. Problem: see `accept`, and 400, 408, 413, 422 for what cannot be read."""
+    """The 202. Problem: see `accept`, and 400, 408, 413, 415, 422 for what cannot be read."""
     key = idempotency_key(request)
     body = await body_of(request, NotificationRequest)
-    return _accepted(await accept(gateway, body, caller, key))
+    return _accepted(await accept(gateway, body, caller, key), caller)
 
 
-def _accepted(accepted: Accepted) -> Response:
+def _accepted(accepted: Accepted, caller: Caller) -> Response:
     headers = {"Location": f"/v1/notifications/{accepted.notification.id}"}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
-    return json_answer(notification_json(accepted.notification, accepted.deliveries), 202, headers)
+    return json_answer(notification_json(accepted.notification, accepted.deliveries, caller), 202, headers)

@@ -1,26 +1,26 @@
 """The gateway's own settings: whom it trusts to say who calls."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import BaseUrl, Settings
+from shared.settings import IssuerUrl, Settings, listed
 
 GOOGLE = "https://accounts.google.com"
 
 
-def _listed(text: Any) -> Any:
-    return tuple(filter(None, (part.strip() for part in text.split(",")))) if isinstance(text, str) else text
-
-
 class GatewaySettings(Settings):
-    """ingress: who reaches the function, in Cloud Run's words (https://cloud.google.com/run/docs/securing/ingress)."""
+    """callers_database: where callers and their usage are; None: with all other records
 
+    ingress: who reaches the function, in Cloud Run's words (https://cloud.google.com/run/docs/securing/ingress)
+    """
+
+    callers_database: str | None = Field(default=None, pattern=r"^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$")
     ingress: Literal["all", "internal", "internal-and-cloud-load-balancing"] = "all"
     behind_load_balancer: bool = False
     load_balancer_secret: SecretStr | None = Field(default=None, min_length=16)
-    oidc_issuers: Annotated[tuple[BaseUrl, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1)] = (GOOGLE,)
+    oidc_issuers: Annotated[tuple[IssuerUrl, ...], NoDecode, BeforeValidator(listed), Field(min_length=1)] = (GOOGLE,)
     oidc_audience: str | None = None
 
     @model_validator(mode="after")
@@ -31,6 +31,11 @@ class GatewaySettings(Settings):
                 "BEHIND_LOAD_BALANCER trusts the load balancer's headers about client certificates, which with "
                 "INGRESS=all anybody could send: set INGRESS to what the function is deployed with, "
                 "internal-and-cloud-load-balancing"
+            )
+        if self.behind_load_balancer and self.load_balancer_secret is None:
+            raise ValueError(
+                "BEHIND_LOAD_BALANCER needs LOAD_BALANCER_SECRET: without it whoever is in the project's network could "
+                "send the load balancer's headers about client certificates"
             )
         if self.load_balancer_secret is not None and not self.behind_load_balancer:
             raise ValueError("LOAD_BALANCER_SECRET says nothing without BEHIND_LOAD_BALANCER=true")

@@ -6,7 +6,7 @@ two relays run at once: the same.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -22,21 +22,24 @@ SWEEP_SECONDS = 8.0  # after this a sweep looks at no more: what is overdue need
 
 @dataclass(frozen=True, slots=True)
 class WaitingReceipts:
+    """shards: as of the relay."""
+
     store: Store
     receipts: ReceiptStore
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    shards: Sequence[int | None] = field(default_factory=lambda: range(SHARDS))
 
     async def sweep(self) -> int:
         """How many were done with. Raises StoreUnavailable."""
         give_up_at = time.monotonic() + SWEEP_SECONDS
-        shards = (self._sweep_shard(shard, give_up_at) for shard in range(SHARDS))
+        shards = (self._sweep_shard(shard, give_up_at) for shard in self.shards)
         ended = await asyncio.gather(*shards, return_exceptions=True)
         for done in ended:
             if isinstance(done, BaseException):
                 raise done
         return sum(done for done in ended if isinstance(done, int))
 
-    async def _sweep_shard(self, shard: int, give_up_at: float) -> int:
+    async def _sweep_shard(self, shard: int | None, give_up_at: float) -> int:
         done = 0
         while time.monotonic() < give_up_at:
             due = await self.receipts.due(shard, self.now(), BATCH)

@@ -8,7 +8,7 @@ succeeds, and only that one publishes.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -38,16 +38,19 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
+    """shards: what it asks for at once, each by itself; None is all of them (`Store.overdue`)."""
+
     store: Store
     publisher: Publisher
     policy: Policy
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    shards: Sequence[int | None] = field(default_factory=lambda: range(SHARDS))
 
     async def sweep(self) -> Swept:
         """Publish all that is overdue, in bounded time. Raises StoreUnavailable."""
         swept = Swept()
         give_up_at = time.monotonic() + SWEEP_SECONDS
-        shards = (self._sweep_shard(shard, swept, give_up_at) for shard in range(SHARDS))
+        shards = (self._sweep_shard(shard, swept, give_up_at) for shard in self.shards)
         # Every shard to its end: one that cannot be read does not keep the others' deliveries back.
         ended = await asyncio.gather(*shards, return_exceptions=True)
         if swept.published or swept.dead or swept.unpublished:
@@ -57,7 +60,7 @@ class Relay:
                 raise error
         return swept
 
-    async def _sweep_shard(self, shard: int, swept: Swept, give_up_at: float) -> None:
+    async def _sweep_shard(self, shard: int | None, swept: Swept, give_up_at: float) -> None:
         while time.monotonic() < give_up_at:
             now = self.now()
             overdue = await self.store.overdue(shard, now, BATCH)

@@ -8,7 +8,7 @@ from pydantic import SecretStr, field_validator
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from functions.slack.message import escaped, metadata, of_error
+from functions.slack.message import LARGEST_ANSWER, of_error, payload
 from shared.errors import Unknown
 from shared.http import UNREADABLE, of_client_error, seconds, session
 from shared.provider import Outgoing, Provider
@@ -30,7 +30,7 @@ class SlackProvider:
     name = "slack"
 
     def __init__(self, settings: SlackSettings) -> None:
-        self._session = session("Slack")
+        self._session = session("Slack", LARGEST_ANSWER)
         self._client = AsyncWebClient(
             token=settings.slack_bot_token.get_secret_value(),
             base_url=settings.slack_base_url,
@@ -40,9 +40,7 @@ class SlackProvider:
 
     async def send(self, outgoing: Outgoing) -> str | None:
         try:
-            answer = await self._client.chat_postMessage(
-                channel=outgoing.address, text=escaped(outgoing.text), metadata=metadata(outgoing.notification_id)
-            )
+            answer = await self._client.chat_postMessage(channel=outgoing.address, **payload(outgoing))
         except SlackApiError as refused:
             raise _of_answer(refused.response) from None
         except aiohttp.ClientError as error:

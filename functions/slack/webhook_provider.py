@@ -1,4 +1,4 @@
-"""Slack's incoming webhook, by its SDK. The webhook decides the channel; the delivery's address is not used."""
+"""Slack's incoming webhook, by its SDK. It posts to one channel, so what is for another is not sent."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,9 @@ import aiohttp
 from pydantic import SecretStr, field_validator
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from functions.slack.message import escaped, metadata, of_error
-from shared.errors import Unknown
+from functions.slack.message import of_error, payload
+from functions.slack.webhook_channel import ChannelAddress, refusals
+from shared.errors import Refused, Unknown
 from shared.http import UNREADABLE, header, of_client_error, seconds, session
 from shared.provider import Outgoing, Provider
 from shared.settings import Settings, http_url, load
@@ -15,6 +16,7 @@ from shared.settings import Settings, http_url, load
 
 class WebhookSettings(Settings):
     slack_webhook_url: SecretStr
+    slack_webhook_channel: ChannelAddress
 
     @field_validator("slack_webhook_url")
     @classmethod
@@ -27,16 +29,17 @@ class WebhookProvider:
     name = "slack-webhook"
 
     def __init__(self, settings: WebhookSettings) -> None:
+        self._refusal = refusals(settings.slack_webhook_channel)
         self._session = session("Slack")
         self._client = AsyncWebhookClient(
             settings.slack_webhook_url.get_secret_value(), session=self._session, retry_handlers=[]
         )
 
     async def send(self, outgoing: Outgoing) -> str | None:
+        if refusal := self._refusal(outgoing.address):
+            raise Refused(f"{refusal}: send with SLACK_PROVIDER=slack, or mend the setting, then replay")
         try:
-            answer = await self._client.send_dict(
-                {"text": escaped(outgoing.text), "metadata": metadata(outgoing.notification_id)}
-            )
+            answer = await self._client.send_dict(payload(outgoing))
         except aiohttp.ClientError as error:
             raise of_client_error("Slack", error) from None
         except (OSError, *UNREADABLE) as error:
@@ -46,7 +49,7 @@ class WebhookProvider:
             # Only a refusal has a code; any other 2xx is an answer we cannot read.
             code = answer.body if answer.status_code >= 400 else None
             retry_after = seconds(header(answer.headers, "Retry-After"))
-            raise of_error(answer.status_code, code, retry_after)
+            raise of_error(answer.status_code, code, retry_after, ours_to_name=True)
         if answer.body != "ok":
             raise Unknown("Slack's answer to the webhook is not 'ok'")
         return None

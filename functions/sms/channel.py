@@ -4,10 +4,11 @@ import re
 
 import phonenumbers
 
-from shared.channels import Channel
+from functions.sms.segments import segments
+from shared.channels import UTF_16_UNITS, Channel
 from shared.texts import one_line
 
-# Twilio joins up to ten segments: https://www.twilio.com/docs/errors/21617
+# https://www.twilio.com/docs/errors/21617: an emoji is more than one of its characters.
 MAX_LENGTH = 1600
 
 # phonenumbers finds a number within other text, spells letters as digits and drops an extension: the message would
@@ -35,6 +36,9 @@ CHANNEL = Channel(
     name="sms",
     address="phone number in E.164",
     max_length=MAX_LENGTH,
+    measure=UTF_16_UNITS,
+    segments=segments,
+    screen="functions.sms.destinations",
     normalise=normalise,
     receipts={"twilio": "functions.sms.twilio_receipts"},
 )

@@ -3,87 +3,80 @@
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
-from shared.http import UNREADABLE, of_client_error, of_status, seconds, session
+from functions.sms.destinations import screen
+from functions.sms.senders import Sender, is_service
+from functions.sms.twilio_codes import of_code
+from shared.errors import Refused, SendError, Throttled, Unknown
+from shared.http import UNREADABLE, of_client_error, seconds, session
 from shared.provider import Outgoing, Provider
 from shared.settings import BaseUrl, HttpUrl, Settings, load
 
-_NOT_OURS_TO_SEND = "credentials"
-
-CODES: Mapping[int, type[SendError] | str] = {
-    # https://www.twilio.com/docs/api/errors. What is not here goes by its HTTP status.
-    20003: _NOT_OURS_TO_SEND,  # authentication failed
-    20005: _NOT_OURS_TO_SEND,  # account not active
-    20006: _NOT_OURS_TO_SEND,  # access denied
-    20404: _NOT_OURS_TO_SEND,  # the account in the URL is not there
-    20429: Throttled,  # too many requests
-    21211: Permanent,  # invalid 'To'
-    21212: _NOT_OURS_TO_SEND,  # invalid 'From': TWILIO_FROM is wrong, an operator fixes it
-    21214: Permanent,  # 'To' cannot be reached
-    21217: Permanent,  # number does not look valid
-    21265: Permanent,  # 'To' must not be a short code
-    21408: _NOT_OURS_TO_SEND,  # the account may not send to this region
-    21601: _NOT_OURS_TO_SEND,  # 'From' cannot send messages
-    21602: Permanent,  # no body
-    21603: _NOT_OURS_TO_SEND,  # no 'From'
-    21604: Permanent,  # no 'To'
-    21606: _NOT_OURS_TO_SEND,  # 'From' is not ours
-    21608: _NOT_OURS_TO_SEND,  # a trial account sends only to verified numbers
-    21609: _NOT_OURS_TO_SEND,  # invalid 'StatusCallback': PUBLIC_URL is wrong, an operator fixes it
-    21610: Permanent,  # the person has unsubscribed
-    21611: Throttled,  # 'From' has its queue full
-    21612: Permanent,  # 'To' is not reachable from 'From'
-    21614: Permanent,  # 'To' is no mobile number
-    21617: Permanent,  # body longer than 1,600
-    21660: _NOT_OURS_TO_SEND,  # 'From' belongs to another account
-    21703: _NOT_OURS_TO_SEND,  # the messaging service has no number
-    30001: Throttled,  # queue overflow
-    30003: Permanent,  # handset unreachable
-    30006: Permanent,  # landline or unreachable carrier
-    63038: Throttled,  # the account's daily limit
-}
-
 
 class TwilioSettings(Settings):
+    """With an API key the account's token is not needed: a restricted key can send, and nothing else."""
+
     twilio_account_sid: str = Field(pattern=r"^AC[0-9a-fA-F]{32}$")
-    twilio_auth_token: SecretStr
-    twilio_from: str
-    """A number in E.164, a messaging service's id (MG…), or a sender's name."""
+    twilio_api_key_sid: str | None = Field(default=None, pattern=r"^SK[0-9a-fA-F]{32}$")
+    twilio_api_key_secret: SecretStr | None = None
+    twilio_auth_token: SecretStr | None = None
+    twilio_from: Sender
     twilio_base_url: HttpUrl = "https://api.twilio.com"
     public_url: BaseUrl | None = None
     """Of the gateway, where Twilio is to report what became of a message; None: nowhere."""
 
+    @model_validator(mode="after")
+    def _credentials_are_whole(self) -> Self:
+        for name, other in (("sid", "secret"), ("secret", "sid")):
+            missing = f"twilio_api_key_{name}"
+            if getattr(self, missing) is None and getattr(self, f"twilio_api_key_{other}") is not None:
+                raise ValueError(f"{missing.upper()} is missing beside TWILIO_API_KEY_{other.upper()}")
+        if self.twilio_api_key_secret is None and self.twilio_auth_token is None:
+            raise ValueError("TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET must be set, or TWILIO_AUTH_TOKEN")
+        return self
+
+    def credentials(self) -> tuple[str, str]:
+        """The name and the password of each call."""
+        secret = self.twilio_api_key_secret or self.twilio_auth_token
+        assert secret is not None  # noqa: S101 - one of the two is there
+        return self.twilio_api_key_sid or self.twilio_account_sid, secret.get_secret_value()
+
 
 class TwilioProvider:
+    """refusal: why nothing is sent to a number (`destinations.py`). The gateway has asked it before; it is asked again
+    of what was accepted under other settings, or came past the gateway.
+    """
+
     name = "twilio"
 
-    def __init__(self, settings: TwilioSettings) -> None:
+    def __init__(self, settings: TwilioSettings, refusal: Callable[[str], str | None] = lambda _: None) -> None:
         self._http = _HttpClient()
-        self._client = Client(
-            settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value(), http_client=self._http
-        )
+        self._client = Client(*settings.credentials(), settings.twilio_account_sid, http_client=self._http)
         self._client.api.base_url = settings.twilio_base_url
-        sender = "messaging_service_sid" if settings.twilio_from.startswith("MG") else "from_"
+        sender = "messaging_service_sid" if is_service(settings.twilio_from) else "from_"
         self._sender = {sender: settings.twilio_from}
         self._public_url = settings.public_url
+        self._refusal = refusal
 
     async def send(self, outgoing: Outgoing) -> str | None:
+        refusal = self._refusal(outgoing.address)
+        if refusal is not None:
+            raise Refused(refusal)
         _NOTIFICATION_ID.set(outgoing.notification_id)
         try:
             message = await self._client.messages.create_async(
                 to=outgoing.address, body=outgoing.text, **self._sender, **self._callback(outgoing)
             )
         except (TwilioRestException, TwilioServiceException) as refused:
-            raise _of_code(refused) from None
+            raise _of_answer(refused) from None
         except aiohttp.ClientError as error:
             raise of_client_error("Twilio", error) from None
         except (TwilioException, OSError, *UNREADABLE) as error:
@@ -107,21 +100,15 @@ class TwilioProvider:
 
 
 def provider() -> Callable[[], Provider]:
-    settings = load(TwilioSettings)
-    return lambda: TwilioProvider(settings)
+    settings, refusal = load(TwilioSettings), screen().refusal
+    return lambda: TwilioProvider(settings, refusal)
 
 
-def _of_code(refused: TwilioRestException | TwilioServiceException) -> SendError:
+def _of_answer(refused: TwilioRestException | TwilioServiceException) -> SendError:
     """The newer shape (RFC 9457) takes even its status from the body, so it may be anything."""
     if not isinstance(refused.status, int):
         return Unknown("no readable answer from Twilio (its status is no number)")
-    kind = CODES.get(refused.code) if isinstance(refused.code, int) else None
-    text = f"Twilio answered {refused.status} ({refused.code})"
-    if kind is None:
-        return of_status("Twilio", refused.status, refused.code if isinstance(refused.code, int) else None)
-    if isinstance(kind, str):
-        return Retryable(text, credentials=True)
-    return kind(text)
+    return of_code(refused.status, refused.code)
 
 
 _NOTIFICATION_ID: ContextVar[str] = ContextVar("notification_id")

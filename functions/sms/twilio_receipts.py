@@ -6,11 +6,13 @@ receipt.
 
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import parse_qs, parse_qsl
+from datetime import datetime
+from urllib.parse import parse_qs
 
 from pydantic import SecretStr
-from starlette.datastructures import ImmutableMultiDict
+from starlette.datastructures import Headers
 
+from functions.sms.twilio_reasons import REASONS
 from shared.errors import ForgedReceipt, MalformedReceipt
 from shared.logs import get_logger
 from shared.model import DeliveryStatus, Receipt
@@ -19,7 +21,10 @@ from shared.settings import BaseUrl, Settings, load
 
 log = get_logger(__name__)
 
-_MOST_FIELDS = 100  # Twilio sends about twenty
+_BODY_LIMIT = 8 * 1024  # bytes; Twilio sends about 600, some channels 2,000
+_MOST_FIELDS = 50  # Twilio sends about twenty
+_TARGET_LIMIT = 1024  # characters; the path and query that our own callback's URL has are below 100
+_SIGNATURE = re.compile(r"[A-Za-z0-9+/]{27}=")  # 20 bytes in base64: HMAC-SHA1
 _MESSAGE_ID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
 
 STATUSES: Mapping[str, DeliveryStatus | None] = {
@@ -39,38 +44,6 @@ STATUSES: Mapping[str, DeliveryStatus | None] = {
     "received": None,
 }
 
-REASONS: Mapping[int, str] = {
-    # https://www.twilio.com/docs/api/errors
-    21610: "the person has unsubscribed",
-    30001: "queue overflow",
-    30002: "account suspended",
-    30003: "unreachable handset",
-    30004: "message blocked",
-    30005: "unknown handset",
-    30006: "landline or unreachable carrier",
-    30007: "filtered as spam",
-    30008: "unknown error",
-    30009: "a segment is missing",
-    30010: "dearer than the maximum price",
-    30017: "carrier congested",
-    30018: "sender not registered with the carrier",
-    30019: "too large for the carrier",
-    30022: "carrier's rate limit",
-    30023: "carrier's daily limit",
-    30024: "numeric sender not allowed by the carrier",
-    30032: "toll-free number not verified",
-    30034: "number not registered for US A2P 10DLC",
-    30036: "validity period over",
-    30410: "carrier did not answer in time",
-    30450: "delivery blocked",
-    30500: "internal error at Twilio",
-    63003: "no such recipient in the channel",
-    63014: "blocked by the person",
-    63016: "outside the channel's messaging window",
-    63018: "channel's rate limit",
-    63024: "invalid recipient",
-}
-
 
 class TwilioReceiptSettings(Settings):
     """public_url: the gateway's address as Twilio calls it, which is part of what Twilio signs."""
@@ -79,10 +52,32 @@ class TwilioReceiptSettings(Settings):
     public_url: BaseUrl | None = None
 
 
+class _Form(dict[str, list[str]]):
+    """A form's values by name, as the SDK asks for them: it signs all values of a name.
+
+    Starlette's form looks through all fields for each name, which for a hundred is a millisecond.
+    """
+
+    def getall(self, name: str) -> list[str]:
+        return self[name]
+
+
 class TwilioReceipts:
+    body_limit = _BODY_LIMIT
+
     def __init__(self, auth_token: str, public_url: str) -> None:
         self._auth_token = auth_token
         self._base_url = public_url.rstrip("/")
+
+    def check_head(self, target: str, headers: Headers, at: datetime) -> None:
+        signatures = headers.getlist("X-Twilio-Signature")
+        if len(signatures) != 1 or not _SIGNATURE.fullmatch(signatures[0]):
+            raise ForgedReceipt("X-Twilio-Signature must be there once, 20 bytes in base64")
+        media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if media_type != "application/x-www-form-urlencoded":
+            raise ForgedReceipt("Twilio sends forms")
+        if not target.startswith("/") or len(target) > _TARGET_LIMIT:
+            raise ForgedReceipt("the target is no path that Twilio was given")
 
     def read(self, request: ReceiptRequest) -> Sequence[Receipt]:
         form = self._verified(request)
@@ -99,23 +94,20 @@ class TwilioReceipts:
             provider_message_id=message_id,
             status=status,
             notification_id=_notification_id(request.target),
-            reason=_reason(word, form.get("ErrorCode", "")) if status is DeliveryStatus.UNDELIVERED else None,
+            reason=_reason(word, form.get("ErrorCode", [""])[-1]) if status is DeliveryStatus.UNDELIVERED else None,
             overrules=status is DeliveryStatus.DELIVERED,  # Twilio never says both; if it did, a phone has answered
         )
         return (receipt,)
 
-    def _verified(self, request: ReceiptRequest) -> ImmutableMultiDict[str, str]:
+    def _verified(self, request: ReceiptRequest) -> _Form:
         """The form's fields. Raises ForgedReceipt."""
         from twilio.request_validator import RequestValidator  # noqa: PLC0415 - see the module's docstring
 
-        signatures = request.headers.getlist("X-Twilio-Signature")
-        if len(signatures) != 1:
-            raise ForgedReceipt("X-Twilio-Signature must be there once")
-        if not request.target.startswith("/"):
-            raise ForgedReceipt("the target is no path")
-        form = _form(request)
+        self.check_head(request.target, request.headers, request.at)
+        form = _form(request.body)
+        signature = request.headers["X-Twilio-Signature"]
         try:
-            genuine = RequestValidator(self._auth_token).validate(self._base_url + request.target, form, signatures[0])
+            genuine = RequestValidator(self._auth_token).validate(self._base_url + request.target, form, signature)
         except ValueError:  # what is no URL
             genuine = False
         if not genuine:
@@ -130,27 +122,26 @@ def receipts() -> ReceiptReader | None:
     return TwilioReceipts(settings.twilio_auth_token.get_secret_value(), settings.public_url)
 
 
-def _form(request: ReceiptRequest) -> ImmutableMultiDict[str, str]:
-    """The fields as the SDK wants them, which signs all values of a name. Raises ForgedReceipt."""
-    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if media_type != "application/x-www-form-urlencoded":
-        raise ForgedReceipt("Twilio sends forms")
+def _form(body: bytes) -> _Form:
+    """Raises ForgedReceipt."""
+    if len(body) > _BODY_LIMIT:
+        raise ForgedReceipt(f"the body has more than {_BODY_LIMIT} bytes")
     try:
-        fields = parse_qsl(
-            request.body.decode(),
+        fields = parse_qs(
+            body.decode(),
             keep_blank_values=True,  # they are part of what is signed
             errors="strict",
             max_num_fields=_MOST_FIELDS,
         )
     except ValueError:
         raise ForgedReceipt(f"the body is no form of at most {_MOST_FIELDS} fields in UTF-8") from None
-    return ImmutableMultiDict(fields)
+    return _Form(fields)
 
 
-def _one(form: ImmutableMultiDict[str, str], *names: str) -> str:
+def _one(form: _Form, *names: str) -> str:
     """The value of the first of these names that is there. Raises MalformedReceipt."""
     for name in names:
-        values = form.getlist(name)
+        values = form.get(name, [])
         if len(values) == 1:
             return values[0]
         if values:
@@ -170,7 +161,7 @@ def _reason(word: str, code: str) -> str:
     if not re.fullmatch(r"[0-9]{1,6}", code):
         return f"Twilio reports {word}"
     words = REASONS.get(int(code))
-    return f"Twilio reports {word} ({code}, {words})" if words else f"Twilio reports {word} ({code})"
+    return f"Twilio reports {word}: {words} ({code})" if words else f"Twilio reports {word} ({code})"
 
 
 def _notification_id(target: str) -> str | None:

@@ -30,6 +30,15 @@ run "functions_have_no_role_on_the_project_but_on_their_database_and_to_write_te
   }
 
   assert {
+    condition = (
+      google_project_iam_member.callers.role == "roles/datastore.user"
+      && google_project_iam_member.callers.member == google_service_account.function["gateway"].member
+      && google_project_iam_member.callers.condition[0].expression == "resource.name == \"projects/a-project/databases/hark-callers\""
+    )
+    error_message = "The gateway alone reads and writes the callers."
+  }
+
+  assert {
     condition = toset([for grant in google_project_iam_member.telemetry : "${grant.member} ${grant.role}"]) == toset(flatten([
       for account in google_service_account.function : [
         for role in ["roles/telemetry.tracesWriter", "roles/telemetry.metricsWriter"] : "${account.member} ${role}"
@@ -103,8 +112,8 @@ run "each_secret_is_read_by_who_uses_it" {
   }
 
   assert {
-    condition     = toset([for use in keys(google_secret_manager_secret_iam_member.reader) : use if startswith(use, "TWILIO_AUTH_TOKEN ")]) == toset(["TWILIO_AUTH_TOKEN gateway", "TWILIO_AUTH_TOKEN sms"])
-    error_message = "Twilio's token is for sms and the gateway."
+    condition     = toset([for use in keys(google_secret_manager_secret_iam_member.reader) : use if startswith(use, "TWILIO_AUTH_TOKEN ")]) == toset(["TWILIO_AUTH_TOKEN gateway"])
+    error_message = "The token of the Twilio account is the gateway's alone."
   }
 
   assert {

@@ -49,6 +49,20 @@ run "each_push_carries_a_token_for_the_function_that_it_goes_to" {
   }
 }
 
+run "messages_stay_where_they_may_be" {
+  variables {
+    message_regions = ["europe-west1", "europe-west4"]
+  }
+
+  assert {
+    condition = alltrue([for topic in concat(values(google_pubsub_topic.notifications), values(google_pubsub_topic.dead)) : (
+      topic.message_storage_policy[0].allowed_persistence_regions == toset(["europe-west1", "europe-west4"])
+      && topic.message_storage_policy[0].enforce_in_transit
+    )])
+    error_message = "Every topic, at rest and in transit."
+  }
+}
+
 run "what_cannot_be_delivered_is_kept" {
   assert {
     condition = alltrue([for channel, subscription in google_pubsub_subscription.push : (

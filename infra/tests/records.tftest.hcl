@@ -24,6 +24,65 @@ run "the_database_can_be_brought_back" {
   }
 }
 
+run "callers_are_in_a_database_of_their_own_beside_the_records" {
+  assert {
+    condition = (
+      google_firestore_database.callers.name == "hark-callers"
+      && google_firestore_database.callers.location_id == google_firestore_database.records.location_id
+      && google_firestore_database.callers.delete_protection_state == "DELETE_PROTECTION_ENABLED"
+      && google_firestore_database.callers.deletion_policy == "ABANDON"
+      && google_firestore_database.callers.point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_ENABLED"
+    )
+    error_message = "Protected as the records are."
+  }
+
+  assert {
+    condition     = alltrue([for field in google_firestore_field.unindexed : (field.database == "hark-callers") == contains(["callers", "uses", "usage"], field.collection)])
+    error_message = "Callers and their usage are exempted, and expire, where they are."
+  }
+}
+
+run "they_cannot_be_in_the_records_database" {
+  command = plan
+
+  variables {
+    database         = "hark"
+    callers_database = "hark"
+  }
+
+  expect_failures = [var.callers_database]
+}
+
+run "without_a_key_googles_own_encrypt" {
+  assert {
+    condition     = length(google_firestore_database.records.cmek_config) == 0 && length(google_kms_crypto_key_iam_member.agent) == 0
+    error_message = "No key, and nobody who may use one."
+  }
+}
+
+run "a_key_of_ones_own_encrypts_what_holds_addresses_and_texts" {
+  variables {
+    kms_key = "projects/a-project/locations/europe-west1/keyRings/hark/cryptoKeys/hark"
+  }
+
+  assert {
+    condition = toset(concat(
+      google_firestore_database.records.cmek_config[*].kms_key_name,
+      google_firestore_database.callers.cmek_config[*].kms_key_name,
+      values(google_pubsub_topic.notifications)[*].kms_key_name,
+      values(google_pubsub_topic.dead)[*].kms_key_name,
+    )) == toset(["projects/a-project/locations/europe-west1/keyRings/hark/cryptoKeys/hark"])
+    error_message = "Both databases and every topic."
+  }
+
+  assert {
+    condition = toset([for grant in google_kms_crypto_key_iam_member.agent : "${grant.role} ${grant.member}"]) == toset([
+      for service in ["firestore", "pubsub"] : "roles/cloudkms.cryptoKeyEncrypterDecrypter serviceAccount:service-123456789012@gcp-sa-${service}.iam.gserviceaccount.com"
+    ])
+    error_message = "Firestore's and Pub/Sub's agents use it, and nobody else does."
+  }
+}
+
 run "records_expire" {
   assert {
     condition     = toset([for field in google_firestore_field.unindexed : field.collection if length(field.ttl_config) == 1 && field.field == "expire_at"]) == toset(["notifications", "deliveries", "receipts", "usage"])

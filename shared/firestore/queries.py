@@ -19,9 +19,9 @@ def equal(field: str, value: Any) -> Any:
     return _filter(field, _EQUAL, encode(value))
 
 
-def given(**values: str | None) -> list[Any]:
+def given(**values: str | int | None) -> list[Any]:
     """Fields that equal these values, but for those that are None."""
-    return [equal(field, str(value)) for field, value in values.items() if value is not None]
+    return [equal(field, value) for field, value in values.items() if value is not None]
 
 
 def before(field: str, value: Any) -> Any:
@@ -42,15 +42,18 @@ def select(
     filters: Sequence[Any] = (),
     order: str | None = None,
     descending: bool = False,
-    limit: int,
+    limit: int | None = None,
     group: bool = False,
     after: Sequence[Any] = (),
 ) -> Any:
     """A query ordered by `order` (if any) and by name, starting after the Values `after`.
 
-    group: over all collections of that name, wherever they stand.
+    group: over all collections of that name, wherever they stand
+    limit: of documents; of a page, `pages.first` sets it
     """
-    query = StructuredQuery(limit={"value": limit})
+    query = StructuredQuery()
+    if limit is not None:
+        query.limit.value = limit
     query.from_.add(collection_id=collection, all_descendants=group)
     if filters:
         query.where.CopyFrom(_Filter(composite_filter=StructuredQuery.CompositeFilter(op=_AND, filters=filters)))
@@ -68,6 +71,14 @@ def within(query: Any, first: Any, end: Any) -> Any:
     if not query.HasField("start_at"):
         query.start_at.CopyFrom(Cursor(values=[first], before=True))
     query.end_at.CopyFrom(Cursor(values=[end], before=True))
+    return query
+
+
+def following(query: Any, document: Any) -> Any:
+    """The query, of what comes after this Document, which it has found."""
+    paths = [order.field.field_path for order in query.order_by]
+    values = [reference(document.name) if path == "__name__" else document.fields[path] for path in paths]
+    query.start_at.CopyFrom(Cursor(values=values, before=False))
     return query
 
 

@@ -21,10 +21,10 @@ class FirestoreReceipts:
     async def keep(self, waiting: Waiting) -> None:
         await self._rpc.commit([Write(update=document(self._name(waiting), _values(waiting)))])
 
-    async def due(self, shard: int, now: datetime, limit: int) -> Sequence[Waiting]:
+    async def due(self, shard: int | None, now: datetime, limit: int) -> Sequence[Waiting]:
         query = queries.select(
             "receipts",
-            filters=[queries.equal("shard", shard), queries.before("due_at", now)],
+            filters=[*queries.given(shard=shard), queries.before("due_at", now)],
             order="due_at",
             limit=limit,
         )

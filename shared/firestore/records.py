@@ -31,6 +31,8 @@ _FIXED = (
     "shard",
     "expire_at",
     "traceparent",
+    "segments",
+    "encoding",
 )
 _NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")
 _ATTEMPT_FIELDS = tuple(f.name for f in fields(Attempt))
@@ -82,7 +84,13 @@ def state_values(d: Delivery) -> dict[str, Any]:
 
 
 def recipient_values(r: Recipient) -> dict[str, Any]:
-    return {"addresses": r.addresses, "created_at": r.created_at, "updated_at": r.updated_at}
+    """What a replacement writes, too, but for `created_at`."""
+    return {
+        "addresses": r.addresses,
+        "created_at": r.created_at,
+        "updated_at": r.updated_at,
+        "updated_by": r.updated_by,
+    }
 
 
 def to_notification(doc: Any) -> Notification:
@@ -98,7 +106,7 @@ def to_delivery(doc: Any) -> Delivery:
 
 
 def to_recipient(doc: Any) -> Recipient:
-    return Recipient(name=_last(doc.name), **known_values(doc, Recipient))
+    return Recipient(name=_last(doc.name), **known_values(doc, Recipient), version=to_version(doc.update_time))
 
 
 def _attempt_values(a: Attempt) -> dict[str, Any]:

@@ -69,6 +69,8 @@ class Rpc:
     """
 
     def __init__(self, channel: grpc.aio.Channel, database: str, *, emulated: bool = False) -> None:
+        self._channel = channel
+        self._emulated = emulated
         self.database = database
         self.documents = f"{database}/documents"
         self._metadata: tuple[tuple[str, str], ...] = (
@@ -109,6 +111,11 @@ class Rpc:
             key=lambda write: write.update.name,
         )
 
+    def beside(self, database: str | None) -> "Rpc":
+        """Another database of the project, over the same connection. None: this one."""
+        name = f"{self.database.rpartition('/')[0]}/{database}"
+        return self if database is None or name == self.database else Rpc(self._channel, name, emulated=self._emulated)
+
     async def commit(self, writes: Sequence[Any]) -> Any:
         """All writes or none. Returns the CommitResponse."""
         with _call("Commit", _WRITE_ERRORS):
@@ -148,19 +155,38 @@ class Rpc:
             for status, result in results
         ]
 
-    async def run_query(self, structured_query: Any) -> list[Any]:
-        """The Documents that match."""
+    async def run_query(self, structured_query: Any, most_bytes: int | None = None) -> list[Any]:
+        """The Documents that match, in their order. most_bytes: see `_documents`."""
         request = RunQueryRequest(parent=self.documents, structured_query=structured_query)
         with _call("RunQuery"):
             answers = self._run_query(request, timeout=BULK_TIMEOUT, metadata=self._metadata)
-            return [answer.document async for answer in answers if answer.HasField("document")]
+            return await _documents(answers, "document", most_bytes)
 
-    async def batch_get(self, names: Sequence[str]) -> dict[str, Any]:
-        """The Documents that exist, by name."""
+    async def batch_get(self, names: Sequence[str], most_bytes: int | None = None) -> dict[str, Any]:
+        """The Documents that exist, by name, in any order. most_bytes: see `_documents`."""
         request = BatchGetDocumentsRequest(database=self.database, documents=names)
         with _call("BatchGetDocuments"):
             answers = self._batch_get(request, timeout=READ_TIMEOUT, metadata=self._metadata)
-            return {answer.found.name: answer.found async for answer in answers if answer.HasField("found")}
+            return {document.name: document for document in await _documents(answers, "found", most_bytes)}
+
+
+async def _documents(answers: Any, field: str, most_bytes: int | None) -> list[Any]:
+    """The Documents in a stream's answers.
+
+    most_bytes: those up to the first that goes beyond it, and two at least; what follows is not read
+    """
+    found: list[Any] = []
+    size = 0
+    async for answer in answers:
+        if not answer.HasField(field):
+            continue
+        found.append(getattr(answer, field))
+        if most_bytes is not None:
+            size += found[-1].ByteSize()
+            if size > most_bytes and len(found) > 1:
+                answers.cancel()
+                break
+    return found
 
 
 @contextmanager

@@ -1,13 +1,11 @@
 """The store on Firestore. Each write carries its precondition, so none needs a transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from shared.errors import AlreadyExists, NotFound, StoreUnavailable
-from shared.firestore import queries, records, writes
-from shared.firestore.codec import encode
+from shared.firestore import pages, queries, records, writes
+from shared.firestore.codec import decode, encode
 from shared.firestore.rpc import Rpc, Write, to_version
 from shared.model import Delivery, DeliveryStatus, Notification, Recipient
 from shared.store import Page, Position
@@ -38,14 +36,14 @@ class FirestoreStore:
         return records.to_notification(found[name]) if name in found else None
 
     async def deliveries(self, notifications: Sequence[Notification]) -> Mapping[str, Sequence[Delivery]]:
-        names = [records.delivery_name(self._documents, n.id, channel) for n in notifications for channel in n.channels]
-        found = await self._rpc.batch_get(names) if names else {}
-        by_id: dict[str, list[Delivery]] = {n.id: [] for n in notifications}
-        for name in names:
-            if name in found:
-                delivery = records.to_delivery(found[name])
-                by_id[delivery.notification_id].append(delivery)
-        return by_id
+        names = [
+            [records.delivery_name(self._documents, n.id, channel) for channel in n.channels] for n in notifications
+        ]
+        found, of = await pages.first_groups(self._rpc, names)
+        return {
+            n.id: [records.to_delivery(found[name]) for name in group if name in found]
+            for n, group in zip(notifications[:of], names, strict=False)
+        }
 
     async def load(self, notification_id: str, channel: str) -> tuple[Notification, Delivery] | None:
         notification = records.notification_name(self._documents, notification_id)
@@ -61,11 +59,11 @@ class FirestoreStore:
     async def update_all(self, deliveries: Sequence[Delivery]) -> Sequence[int | None]:
         return await self._rpc.batch_write([self._update(d) for d in deliveries]) if deliveries else []
 
-    async def overdue(self, shard: int, now: datetime, limit: int) -> Sequence[Delivery]:
+    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
         query = queries.select(
             "deliveries",
             group=True,
-            filters=[queries.equal("shard", shard), queries.before("due_at", now)],
+            filters=[*queries.given(shard=shard), queries.before("due_at", now)],
             order="due_at",
             limit=limit,
         )
@@ -79,7 +77,7 @@ class FirestoreStore:
         status: DeliveryStatus | None,
         limit: int,
         after: Position | None,
-    ) -> Page[Notification]:
+    ) -> Page[Notification, Position]:
         filters = [queries.any_shard(), *queries.given(caller=caller, recipient=recipient, status=status)]
         if status is not None:
             return await self._notifications_with(filters, limit, after)
@@ -89,42 +87,62 @@ class FirestoreStore:
             filters=filters,
             order="created_at",
             descending=True,
-            limit=limit + 1,
             after=cursor,
         )
-        found = [records.to_notification(doc) for doc in await self._rpc.run_query(query)]
-        items = found[:limit]
-        return Page(items, Position(items[-1].created_at, items[-1].id) if len(found) > limit else None)
+        found, more = await pages.first(self._rpc, query, limit)
+        items = [records.to_notification(doc) for doc in found]
+        return Page(items, Position(items[-1].created_at, items[-1].id) if more else None)
 
     async def _notifications_with(
         self, filters: Sequence[Any], limit: int, after: Position | None
-    ) -> Page[Notification]:
+    ) -> Page[Notification, Position]:
         """Finds deliveries, several of which may be of one notification: asks on until enough of these are known."""
         created: dict[str, datetime] = {}
-        while len(created) <= limit:
+        more = True
+        while more and len(created) <= limit:
             query = queries.select(
                 "deliveries",
                 group=True,
                 filters=filters,
                 order="created_at",
                 descending=True,
-                limit=limit + 1,
                 after=[] if after is None else self._delivery_cursor(after),
             )
-            batch = [records.to_delivery(doc) for doc in await self._rpc.run_query(query)]
+            documents, more = await pages.first(self._rpc, query, limit + 1)
+            batch = [records.to_delivery(doc) for doc in documents]
             created |= {d.notification_id: d.created_at for d in batch}
-            if len(batch) <= limit:
+            if len(batch) <= limit:  # the last, or so many bytes
                 break
             after = Position(batch[-1].created_at, batch[-1].notification_id)
         ids = list(created)[:limit]
         names = [records.notification_name(self._documents, i) for i in ids]
-        documents = await self._rpc.batch_get(names) if names else {}
-        items = [records.to_notification(documents[name]) for name in names if name in documents]
-        return Page(items, Position(created[ids[-1]], ids[-1]) if len(created) > limit else None)
+        found, of = await pages.first_groups(self._rpc, [[name] for name in names])
+        items = [records.to_notification(found[name]) for name in names[:of] if name in found]
+        return Page(items, Position(created[ids[of - 1]], ids[of - 1]) if more or len(created) > of else None)
+
+    async def in_status(
+        self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
+    ) -> Page[Delivery, Position]:
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=[queries.any_shard(), *queries.given(caller=caller, status=status)],
+            order="created_at",
+            descending=True,
+            limit=limit + 1,
+            after=[] if after is None else self._cursor(after.at, f"notifications/{after.id}"),
+        )
+        docs = await self._rpc.run_query(query)
+        items = list(records.readable(docs[:limit], records.to_delivery, "a delivery's record"))
+        if len(docs) <= limit:
+            return Page(items)
+        last = docs[limit - 1]
+        path = last.name.removeprefix(f"{self._documents}/notifications/")
+        return Page(items, Position(decode(last.fields["created_at"]), path))
 
     async def dead(
         self, *, caller: str | None, channel: str | None, limit: int, after: Position | None
-    ) -> Page[Delivery]:
+    ) -> Page[Delivery, Position]:
         filters = [queries.any_shard(), *queries.given(status=DeliveryStatus.DEAD, caller=caller, channel=channel)]
         query = queries.select(
             "deliveries",
@@ -132,52 +150,42 @@ class FirestoreStore:
             filters=filters,
             order="dead_at",
             descending=True,
-            limit=limit + 1,
             after=[] if after is None else self._cursor(after.at, f"notifications/{after.id}"),
         )
-        found = [records.to_delivery(doc) for doc in await self._rpc.run_query(query)]
-        items = found[:limit]
-        if len(found) <= limit:
+        found, more = await pages.first(self._rpc, query, limit)
+        items = [records.to_delivery(doc) for doc in found]
+        if not more:
             return Page(items)
         last = items[-1]
         assert last.dead_at is not None  # noqa: S101 - the query is ordered by it
         return Page(items, Position(last.dead_at, f"{last.notification_id}/deliveries/{last.channel}"))
 
     async def recipient(self, name: str) -> Recipient | None:
-        path = records.recipient_name(self._documents, name)
+        path = self._recipient_name(name)
         found = await self._rpc.batch_get([path])
         return records.to_recipient(found[path]) if path in found else None
 
-    async def put_recipient(self, name: str, addresses: Mapping[str, str], now: datetime) -> tuple[Recipient, bool]:
-        path = records.recipient_name(self._documents, name)
-        new = Recipient(name=name, addresses=addresses, created_at=now, updated_at=now)
-        # Created or replaced, whichever holds when the write arrives; between the two another may create or delete it.
-        for _ in range(3):
-            try:
-                await self._rpc.commit([writes.create(path, records.recipient_values(new))])
-            except AlreadyExists:
-                pass
-            else:
-                return new, True
-            replacement = writes.change(path, {"addresses": addresses, "updated_at": now})
-            try:
-                await self._rpc.commit([replacement])
-            except NotFound:
-                continue
-            stored = await self.recipient(name)
-            if stored is not None:
-                return replace(new, created_at=stored.created_at), False
-        raise StoreUnavailable("the recipient was created and deleted again and again")
+    async def create_recipient(self, recipient: Recipient) -> None:
+        await self._rpc.commit(
+            [writes.create(self._recipient_name(recipient.name), records.recipient_values(recipient))]
+        )
 
-    async def delete_recipient(self, name: str) -> None:
-        path = records.recipient_name(self._documents, name)
-        await self._rpc.commit([Write(delete=path, current_document=writes.PRESENT)])
+    async def replace_recipient(self, recipient: Recipient) -> None:
+        values = records.recipient_values(recipient)
+        del values["created_at"]
+        expected = _as_read(recipient.version)
+        await self._rpc.commit([writes.change(self._recipient_name(recipient.name), values, expected)])
 
-    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Sequence[Recipient]:
-        query = queries.select("recipients", limit=limit, after=[] if after is None else [self._recipient(after)])
+    async def delete_recipient(self, name: str, version: int | None = None) -> None:
+        await self._rpc.commit([Write(delete=self._recipient_name(name), current_document=_as_read(version))])
+
+    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Page[Recipient, str]:
+        query = queries.select("recipients", after=[] if after is None else [self._recipient(after)])
         if prefix:
             query = queries.within(query, self._recipient(prefix), self._recipient(prefix + _AFTER_ANY_NAME))
-        return [records.to_recipient(doc) for doc in await self._rpc.run_query(query)]
+        found, more = await pages.first(self._rpc, query, limit)
+        items = [records.to_recipient(doc) for doc in found]
+        return Page(items, items[-1].name if more else None)
 
     async def sent_as(self, channel: str, provider_message_id: str) -> Delivery | None:
         query = queries.select(
@@ -190,7 +198,10 @@ class FirestoreStore:
         return found[0] if found else None
 
     def _recipient(self, name: str) -> Any:
-        return queries.reference(records.recipient_name(self._documents, name))
+        return queries.reference(self._recipient_name(name))
+
+    def _recipient_name(self, name: str) -> str:
+        return records.recipient_name(self._documents, name)
 
     def _delivery_name(self, d: Delivery) -> str:
         return records.delivery_name(self._documents, d.notification_id, d.channel)
@@ -203,3 +214,7 @@ class FirestoreStore:
 
     def _delivery_cursor(self, after: Position) -> list[Any]:
         return self._cursor(after.at, f"notifications/{after.id}/deliveries/{_BEFORE_ANY_CHANNEL}")
+
+
+def _as_read(version: int | None) -> Any:
+    return writes.PRESENT if version is None else writes.at_version(version)

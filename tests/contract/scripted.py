@@ -111,13 +111,15 @@ def pour(data: bytes, unit: bytes) -> Talk:
     return talk
 
 
-def http(talk: Talk) -> Script:
-    """Read one request, talk, close."""
+def http(talk: Talk, heard: list[bytes] | None = None) -> Script:
+    """Read one request, talk, close. heard: what was read"""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-        await reader.readexactly(int(length[1]) if length else 0)
+        body = await reader.readexactly(int(length[1]) if length else 0)
+        if heard is not None:
+            heard.append(head + body)
         await talk(writer)
 
     return script

@@ -24,9 +24,12 @@ FULL = Caller(
     addresses={"sms": ("+14155552671",), "email": ("a@example.com", "b@example.com")},
     requests_per_minute=10,
     notifications_per_day=100,
+    segments_per_day=200,
     name="Zażółć 🦜",
     keys=(Key("1", "a" * 64, START), Key("2", "b" * 64, START, revoked_at=START)),
+    key_makers={"2": "fedcba9876543210"},  # pragma: allowlist secret
     created_at=START,
+    created_by="fedcba9876543210",
     revoked_at=START,
 )
 BARE = Caller(
@@ -71,23 +74,74 @@ async def test_a_change_is_whole_and_based_on_what_was_read(store: CallerStore) 
         await store.replace(first)
 
 
+async def test_a_write_lands_only_while_its_makers_record_is_as_it_was_read(store: CallerStore) -> None:
+    await store.create(BARE)
+    maker = await read(store, BARE.id)
+    await store.create(FULL, maker)
+    assert (await read(store, BARE.id)).name == BARE.name, "the maker's record says what it said"
+    maker, made = await read(store, BARE.id), await read(store, FULL.id)
+    await store.replace(replace(made, name="by its maker"), maker)
+    maker, made = await read(store, BARE.id), await read(store, FULL.id)
+    await store.replace(replace(maker, revoked_at=START))
+    with pytest.raises(Conflict):
+        await store.create(replace(FULL, id="0" * 16), maker)
+    with pytest.raises(Conflict):
+        await store.replace(replace(made, name="by a revoked one"), maker)
+    assert set(await store.read([FULL.id, "0" * 16])) == {FULL.id}
+    assert (await read(store, FULL.id)).name == "by its maker"
+    itself = await read(store, BARE.id)
+    await store.replace(replace(itself, name="by itself"), itself)
+    assert (await read(store, BARE.id)).name == "by itself"
+
+
+async def test_making_changes_nothing_of_the_maker_so_many_can_be_made_at_once(store: CallerStore) -> None:
+    await store.create(BARE)
+    maker = await read(store, BARE.id)
+    await asyncio.gather(*(store.create(replace(FULL, id=f"{n:016x}"), maker) for n in range(5)))
+    await store.replace(replace(maker, revoked_at=START))
+
+
+async def test_many_are_changed_each_for_itself(store: CallerStore) -> None:
+    assert await store.replace_all([]) == []
+    for caller in (FULL, BARE):
+        await store.create(caller)
+    full, bare = await read(store, FULL.id), await read(store, BARE.id)
+    await store.replace(replace(full, name="somebody was faster"))
+    written = await store.replace_all([replace(c, revoked_at=START) for c in (replace(full, revoked_at=None), bare)])
+    assert written == [False, True]
+    assert (await read(store, BARE.id)).revoked_at == START
+
+
 async def test_callers_are_listed_by_id(store: CallerStore) -> None:
     await store.create(BARE)
     await store.create(FULL)
-    assert [caller.id for caller in await store.callers(limit=5, after=None)] == [FULL.id, BARE.id]
-    assert [caller.id for caller in await store.callers(limit=1, after=None)] == [FULL.id]
-    assert [caller.id for caller in await store.callers(limit=5, after=FULL.id)] == [BARE.id]
+
+    async def listed(limit: int, after: str | None = None) -> tuple[list[str], str | None]:
+        page = await store.callers(limit=limit, after=after)
+        return [caller.id for caller in page.items], page.next
+
+    assert await listed(2) == ([FULL.id, BARE.id], None)
+    assert await listed(1) == ([FULL.id], FULL.id)
+    assert await listed(1, FULL.id) == ([BARE.id], None)
 
 
 async def test_what_many_gateways_add_adds_up_by_the_minute_and_the_day(store: CallerStore) -> None:
     await store.create(FULL)
-    await asyncio.gather(*(store.add(Usage(FULL.id, START, 2, 1)) for _ in range(10)))
-    assert await store.add(Usage(FULL.id, START, 0, 0)) == Usage(FULL.id, START, 20, 10)
+    await asyncio.gather(*(store.add(Usage(FULL.id, START, 2, 1, 3)) for _ in range(10)))
+    assert await store.add(Usage(FULL.id, START, 0, 0, 0)) == Usage(FULL.id, START, 20, 10, 30)
     minute_later = START + timedelta(minutes=1)
-    assert await store.add(Usage(FULL.id, minute_later, 1, 1)) == Usage(FULL.id, minute_later, 1, 11)
+    assert await store.add(Usage(FULL.id, minute_later, 1, 1, 2)) == Usage(FULL.id, minute_later, 1, 11, 32)
     day_later = START + timedelta(days=1)
-    assert await store.add(Usage(FULL.id, day_later, 1, 1)) == Usage(FULL.id, day_later, 1, 1)
+    assert await store.add(Usage(FULL.id, day_later, 1, 1, 1)) == Usage(FULL.id, day_later, 1, 1, 1)
     assert await store.add(Usage(BARE.id, START, 1, 0)) == Usage(BARE.id, START, 1, 0)
+
+
+async def test_messages_to_an_address_add_up_by_the_hour(store: CallerStore) -> None:
+    hour = START.replace(minute=0, second=0, microsecond=0)
+    totals = await asyncio.gather(*(store.add_messages("k", hour, 3) for _ in range(5)))
+    assert sorted(totals) == [3, 6, 9, 12, 15]
+    assert await store.add_messages("k", hour + timedelta(hours=1), 2) == 2
+    assert await store.add_messages("another", hour, 1) == 1
 
 
 async def test_a_use_is_noted_and_disturbs_no_change(store: CallerStore) -> None:

@@ -1,26 +1,36 @@
 """Every provider, held to the contract in providers.py, and what only one of them has."""
 
+import asyncio
+import json
+from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from email import message_from_bytes, policy
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote_plus
 
 import pytest
 from pydantic import SecretStr
 
 from functions.email.sendgrid_provider import SendGridProvider, SendGridSettings
+from functions.email.sendgrid_refusals import FIELDS
 from functions.email.smtp_provider import SmtpProvider, SmtpSettings
-from functions.slack.message import ERRORS
+from functions.slack.message import ERRORS, LARGEST_ANSWER, Means
 from functions.slack.web_api_provider import SlackProvider, SlackSettings
 from functions.slack.webhook_provider import WebhookProvider, WebhookSettings
-from functions.sms.twilio_provider import CODES, TwilioProvider, TwilioSettings
-from shared.errors import Permanent, Retryable, SendError, Throttled, Unknown
+from functions.sms.twilio_codes import CODES
+from functions.sms.twilio_provider import TwilioProvider, TwilioSettings
+from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.http import ANSWER_LIMIT, _BoundedResponse
 from shared.log_provider import LogProvider
 from shared.provider import Outgoing, Provider
-from tests.contract.providers import TEXT, TOKEN, AnyProvider, Contract, HttpContract, Lab, Where
-from tests.contract.scripted import Script, Smtp, Talk, answer, hang_up, pour, say, serving
+from tests.contract.providers import BODIES, TEXT, TOKEN, AnyProvider, Contract, HttpContract, Lab, Where
+from tests.contract.scripted import Script, Smtp, Talk, answer, hang_up, http, pour, say, serving
 
 SENDER = "hark@example.com"
+PUBLISHED = json.loads((Path(__file__).parents[1] / "data" / "slack.json").read_text())
 
 
 class TestLog(AnyProvider):
@@ -59,6 +69,7 @@ class Email(Contract):
 class TestSendGrid(Email, HttpContract):
     name = "sendgrid"
     good_status = 202
+    statuses: ClassVar = {413: Permanent}
     # Its success has no body; the id is in the headers, so an endless body after them changes nothing.
     accepted = b"HTTP/1.1 202 Accepted\r\nX-Message-Id: id-1\r\n"
 
@@ -71,6 +82,11 @@ class TestSendGrid(Email, HttpContract):
             )
         )
 
+    def assert_pause(self, retry_after: float | None) -> None:
+        """It names a Unix time in whole seconds, and the lab one of the next second."""
+        assert retry_after is not None
+        assert 0 <= retry_after <= 1
+
     async def test_a_truncated_answer_is_unknown(self, lab: Lab) -> None:
         """Nothing of a SendGrid success but its head is read, and the head is whole: it is accepted."""
         await lab.set_fault(self.channel, "truncated")
@@ -82,6 +98,21 @@ class TestSendGrid(Email, HttpContract):
         async with serving(self.script(pour(self.accepted + b"\r\n", b"x"))) as server:
             assert await self.sent(Where("127.0.0.1", server.port, 0), self.outgoing()) == "id-1"
 
+    @pytest.mark.parametrize("status", [200, 201, 203, 204, 206, 226, 299])
+    async def test_an_unexpected_success_is_unknown(self, status: int) -> None:
+        await super().test_an_unexpected_success_is_unknown(status)
+
+    @pytest.mark.parametrize("status", [200, 301, 400, 401, 403, 404, 429, 500, 503])
+    async def test_an_answer_that_repeats_the_request_gives_nothing_away(self, status: int) -> None:
+        await super().test_an_answer_that_repeats_the_request_gives_nothing_away(status)
+
+    @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+    async def test_a_malformed_success_is_unknown(self, body: bytes) -> None:
+        """A 202 is a success whatever its body is."""
+        for headers in ({}, {"X-Message-Id": ""}, {"X-Message-Id": "x" * 2000}):
+            async with serving(self.script(say(answer(202, body, headers=headers)))) as server:
+                assert await self.sent(Where("127.0.0.1", server.port, 0), self.outgoing()) is None
+
     @pytest.mark.parametrize("status", [200, 201, 204])
     async def test_an_id_under_another_status_is_unknown(self, status: int) -> None:
         assert type(await self.refused_by(say(answer(status, headers={"X-Message-Id": "id-1"})))) is Unknown
@@ -89,34 +120,131 @@ class TestSendGrid(Email, HttpContract):
     async def test_a_text_that_looks_like_an_api_key_is_refused_in_our_words(self, lab: Lab) -> None:
         assert type(await self.refused(lab.where, self.outgoing("SG.canary.canary"))) is Permanent
 
+    @pytest.mark.parametrize(
+        ("headers", "expected"),
+        [
+            ({"X-RateLimit-Reset": "130"}, 30),
+            ({"X-RateLimit-Reset": "130", "Retry-After": "7"}, 7),
+            ({"X-RateLimit-Reset": "130", "Retry-After": "soon"}, 30),
+            ({"x-ratelimit-reset": "100.5"}, 0.5),
+            ({"X-RateLimit-Reset": "90"}, 0),
+            ({"X-RateLimit-Reset": "99999999999999999999"}, 86_400),
+            ({"X-RateLimit-Reset": "soon"}, None),
+            ({"X-RateLimit-Reset": "inf"}, None),
+            ({}, None),
+        ],
+    )
+    async def test_a_throttle_says_when_to_come_back_as_a_time(
+        self, headers: Mapping[str, str], expected: float | None
+    ) -> None:
+        async with serving(self.script(say(answer(429, b"{}", headers=headers)))) as server:
+            settings = SendGridSettings(
+                sendgrid_api_key=SecretStr(TOKEN),
+                sendgrid_base_url=f"http://127.0.0.1:{server.port}",
+                email_from=SENDER,
+            )
+            provider = SendGridProvider(settings, now=lambda: 100.0)
+            with pytest.raises(Throttled) as raised:
+                await provider.send(self.outgoing())
+            await provider.aclose()
+        assert raised.value.retry_after == expected
+
+    @pytest.mark.parametrize(
+        ("status", "field", "expected"),
+        [
+            (400, "personalizations.0.to.0.email", Permanent),
+            (400, "personalizations.0.to", Permanent),
+            (400, "subject", Permanent),
+            (400, "content.0.value", Permanent),
+            (400, "from.email", Refused),
+            (400, "from", Refused),
+            (400, "personalizations.0.headers", Refused),
+            (400, "custom_args", Refused),
+            (400, "a_new_field", Refused),
+            (400, None, Refused),
+            (403, "from", Refused),
+        ],
+    )
+    async def test_a_field_says_whose_fault_it_is(
+        self, status: int, field: str | None, expected: type[SendError]
+    ) -> None:
+        body = json.dumps({"errors": [{"message": TEXT, "field": field, "help": None}]}).encode()
+        error = await self.refused_by(say(answer(status, body)))
+        assert type(error) is expected
+
+    async def test_a_refusal_of_every_field_that_there_is_is_read_to_its_end(self) -> None:
+        errors = [{"message": "x" * 4000, "field": field, "help": "x" * 1000} for field in FIELDS if field != "from"]
+        body = json.dumps({"errors": [*errors, {"message": "no", "field": "from.email", "help": None}]}).encode()
+        error = await self.refused_by(say(answer(400, body)))
+        assert type(error) is Refused
+
+    async def test_used_up_credits_are_no_rejected_key(self) -> None:
+        body = b'{"errors": [{"message": "Maximum credits exceeded", "field": null, "help": null}]}'
+        assert type(await self.refused_by(say(answer(401, body)))) is Refused
+
+
+SERVICE = "MG" + "0" * 32
+API_KEY = "SK" + "0" * 32  # pragma: allowlist secret
+
 
 class TestTwilio(HttpContract):
     name, channel = "twilio", "sms"
     address = "+15551230000"
     good_status = 201
+    throttle_seconds = None
 
-    def provider(self, where: Where, sender: str = "+15550001111") -> Provider:
-        return TwilioProvider(
-            TwilioSettings(
-                twilio_account_sid="AC" + "0" * 32,
-                twilio_auth_token=SecretStr(TOKEN),
-                twilio_from=sender,
-                twilio_base_url=f"http://{where.host}:{where.port}",
-            )
-        )
+    def settings(self, where: Where, **changes: Any) -> TwilioSettings:
+        told = {
+            "twilio_account_sid": "AC" + "0" * 32,
+            "twilio_auth_token": SecretStr(TOKEN),
+            "twilio_from": "+15550001111",
+            "twilio_base_url": f"http://{where.host}:{where.port}",
+        }
+        return TwilioSettings.model_validate(told | changes)
 
-    async def test_a_messaging_service_can_be_the_sender(self, lab: Lab) -> None:
-        provider = self.provider(lab.where, "MG1")
-        assert await provider.send(self.outgoing())
-        await provider.aclose()
-
-    @pytest.mark.parametrize(("code", "kind"), CODES.items())
-    async def test_a_code_means_what_the_table_says(self, code: int, kind: type[SendError] | str) -> None:
-        for body in (error_of_twilio(code), problem_of_twilio(code)):
-            assert_is(await self.refused_by(say(answer(400, body))), kind)
+    def provider(self, where: Where, **changes: Any) -> Provider:
+        return TwilioProvider(self.settings(where, **changes))
 
     @pytest.mark.parametrize(
-        ("status", "expected"), [(400, Permanent), (404, Permanent), (401, Retryable), (503, Retryable), (500, Unknown)]
+        ("sender", "parameter"), [(SERVICE, "MessagingServiceSid"), ("MGM Resorts", "From"), ("MG1", "From")]
+    )
+    async def test_a_messaging_service_is_known_by_its_form(self, lab: Lab, sender: str, parameter: str) -> None:
+        async with aclosing(self.provider(lab.where, twilio_from=sender)) as provider:
+            assert await provider.send(self.outgoing())
+        assert f"{parameter}={quote_plus(sender)}" in await self.request(twilio_from=sender)
+
+    async def test_an_api_key_can_be_the_credentials(self, lab: Lab) -> None:
+        key = {"twilio_api_key_sid": API_KEY, "twilio_api_key_secret": SecretStr("secret")}
+        for token in (None, SecretStr(TOKEN)):
+            request = await self.request(twilio_auth_token=token, **key)
+            assert b64encode(f"{API_KEY}:secret".encode()).decode() in request
+            assert f"/Accounts/AC{'0' * 32}/Messages.json" in request
+        async with aclosing(self.provider(lab.where, twilio_auth_token=None, **key)) as provider:
+            assert await provider.send(self.outgoing())
+
+    async def request(self, **settings: Any) -> str:
+        """What goes over the wire."""
+        heard: list[bytes] = []
+        async with serving(http(say(answer(503)), heard)) as server:
+            where = Where("127.0.0.1", server.port, 0)
+            async with aclosing(self.provider(where, **settings)) as provider:
+                with pytest.raises(Retryable):
+                    await provider.send(self.outgoing())
+        return heard[0].decode()
+
+    async def test_what_the_settings_do_not_allow_is_refused_before_twilio_is_asked(self, lab: Lab) -> None:
+        async with aclosing(TwilioProvider(self.settings(lab.where), lambda _: "SMS_KINDS does not")) as provider:
+            with pytest.raises(Refused, match="SMS_KINDS does not"):
+                await provider.send(self.outgoing())
+        assert await lab.inbox() == []
+
+    @pytest.mark.parametrize("code", CODES)
+    async def test_a_code_means_what_the_table_says(self, code: int) -> None:
+        for body in (error_of_twilio(code), problem_of_twilio(code)):
+            assert_is(await self.refused_by(say(answer(400, body))), CODES[code][0])
+
+    @pytest.mark.parametrize(
+        ("status", "expected"), [(400, Refused), (404, Refused), (401, Retryable), (503, Retryable), (500, Unknown)]
     )
     async def test_an_unknown_code_goes_by_the_status(self, status: int, expected: type[SendError]) -> None:
         for body in (error_of_twilio(99999, status), problem_of_twilio(99999, status)):
@@ -134,23 +262,101 @@ def problem_of_twilio(code: int, status: int = 400) -> bytes:
     return f'{{"type": "", "title": "{TEXT}", "status": {status}, "code": {code}, "detail": "{TEXT}"}}'.encode()
 
 
-class TestSlack(HttpContract):
-    name = channel = "slack"
+MEANS: Mapping[Means, type[SendError] | str] = {
+    Means.ADDRESS: Permanent,
+    Means.MESSAGE: Permanent,
+    Means.OPERATOR: Refused,
+    Means.CREDENTIALS: "credentials",
+    Means.LATER: Retryable,
+    Means.PACE: Throttled,
+    Means.UNSURE: Unknown,
+}
+
+
+class Slack(HttpContract):
+    """What both of Slack's providers ask for."""
+
+    channel = "slack"
     address = "#canary"
+    good: ClassVar[bytes]
+    """The answer to what is accepted."""
+
+    async def test_the_text_is_posted_as_it_is_and_its_links_are_not_followed(self) -> None:
+        heard: list[bytes] = []
+        async with serving(http(say(self.good), heard)) as server:
+            await self.sent(Where("127.0.0.1", server.port, 0), self.outgoing("*no* <!here> & _no_ https://a.test"))
+        posted = json.loads(heard[0].partition(b"\r\n\r\n")[2])
+        assert set(posted) <= set(PUBLISHED["arguments"])
+        assert posted["text"] == "*no* &lt;!here&gt; &amp; _no_ https://a.test"
+        assert [posted[name] for name in ("mrkdwn", "unfurl_links", "unfurl_media")] == [False, False, False]
+
+
+class TestSlack(Slack):
+    name = "slack"
+    good = answer(200, b'{"ok": true, "channel": "C012345678", "ts": "1.2", "message": {}}')
 
     def provider(self, where: Where) -> Provider:
         return SlackProvider(
             SlackSettings(slack_bot_token=SecretStr(TOKEN), slack_base_url=f"http://{where.host}:{where.port}/api")
         )
 
-    @pytest.mark.parametrize(("code", "kind"), ERRORS.items())
-    async def test_a_code_means_what_the_table_says(self, code: str, kind: type[SendError] | str) -> None:
+    @pytest.mark.parametrize("code", ERRORS)
+    async def test_a_code_means_what_the_table_says(self, code: str) -> None:
         error = await self.refused_by(say(answer(200, f'{{"ok": false, "error": "{code}"}}'.encode())))
-        assert_is(error, kind)
-        assert code in str(error)
+        means, words = ERRORS[code]
+        assert_is(error, MEANS[means])
+        assert str(error) == f'Slack answered "{code}": {words}'
 
     @pytest.mark.parametrize(
-        ("status", "expected"), [(200, Retryable), (400, Permanent), (403, Retryable), (500, Unknown), (503, Retryable)]
+        "blocks",
+        [
+            [],
+            [{"type": "text", "text": "\U0001f680" * 40_000}],
+            [{"type": "emoji", "name": "fast_forward_with_a_vertical_bar_and_more", "unicode": "1f680-fe0f"}] * 40_000,
+        ],
+        ids=["none", "as text", "as emojis"],
+    )
+    async def test_an_answer_that_repeats_the_longest_message_is_read(self, blocks: list[dict[str, str]]) -> None:
+        posted = {"text": "\U0001f680" * 40_000, "type": "message", "ts": "1.2", "blocks": blocks}
+        body = json.dumps({"ok": True, "channel": "C012345678", "ts": "1.2", "message": posted}).encode()
+        assert len(body) > 400_000
+        async with serving(self.script(say(answer(200, body)))) as server:
+            assert await self.sent(Where("127.0.0.1", server.port, 0), self.outgoing()) == "1.2"
+
+    async def test_of_many_large_answers_few_are_held_at_once_and_all_are_read(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read_up_to, held, most = _BoundedResponse._read_up_to, 0, 0
+
+        async def counted(self: _BoundedResponse, limit: int, body: bytearray) -> None:
+            nonlocal held, most
+            held += limit > ANSWER_LIMIT
+            most = max(most, held)
+            await read_up_to(self, limit, body)
+            held -= limit > ANSWER_LIMIT
+
+        monkeypatch.setattr(_BoundedResponse, "_read_up_to", counted)
+        posted = {"text": "\U0001f680" * 40_000, "type": "message", "ts": "1.2"}
+        body = json.dumps({"ok": True, "channel": "C012345678", "ts": "1.2", "message": posted}).encode()
+        async with (
+            serving(self.script(say(answer(200, body)))) as server,
+            aclosing(self.provider(Where("127.0.0.1", server.port, 0))) as provider,
+        ):
+            assert await asyncio.gather(*(provider.send(self.outgoing()) for _ in range(20))) == ["1.2"] * 20
+        assert 1 <= most <= 4
+
+    async def test_an_answer_larger_than_any_of_slacks_is_unknown(self) -> None:
+        body = b'{"ok": true, "ts": "1.2", "message": "' + b"x" * LARGEST_ANSWER + b'"}'
+        assert type(await self.refused_by(say(answer(200, body)))) is Unknown
+
+    async def test_the_longest_message_of_emojis_is_accepted_at_once(self, lab: Lab) -> None:
+        text = "\U0001f680" * 40_000
+        assert await self.sent(lab.where, self.outgoing(text))
+        [item] = await lab.inbox()
+        assert item["text"] == text
+
+    @pytest.mark.parametrize(
+        ("status", "expected"), [(200, Retryable), (400, Refused), (403, Retryable), (500, Unknown), (503, Retryable)]
     )
     async def test_an_unknown_code_is_retried_unless_the_status_says_more(
         self, status: int, expected: type[SendError]
@@ -165,45 +371,80 @@ class TestSlack(HttpContract):
         assert error.retry_after == 3
 
 
-class TestSlackWebhook(HttpContract):
-    name, channel = "slack-webhook", "slack"
-    address = "#canary"
+class TestSlackWebhook(Slack):
+    name = "slack-webhook"
+    good = answer(200, b"ok", "text/html")
+    unknown_address = Refused
     inbox_address = "webhook"
     gives_id = False
 
     def provider(self, where: Where) -> Provider:
         url = f"http://{where.host}:{where.port}/services/T1/B1/{TOKEN}"
-        return WebhookProvider(WebhookSettings(slack_webhook_url=SecretStr(url)))
+        return WebhookProvider(WebhookSettings(slack_webhook_url=SecretStr(url), slack_webhook_channel="#Canary"))
 
-    @pytest.mark.parametrize(("code", "kind"), ERRORS.items())
-    async def test_a_code_means_what_the_table_says(self, code: str, kind: type[SendError] | str) -> None:
+    @pytest.mark.parametrize("address", ["#other", "#canary2", "C0123ABCD"])
+    async def test_what_is_for_another_channel_is_an_operators_to_mend_and_not_sent(
+        self, lab: Lab, address: str
+    ) -> None:
+        error = await self.refused(lab.where, replace(self.outgoing(), address=address))
+        assert type(error) is Refused
+        assert "SLACK_WEBHOOK_CHANNEL" in str(error)
+        assert await lab.inbox() == []
+
+    @pytest.mark.parametrize("code", ERRORS)
+    async def test_a_code_means_what_the_table_says(self, code: str) -> None:
+        """But that of a channel that is not there: the operator has named it, by the webhook."""
+        means, words = ERRORS[code]
         for status in (400, 403, 404, 410, 500):
-            assert_is(await self.refused_by(say(answer(status, code.encode(), "text/html"))), kind)
+            error = await self.refused_by(say(answer(status, code.encode(), "text/html")))
+            assert_is(error, Refused if means is Means.ADDRESS else MEANS[means])
+            assert str(error).startswith(f'Slack answered "{code}": {words}')
 
     @pytest.mark.parametrize(
-        ("status", "expected"), [(400, Permanent), (403, Retryable), (404, Permanent), (500, Unknown), (503, Retryable)]
+        ("status", "expected"), [(400, Refused), (403, Retryable), (404, Refused), (500, Unknown), (503, Retryable)]
     )
     async def test_an_unknown_code_goes_by_the_status(self, status: int, expected: type[SendError]) -> None:
         assert type(await self.refused_by(say(answer(status, b"a_new_code", "text/html")))) is expected
 
 
 REPLIES: Mapping[str, type[SendError] | str] = {
+    # What each means at RCPT, DATA and after the mail.
     "421 4.3.2 closing": Retryable,
+    "421 4.7.0 try again later": Throttled,
     "450 4.2.0 busy": Retryable,
     "450 4.7.1 too many": Throttled,
     "451 4.3.0 trouble": Retryable,
     "452 4.2.2 full": Retryable,
+    "454 4.7.1 relay access denied": Retryable,
     "530 5.7.0 who are you": "credentials",
     "535 5.7.8 who are you": "credentials",
     "550 5.1.1 no such user": Permanent,
+    "550 5.4.5 daily limit": Refused,
+    "550 relay not permitted": Refused,
     "552 5.3.4 too big": Permanent,
-    "554 5.7.1 no": Permanent,
+    "554 5.7.1 relay access denied": Refused,
     "299 what": Unknown,
     "hello there": Unknown,
     "<html>": Unknown,
     "\xff\xfe": Unknown,
 }
 PHASES = ["BANNER", "EHLO", "MAIL", "RCPT", "DATA", "END"]
+
+
+def meaning(reply: str, kind: type[SendError] | str, phase: str) -> type[SendError] | str:
+    """Of a reply at a phase, from what it means once there is a recipient."""
+    before = phase in {"BANNER", "EHLO", "MAIL", "RCPT"}
+    if kind is Unknown and before:
+        return Retryable  # nothing has left
+    if kind is Throttled and phase == "EHLO":
+        return Retryable  # it is about the name in our greeting, which no waiting changes
+    if kind in {Permanent, Refused} and phase == "BANNER":
+        return Retryable
+    if kind in {Permanent, Refused} and phase == "EHLO":
+        return Refused
+    if kind is Permanent and phase == "MAIL" and " 5.3.4 " not in reply:
+        return Refused  # the only address so far is ours
+    return kind
 
 
 class TestSmtp(Email):
@@ -239,8 +480,7 @@ class TestSmtp(Email):
     @pytest.mark.parametrize(("reply", "kind"), REPLIES.items())
     async def test_a_reply_means_what_its_code_says(self, phase: str, reply: str, kind: type[SendError] | str) -> None:
         error = await self.refused_at(phase, reply.encode("latin-1") + b" canary@example.com\r\n")
-        about_us = kind is Unknown or (kind is Permanent and phase != "RCPT")
-        assert_is(error, "credentials" if about_us and phase in {"BANNER", "EHLO", "MAIL", "RCPT"} else kind)
+        assert_is(error, meaning(reply, kind, phase))
 
     @pytest.mark.parametrize("phase", ["BANNER", "EHLO", "MAIL", "RCPT"])
     async def test_a_connection_lost_before_the_mail_is_retryable(self, phase: str) -> None:
@@ -262,6 +502,33 @@ class TestSmtp(Email):
             with pytest.raises(Retryable) as raised:
                 await provider.send(self.outgoing())
         assert raised.value.credentials
+
+    async def test_a_reply_of_many_long_lines_is_read_to_its_end(self) -> None:
+        """RFC 5321, 4.5.3.1.5: each has at most 512 bytes, and no limit is set to their number."""
+        lines = b"".join(b"550-5.1.1 " + b"x" * 500 + b"\r\n" for _ in range(60)) + b"550 5.1.1 no\r\n"
+        for phase in ("RCPT", "END"):
+            assert type(await self.refused_at(phase, lines)) is Permanent
+
+    async def test_it_greets_by_the_senders_domain_and_hangs_nothing_on_this_machines_name(self) -> None:
+        smtp = await self.taken(self.outgoing())
+        assert smtp.commands[0] == b"EHLO example.com"
+
+    async def test_a_domain_beyond_ascii_goes_out_in_a_labels_and_needs_no_extension(self) -> None:
+        outgoing = replace(self.outgoing(), address="canary@bücher.example")
+        smtp = Smtp()
+        async with serving(smtp) as server:
+            url = SecretStr(f"smtp://127.0.0.1:{server.port}")
+            for sender in ("hark@xn--bcher-kva.example", "Hark <hark@bücher.example>"):
+                provider = SmtpProvider(SmtpSettings(smtp_url=url, email_from=sender))
+                message_id = await provider.send(outgoing)
+                assert message_id == f"<{outgoing.notification_id}@xn--bcher-kva.example>"
+                mail = message_from_bytes(smtp.mail, policy=policy.default)
+                assert mail["From"].addresses[0].addr_spec == "hark@xn--bcher-kva.example"
+                assert mail["To"] == "canary@xn--bcher-kva.example"
+        assert smtp.commands[1:3] == [
+            b"MAIL FROM:<hark@xn--bcher-kva.example>",
+            b"RCPT TO:<canary@xn--bcher-kva.example>",
+        ]
 
     async def test_an_address_beyond_ascii_needs_the_servers_consent(self, lab: Lab) -> None:
         outgoing = Outgoing("n-1", "größe@example.com", "Deploy", TEXT, 5)
@@ -313,7 +580,7 @@ class TestSmtp(Email):
 
 
 def assert_headers_are_ours(smtp: Smtp) -> None:
-    ours = ["From", "To", "Subject", "Date", "Message-ID", "X-Hark-Notification-Id"]
+    ours = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Hark-Notification-Id"]
     mime = ["Content-Type", "Content-Transfer-Encoding", "MIME-Version"]
     mail = message_from_bytes(smtp.mail, policy=policy.compat32)
     assert mail.keys() == ours + mime

@@ -52,6 +52,7 @@ async def test_what_waits_is_found_when_it_is_due(store: ReceiptStore) -> None:
     assert await store.due(3, START, 10) == [waiting(BARE, "b", due_at=START - timedelta(seconds=1))]
     assert len(await store.due(3, LATER, 1)) == 1
     assert await store.due(5, LATER, 10) == []
+    assert len(await store.due(None, LATER, 10)) == 3
 
 
 async def test_what_is_kept_again_takes_the_place_of_the_first(store: ReceiptStore) -> None:

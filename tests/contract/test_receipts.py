@@ -4,10 +4,13 @@ import base64
 import contextlib
 import importlib
 import json
+import re
 import subprocess
 import sys
+from codecs import BOM_UTF8
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,14 +20,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from sendgrid.helpers.eventwebhook import EventWebhook
 from twilio.rest.api.v2010.account.message import MessageInstance
 
 from emulator.lab.callbacks import Callback
 from emulator.lab.twilio_receipts import TwilioReporter
-from functions.email.sendgrid_receipts import CLASSES, EVENTS, SendGridReceipts
-from functions.sms.twilio_receipts import REASONS, STATUSES, TwilioReceipts
+from functions.email.sendgrid_receipts import CLASSES, DROPS, EVENTS, SendGridReceipts
+from functions.sms.twilio_reasons import REASONS
+from functions.sms.twilio_receipts import STATUSES, TwilioReceipts
 from shared.channels import load_channels
-from shared.errors import MalformedReceipt
+from shared.errors import ForgedReceipt, MalformedReceipt
 from shared.model import DeliveryStatus, Receipt
 from shared.receipts import ReceiptRequest
 from tests.contract.receipts import (
@@ -44,6 +49,8 @@ FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 MESSAGE_ID = "SM" + "0a" * 16
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 KEY = ec.generate_private_key(ec.SECP256R1())
+PUBLISHED = json.loads((Path(__file__).parent / "published.json").read_text(encoding="utf-8"))
+"""Of the lists that the providers publish: Twilio's codes that a message can have, SendGrid's reasons for dropping."""
 DELIVERED, UNDELIVERED = DeliveryStatus.DELIVERED, DeliveryStatus.UNDELIVERED
 
 
@@ -136,7 +143,8 @@ class TestTwilio(ReceiptContract):
     @pytest.mark.parametrize(
         ("code", "reason"),
         [
-            ("30003", "Twilio reports failed (30003, unreachable handset)"),
+            ("30003", "Twilio reports failed: unreachable handset (30003)"),
+            ("21610", "Twilio reports failed: the person has opted out (21610)"),
             ("31999", "Twilio reports failed (31999)"),
             (None, "Twilio reports failed"),
             ("", "Twilio reports failed"),
@@ -150,8 +158,14 @@ class TestTwilio(ReceiptContract):
         [receipt] = self.read_fields(MessageStatus="failed", ErrorCode=code)
         assert receipt.reason == reason
 
-    def test_the_codes_are_twilios(self) -> None:
-        assert all(20_000 < code < 64_000 and words == words.strip() for code, words in REASONS.items())
+    def test_the_codes_are_twilios_and_each_that_a_callback_can_have_has_words(self) -> None:
+        published = PUBLISHED["twilio"]["codes"]
+        newer = {30036, 30500}  # than the list
+        assert {*REASONS} - newer <= {int(code) for code in published}
+        assert {int(code) for code in published if code.startswith(("30", "63"))} <= {*REASONS}
+        assert {14107, 21211, 21408, 21606, 21610, 21611, 21612, 21614, 21617, 21659, 21703, 21705} <= {*REASONS}
+        for words in REASONS.values():
+            assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ,:'()%-]{5,60}", words), words
 
     @pytest.mark.parametrize(
         ("id_", "known"),
@@ -172,7 +186,7 @@ class TestTwilio(ReceiptContract):
         assert receipt.notification_id == (NOTIFICATION_ID if known else None)
 
     def test_all_fields_of_a_receipt(self) -> None:
-        reason = "Twilio reports undelivered (30003, unreachable handset)"
+        reason = "Twilio reports undelivered: unreachable handset (30003)"
         expected = Receipt("sms", "twilio", MESSAGE_ID, UNDELIVERED, NOTIFICATION_ID, reason)
         assert self.read(self.genuine(UNDELIVERED)) == (expected,)
 
@@ -312,6 +326,74 @@ class TestSendGrid(ReceiptContract):
     def test_a_reason_is_sendgrids_codes_and_fixed_words(self, changes: dict[str, Any], reason: str) -> None:
         [receipt] = self.read_events(self.event(**{"event": "bounce", **changes}))
         assert receipt.reason == reason
+
+    @pytest.mark.parametrize("cause", PUBLISHED["sendgrid"]["drop_reasons"])
+    def test_a_published_reason_for_dropping_is_shown_with_words(self, cause: str) -> None:
+        [receipt] = self.read_events(self.event(event="dropped", reason=cause, status="5.0.0"))
+        assert receipt.reason is not None
+        assert re.fullmatch(rf"SendGrid reports dropped \(5\.0\.0, {cause}: [A-Za-z' -]{{10,}}\)", receipt.reason)
+        [bounce] = self.read_events(self.event(event="bounce", reason=cause))
+        assert bounce.reason == "SendGrid reports bounce"
+
+    def test_the_reasons_for_dropping_are_the_published_ones(self) -> None:
+        assert {*DROPS} == {*PUBLISHED["sendgrid"]["drop_reasons"]}
+
+    @pytest.mark.parametrize("cause", [f"Bounced Address {CANARY}", CANARY, "", None, 5, ["Invalid"], "invalid"])
+    def test_any_other_reason_for_dropping_is_not_shown(self, cause: object) -> None:
+        [receipt] = self.read_events(self.event(event="dropped", reason=cause))
+        assert receipt.reason == "SendGrid reports dropped"
+
+    @pytest.mark.parametrize(
+        "way",
+        [
+            "recvd-5f54b5d587-pczjm-1-67BADEEA-6.0",
+            "filterdrecv-86bcb8f6b8-jnzq8-1-6426A2C5-17.0",
+            "filter0001.16648.5515E0B88.0",
+            "filter0307p1las1-18846-53A0A2A5-B.1",
+        ],
+    )
+    @pytest.mark.parametrize("id_", ["euo2iKxd-yPF4YE4--I7A", "14c5d75ce93.dfd.64b469", "a.b", "-.-", "x.y.z-1_2"])
+    def test_an_id_may_have_dots(self, id_: str, way: str) -> None:
+        [receipt] = self.read_events(self.event(sg_message_id=f"{id_}.{way}"))
+        assert receipt.provider_message_id == id_
+
+    @pytest.mark.parametrize(
+        ("whole", "id_"),
+        [
+            ("abc", "abc"),
+            ("abc.another-1.0", "abc"),  # a way that nobody has seen yet
+            ("a.b.recvd-1.filter2.0", "a.b"),
+            ("filter.recvd-1", "filter"),
+            ("..recvd-1", None),
+            ("a..b.recvd-1", None),
+            ("a b.recvd-1", None),
+            (".recvd-1", None),
+            (f"{'a.' * 70}b.recvd-1", None),
+        ],
+    )
+    def test_an_id_ends_where_the_way_begins(self, whole: str, id_: str | None) -> None:
+        [receipt] = self.read_events(self.event(sg_message_id=whole))
+        assert receipt.provider_message_id == id_
+
+    def test_a_byte_order_mark_is_ignored(self) -> None:
+        assert self.read(self.signed(BOM_UTF8 + self.genuine().body)) == self.read(self.genuine())
+
+    def test_it_verifies_as_the_sdk_does(self) -> None:
+        """Of the signatures in the one spelling that SendGrid gives them: the SDK takes others, too."""
+        sdk, reader, now = EventWebhook(public(KEY)), self.reader(), str(int(AT.timestamp()))
+        genuine = [self.signed(body) for body in (b"[]", b"{}", '["é"]'.encode(), b"[" + b" " * 100_000 + b"]")]
+        others = [self.signed_by_another(), *(replace(one, body=one.body + b" ") for one in genuine)]
+        for request, good in [*((one, True) for one in genuine), *((one, False) for one in others)]:
+            signature = request.headers[self.signature_header]
+            assert sdk.verify_signature(request.body.decode(), signature, now) is good
+            try:
+                reader.read(request)
+            except ForgedReceipt:
+                assert not good
+            except MalformedReceipt:
+                assert good
+            else:
+                assert good
 
     def test_the_classes_are_words(self) -> None:
         assert all(name.replace(" ", "").isalpha() for name in CLASSES)

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from shared.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
 from shared.firestore import records, rpc
 from shared.firestore.store import FirestoreStore
-from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
+from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
 from shared.state import Write, decide, discarded, relayed, settle
 from shared.store import Store
 from tests.contract import stores
@@ -164,7 +165,9 @@ async def test_of_many_updates_at_once_each_has_its_own_answer(store: Store) -> 
 
 async def test_an_update_leaves_what_was_written_once(store: Store) -> None:
     notification = a_notification(recipient="alice")
-    (delivery,) = await accepted(store, notification)
+    (new,) = queued_deliveries(notification)
+    cut = replace(new, segments=2, encoding="GSM-7")
+    delivery = replace(cut, version=await store.create(notification, [cut]))
     known_from_a_message = Delivery(
         notification.id, "email", "someone@example.com", START + timedelta(hours=1), version=delivery.version
     )
@@ -172,6 +175,7 @@ async def test_an_update_leaves_what_was_written_once(store: Store) -> None:
     now = await stored(store, delivery)
     assert (now.address, now.recipient, now.shard) == (delivery.address, "alice", notification.shard)
     assert (now.created_at, now.expire_at) == (notification.created_at, notification.expire_at)
+    assert (now.segments, now.encoding) == (2, "GSM-7")
 
 
 async def test_a_terminal_delivery_is_never_overdue(store: Store) -> None:
@@ -220,6 +224,8 @@ async def test_overdue_is_one_shards_longest_overdue_first(store: Store) -> None
     assert list(await store.overdue(4, LATER, 2)) == list(found[:2])
     assert await store.overdue(5, LATER, 10) == []
     assert await store.overdue(4, START, 10) == []
+    of_all = [((d.created_at - START) / timedelta(minutes=1), d.shard) for d in await store.overdue(None, LATER, 4)]
+    assert sorted(of_all) == [(1, 4), (1, 11), (3, 4), (3, 11)]
 
 
 async def test_an_overdue_delivery_can_be_updated_as_it_was_found(store: Store) -> None:
@@ -329,6 +335,39 @@ async def test_paging_gives_each_dead_delivery_once_latest_first(
         assert found == expected, f"with a limit of {limit}"
 
 
+@pytest.mark.parametrize("status", [S.QUEUED, S.DEAD])
+@pytest.mark.parametrize("caller", ["billing", "shop", "nobody"])
+async def test_paging_gives_each_of_a_callers_deliveries_in_a_status_once(
+    store: Store, caller: str, status: DeliveryStatus
+) -> None:
+    expected = []
+    for n in range(4):
+        asked_by = "billing" if n % 2 else "shop"
+        created_at = START + timedelta(hours=n // 2)  # both of a pair in the same microsecond
+        notification = a_notification(
+            channels=["email", "sms", "slack"], shard=n, caller=asked_by, created_at=created_at
+        )
+        email, sms, _ = await accepted(store, notification)
+        for delivery in (email, sms):
+            if status is S.DEAD:
+                await store.update(dead(delivery, START))
+        channels = ("email", "sms") if status is S.DEAD else ("email", "sms", "slack")
+        if asked_by == caller:
+            expected += [await stored(store, replace(email, channel=channel)) for channel in channels]
+    expected.sort(key=lambda d: (d.created_at, d.notification_id, d.channel), reverse=True)
+    for limit in (1, 2, 3, 50):
+        found: list[Delivery] = []
+        after = None
+        while True:
+            page = await store.in_status(caller=caller, status=status, limit=limit, after=after)
+            found += page.items
+            after = page.next
+            if after is None:
+                break
+            assert len(page.items) == limit
+        assert found == expected, f"with a limit of {limit}"
+
+
 async def test_a_discarded_delivery_is_no_longer_listed_as_dead(store: Store) -> None:
     (delivery,) = await accepted(store, a_notification())
     now_dead = await written(store, dead(delivery, START))
@@ -337,49 +376,86 @@ async def test_a_discarded_delivery_is_no_longer_listed_as_dead(store: Store) ->
     assert (await store.dead(caller=None, channel=None, limit=5, after=None)).items == []
 
 
-async def test_a_recipient_is_put_read_and_deleted(store: Store) -> None:
+def a_recipient(name: str = "alice", **changes: Any) -> Recipient:
+    fields = {"addresses": {"email": "a@example.com"}, "created_at": START, "updated_at": START, "updated_by": "shop"}
+    return Recipient(**{"name": name, **fields, **changes})
+
+
+async def read(store: Store, name: str = "alice") -> Recipient:
+    recipient = await store.recipient(name)
+    assert recipient is not None
+    assert recipient.version is not None
+    return recipient
+
+
+async def test_a_recipient_is_created_read_and_deleted(store: Store) -> None:
     assert await store.recipient("alice") is None
-    put, new = await store.put_recipient("alice", {"email": "a@example.com"}, START)
-    assert (put.name, dict(put.addresses), put.created_at, put.updated_at, new) == (
-        "alice",
-        {"email": "a@example.com"},
-        START,
-        START,
-        True,
-    )
-    assert await store.recipient("alice") == put
+    await store.create_recipient(a_recipient())
+    stored = await read(store)
+    assert replace(stored, version=None) == a_recipient()
+    with pytest.raises(AlreadyExists):
+        await store.create_recipient(a_recipient(addresses={"slack": "#ops"}))
+    assert await read(store) == stored
     await store.delete_recipient("alice")
     assert await store.recipient("alice") is None
 
 
 async def test_a_replaced_recipient_keeps_its_created_at_and_no_old_address(store: Store) -> None:
-    await store.put_recipient("alice", {"email": "a@example.com", "sms": "+14155552671"}, START)
-    put, new = await store.put_recipient("alice", {"slack": "#ops"}, LATER)
-    assert (dict(put.addresses), put.created_at, put.updated_at, new) == ({"slack": "#ops"}, START, LATER, False)
-    assert await store.recipient("alice") == put
+    await store.create_recipient(a_recipient(addresses={"email": "a@example.com", "sms": "+14155552671"}))
+    new = a_recipient(addresses={"slack": "#ops"}, created_at=LATER, updated_at=LATER, updated_by="billing")
+    await store.replace_recipient(new)
+    assert replace(await read(store), version=None) == replace(new, created_at=START)
+    await store.replace_recipient(replace(new, addresses={"sms": "+1"}, version=(await read(store)).version))
+    assert replace(await read(store), version=None) == replace(new, addresses={"sms": "+1"}, created_at=START)
 
 
-async def test_of_many_puts_at_once_one_is_new(store: Store) -> None:
-    puts = [store.put_recipient("alice", {"email": f"{n}@example.com"}, START) for n in range(10)]
-    ended = await asyncio.gather(*puts)
-    assert sum(new for _, new in ended) == 1
+async def test_a_recipient_that_has_changed_since_it_was_read_stays_as_it_is(store: Store) -> None:
+    await store.create_recipient(a_recipient())
+    seen = await read(store)
+    await store.replace_recipient(replace(seen, addresses={"slack": "#ops"}))
+    now = await read(store)
+    with pytest.raises(Conflict):
+        await store.replace_recipient(replace(seen, addresses={"sms": "+14155552671"}))
+    with pytest.raises(Conflict):
+        await store.delete_recipient("alice", seen.version)
+    assert await read(store) == now
+    await store.delete_recipient("alice", now.version)
+    assert await store.recipient("alice") is None
 
 
-async def test_a_recipient_that_is_not_there_cannot_be_deleted(store: Store) -> None:
-    with pytest.raises(NotFound):
-        await store.delete_recipient("alice")
+async def test_of_many_who_create_a_recipient_at_once_one_does(store: Store) -> None:
+    creates = [store.create_recipient(a_recipient(addresses={"email": f"{n}@example.com"})) for n in range(10)]
+    ended = await asyncio.gather(*creates, return_exceptions=True)
+    assert [type(end) for end in ended].count(AlreadyExists) == 9
+    assert ended.count(None) == 1
+
+
+@pytest.mark.parametrize("version", [None, 1_767_323_045_678_901_000])
+async def test_a_recipient_that_is_not_there_can_be_neither_replaced_nor_deleted(
+    store: Store, version: int | None
+) -> None:
+    refusals = NotFound if version is None else (NotFound, Conflict)
+    with pytest.raises(refusals):
+        await store.delete_recipient("alice", version)
+    with pytest.raises(refusals):
+        await store.replace_recipient(a_recipient(version=version))
 
 
 async def test_recipients_are_listed_by_name(store: Store) -> None:
     names = ["bob", "alice", "Zoe", "al", "alice.b", "alice-b", "a_1", "10", "9"]
     for name in names:
-        await store.put_recipient(name, {"email": "a@example.com"}, START)
+        await store.create_recipient(a_recipient(name))
     for limit in (1, 2, 3, 4, 5, 50):
         found: list[str] = []
-        while page := await store.recipients(limit=limit, after=found[-1] if found else None):
-            assert len(page) <= limit
-            found += [recipient.name for recipient in page]
-        assert found == sorted(names)
+        after = None
+        while True:
+            page = await store.recipients(limit=limit, after=after)
+            found += [recipient.name for recipient in page.items]
+            after = page.next
+            if after is None:
+                break
+            assert len(page.items) == limit
+        assert found == sorted(names), f"with a limit of {limit}"
 
 
 async def test_any_text_survives(store: Store) -> None:
@@ -392,10 +468,8 @@ async def test_any_text_survives(store: Store) -> None:
     await accepted(store, notification)
     assert await store.notification(notification.id) == notification
     addresses = {"email": f"{UNICODE}@example.com"}
-    await store.put_recipient("alice", addresses, START)
-    recipient = await store.recipient("alice")
-    assert recipient is not None
-    assert dict(recipient.addresses) == addresses
+    await store.create_recipient(a_recipient(addresses=addresses))
+    assert dict((await read(store)).addresses) == addresses
 
 
 @pytest.mark.parametrize("microsecond", [0, 1, 999_999])
@@ -430,7 +504,8 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "load": lambda store: store.load("n-1", "email"),
     "overdue": lambda store: store.overdue(1, START, 1),
     "recipient": lambda store: store.recipient("alice"),
-    "put_recipient": lambda store: store.put_recipient("alice", {}, START),
+    "create_recipient": lambda store: store.create_recipient(a_recipient()),
+    "replace_recipient": lambda store: store.replace_recipient(a_recipient()),
     "delete_recipient": lambda store: store.delete_recipient("alice"),
 }
 

@@ -11,7 +11,7 @@ from schemathesis.openapi.checks import UndefinedContentType
 
 _OWN_ID = os.environ["HARK_API_KEY"].split("_")[2]
 _NOBODY = "0" * 16
-_NUMBERS = {"requests_per_minute", "notifications_per_day"}
+_NUMBERS = {"requests_per_minute", "notifications_per_day", "segments_per_day"}
 
 _JUDGED_BY_CODE: Mapping[str, set[str]] = {
     # A cursor must be one that we gave out.

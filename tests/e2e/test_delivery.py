@@ -70,6 +70,32 @@ async def test_a_dead_provider_ends_in_a_dead_letter_that_can_be_replayed(stack:
     assert len(await stack.inbox(sent["id"])) == 1
 
 
+async def test_what_an_operator_can_mend_is_dead_at_once_without_an_alarm_of_the_credentials(stack: Stack) -> None:
+    sent = await stack.send(to={"slack": "#fail-refused"})
+    dead = (await stack.ended(sent["id"]))["deliveries"][0]
+    assert (dead["status"], [a["outcome"] for a in dead["attempts"]]) == ("dead", ["refused"])
+    assert "invite the app to the channel" in dead["error"]
+    lines = [json.loads(line) for line in (stack.folder / "logs" / "slack.log").read_text().splitlines() if "{" in line]
+    told = [line["message"] for line in lines if line.get("notification_id") == sent["id"] and "outcome" in line]
+    assert told == ["dead"]
+
+    replay = f"{stack.url}/v1/dead-letters/{sent['id']}/slack/replay"
+    assert (await stack.http.post(replay)).status_code == 202
+    again = (await stack.ended(sent["id"]))["deliveries"][0]
+    assert (again["status"], [a["outcome"] for a in again["attempts"]]) == ("dead", ["refused"] * 2)
+
+
+async def test_a_failed_delivery_can_be_replayed_by_its_name(stack: Stack) -> None:
+    await stack.fault("sms", "400", count=1)
+    sent = await stack.send(to={"sms": TO["sms"]})
+    failed = (await stack.ended(sent["id"]))["deliveries"][0]
+    assert (failed["status"], [a["outcome"] for a in failed["attempts"]]) == ("failed", ["permanent"])
+    assert (await stack.http.post(f"{stack.url}/v1/dead-letters/{sent['id']}/sms/replay")).status_code == 202
+    after = (await stack.ended(sent["id"]))["deliveries"][0]
+    assert after["status"] in ARRIVED
+    assert [a["outcome"] for a in after["attempts"]] == ["permanent", "accepted"]
+
+
 async def test_refused_credentials_are_retried_and_can_be_replayed_after_the_repair(stack: Stack) -> None:
     await stack.fault("slack", "401")
     sent = await stack.send(to={"slack": "#ops"})
@@ -81,8 +107,8 @@ async def test_refused_credentials_are_retried_and_can_be_replayed_after_the_rep
 
 
 async def test_a_short_throttle_is_waited_out_in_place(stack: Stack) -> None:
-    await stack.fault("sms", "429", count=1)
-    sent = await stack.send(to={"sms": TO["sms"]})
+    await stack.fault("slack", "429", count=1)
+    sent = await stack.send(to={"slack": TO["slack"]})
     delivery = (await stack.ended(sent["id"]))["deliveries"][0]
     assert [a["outcome"] for a in delivery["attempts"]] == ["throttled", "accepted"]
 

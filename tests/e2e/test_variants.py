@@ -15,6 +15,7 @@ from tests.ports import free_offset
 
 async def test_smtp_webhook_and_log_are_chosen_by_settings(tmp_path: Path) -> None:
     env = {"EMAIL_PROVIDER": "smtp", "SLACK_PROVIDER": "webhook", "SMS_PROVIDER": "log"}
+    env["SLACK_WEBHOOK_CHANNEL"] = TO["slack"]
     with running(tmp_path, env) as system:
         async with talking_to(system) as stack:
             sent = await stack.send(subject="Grüße", message="Zeile 1\n.Zeile 2\n\nZeile 3")
@@ -88,7 +89,8 @@ async def test_a_channel_is_added_by_one_folder_and_one_entry(tmp_path: Path, co
     with running(tmp_path, {"PAGER_FILE": str(pages)}, root=copy_with_a_pager) as system:
         async with talking_to(system) as stack:
             listed = (await stack.http.get(f"{stack.url}/v1/channels")).json()["items"]
-            assert {"name": "pager", "address": "pager code", "max_length": 20} in listed
+            entry = {"name": "pager", "address": "pager code", "max_length": 20, "measure": "characters"}
+            assert entry in listed
             sent = await stack.send(to={"pager": "ab12"}, message="disk full")
             assert (await stack.ended(sent["id"]))["status"] == "sent"
             assert pages.read_text() == "AB12 disk full\n"

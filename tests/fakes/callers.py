@@ -1,5 +1,6 @@
 """Callers' records in memory."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -7,10 +8,15 @@ from datetime import datetime
 from functions.gateway.caller_store import Usage
 from functions.gateway.callers import Caller
 from shared.errors import AlreadyExists, Conflict, StoreUnavailable
+from shared.store import Page
 
 
 class MemoryCallers:
-    """See `functions.gateway.caller_store.CallerStore`."""
+    """See `functions.gateway.caller_store.CallerStore`.
+
+    Each method does its work in one step, as a server does, and gives way to others before it answers.
+    `answering`: while it is not set, what was asked is done, and its answer is on its way.
+    """
 
     def __init__(self) -> None:
         self.records: dict[str, Caller] = {}
@@ -19,36 +25,89 @@ class MemoryCallers:
         self.reads = 0
         self.adds = 0
         self.down = False
+        self.answering = asyncio.Event()
+        self.answering.set()
 
-    async def create(self, caller: Caller) -> None:
-        if caller.id in self.records:
+    async def create(self, caller: Caller, by: Caller | None = None) -> None:
+        self._check(by)
+        taken = caller.id in self.records
+        if not taken:
+            self.records[caller.id] = replace(caller, version=1)
+        await self._answer()
+        if taken:
             raise AlreadyExists(caller.id)
-        self.records[caller.id] = replace(caller, version=1)
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
         self.reads += 1
-        if self.down:
+        down, found = self.down, {i: self.records[i] for i in ids if i in self.records}
+        await self._answer()
+        if down:
             raise StoreUnavailable("down")
-        return {i: self.records[i] for i in ids if i in self.records}
+        return found
 
-    async def replace(self, caller: Caller) -> None:
-        if self.records[caller.id].version != caller.version:
-            raise Conflict(caller.id)
+    async def replace(self, caller: Caller, by: Caller | None = None) -> None:
+        self._check(caller)
+        self._check(by)
         self.records[caller.id] = replace(caller, version=(caller.version or 0) + 1)
+        await self._answer()
 
-    async def callers(self, *, limit: int, after: str | None) -> Sequence[Caller]:
-        return [self.records[i] for i in sorted(self.records) if after is None or i > after][:limit]
+    async def replace_all(self, callers: Sequence[Caller]) -> Sequence[bool]:
+        return [await self._replaced(caller) for caller in callers]
+
+    async def _replaced(self, caller: Caller) -> bool:
+        try:
+            await self.replace(caller)
+        except Conflict:
+            return False
+        return True
+
+    def _check(self, caller: Caller | None) -> None:
+        if caller is not None and self.records[caller.id].version != caller.version:
+            raise Conflict(caller.id)
+
+    async def callers(self, *, limit: int, after: str | None) -> Page[Caller, str]:
+        ids = [i for i in sorted(self.records) if after is None or i > after]
+        found = Page([self.records[i] for i in ids[:limit]], ids[limit - 1] if len(ids) > limit else None)
+        await self._answer()
+        return found
 
     async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:
-        return {i: self.uses[i] for i in ids if i in self.uses}
+        found = {i: self.uses[i] for i in ids if i in self.uses}
+        await self._answer()
+        return found
 
     async def add(self, usage: Usage) -> Usage:
         self.adds += 1
-        if self.down:
+        down = self.down
+        totals = [] if down else self._added(usage)
+        await self._answer()
+        if down:
             raise StoreUnavailable("down")
+        return Usage(usage.caller, usage.at, *totals)
+
+    def _added(self, usage: Usage) -> list[int]:
         self.uses[usage.caller] = usage.at
         totals = []
-        for name, count in ((f"{usage.at:%d %H:%M}", usage.requests), (f"{usage.at:%d}", usage.notifications)):
+        for name, count in (
+            (f"{usage.at:%d %H:%M}", usage.requests),
+            (f"{usage.at:%d}", usage.notifications),
+            (f"{usage.at:%d} segments", usage.segments),
+        ):
             self.used[usage.caller, name] = self.used.get((usage.caller, name), 0) + count
             totals.append(self.used[usage.caller, name])
-        return Usage(usage.caller, usage.at, *totals)
+        return totals
+
+    async def add_messages(self, key: str, hour: datetime, count: int) -> int:
+        self.adds += 1
+        down, name = self.down, f"{hour:%d %H}"
+        if not down:
+            self.used[key, name] = self.used.get((key, name), 0) + count
+        total = self.used.get((key, name), 0)
+        await self._answer()
+        if down:
+            raise StoreUnavailable("down")
+        return total
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(0)
+        await self.answering.wait()

@@ -15,8 +15,8 @@ class MemoryReceipts:
     async def keep(self, waiting: Waiting) -> None:
         self.waiting[waiting.id] = waiting
 
-    async def due(self, shard: int, now: datetime, limit: int) -> Sequence[Waiting]:
-        due = [w for w in self.waiting.values() if w.shard == shard and w.due_at < now]
+    async def due(self, shard: int | None, now: datetime, limit: int) -> Sequence[Waiting]:
+        due = [w for w in self.waiting.values() if shard in {None, w.shard} and w.due_at < now]
         return sorted(due, key=lambda w: w.due_at)[:limit]
 
     async def forget(self, waiting: Waiting) -> None:

@@ -10,6 +10,7 @@ from itertools import count
 from typing import TypeVar
 
 from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
+from shared.firestore.records import STATE_FIELDS
 from shared.model import Delivery, DeliveryStatus, Notification, Recipient
 from shared.store import Page, Position
 
@@ -91,12 +92,12 @@ class MemoryStore:
         async with self._call("update_all"):
             return [self._updated(d) for d in deliveries]
 
-    async def overdue(self, shard: int, now: datetime, limit: int) -> Sequence[Delivery]:
+    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
         async with self._call("overdue"):
             due = [
                 (d.due_at, d.notification_id, d.channel, d)
                 for d in self._deliveries.values()
-                if d.shard == shard and d.due_at is not None and d.due_at < now
+                if shard in {None, d.shard} and d.due_at is not None and d.due_at < now
             ]
             return [d for *_, d in sorted(due, key=lambda entry: entry[:3])[:limit]]
 
@@ -108,7 +109,7 @@ class MemoryStore:
         status: DeliveryStatus | None,
         limit: int,
         after: Position | None,
-    ) -> Page[Notification]:
+    ) -> Page[Notification, Position]:
         async with self._call("notifications"):
             in_status = {d.notification_id for d in self._deliveries.values() if d.status is status}
             rows = [
@@ -122,13 +123,24 @@ class MemoryStore:
 
     async def dead(
         self, *, caller: str | None, channel: str | None, limit: int, after: Position | None
-    ) -> Page[Delivery]:
+    ) -> Page[Delivery, Position]:
         async with self._call("dead"):
             rows = [
                 (Position(d.dead_at, f"{d.notification_id}/deliveries/{d.channel}"), d)
                 for d in self._deliveries.values()
                 if d.status is DeliveryStatus.DEAD and d.dead_at is not None
                 if caller in {None, d.caller} and channel in {None, d.channel}
+            ]
+            return _page(rows, limit, after)
+
+    async def in_status(
+        self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
+    ) -> Page[Delivery, Position]:
+        async with self._call("in_status"):
+            rows = [
+                (Position(d.created_at, f"{d.notification_id}/deliveries/{d.channel}"), d)
+                for d in self._deliveries.values()
+                if d.status is status and d.caller == caller
             ]
             return _page(rows, limit, after)
 
@@ -145,23 +157,35 @@ class MemoryStore:
         async with self._call("recipient"):
             return self._recipients.get(name)
 
-    async def put_recipient(self, name: str, addresses: Mapping[str, str], now: datetime) -> tuple[Recipient, bool]:
-        async with self._call("put_recipient"):
-            old = self._recipients.get(name)
-            stored = Recipient(name, dict(addresses), created_at=old.created_at if old else now, updated_at=now)
-            self._recipients[name] = stored
-            return stored, old is None
+    async def create_recipient(self, recipient: Recipient) -> None:
+        async with self._call("create_recipient"):
+            if recipient.name in self._recipients:
+                raise AlreadyExists(recipient.name)
+            self._recipients[recipient.name] = replace(recipient, version=next(self._versions))
 
-    async def delete_recipient(self, name: str) -> None:
+    async def replace_recipient(self, recipient: Recipient) -> None:
+        async with self._call("replace_recipient"):
+            stored = self._recipient_at(recipient.name, recipient.version)
+            changed = replace(recipient, created_at=stored.created_at, version=next(self._versions))
+            self._recipients[recipient.name] = changed
+
+    async def delete_recipient(self, name: str, version: int | None = None) -> None:
         async with self._call("delete_recipient"):
-            if name not in self._recipients:
-                raise NotFound(name)
+            self._recipient_at(name, version)
             del self._recipients[name]
 
-    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Sequence[Recipient]:
+    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Page[Recipient, str]:
         async with self._call("recipients"):
             names = sorted(n for n in self._recipients if (after is None or n > after) and n.startswith(prefix))
-            return [self._recipients[name] for name in names[:limit]]
+            found = [self._recipients[name] for name in names[:limit]]
+            return Page(found, names[limit - 1] if len(names) > limit else None)
+
+    def _recipient_at(self, name: str, version: int | None) -> Recipient:
+        if name not in self._recipients:
+            raise NotFound(name)
+        if version not in {None, self._recipients[name].version}:
+            raise Conflict(name)
+        return self._recipients[name]
 
     def _updated(self, delivery: Delivery) -> int | None:
         try:
@@ -181,20 +205,12 @@ class MemoryStore:
         version = next(self._versions)
         # What was written once stays as it is, whatever the caller knows of it.
         self._deliveries[key] = replace(
-            delivery,
-            address=stored.address,
-            created_at=stored.created_at,
-            caller=stored.caller,
-            simulated=stored.simulated,
-            recipient=stored.recipient,
-            shard=stored.shard,
-            expire_at=stored.expire_at,
-            version=version,
+            stored, **{name: getattr(delivery, name) for name in STATE_FIELDS}, version=version
         )
         return version
 
 
-def _page(rows: Sequence[tuple[Position, T]], limit: int, after: Position | None) -> Page[T]:
+def _page(rows: Sequence[tuple[Position, T]], limit: int, after: Position | None) -> Page[T, Position]:
     """The latest first; ids break ties, in the same direction."""
     ordered = sorted(rows, key=lambda row: _order(row[0]), reverse=True)
     rest = [row for row in ordered if after is None or _order(row[0]) < _order(after)]

@@ -199,13 +199,16 @@ def _moment(event: Event) -> float:
 
 
 def attempts_keep_to_the_policy(facts: Facts) -> Iterator[str]:
-    """A permanent answer is the last; others come at most so often, and not before their time."""
+    """A refusal is the last, and is dead if an operator can mend it; others come at most so often, not too early."""
     for at, record in facts.records.items():
         attempts = record["attempts"]
         if [attempt["number"] for attempt in attempts] != list(range(1, len(attempts) + 1)):
             yield f"{at} has attempts numbered {[attempt['number'] for attempt in attempts]}"
-        if any(attempt["outcome"] == "permanent" for attempt in attempts[:-1]):
-            yield f"{at} was tried again after a permanent refusal"
+        if any(attempt["outcome"] in {"permanent", "refused"} for attempt in attempts[:-1]):
+            yield f"{at} was tried again after a refusal"
+        # A receipt can tell that an earlier attempt, which ended unknown, has arrived.
+        if attempts and attempts[-1]["outcome"] == "refused" and record["status"] not in {"dead", "delivered"}:
+            yield f"{at} is {record['status']} after a refusal that an operator can mend"
         tries = [attempt for attempt in attempts if attempt["outcome"] != "throttled"]
         # One more may be the accept that came in a claim which the limit allowed.
         if len(tries) > facts.limits.max_attempts:

@@ -157,6 +157,14 @@ BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
         "8",
         lambda: with_records(record("sms", "sent", attempt(1, "permanent"), attempt(2, second=9))),
     ),
+    "tried after what an operator can mend": (
+        "8",
+        lambda: with_records(record("sms", "sent", attempt(1, "refused"), attempt(2, second=9))),
+    ),
+    "given up though an operator can mend it": (
+        "8",
+        lambda: with_records(record("sms", "failed", attempt(1, "refused"), error="invite the app")),
+    ),
     "tried too often": (
         "8",
         lambda: with_records(
@@ -174,6 +182,11 @@ BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
 def test_each_breach_is_found(case: str) -> None:
     invariant, histories = BREACHES[case]
     assert invariant in breached(histories())
+
+
+def test_a_refusal_that_an_operator_can_mend_is_dead_and_no_breach() -> None:
+    dead = record("sms", "dead", attempt(1, "refused"), error="refused: invite the app")
+    assert breached(replace(with_records(dead), witness=[accept("email")])) == set()
 
 
 def test_each_invariant_has_a_breach_here() -> None:

@@ -279,6 +279,7 @@ async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
             yield hark
         # The counts are exchanged beside the requests; none may outlive the loop.
         await asyncio.gather(*(c.exchange for c in gateway.limits._counts.values() if c.exchange))
+        await asyncio.gather(*(c.exchange for c in gateway.limits.addresses._counts.values() if c.exchange))
 
 
 def declared(schema: Any, answer: httpx.Response) -> Any:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from functions.dead_letter.dead_letter import DeadLetter
 from functions.relay.relay import Relay
 from shared import logs
-from shared.errors import Conflict, Permanent, Retryable, SendError, Throttled, Unknown
+from shared.errors import Conflict, Permanent, Refused, Retryable, SendError, Throttled, Unknown
 from shared.function import Deliver, push_handler
 from shared.model import Delivery, DeliveryStatus
 from shared.pipeline import Pipeline
@@ -77,6 +77,7 @@ ERRORS: Sequence[SendError] = [
     Retryable("the provider answered 401", credentials=True),
     Throttled("the provider answered 429", retry_after=600),
     Permanent("the provider answered 400"),
+    Refused("invite the app"),
     Unknown("no answer"),
 ]
 STRAYS: Sequence[Exception] = [

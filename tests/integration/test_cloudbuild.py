@@ -111,13 +111,16 @@ def test_each_function_but_the_gateway_can_be_called_by_the_one_account_that_has
 
 
 def test_the_options_of_terraform_reach_the_functions(root: Path) -> None:
-    functions = deployed(root, {**ALL, "_NAME": "bell", "_DATABASE": "records"}, secrets="3")
+    functions = deployed(
+        root, {**ALL, "_NAME": "bell", "_DATABASE": "records", "_CALLERS_DATABASE": "bells"}, secrets="3"
+    )
     for name, function in functions.items():
         assert function.name == f"bell-{name.replace('_', '-')}"
         assert function.flags["--min-instances"] == ("1" if name == "gateway" else "0")
         assert function.flags["--docker-repository"].endswith("/europe-west1/repositories/bell")
         assert function.flags["--build-service-account"].endswith("/bell-builder@some-project.iam.gserviceaccount.com")
         assert function.variables("--set-env-vars")["FIRESTORE_DATABASE"] == "records"
+        assert function.variables("--set-env-vars").get("CALLERS_DATABASE") == ("bells" if name == "gateway" else None)
     gateway = functions["gateway"].variables("--set-env-vars")
     assert (gateway["OIDC_AUDIENCE"], gateway["OIDC_ISSUERS"]) == ("hark", ISSUERS)
     output = (ROOT / "infra" / "outputs.tf").read_text().partition('output "substitutions"')[2]
@@ -265,8 +268,8 @@ def test_gcloud_asks_for_what_the_commands_say(root: Path, tmp_path_factory: pyt
         assert (service["maxInstanceRequestConcurrency"], service["availableCpu"]) == (80, "1")
         assert service["ingressSettings"] == f"ALLOW_INTERNAL_{'AND_GCLB' if name == 'hark-gateway' else 'ONLY'}"
         assert service["allTrafficOnLatestRevision"] is True
-    (token,) = api.functions["hark-sms"]["serviceConfig"]["secretEnvironmentVariables"]
-    assert (token["secret"], token["version"]) == ("hark-twilio-auth-token", "9")  # the newest that is not disabled
+    (key,) = api.functions["hark-sms"]["serviceConfig"]["secretEnvironmentVariables"]
+    assert (key["secret"], key["version"]) == ("hark-twilio-api-key-secret", "9")  # the newest that is not disabled
 
 
 @pytest.mark.timeout(120)

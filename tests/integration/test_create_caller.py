@@ -1,14 +1,21 @@
 """`python -m functions.gateway create-caller`: what it makes, and one line when it cannot."""
 
+import asyncio
 import os
 import subprocess
 import sys
 import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from functions.gateway import keys
+from functions.gateway.caller_store import FirestoreCallers
 from functions.gateway.callers import CallerKind, Scope
+from functions.gateway.identity import CallerCache, Identity
+from functions.gateway.limits import Limits
+from shared.firestore.rpc import Rpc
 from tests.e2e.stack import ROOT
 from tests.integration.gateway import CLOSED_PORT, Hark, client_of
 
@@ -86,3 +93,63 @@ def test_words_that_it_does_not_know_are_refused(arguments: tuple[str, str]) -> 
     done = create(*arguments, firestore=CLOSED_PORT, project="test")
     assert (done.returncode, done.stdout) == (2, "")
     assert arguments[1] in done.stderr
+
+
+OPENED = """
+import asyncio
+from functions.gateway import main
+
+async def databases():
+    gateway = main._open()
+    callers, records = gateway.callers._rpc, gateway.store._rpc
+    print(callers.database, records.database, gateway.receipts._rpc is records, callers is records)
+    print(callers._channel is records._channel)
+
+asyncio.run(databases())
+"""
+
+
+@pytest.mark.parametrize("named", [None, "", "(default)", "callers"])
+def test_the_gateway_has_its_callers_in_their_database_over_the_one_connection(named: str | None) -> None:
+    settings = {
+        "GOOGLE_CLOUD_PROJECT": "p",
+        "FIRESTORE_EMULATOR_HOST": CLOSED_PORT,
+        "PUBSUB_EMULATOR_HOST": CLOSED_PORT,
+    }
+    environ = {"PATH": os.environ["PATH"], **settings, **({} if named is None else {"CALLERS_DATABASE": named})}
+    command = [sys.executable, "-c", OPENED]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    records, own = "projects/p/databases/(default)", "projects/p/databases/callers"
+    callers = own if named == "callers" else records
+    assert done.stdout.splitlines() == [f"{callers} {records} True {callers == records}", "True"]
+
+
+async def documents(hark: Hark, database: str) -> set[str]:
+    """The collections that have a record there."""
+    url = f"http://{hark.firestore}/v1/projects/{hark.project}/databases/{database}/documents"
+    owner = {"Authorization": "Bearer owner"}
+    answer = await hark.emulators.post(f"{url}:listCollectionIds", json={}, headers=owner)
+    assert answer.status_code == 200, answer.text
+    return set(answer.json().get("collectionIds", []))
+
+
+async def test_callers_and_what_they_have_used_are_in_their_own_database(hark: Hark) -> None:
+    where = {"firestore": hark.firestore, "project": hark.project, "CALLERS_DATABASE": "callers"}
+    key = made(create(**where))
+    assert made(create(HARK_API_KEY=key, **where)) == key
+    assert await documents(hark, "callers") == {"callers"}
+    records = Rpc(hark.channel, f"projects/{hark.project}/databases/(default)", emulated=True)
+    callers = FirestoreCallers(records.beside("callers"))
+    limits = Limits(callers, lambda: datetime.now(UTC))
+    own = replace(hark.gateway, callers=callers, identity=Identity(CallerCache(callers)), limits=limits)
+    before = await hark.documents()
+    async with client_of(own, key) as client:
+        assert (await client.get("/v1/callers")).json()["items"][0]["id"] == key.split("_")[2]
+        await asyncio.gather(*(count.exchange for count in limits._counts.values() if count.exchange))
+        made_there = await client.post("/v1/callers", json={"name": "x", "kind": "live", "scopes": ["callers:manage"]})
+        assert (await client.delete(f"/v1/callers/{made_there.json()['id']}?cascade=true")).status_code == 204
+    assert await documents(hark, "callers") == {"callers", "uses", "usage"}
+    assert await hark.documents() == before
+    async with client_of(hark.gateway, key) as elsewhere:
+        assert (await elsewhere.get("/v1/callers")).status_code == 401

@@ -60,7 +60,10 @@ def upload(built: Path, commands: dict[str, Deployed], tmp_path_factory: pytest.
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an environment with requirements.txt and nothing else; one for all workers of xdist."""
+    """The bin folder of an environment with requirements.txt and nothing else, installed as Google's buildpack does
+    (https://github.com/GoogleCloudPlatform/buildpacks, pkg/python/python.go, 2026-11) but for --user, which needs an
+    interpreter that has nothing else; one for all workers of xdist.
+    """
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "deployed-venv"
     bin_ = folder / "bin"
@@ -68,9 +71,11 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "ready").exists():
             subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-            install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-            install = [str(bin_ / "python"), *install, "-r", str(ROOT / "requirements.txt")]
-            subprocess.run(install, check=True, timeout=200)
+            install = ["-m", "pip", "install", "--requirement", str(ROOT / "requirements.txt"), "--upgrade"]
+            install += ["--upgrade-strategy", "only-if-needed", "--force-reinstall", "--no-compile", "--quiet"]
+            compiled = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder / "lib")]
+            for arguments in (install, compiled):
+                subprocess.run([bin_ / "python", *arguments], check=True, timeout=200)
             (folder / "ready").touch()
     return bin_
 

@@ -217,7 +217,10 @@ SLACKS = [
     "#o\nps",
     "C0123ABCD\r\n",
     "#ops\x00",
-    "#\u0130",
+    "#\u200e",
+    "#a\u202eb",
+    "#a&b",
+    "#\u200d" * 2,
     "C0123ABCD/../x",
     "https://slack.com/x",
     " ",
@@ -237,7 +240,7 @@ async def test_a_blank_message_is_refused(hark: Hark, message: str) -> None:
 async def test_a_message_too_long_for_one_of_its_channels_is_refused_for_all(hark: Hark) -> None:
     to = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}
     said = await refused(hark, {"to": to, "message": "x" * 40_001}, "message", "message")
-    assert said == "sms takes up to 1600 characters; slack takes up to 40000 characters"
+    assert said == "sms takes up to 1600 UTF-16 units; slack takes up to 40000 characters after escaping"
 
 
 @pytest.mark.parametrize("end", LINE_BREAKS)

@@ -1,6 +1,7 @@
 """Bodies that are no JSON, too large, too deep or no object: refused, with nothing written or published."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 
 import pytest
@@ -41,7 +42,9 @@ def with_message(raw: bytes) -> bytes:
         json.dumps(MINIMAL).encode() + b"}",
         json.dumps(MINIMAL).encode() * 2,
         json.dumps(MINIMAL).encode("utf-16"),
-        b"\xef\xbb\xbf" + json.dumps(MINIMAL).encode(),
+        b"\xef\xbb\xbf" * 2 + json.dumps(MINIMAL).encode(),
+        json.dumps(MINIMAL).encode() + b"\xef\xbb\xbf",
+        b"\xef\xbb\xbf",
         b"{'message': 'Hi'}",
         b'{"message": "Hi",}',
         b'{message: "Hi"}',
@@ -75,6 +78,43 @@ async def test_what_is_no_json_is_a_400_that_says_where(hark: Hark, body: bytes)
         for route in ROUTES:
             details = problem(await hark.client.request(*route, content=body), 400)
             assert details["detail"].startswith("the body is not JSON: ")
+
+
+async def test_a_byte_order_mark_before_it_is_ignored(hark: Hark) -> None:
+    """RFC 8259, 8.1; and the request is the same with it and without."""
+    key = {"Idempotency-Key": "bom"}
+    body = json.dumps(MINIMAL).encode()
+    first, again = [await hark.client.request(*POST, content=bom + body, headers=key) for bom in (BOM_UTF8, b"")]
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert (first.json()["id"], again.headers["Idempotent-Replayed"]) == (again.json()["id"], "true")
+    recipient = json.dumps({"addresses": {"email": "a@example.com"}}).encode()
+    assert (await hark.client.put("/v1/recipients/bom", content=BOM_UTF8 + recipient)).status_code == 201
+    caller = json.dumps({"name": "bom", "kind": "live", "scopes": ["notifications:send"]}).encode()
+    made = await hark.client.post("/v1/callers", content=BOM_UTF8 + caller)
+    assert made.status_code == 201, made.text
+
+
+@pytest.mark.parametrize(
+    "coding", ["gzip", "GZIP", "x-gzip", "br", "deflate", "zstd", "identity, gzip", "gzip ", "what"]
+)
+async def test_a_compressed_body_is_a_415_that_says_so_and_is_not_read(hark: Hark, coding: str) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        raise AssertionError("it was read")
+        yield b""
+
+    async with nothing_done(hark):
+        for route in [*ROUTES, ("POST", "/v1/callers"), ("PUT", "/v1/callers/0123456789abcdef")]:
+            answer = await hark.client.request(*route, content=never(), headers={"Content-Encoding": coding})
+            assert "compressed" in problem(answer, 415)["detail"]
+            assert answer.headers["accept-encoding"] == "identity"
+    twice = [("Content-Encoding", "identity"), ("Content-Encoding", coding)]
+    problem(await hark.client.request(*POST, content=b"{}", headers=twice), 415)
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", "", " identity ", "identity, identity"])
+async def test_identity_is_no_compression(hark: Hark, coding: str) -> None:
+    answer = await hark.client.request(*POST, json=MINIMAL, headers={"Content-Encoding": coding})
+    assert answer.status_code == 202
 
 
 @pytest.mark.parametrize("body", ["[]", "[[]]", '"text"', "1", "1e400", "-0.5", "true", "null", "NaN", "-Infinity"])

@@ -217,17 +217,17 @@ async def test_a_line_end_behind_a_path_makes_it_another(hark: Hark, path: str) 
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/v1/notifications", {"GET", "POST"}),
-        (f"/v1/notifications/{UNKNOWN}", {"GET"}),
-        ("/v1/recipients", {"GET"}),
-        ("/v1/recipients/alice", {"PUT", "GET", "DELETE"}),
-        ("/v1/dead-letters", {"GET"}),
+        ("/v1/notifications", {"GET", "HEAD", "POST"}),
+        (f"/v1/notifications/{UNKNOWN}", {"GET", "HEAD"}),
+        ("/v1/recipients", {"GET", "HEAD"}),
+        ("/v1/recipients/alice", {"PUT", "GET", "HEAD", "DELETE"}),
+        ("/v1/dead-letters", {"GET", "HEAD"}),
         (f"/v1/dead-letters/{UNKNOWN}/email/replay", {"POST"}),
         (f"/v1/dead-letters/{UNKNOWN}/email", {"DELETE"}),
-        ("/v1/channels", {"GET"}),
-        ("/healthz", {"GET"}),
+        ("/v1/channels", {"GET", "HEAD"}),
+        ("/healthz", {"GET", "HEAD"}),
         ("/openapi.json", {"GET", "HEAD"}),
-        ("/docs", {"GET"}),
+        ("/docs", {"GET", "HEAD"}),
     ],
 )
 async def test_a_wrong_method_is_a_405_that_names_the_right_ones(hark: Hark, path: str, allowed: set[str]) -> None:

@@ -1,6 +1,7 @@
 """Who is let in, by which credentials, and what each may do."""
 
 import asyncio
+import base64
 import re
 import uuid
 from collections import Counter
@@ -13,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from functions.gateway import keys
+from functions.gateway import caller_changes, keys
 from functions.gateway.app import ROUTERS, create_app
 from functions.gateway.caller_schemas import CallerJson, CallersJson, NewCallerJson, NewKeyJson
 from functions.gateway.callers import CallerKind, Scope
@@ -81,7 +82,7 @@ async def test_every_route_refuses_without_credentials_and_without_its_scope(har
         [("Authorization", "Basic aGFyazpoYXJr")],
         [("Authorization", "Bearer hark_live_0123456789abcdef_" + "A" * 43)],
         [("Authorization", "Bearer {key}"), ("Authorization", "Bearer {key}")],
-        [("Authorization", "bearer  {key}")],
+        [("Authorization", "bearer\t{key}")],
         [("Authorization", "{key}")],
         [("Authorization", "Bearer {key}x")],
         [("Authorization", "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.")],  # pragma: allowlist secret
@@ -207,10 +208,10 @@ async def test_nobody_makes_or_takes_over_a_caller_that_may_do_more(hark: Hark) 
     more = (await hark.client.post("/v1/callers", json=CALLER)).json()["id"]
     async with nothing_done(hark):
         problem(await client.post("/v1/callers", json=CALLER), 403)
-        problem(await client.post(f"/v1/callers/{more}/keys"), 403)
-        problem(await client.put(f"/v1/callers/{more}", json={"name": "x", "scopes": ["notifications:send"]}), 403)
+        problem(await client.post(f"/v1/callers/{more}/keys"), 404)
+        problem(await client.put(f"/v1/callers/{more}", json={"name": "x", "scopes": ["notifications:send"]}), 404)
         problem(await client.put(f"/v1/callers/{manager.id}", json={"name": "x", "scopes": list(Scope)}), 403)
-        problem(await client.delete(f"/v1/callers/{more}"), 403)
+        problem(await client.delete(f"/v1/callers/{more}"), 404)
     own = {"name": "x", "kind": "live", "scopes": ["notifications:send"]}
     assert (await client.post("/v1/callers", json=own)).status_code == 201
     for kind in (CallerKind.TEST, CallerKind.TEAM):
@@ -257,6 +258,27 @@ async def test_limits_to_channels_hold(hark: Hark) -> None:
         problem(await client.post("/v1/notifications", json=asked), 403)
     sent = await client.post("/v1/notifications", json={"recipient": "alice", "message": "x"})
     assert [d["channel"] for d in sent.json()["deliveries"]] == ["sms"], "by default, those that it may use"
+
+
+async def test_limits_hold_for_the_writing_of_recipients(hark: Hark) -> None:
+    alice, bob = "/v1/recipients/alice", "/v1/recipients/bob"
+    sms = {"addresses": {"sms": "+14155552671"}}
+    await hark.client.put(alice, json={"addresses": {**sms["addresses"], "email": "a@example.com"}})
+    before = (await hark.client.get(alice)).json()
+    _, by_sms = await hark.caller(channels=frozenset({"sms"}))
+    _, team = await hark.caller(kind=CallerKind.TEAM, addresses={"sms": ("+14155552671",)})
+    for client in (by_sms, team):
+        async with nothing_done(hark):
+            problem(await client.put(alice, json=sms), 403)
+            problem(await client.put(alice, json={"addresses": {"email": "b@example.com"}}), 403)
+            problem(await client.put(bob, json={"addresses": {"email": "b@example.com"}}), 403)
+            problem(await client.delete(alice), 403)
+        assert (await client.put(bob, json=sms)).status_code == 201
+        assert (await client.put(bob, json=sms)).status_code == 200
+        assert (await client.delete(bob)).status_code == 204
+        problem(await client.delete(bob), 404)
+    assert (await hark.client.get(alice)).json() == before
+    assert before["updated_by"] == hark.key.split("_")[2]
 
 
 async def test_limits_to_recipients_hold(hark: Hark) -> None:
@@ -374,7 +396,81 @@ async def test_a_manager_sees_only_callers_that_it_may_manage(hark: Hark) -> Non
     manager, client = await hark.caller(kind=CallerKind.TEST)
     listed = (await client.get("/v1/callers")).json()["items"]
     assert [caller["id"] for caller in listed] == [manager.id]
-    problem(await client.get(f"/v1/callers/{hidden}"), 403)
+    problem(await client.get(f"/v1/callers/{hidden}"), 404)
+
+
+async def test_a_caller_that_one_may_not_see_is_answered_for_like_one_that_is_not_there(hark: Hark) -> None:
+    hidden = (await hark.client.post("/v1/callers", json={**CALLER, "scopes": list(Scope)})).json()
+    _, client = await hark.caller(scopes=frozenset({Scope.CALLERS_MANAGE}))
+    change = {"name": "x", "scopes": ["callers:manage"]}
+    team = {**change, "addresses": {"sms": ["+14155552671"]}}
+    key = hidden["keys"][0]["id"]
+    for method, path, body in (
+        ("GET", "", None),
+        ("PUT", "", change),
+        ("PUT", "", team),
+        ("DELETE", "", None),
+        ("DELETE", "?cascade=true", None),
+        ("DELETE", "?stop=true", None),
+        ("POST", "/keys", None),
+        ("DELETE", f"/keys/{key}", None),
+        ("DELETE", "/keys/00000000", None),
+    ):
+        async with nothing_done(hark):
+            there = await client.request(method, f"/v1/callers/{hidden['id']}{path}", json=body)
+            absent = await client.request(method, f"/v1/callers/{'0' * 16}{path}", json=body)
+        assert problem(there, 404) == problem(absent, 404)
+        assert there.headers == absent.headers
+    async with client_of(hark.gateway, hidden["key"]) as still:
+        assert (await still.get("/v1/callers")).status_code == 200
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+async def test_pages_of_callers_tell_nothing_of_those_that_one_may_not_see(
+    hark: Hark, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(caller_changes, "PAGE", 2)
+    own = CALLER | {"scopes": ["callers:manage"]}
+    seen = {(await hark.client.post("/v1/callers", json=own)).json()["id"] for _ in range(4)}
+    hidden = {(await hark.client.post("/v1/callers", json=CALLER)).json()["id"] for _ in range(7)}
+    manager, client = await hark.caller(scopes=frozenset({Scope.CALLERS_MANAGE}))
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = (
+            await client.get("/v1/callers", params={"limit": limit} | ({"cursor": cursor} if cursor else {}))
+        ).json()
+        found += [caller["id"] for caller in page["items"]]
+        cursor = page["next_cursor"]
+        assert not any(i in base64.urlsafe_b64decode(cursor or "").decode() for i in (*hidden, hark.key.split("_")[2]))
+        if cursor is None:
+            break
+        assert len(page["items"]) == limit, "as if the others were not there"
+    assert found == sorted({*seen, manager.id})
+
+
+async def test_who_made_a_caller_is_not_told_to_one_that_may_not_see_that_one(hark: Hark) -> None:
+    own = CALLER | {"scopes": ["callers:manage"]}
+    made = (await hark.client.post("/v1/callers", json=own)).json()["id"]
+    _, client = await hark.caller(scopes=frozenset({Scope.CALLERS_MANAGE}))
+    changed = await client.put(f"/v1/callers/{made}", json={"name": "x", "scopes": ["callers:manage"]})
+    for answer in (await client.get(f"/v1/callers/{made}"), await client.get("/v1/callers"), changed):
+        assert answer.status_code == 200
+        assert hark.key.split("_")[2] not in answer.text
+        assert '"created_by":null' in answer.text
+
+
+async def test_a_dead_letter_or_notification_of_others_is_answered_for_like_one_that_is_not_there(hark: Hark) -> None:
+    theirs, nobodys = await hark.dead(), str(uuid.uuid4())
+    _, client = await hark.caller(scopes=frozenset(Scope) - {Scope.NOTIFICATIONS_READ_ALL})
+    for method, path in (
+        ("GET", "/v1/notifications/{}"),
+        ("POST", "/v1/dead-letters/{}/email/replay"),
+        ("POST", "/v1/dead-letters/{}/fax/replay"),
+        ("DELETE", "/v1/dead-letters/{}/email"),
+    ):
+        there, absent = [await client.request(method, path.format(i)) for i in (theirs, nobodys)]
+        assert problem(there, 404) == problem(absent, 404)
 
 
 async def test_a_record_of_a_newer_version_is_in_nobodys_way(hark: Hark) -> None:

@@ -13,7 +13,7 @@ from shared.model import Attempt, Delivery, DeliveryStatus, Outcome
 from tests.integration.gateway import BrokenPublisher, Hark, client_of, declared, nothing_done, problem
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-NOT_DEAD = [status for status in DeliveryStatus if status is not DeliveryStatus.DEAD]
+NEITHER = [status for status in DeliveryStatus if status not in {DeliveryStatus.DEAD, DeliveryStatus.FAILED}]
 
 
 async def listed(hark: Hark, **query: Any) -> list[list[tuple[str, str]]]:
@@ -104,9 +104,9 @@ async def test_a_discarded_delivery_is_no_dead_letter_any_more(hark: Hark) -> No
     problem(await hark.client.post(f"/v1/dead-letters/{notification_id}/email/replay"), 409)
 
 
-async def test_what_is_not_dead_can_be_neither_replayed_nor_discarded(hark: Hark) -> None:
+async def test_what_is_neither_dead_nor_failed_can_be_neither_replayed_nor_discarded(hark: Hark) -> None:
     notification_id = (await hark.sent())["id"]
-    for status in NOT_DEAD:
+    for status in NEITHER:
         before = await hark.set(notification_id, "email", status)
         hark.calls.taken()
         problem(await hark.client.post(f"/v1/dead-letters/{notification_id}/email/replay"), 409)
@@ -115,6 +115,26 @@ async def test_what_is_not_dead_can_be_neither_replayed_nor_discarded(hark: Hark
         loaded = await hark.store.load(notification_id, "email")
         assert loaded is not None
         assert loaded[1] == before
+
+
+async def test_what_failed_is_replayed_by_its_name_but_neither_listed_nor_discarded(hark: Hark) -> None:
+    notification_id = (await hark.sent())["id"]
+    await hark.published("email")
+    refused = Attempt(1, AT, Outcome.PERMANENT, "no such mailbox", 5)
+    await hark.set(notification_id, "email", DeliveryStatus.FAILED, attempts=(refused,), error="no such mailbox")
+    url = f"/v1/dead-letters/{notification_id}/email"
+    assert await listed(hark) == [[]]
+    assert problem(await hark.client.delete(url), 409)["detail"] == "the delivery is not dead"
+
+    answer = await hark.client.post(f"{url}/replay")
+
+    assert answer.status_code == 202
+    (email,) = declared(NotificationJson, answer)["deliveries"]
+    assert (email["status"], email["error"], len(email["attempts"])) == ("queued", None, 1)
+    (message,) = await hark.published("email")
+    assert (message.notification_id, message.channel) == (notification_id, "email")
+    again = problem(await hark.client.post(f"{url}/replay"), 409)
+    assert again["detail"] == "the delivery is neither dead nor failed"
 
 
 async def test_of_many_replays_and_discards_at_once_only_one_is_made(hark: Hark) -> None:

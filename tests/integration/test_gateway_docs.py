@@ -36,17 +36,21 @@ SCOPED = {
     ("get", "/v1/callers"): {"200", "422"},
     ("get", "/v1/callers/{caller_id}"): {"200", "404"},
     ("put", "/v1/callers/{caller_id}"): {"200", "400", "404", "408", "413", "422"},
-    ("delete", "/v1/callers/{caller_id}"): {"204", "404"},
+    ("delete", "/v1/callers/{caller_id}"): {"202", "204", "404", "422"},
     ("post", "/v1/callers/{caller_id}/keys"): {"201", "404", "409"},
     ("delete", "/v1/callers/{caller_id}/keys/{key_id}"): {"204", "404"},
     ("get", "/v1/channels"): {"200"},
 }
-ROUTES = OPEN | {route: answers | {"401", "403", "429", "503"} for route, answers in SCOPED.items()}
+ROUTES = OPEN | {
+    (method, path): answers | {"401", "403", "429", "503"} | ({"415"} if "413" in answers else set())
+    for (method, path), answers in SCOPED.items()
+}
 QUERIES = {
-    "/v1/notifications": {"recipient", "status", "limit", "cursor"},
-    "/v1/recipients": {"limit", "cursor"},
-    "/v1/dead-letters": {"channel", "limit", "cursor"},
-    "/v1/callers": {"limit", "cursor"},
+    ("get", "/v1/notifications"): {"recipient", "status", "limit", "cursor"},
+    ("get", "/v1/recipients"): {"limit", "cursor"},
+    ("get", "/v1/dead-letters"): {"channel", "limit", "cursor"},
+    ("get", "/v1/callers"): {"limit", "cursor"},
+    ("delete", "/v1/callers/{caller_id}"): {"cascade", "stop"},
 }
 
 
@@ -71,6 +75,11 @@ async def test_the_channels_are_listed_with_what_they_take(hark: Hark) -> None:
     items = declared(ChannelsJson, answer)["items"]
     assert [item["name"] for item in items] == ["email", "sms", "slack"]
     assert {item["name"]: item["max_length"] for item in items} == {"email": 100_000, "sms": 1600, "slack": 40_000}
+    measures = {channel.name: channel.measure.name for channel in hark.gateway.channels.values()}
+    assert {item["name"]: item["measure"] for item in items} == measures
+    assert [measures[name] for name in ("email", "sms", "slack")] == [
+        *("bytes of UTF-8", "UTF-16 units", "characters after escaping"),
+    ]
     assert all(item["address"] for item in items)
 
 
@@ -106,9 +115,7 @@ async def test_operations_are_told_apart_and_paths_declare_their_parameters(open
             in_path = {p["name"] for p in parameters if p["in"] == "path"}
             assert in_path == set(re.findall(r"\{(\w+)\}", path))
             assert all(p["required"] for p in parameters if p["in"] == "path")
-            assert {p["name"] for p in parameters if p["in"] == "query"} == (
-                QUERIES.get(path, set()) if method == "get" else set()
-            )
+            assert {p["name"] for p in parameters if p["in"] == "query"} == QUERIES.get((method, path), set())
             assert all("schema" in p for p in parameters)
     assert len(set(ids)) == len(ids)
 

@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+from functions.gateway.callers import Scope
 from shared.errors import StoreUnavailable
 from shared.model import Delivery, DeliveryStatus, Notification
 from shared.pubsub import Message
-from tests.integration.gateway import BrokenPublisher, Hark, client_of, nothing_done, problem
+from tests.integration.gateway import MINIMAL, BrokenPublisher, Hark, client_of, nothing_done, problem
 
 KEY = {"Idempotency-Key": "deploy-42"}
 
@@ -50,6 +51,38 @@ async def test_a_body_is_the_same_however_its_json_is_spelt(hark: Hark) -> None:
         content=b'{"tags":{},"message":"\\u0048i","channels":null,\n"to":{"email":"a@example.com"}}',
     )
     assert (is_replayed(first), is_replayed(again)) == (False, True)
+
+
+async def test_a_body_is_the_same_in_whatever_order_its_keys_come(hark: Hark) -> None:
+    to, tags = {"email": "a@example.com", "sms": "+14155552671"}, {"a": "1", "b": "2"}
+    first = await hark.send(KEY, to=to, tags=tags)
+    again = await hark.send(KEY, tags=dict(reversed(tags.items())), to=dict(reversed(to.items())))
+    assert (is_replayed(first), is_replayed(again)) == (False, True)
+    assert first.json() == again.json()
+
+
+async def test_the_same_request_again_uses_nothing_of_the_days_limit(hark: Hark) -> None:
+    _, client = await hark.caller(notifications_per_day=2)
+    async with client:
+        for _ in range(4):
+            assert (await client.post("/v1/notifications", json=MINIMAL, headers=KEY)).status_code == 202
+        assert (await client.post("/v1/notifications", json=MINIMAL)).status_code == 202
+        problem(await client.post("/v1/notifications", json=MINIMAL), 429)
+
+
+async def test_the_first_answer_holds_without_the_addresses_that_one_may_not_read_any_more(hark: Hark) -> None:
+    await hark.client.put("/v1/recipients/alice", json={"addresses": {"email": "a@example.com"}})
+    body = {"recipient": "alice", "message": "x"}
+    made = await hark.client.post("/v1/callers", json={"name": "x", "kind": "live", "scopes": list(Scope)})
+    async with client_of(hark.gateway, made.json()["key"]) as client:
+        first = await client.post("/v1/notifications", json=body, headers=KEY)
+        assert first.json()["deliveries"][0]["address"] == "a@example.com"
+        narrowed = {"name": "x", "scopes": ["notifications:send"]}
+        assert (await hark.client.put(f"/v1/callers/{made.json()['id']}", json=narrowed)).status_code == 200
+        again = await client.post("/v1/notifications", json=body, headers=KEY)
+    assert is_replayed(again)
+    assert again.json()["deliveries"][0]["address"] is None
+    assert "a@example.com" not in again.text
 
 
 @pytest.mark.parametrize(

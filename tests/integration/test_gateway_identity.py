@@ -2,16 +2,19 @@
 
 import base64
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
 
-from functions.gateway.callers import CallerKind
+from functions.gateway.callers import Caller, CallerKind, Scope
 from functions.gateway.identity import CallerCache, Identity, identity_id
 from shared.oidc import Verifier
 from tests.fakes.issuer import AUDIENCE, Issuer, serving
-from tests.integration.gateway import Hark, client_of, nothing_done, problem
+from tests.integration.gateway import Hark, client_of, new_caller_in, nothing_done, problem
 
 CALLER = {"name": "billing", "scopes": ["notifications:send", "notifications:read"]}
 CERTIFICATE = {
@@ -35,6 +38,12 @@ NAMES = [
 
 @pytest.fixture
 async def fronted(hark: Hark) -> AsyncIterator[httpx.AsyncClient]:
+    async with fronted_gateway(hark) as client:
+        yield client
+
+
+@asynccontextmanager
+async def fronted_gateway(hark: Hark) -> AsyncIterator[httpx.AsyncClient]:
     """A client without a key of a gateway that trusts a load balancer with a secret."""
     identity = Identity(CallerCache(hark.gateway.callers), trusts_certificates=True, secret="s" * 16)
     async with client_of(replace(hark.gateway, identity=identity), None) as client:
@@ -127,6 +136,117 @@ async def test_a_revoked_certificate_does_not_get_in_by_a_name_that_is_less_exac
     await certified(hark, NAMES[0])  # let in again
 
 
+async def test_an_administrator_gives_one_workload_of_a_host_less_than_the_host(
+    hark: Hark, fronted: httpx.AsyncClient
+) -> None:
+    for name, scopes in ((NAMES[3], list(Scope)), (NAMES[1], ["notifications:read"])):
+        request = {**CALLER, "kind": "certificate", "identity": name, "scopes": scopes}
+        assert (await hark.client.post("/v1/callers", json=request)).status_code == 201
+    assert (await fronted.get("/v1/notifications", headers=CERTIFICATE)).status_code == 200
+    problem(await fronted.get("/v1/callers", headers=CERTIFICATE), 403)
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+@pytest.mark.parametrize("exact", NAMES[:3])
+async def test_a_more_exact_name_does_not_lock_an_administrator_out(
+    hark: Hark, fronted: httpx.AsyncClient, capsys: pytest.CaptureFixture[str], exact: str, revoked: bool
+) -> None:
+    admin = {**CALLER, "kind": "certificate", "identity": NAMES[3], "scopes": list(Scope)}
+    admin_id = (await hark.client.post("/v1/callers", json=admin)).json()["id"]
+    manager, _ = await hark.caller(scopes=frozenset({Scope.CALLERS_MANAGE, Scope.NOTIFICATIONS_READ}))
+    shadow = Caller(
+        identity_id(CallerKind.CERTIFICATE, exact),
+        CallerKind.CERTIFICATE,
+        frozenset({Scope.NOTIFICATIONS_READ}),
+        identity=exact,
+        requests_per_minute=1_000,
+        notifications_per_day=1_000,
+        created_at=datetime.now(UTC),
+        created_by=manager.id,
+        revoked_at=datetime.now(UTC) if revoked else None,
+    )
+    await hark.gateway.callers.create(shadow)
+    capsys.readouterr()
+    assert (await fronted.get("/v1/callers", headers=CERTIFICATE)).status_code == 200
+    [logged] = [line for line in capsys.readouterr().out.splitlines() if "the older of two callers holds" in line]
+    assert admin_id in logged
+    assert shadow.id in logged
+    # and it is the administrator that revokes the other
+    if not revoked:
+        assert (await fronted.delete(f"/v1/callers/{shadow.id}", headers=CERTIFICATE)).status_code == 204
+    assert (await fronted.get("/v1/callers", headers=CERTIFICATE)).status_code == 200
+
+
+async def test_one_that_grants_less_afterwards_shadows_nobody_any_more(hark: Hark, fronted: httpx.AsyncClient) -> None:
+    manager = (await hark.client.post("/v1/callers", json={**CALLER, "kind": "live", "scopes": list(Scope)})).json()
+    await hark.gateway.callers.replace(
+        replace(
+            (await hark.gateway.callers.read([manager["id"]]))[manager["id"]],
+            requests_per_minute=None,
+            notifications_per_day=None,
+        )
+    )
+    host = {**CALLER, "kind": "certificate", "identity": NAMES[3], "scopes": list(Scope)}
+    assert (await hark.client.post("/v1/callers", json=host)).status_code == 201
+    async with client_of(hark.gateway, manager["key"]) as client:
+        request = {**CALLER, "kind": "certificate", "identity": NAMES[1]}
+        assert (await client.post("/v1/callers", json=request)).status_code == 201
+    problem(await fronted.get("/v1/callers", headers=CERTIFICATE), 403)
+    narrowed = {"name": "x", "scopes": ["callers:manage"]}
+    assert (await hark.client.put(f"/v1/callers/{manager['id']}", json=narrowed)).status_code == 200
+    async with fronted_gateway(hark) as later:  # one that has not kept its maker's record from before
+        assert (await later.get("/v1/callers", headers=CERTIFICATE)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "less",
+    [
+        {"scopes": frozenset({Scope.CALLERS_MANAGE, Scope.NOTIFICATIONS_SEND, Scope.NOTIFICATIONS_READ})},
+        {"scopes": frozenset(Scope) - {Scope.RECIPIENTS_READ}},
+        {"channels": frozenset({"email", "sms", "slack"})},
+        {"recipients": ("team-",)},
+    ],
+)
+async def test_only_an_administrator_makes_callers_with_certificates_or_tokens(
+    hark: Hark, issuer: Issuer, less: dict[str, Any]
+) -> None:
+    """Whether they exist already or not, so that nobody learns it."""
+    gateway = replace(hark.gateway, issuers=(issuer.url,))
+    manager, _ = await hark.caller(**less)
+    _, key = await new_caller_in(hark.gateway.callers, **less)
+    await certified(hark, NAMES[3])
+    scopes = sorted(manager.scopes)[:1]
+    limits = {"channels": ["sms"]} if "channels" in less else {"recipients": ["team-"]} if "recipients" in less else {}
+    async with client_of(gateway, key) as client, nothing_done(hark):
+        for kind, identity in (
+            *(("certificate", name) for name in NAMES),
+            ("token", "subject-1"),
+            ("token", "email:svc@example.com"),
+        ):
+            request = {"name": "x", "scopes": scopes, "kind": kind, "identity": identity, **limits}
+            refused = problem(await client.post("/v1/callers", json=request), 403)
+            assert "all scopes" in refused["detail"]
+    async with client_of(gateway, hark.key) as client:
+        for kind, identity in (("certificate", NAMES[1]), ("token", "subject-1")):
+            request = {"name": "x", "scopes": scopes, "kind": kind, "identity": identity}
+            assert (await client.post("/v1/callers", json=request)).status_code == 201
+
+
+async def test_an_identity_that_is_taken_is_named_only_to_one_that_may_see_its_caller(hark: Hark) -> None:
+    await certified(hark, NAMES[1])
+    unlimited = {**CALLER, "kind": "certificate", "identity": NAMES[2]}
+    no_limits = {"requests_per_minute": None, "notifications_per_day": None}
+    assert (await hark.client.post("/v1/callers", json={**unlimited, **no_limits})).status_code == 201
+    seen, hidden = (identity_id(CallerKind.CERTIFICATE, name) for name in NAMES[1:3])
+    _, client = await hark.caller(requests_per_minute=3000, notifications_per_day=100_000)
+    for identity, caller_id in ((NAMES[1], seen), (NAMES[2], hidden)):
+        taken = await client.post("/v1/callers", json={**CALLER, "kind": "certificate", "identity": identity})
+        assert (caller_id in problem(taken, 409)["detail"]) == (caller_id == seen)
+    assert (await hark.client.delete(f"/v1/callers/{hidden}")).status_code == 204
+    refused = await client.post("/v1/callers", json={**CALLER, "kind": "certificate", "identity": NAMES[2]})
+    assert hidden not in problem(refused, 409)["detail"]
+
+
 @pytest.fixture
 async def issuer() -> AsyncIterator[Issuer]:
     async with serving(Issuer()) as issuer:
@@ -156,4 +276,20 @@ async def test_a_token_is_known_by_its_subject_or_its_verified_address(hark: Har
             headers = {"Authorization": f"Bearer {issuer.token(**claims)}"}
             answer = await client.get("/v1/notifications", headers=headers)
             assert answer.status_code == status, (claims, answer.text)
+        admin = {**CALLER, "kind": "token", "identity": "email:boss@example.com", "scopes": list(Scope)}
+        assert (await manager.post("/v1/callers", json=admin)).status_code == 201
+        both: dict[str, Any] = {"sub": "boss-1", "email": "boss@example.com", "email_verified": True}
+        headers = {"Authorization": f"Bearer {issuer.token(**both)}"}
+        maker, _ = await hark.caller(scopes=frozenset({Scope.CALLERS_MANAGE, Scope.NOTIFICATIONS_READ}))
+        name = f"{issuer.url} boss-1"
+        shadow = Caller(
+            identity_id(CallerKind.TOKEN, name),
+            CallerKind.TOKEN,
+            frozenset({Scope.NOTIFICATIONS_READ}),
+            identity=name,
+            created_at=datetime.now(UTC),
+            created_by=maker.id,
+        )
+        await hark.gateway.callers.create(shadow)
+        assert (await client.get("/v1/callers", headers=headers)).status_code == 200
     await verifier.aclose()

@@ -99,6 +99,10 @@ async def test_a_registered_recipient_is_reached_by_name_on_all_or_some_channels
         ("slack", "#Ops", "#ops"),
         ("slack", " #Größe ", "#größe"),
         ("slack", "C0123ABCD", "C0123ABCD"),
+        ("slack", "#हिन्दी", "#हिन्दी"),
+        ("slack", "#ภาษาไทย_น้ำ", "#ภาษาไทย_น้ำ"),
+        ("slack", "#Cafe\u0301", "#caf\u00e9"),
+        ("slack", "#\u0130stanbul", "#i\u0307stanbul"),
     ],
 )
 async def test_an_address_takes_its_channels_one_spelling(hark: Hark, channel: str, given: str, normal: str) -> None:
@@ -117,6 +121,29 @@ async def test_a_message_at_its_channels_limit_is_accepted_and_one_longer_is_not
     (error,) = problem(answer, 422, "message")["errors"]
     assert channel in error["message"]
     assert str(limit) in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("channel", "longest"),
+    [
+        ("sms", "🎉" * 800),
+        ("sms", "漢" * 1600),
+        ("email", "漢" * 33_333),
+        ("email", "🎉" * 25_000),
+        ("email", "\n" * 99_999 + "x"),
+        ("email", '"' * 100_000),
+        ("slack", "🎉" * 40_000),
+        ("slack", "&" * 8_000),
+        ("slack", "<" * 10_000),
+    ],
+)
+async def test_what_counts_for_more_than_one_is_counted_so(hark: Hark, channel: str, longest: str) -> None:
+    assert (await hark.sent(to={channel: TO[channel]}, message=longest))["message"] == longest
+
+    answer = await hark.send(to={channel: TO[channel]}, message=longest + longest[0])
+
+    (error,) = problem(answer, 422, "message")["errors"]
+    assert hark.gateway.channels[channel].measure.name in error["message"]
 
 
 async def test_text_of_every_script_comes_back_as_it_was(hark: Hark) -> None:

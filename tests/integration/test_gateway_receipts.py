@@ -97,7 +97,7 @@ async def test_a_signed_receipt_sets_delivered_or_undelivered(hark: Hark, provid
     assert (await twilio(provider, one, "delivered")).status_code == 204
     assert (await twilio(provider, two, "undelivered", ErrorCode="30003")).status_code == 204
     assert await status(hark, reached) == (S.DELIVERED, None)
-    assert await status(hark, unreached) == (S.UNDELIVERED, "Twilio reports undelivered (30003, unreachable handset)")
+    assert await status(hark, unreached) == (S.UNDELIVERED, "Twilio reports undelivered: unreachable handset (30003)")
 
     mailed, bounced = await sent(hark, "email", "m-1"), await sent(hark, "email", "m-2")
     events = [event("delivered", "m-1"), event("bounce", "m-2", status="5.1.1", reason="a@example.com is no more")]

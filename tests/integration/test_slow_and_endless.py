@@ -27,7 +27,12 @@ MOST_GROWTH = 50e6
 CROWD = 200
 
 STRANGER = b"POST /v1/notifications HTTP/1.1\r\nHost: hark\r\nAuthorization: Bearer x\r\n"
-RECEIPT = b"POST /v1/receipts/twilio HTTP/1.1\r\nHost: hark\r\n"  # whose signature covers the body: it is read first
+# The signature covers the body, which is read first where the head looks right.
+RECEIPT = (
+    b"POST /v1/receipts/twilio HTTP/1.1\r\nHost: hark\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"X-Twilio-Signature: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n"
+)
+FORGED = b"POST /v1/receipts/twilio HTTP/1.1\r\nHost: hark\r\n"
 PUSH = b"POST / HTTP/1.1\r\nHost: hark\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 CHUNKS = (b"4000\r\n" + b" " * 0x4000 + b"\r\n") * 4
@@ -44,14 +49,14 @@ class Function:
     port: int
 
     @contextmanager
-    def within_memory(self) -> Iterator[None]:
+    def within_memory(self, most_growth: float = MOST_GROWTH) -> Iterator[None]:
         """The block makes the server and its worker grow by no more than they may, not even for a moment."""
         before = self._resident_bytes("VmRSS")
         for process in self._processes():
             (process / "clear_refs").write_text("5")  # VmHWM begins anew: proc_pid_clear_refs(5)
         yield
         grown = self._resident_bytes("VmHWM") - before
-        assert grown < MOST_GROWTH, f"{grown / 1e6:.0f} MB more"
+        assert grown < most_growth, f"{grown / 1e6:.0f} MB more"
 
     def _resident_bytes(self, field: str) -> int:
         statuses = [(process / "status").read_text() for process in self._processes()]
@@ -166,6 +171,8 @@ FLOODS = {
         {200, 400},
     ),
     "behind CONNECT": ("gateway", b"CONNECT hark:80 HTTP/1.1\r\nHost: hark\r\n\r\n", b"x" * 65536, {400, 404}),
+    "a receipt that nobody signed": ("gateway", FORGED + CHUNKED, CHUNKS, {403}),
+    "a body in single bytes": ("gateway", STRANGER + CHUNKED, CHUNK * 10_000, {400, 401}),
     "a push of chunks": ("sms", PUSH + CHUNKED, CHUNKS, {503}),
     "a push of 10 GB": ("sms", PUSH + TEN_GB, b" " * 65536, {503}),
     "a push's headers": ("sms", PUSH, b"X-Flood: x\r\n" * 5000, {400}),
@@ -213,3 +220,36 @@ async def test_thousands_of_headers_are_answered(running: Mapping[str, Function]
 async def test_the_functions_still_serve(running: Mapping[str, Function]) -> None:
     assert (await attack(running["gateway"].port, ASKED + b"\r\n")).status == 200
     assert (await attack(running["sms"].port, ASKED + b"\r\n")).status == 204
+
+
+PAGES = ["/healthz", "/docs", "/openapi.json", "/v1/channels", "/", "/favicon.ico", "/robots.txt", "/x" * 10_000]
+
+
+@pytest.mark.parametrize("name", ["gateway", "sms"])
+async def test_every_answer_tells_a_browser_what_it_may_do_and_none_whose_software_it_is(
+    running: Mapping[str, Function], name: str
+) -> None:
+    """The framework's and the server's own, too."""
+    for path in PAGES:
+        for method in ("GET", "HEAD", "PUT", "TRACE"):
+            line = f"{method} {path} HTTP/1.1\r\nHost: hark\r\nConnection: close\r\n\r\n"
+            head, _, body = (await attack(running[name].port, line.encode())).answer.partition(b"\r\n\r\n")
+            fields = [field.partition(":") for field in head.decode().split("\r\n")[1:]]
+            headers = {each.lower(): value.strip() for each, _, value in fields}
+            assert len(headers) == len(fields), (method, path)
+            assert headers["x-content-type-options"] == "nosniff", (method, path)
+            assert headers["referrer-policy"] == "no-referrer"
+            assert headers["x-frame-options"] == "DENY"
+            assert headers["content-security-policy"].startswith("default-src 'none'")
+            assert "frame-ancestors 'none'" in headers["content-security-policy"]
+            assert not {"server", "x-powered-by", "via"} & headers.keys()
+            assert "uvicorn" not in head.decode().lower()
+            assert method != "HEAD" or len(path) > 16_000 or body == b"", (method, path)
+
+
+async def test_blanks_around_a_headers_value_are_none_of_it(running: Mapping[str, Function]) -> None:
+    encoded = (
+        b"POST /v1/channels HTTP/1.1\r\nHost: hark\r\nConnection: close \t\r\nAuthorization: \t Bearer  x \t \r\n\r\n"
+    )
+    told = await attack(running["gateway"].port, encoded)
+    assert told.status == 405

@@ -14,8 +14,9 @@ class Fault(Enum):
     DOUBLE = auto()  # Pub/Sub delivers a message twice, or a receipt comes twice
     ACK_LOST = auto()  # Pub/Sub pushes again what was acked
     STRANGE = auto()  # the provider does not just accept
-    OPERATOR = auto()  # somebody replays or discards what is dead
+    OPERATOR = auto()  # somebody replays or discards what is dead, or replays what failed
     DAY_AWAY = auto()  # Pub/Sub takes messages and pushes none for longer than a delivery waits
+    STOP = auto()  # a caller is revoked, and what it has queued is cancelled
     SKEW = auto()  # some processes' clocks are ten minutes off
 
 
@@ -30,6 +31,7 @@ _MOST = {
     Fault.STRANGE: 0.9,
     Fault.OPERATOR: 0.5,
     Fault.DAY_AWAY: 0.1,
+    Fault.STOP: 0.9,
 }
 
 

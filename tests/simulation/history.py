@@ -13,7 +13,7 @@ from tests.simulation.invariants import ACCEPTED, ENDED, Invariant, S, Violation
 from tests.simulation.virtual import Log, VirtualLoop, virtual
 from tests.simulation.world import CALLERS, World
 
-REASONED = {S.FAILED, S.DEAD, S.UNDELIVERED}
+REASONED = {S.FAILED, S.DEAD, S.UNDELIVERED, S.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)

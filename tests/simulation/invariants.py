@@ -19,6 +19,7 @@ class Invariant(StrEnum):
     TRUTH = "what is on record of a provider is what it said"
     TRIES = "attempts are counted, bounded, not early and never changed"
     ACKED = "a message is acked only when it is not needed any more"
+    CANCELLED = "nothing is sent after it is on record as cancelled"
     LEASE = "no call may take longer than its lease"
     FAULTLESS = "nothing is raised that nobody expects"
 
@@ -31,7 +32,13 @@ class Violation(Exception):
         self.invariant = invariant
 
 
-ENDED = {S.SENT, S.DELIVERED, S.UNDELIVERED, S.FAILED, S.DEAD, S.DISCARDED}
+ENDED = {S.SENT, S.DELIVERED, S.UNDELIVERED, S.FAILED, S.DEAD, S.DISCARDED, S.CANCELLED}
+LAST = {
+    Outcome.PERMANENT: {S.FAILED, S.DELIVERED},
+    Outcome.REFUSED: {S.DEAD, S.DISCARDED, S.DELIVERED},
+}
+"""An attempt that ended so is the last of its round, and what the delivery may be from then on. It may end delivered
+all the same: when an earlier attempt, which ended unknown, turns out to have arrived."""
 ACCEPTED = {S.SENT, S.DELIVERED, S.UNDELIVERED}
 """A provider has it, and its message's id is on record."""
 
@@ -60,6 +67,8 @@ def check_write(old: Delivery, new: Delivery, policy: Policy) -> None:
     _check_attempts(new, policy)
     if new.status is S.SENDING:
         _check_claim(old, new)
+    if new.status is S.CANCELLED:
+        _check_cancel(old, new)
 
 
 def _check_claim(old: Delivery, new: Delivery) -> None:
@@ -74,15 +83,24 @@ def _check_claim(old: Delivery, new: Delivery) -> None:
             raise Violation(Invariant.DUPLICATE, "a lost attempt is not on record")
 
 
+def _check_cancel(old: Delivery, new: Delivery) -> None:
+    """By the clock of the process that cancels."""
+    assert new.updated_at is not None
+    if old.lease_until is not None and new.updated_at < old.lease_until:
+        raise Violation(Invariant.CANCELLED, "cancelled while somebody may be sending it")
+
+
 def _check_attempts(new: Delivery, policy: Policy) -> None:
     if [attempt.number for attempt in new.attempts] != list(range(1, len(new.attempts) + 1)):
         raise Violation(Invariant.TRIES, f"attempts are numbered {[a.number for a in new.attempts]}")
     if counted(new.attempts[new.round_start :]) > policy.max_attempts:
         raise Violation(Invariant.TRIES, f"{_of(new)} are more than {policy.max_attempts} in a round")
-    outcomes = [attempt.outcome for attempt in new.attempts]
-    # It may end delivered all the same: when an earlier attempt, which ended unknown, turns out to have arrived.
-    if Outcome.PERMANENT in outcomes[:-1] or (Outcome.PERMANENT in outcomes and new.pending):
-        raise Violation(Invariant.TRIES, f"tried again after a permanent refusal: {_of(new)}, {new.status}")
+    this_round = [attempt.outcome for attempt in new.attempts[new.round_start :]]
+    if any(outcome in LAST for outcome in this_round[:-1]):
+        raise Violation(Invariant.TRIES, f"tried again after a refusal: {_of(new)}, {new.status}")
+    ends = LAST.get(this_round[-1]) if this_round else None
+    if ends is not None and new.status not in ends:
+        raise Violation(Invariant.TRIES, f"{new.status} after a refusal: {_of(new)}")
 
 
 def counted(attempts: tuple[Attempt, ...]) -> int:

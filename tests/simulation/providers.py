@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from shared.errors import Permanent, Retryable, Throttled, Unknown
+from shared.errors import Permanent, Refused, Retryable, Throttled, Unknown
 from shared.model import DeliveryStatus, Outcome, Receipt
 from shared.provider import Outgoing
 from tests.simulation.fate import Fate, Fault
@@ -21,6 +21,7 @@ class Says(Enum):
     RETRYABLE = auto()
     THROTTLED = auto()
     PERMANENT = auto()
+    REFUSED = auto()
     RESET = auto()  # accepted, and the answer is lost
     LOST = auto()  # not accepted, and nobody can tell
     HANGS = auto()  # not accepted, no answer
@@ -125,6 +126,7 @@ class Client:
 
     def send(self, outgoing: Outgoing) -> Coroutine[Any, Any, str | None]:
         self._check_lease(outgoing)
+        self._check_wanted(outgoing)
         return self._send(outgoing)
 
     async def _send(self, outgoing: Outgoing) -> str | None:
@@ -146,6 +148,8 @@ class Client:
                 raise Throttled("too fast", retry_after=random.choice((None, 0, 2, 99, 4000)))
             case Says.PERMANENT:
                 raise Permanent("no such address")
+            case Says.REFUSED:
+                raise Refused("invite the app")
             case Says.RESET | Says.LOST:
                 raise Unknown("reset")
             case Says.STRAY:
@@ -154,6 +158,12 @@ class Client:
 
     async def aclose(self) -> None:
         """Nothing to close."""
+
+    def _check_wanted(self, outgoing: Outgoing) -> None:
+        """What is cancelled once its lease is over is so by a clock: one that is wrong may be minutes early."""
+        record = self._records.find((outgoing.notification_id, self._channel))
+        if record and record.status is DeliveryStatus.CANCELLED and not self._providers.fate.skew:
+            self._broken(Violation(Invariant.CANCELLED, f"{record.notification_id}/{record.channel} is sent"))
 
     def _check_lease(self, outgoing: Outgoing) -> None:
         """Before the first await: here no freeze can have come between the time that was left and the call."""

@@ -68,6 +68,6 @@ class Records(MemoryStore):
 class WaitingReceipts(MemoryReceipts):
     """Sixteen shards, swept as fewer."""
 
-    async def due(self, shard: int, now: datetime, limit: int) -> Sequence[Waiting]:
-        due = [w for w in self.waiting.values() if w.shard % SHARDS == shard and w.due_at < now]
+    async def due(self, shard: int | None, now: datetime, limit: int) -> Sequence[Waiting]:
+        due = [w for w in self.waiting.values() if shard in {None, w.shard % SHARDS} and w.due_at < now]
         return sorted(due, key=lambda w: w.due_at)[:limit]

@@ -11,12 +11,13 @@ import pytest
 
 from functions.dead_letter.dead_letter import DeadLetter
 from functions.gateway import accept as accepting
+from functions.gateway import revoking
 from functions.gateway.accept import Gateway
 from functions.gateway.problems import Problem
 from functions.relay.relay import Relay, Swept
 from shared import pipeline, receipts, state
 from shared.errors import HarkError, Permanent, Retryable, Unknown
-from shared.model import Delivery, DeliveryStatus, Outcome, Receipt
+from shared.model import Attempt, Delivery, DeliveryStatus, Outcome, Receipt
 from shared.pipeline import Pipeline
 from shared.provider import Outgoing, Provider
 from shared.pubsub import Answer, Message
@@ -142,6 +143,18 @@ def try_too_early(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pipeline, "decide", lambda d, *rest: decide(replace(d, next_try_at=None), *rest))
 
 
+def refused_and_tried_again(patch: pytest.MonkeyPatch) -> None:
+    settle = state.settle
+
+    def hoping(claimed: Delivery, made: Sequence[Attempt], *rest: Any, **named: Any) -> Delivery:
+        if made[-1].outcome is not Outcome.REFUSED:
+            return settle(claimed, made, *rest, **named)
+        hoped = [*made[:-1], replace(made[-1], outcome=Outcome.RETRYABLE)]
+        return replace(settle(claimed, hoped, *rest, **named), attempts=(*claimed.attempts, *made))
+
+    patch.setattr(pipeline, "settle", hoping)
+
+
 def no_due_time_between_tries(patch: pytest.MonkeyPatch) -> None:
     settle = state.settle
     patch.setattr(pipeline, "settle", lambda *args, **kwargs: replace(settle(*args, **kwargs), due_at=None))
@@ -185,6 +198,21 @@ def receipt_that_waits_is_dropped(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(receipts, "_id", lambda receipt: "0" * 32)
 
 
+def cancelled_under_a_live_lease(patch: pytest.MonkeyPatch) -> None:
+    cancelled = state.cancelled
+    patch.setattr(revoking, "cancelled", lambda d, *rest: cancelled(replace(d, lease_until=None), *rest))
+
+
+def sent_whatever_the_record_says(patch: pytest.MonkeyPatch) -> None:
+    write = Pipeline._write
+
+    async def blind(self: Pipeline, written: Delivery, lost: Any) -> Delivery | None:
+        recorded = await write(self, written, lost)
+        return recorded or replace(written, version=written.version)
+
+    patch.setattr(Pipeline, "_write", blind)
+
+
 BUGS: dict[Plant, Invariant] = {
     ack_before_the_send: Invariant.ACKED,
     ack_whatever_happens: Invariant.ACKED,
@@ -199,11 +227,14 @@ BUGS: dict[Plant, Invariant] = {
     lost_attempt_not_counted: Invariant.TRIES,
     lost_attempt_not_on_record: Invariant.DUPLICATE,
     try_too_early: Invariant.TRIES,
+    refused_and_tried_again: Invariant.TRIES,
     no_due_time_between_tries: Invariant.QUIET,
     receipt_moves_a_state_back: Invariant.EDGES,
     receipt_of_another_message_counts: Invariant.TRUTH,
     receipt_of_another_message_counts_unseen: Invariant.TRUTH,
     receipt_that_waits_is_dropped: Invariant.TRUTH,
+    cancelled_under_a_live_lease: Invariant.CANCELLED,
+    sent_whatever_the_record_says: Invariant.CANCELLED,
 }
 
 

@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 from functions.dead_letter import dead_letter
 from functions.gateway import accept as accepting
+from functions.gateway import revoking
 from functions.relay import receipts as waiting
 from functions.relay import relay
 from shared import pipeline, receipts
@@ -61,9 +62,9 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             for module in modules:
                 stack.enter_context(patch.object(module, name, value))
 
-        put("time", SimpleNamespace(monotonic=loop.time), accepting, pipeline, relay, waiting)
-        put("log", log, accepting, pipeline, relay, waiting, receipts, dead_letter)
+        put("time", SimpleNamespace(monotonic=loop.time), accepting, pipeline, relay, revoking, waiting)
+        put("log", log, accepting, pipeline, relay, revoking, waiting, receipts, dead_letter)
         put("SHARDS", SHARDS, accepting, relay, waiting)
-        put("random", random, accepting)
+        put("random", random, accepting, revoking)
         put("uuid", ids, accepting)
         yield

@@ -7,10 +7,12 @@ from datetime import timedelta
 from random import Random
 
 from functions.gateway.accept import Accepted, accept
+from functions.gateway.caller_changes import Manager
 from functions.gateway.callers import Caller, CallerKind
 from functions.gateway.problems import Problem
+from functions.gateway.revoking import Revocation
 from functions.gateway.schemas import NotificationRequest
-from shared.model import Receipt
+from shared.model import DeliveryStatus, Receipt
 from shared.pubsub import hint
 from shared.receipts import take
 from shared.state import discarded, replayed
@@ -80,6 +82,9 @@ class World:
         seconds = self.random.uniform(60, 900)
         for ask in self.asks:
             self._outside.spawn(self._client(ask, self.random.uniform(0, seconds / 3)))
+        for _ in range(4):
+            if self.fate.strikes(Fault.STOP):
+                self._outside.spawn(self._stop(self.random.uniform(0, seconds / 2)))
         loop = asyncio.get_running_loop()
         while loop.time() < seconds and self.first is None:
             self._outside.spawn(self._sweep())
@@ -144,7 +149,7 @@ class World:
             to = {channel: f"{channel}-{n}" for channel in wanted}
             caller = CALLERS[random.random() < 0.1]
             key = f"key-{n}" if random.random() < 0.7 else None
-            mood = random.choice((None,) * 8 + (Says.RETRYABLE, Says.PERMANENT))
+            mood = random.choice((None,) * 8 + (Says.RETRYABLE, Says.PERMANENT, Says.REFUSED))
             if mood:
                 self.providers.moods |= dict.fromkeys(to.values(), mood)
             ask = Ask(NotificationRequest(to=to, message=f"text {n}"), caller, key)
@@ -169,7 +174,7 @@ class World:
             await asyncio.sleep(self.random.uniform(1, 30))
 
     async def _operate(self, process: Process) -> None:
-        """Replays or discards a dead delivery, as functions/gateway/dead_letter_routes.py does."""
+        """Replays or discards what is dead and replays what failed, as functions/gateway/dead_letter_routes.py does."""
         store, publisher = self.functions.store(process), self.functions.publisher(process)
 
         async def operate() -> None:
@@ -180,8 +185,23 @@ class World:
                 else:
                     await store.update(replayed(dead, process.now(), self.policy))
                     await publisher.publish([hint(dead)])
+            for failed in [delivery for delivery in self.records.all() if delivery.status is DeliveryStatus.FAILED]:
+                if self.random.random() < 0.5:
+                    await store.update(replayed(failed, process.now(), self.policy))
+                    await publisher.publish([hint(failed)])
 
         await process.ask(operate(), 600)
+
+    async def _stop(self, begins: float) -> None:
+        """Cancels what a caller has queued, as functions/gateway/caller_routes.py does when it is asked to."""
+        await asyncio.sleep(begins)
+        process = self.process("gateway")
+
+        async def again() -> Caller:
+            raise AssertionError("no caller is written")
+
+        manager = Manager(self.functions.gateway(process), CALLERS[0], again)
+        await process.ask(Revocation(manager, {self.random.choice(CALLERS).id}).cancel_queued(), 600)
 
     def _report(self, receipt: Receipt) -> None:
         """The provider sends a receipt until it is taken."""

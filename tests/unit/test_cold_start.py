@@ -17,7 +17,11 @@ CHANNEL_SETTINGS = {
         "SMTP_URL": "smtp://127.0.0.1:1",
     },
     "sms": {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "x", "TWILIO_FROM": "+15005550006"},
-    "slack": {"SLACK_BOT_TOKEN": "xoxb-x", "SLACK_WEBHOOK_URL": "http://127.0.0.1:1/services/T0/B0/x"},
+    "slack": {
+        "SLACK_BOT_TOKEN": "xoxb-x",
+        "SLACK_WEBHOOK_URL": "http://127.0.0.1:1/services/T0/B0/x",
+        "SLACK_WEBHOOK_CHANNEL": "#x",
+    },
 }
 REPORT = """
 import importlib, json, sys
@@ -80,6 +84,16 @@ def test_a_provider_that_is_not_there_stops_the_start_and_names_the_choices(choi
     done = start("functions.email.main", GOOGLE_CLOUD_PROJECT="test", EMAIL_PROVIDER=choice)
     assert done.returncode != 0
     assert done.stderr == "hark: EMAIL_PROVIDER must be one of log, sendgrid, smtp\n"
+
+
+@pytest.mark.parametrize("function", ["gateway", "sms"])
+def test_a_sender_without_a_country_stops_the_start_and_names_the_setting(function: str) -> None:
+    sender = {**CHANNEL_SETTINGS["sms"], "SMS_PROVIDER": "twilio", "TWILIO_FROM": "MG" + "0" * 32}
+    done = start(f"functions.{function}.main", GOOGLE_CLOUD_PROJECT="test", **sender)
+    assert done.returncode != 0
+    assert "SMS_COUNTRIES must be set" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert start(f"functions.{function}.main", GOOGLE_CLOUD_PROJECT="test", SMS_COUNTRIES="*", **sender).returncode == 0
 
 
 def test_without_a_project_no_function_starts() -> None:

@@ -1,7 +1,9 @@
 """The way past FastAPI answers as FastAPI does, whatever is asked."""
 
 import asyncio
+import json
 import threading
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +15,6 @@ from functions.gateway.accept import Gateway
 from functions.gateway.app import create_app
 from functions.gateway.callers import Scope
 from functions.gateway.direct import Direct, application, around
-from functions.gateway.middleware import guarded, traced
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
@@ -30,7 +31,7 @@ async def a_gateway(**caller: Any) -> tuple[Gateway, MemoryStore, MemoryPublishe
 
 
 async def answer(gateway: Gateway, *, direct: bool, **asked: Any) -> httpx.Response:
-    transport = httpx.ASGITransport(application(gateway) if direct else traced(guarded(create_app(gateway))))
+    transport = httpx.ASGITransport(application(gateway) if direct else around(create_app(gateway)))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         request = {"method": "POST", "url": "/v1/notifications", **asked}
         return await client.request(**request)
@@ -49,7 +50,12 @@ CASES: Mapping[str, tuple[int, Mapping[str, Any]]] = {
     "another method": (405, {"method": "PUT", "json": GOOD}),
     "a list": (200, {"method": "GET"}),
     "health": (200, {"method": "GET", "url": "/healthz"}),
-    "health by another method": (405, {"method": "HEAD", "url": "/healthz"}),
+    "health by another method": (405, {"method": "PUT", "url": "/healthz"}),
+    "health without a body": (200, {"method": "HEAD", "url": "/healthz"}),
+    "a list without a body": (200, {"method": "HEAD"}),
+    "compressed": (415, {"content": b"\x1f\x8b", "headers": {"Content-Encoding": "gzip"}}),
+    "a byte order mark": (202, {"content": BOM_UTF8 + json.dumps(GOOD).encode()}),
+    "a long query": (414, {"params": {"any": "x" * 20_000}}),
 }
 
 

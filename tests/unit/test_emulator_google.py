@@ -6,7 +6,7 @@ import pytest
 
 from emulator.config import Config, load
 from emulator.errors import NoEmulators
-from emulator.google import Sdk, docker_argv, find, find_sdk, java_major
+from emulator.google import Lacks, Sdk, docker_argv, find, find_sdk, java_major
 
 
 def quiet(_: str) -> None:
@@ -99,13 +99,39 @@ async def test_an_sdk_without_a_recent_java_is_none(bin_dir: Path, sdk: Path, ja
     (bin_dir / "gcloud").symlink_to(sdk / "bin" / "gcloud")
     if java is not None:
         executable(bin_dir / "java", java)
-    assert "java" in str(await find_sdk({"PATH": str(bin_dir)}))
+    executable(bin_dir / "apt-get", "")
+    found = await find_sdk({"PATH": str(bin_dir)})
+    assert isinstance(found, Lacks)
+    assert "java" in found.what
+    assert found.command.removeprefix("sudo ") == "apt-get install --yes default-jre-headless"
 
 
-async def test_an_sdk_without_the_emulators_is_none(bin_dir: Path, sdk: Path) -> None:
+@pytest.mark.parametrize("packaged", [False, True])
+async def test_an_sdk_without_the_emulators_is_none(bin_dir: Path, sdk: Path, packaged: bool) -> None:
     (bin_dir / "gcloud").symlink_to(sdk / "bin" / "gcloud")
+    executable(bin_dir / "java", JAVA_17)
     (sdk / "platform" / "cloud-firestore-emulator" / "cloud-firestore-emulator.jar").unlink()
-    assert "gcloud components install" in str(await find_sdk({"PATH": str(bin_dir)}))
+    core = sdk / "lib" / "googlecloudsdk" / "core"
+    core.mkdir(parents=True, exist_ok=True)
+    (core / "config.json").write_text(f'{{"disable_updater": {str(packaged).lower()}}}')
+    found = await find_sdk({"PATH": str(bin_dir)})
+    assert isinstance(found, Lacks)
+    expected = (
+        "apt-get install --yes google-cloud-cli-pubsub-emulator google-cloud-cli-firestore-emulator"
+        if packaged  # it lets only the system's packages change it
+        else "gcloud components install --quiet pubsub-emulator cloud-firestore-emulator"
+    )
+    assert found.command.removeprefix("sudo ") == expected
+
+
+async def test_a_machine_with_nothing_gets_all_by_one_command(bin_dir: Path) -> None:
+    executable(bin_dir / "apt-get", "")
+    found = await find_sdk({"PATH": str(bin_dir)})
+    assert isinstance(found, Lacks)
+    assert found.what == "gcloud was not found and java was not found"
+    wanted = ["sdk.cloud.google.com", "gcloud components install", "default-jre-headless"]
+    assert [part for part in wanted if part in found.command] == wanted
+    assert "\n" not in found.command
 
 
 async def test_emulators_of_the_environment_are_used_as_they_are(tmp_path: Path) -> None:
@@ -133,11 +159,16 @@ async def test_docker_is_next_and_pulls_the_image_once(tmp_path: Path, bin_dir: 
         assert "docker run --rm --init" in emulator.program.argv[-1]
 
 
-async def test_without_any_way_the_error_names_all_three(tmp_path: Path, bin_dir: Path) -> None:
+async def test_without_any_way_the_error_names_all_three_and_the_command(tmp_path: Path, bin_dir: Path) -> None:
     executable(bin_dir / "docker", "exit 1")
     with pytest.raises(NoEmulators) as caught:
         await find(config(tmp_path), quiet)
-    for way in ("PUBSUB_EMULATOR_HOST and FIRESTORE_EMULATOR_HOST", "gcloud was not found", "`docker info` fails"):
+    for way in (
+        "PUBSUB_EMULATOR_HOST and FIRESTORE_EMULATOR_HOST",
+        "gcloud was not found",
+        "`docker info` fails",
+        "gcloud components install",
+    ):
         assert way in str(caught.value)
 
 

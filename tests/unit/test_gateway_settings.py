@@ -33,14 +33,50 @@ def test_by_default_nobody_but_an_api_key_is_trusted() -> None:
     )
 
 
+def test_the_callers_database_has_a_databases_name_or_is_that_of_all_records(environment: pytest.MonkeyPatch) -> None:
+    assert load(GatewaySettings).callers_database is None
+    for name in ("(default)", "callers", "hark-callers-2"):
+        environment.setenv("CALLERS_DATABASE", name)
+        assert load(GatewaySettings).callers_database == name
+    for name in (CANARY + "/x", "default()", "Callers", "ab", "1callers", "callers-", "c" * 64):
+        environment.setenv("CALLERS_DATABASE", name)
+        assert "CALLERS_DATABASE" in refusal()
+
+
 def test_a_load_balancer_is_trusted_only_where_nobody_gets_past_it(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("BEHIND_LOAD_BALANCER", "true")
+    environment.setenv("LOAD_BALANCER_SECRET", CANARY * 2)
     assert "INGRESS=all" in refusal()
     environment.setenv("INGRESS", "all")
     assert "INGRESS=all" in refusal()
     for ingress in ("internal", "internal-and-cloud-load-balancing"):
         environment.setenv("INGRESS", ingress)
         assert load(GatewaySettings).behind_load_balancer
+
+
+@pytest.mark.parametrize("secret", [None, "", " "])
+def test_a_load_balancer_without_a_secret_stops_the_start(environment: pytest.MonkeyPatch, secret: str | None) -> None:
+    environment.setenv("BEHIND_LOAD_BALANCER", "true")
+    environment.setenv("INGRESS", "internal-and-cloud-load-balancing")
+    if secret is not None:
+        environment.setenv("LOAD_BALANCER_SECRET", secret)
+    assert "LOAD_BALANCER_SECRET" in refusal()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example",
+        "https://127.0.0.1",
+        "http://127.0.0.1:8080/x",
+        "http://127.8.9.1",
+        "http://localhost:1",
+        "http://[::1]:1",
+    ],
+)
+def test_an_issuer_is_https_or_of_this_machine(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("OIDC_ISSUERS", f"https://b.example,{url}")
+    assert load(GatewaySettings).oidc_issuers == ("https://b.example", url)
 
 
 def test_issuers_are_listed_with_commas(environment: pytest.MonkeyPatch) -> None:
@@ -55,6 +91,14 @@ def test_issuers_are_listed_with_commas(environment: pytest.MonkeyPatch) -> None
         ("OIDC_ISSUERS", f"https://{CANARY} https://b.example"),
         ("OIDC_ISSUERS", f"ftp://{CANARY}"),
         ("OIDC_ISSUERS", f"https://a.example?{CANARY}"),
+        ("OIDC_ISSUERS", f"http://{CANARY}.example"),
+        ("OIDC_ISSUERS", f"https://a.example,http://{CANARY}.example"),
+        ("OIDC_ISSUERS", f"http://localhost.{CANARY}.example"),
+        ("OIDC_ISSUERS", f"http://127.0.0.1.{CANARY}.example"),
+        ("OIDC_ISSUERS", f"http://127.0.0.1@{CANARY}.example"),
+        ("OIDC_ISSUERS", "http://10.0.0.1"),
+        ("OIDC_ISSUERS", "http://0.0.0.0"),
+        ("OIDC_ISSUERS", "HTTP://a.example"),
         ("INGRESS", CANARY),
         ("BEHIND_LOAD_BALANCER", CANARY),
         ("LOAD_BALANCER_SECRET", CANARY),

@@ -43,7 +43,24 @@ def _secrets(*modules: str) -> set[str]:
 def test_the_secrets_of_a_channel_are_those_that_its_providers_read(channel: str) -> None:
     files = (ROOT / "functions" / channel).glob("*_provider.py")
     modules = [f"functions.{channel}.{path.stem}" for path in files]
-    assert set(CHANNELS[channel].get("secrets", [])) == _secrets(*modules)
+    own, gateways = (set(CHANNELS[channel].get(name, [])) for name in ("secrets", "receipt_secrets"))
+    # What also opens what the gateway checks receipts with is the gateway's alone: the provider has a lesser one.
+    assert own == _secrets(*modules) - gateways
+
+
+def test_the_token_of_the_twilio_account_is_the_gateways_alone() -> None:
+    assert CHANNELS["sms"]["secrets"] == ["TWILIO_API_KEY_SECRET"]
+    assert CHANNELS["sms"]["receipt_secrets"] == ["TWILIO_AUTH_TOKEN"]
+
+
+def test_the_gateway_is_told_what_the_function_is_of_where_messages_may_go() -> None:
+    function, gateway = (CHANNELS["sms"][name] for name in ("settings", "receipt_settings"))
+    shared = {"TWILIO_FROM", "SMS_COUNTRIES", "SMS_KINDS", "PUBLIC_URL"}
+    assert function.keys() & gateway.keys() == shared
+    assert {name: function[name] for name in shared} == {name: gateway[name] for name in shared}
+    text = (INFRA / "channels.yaml").read_text()
+    for name in shared - {"PUBLIC_URL"}:
+        assert re.search(rf"{name}: &(\w+) .*{name}: \*\1\n", text, re.DOTALL), f"{name} is to be set in one place"
 
 
 @pytest.mark.parametrize("channel", channel_names())
@@ -61,7 +78,8 @@ def test_every_secret_of_the_readme_is_in_secret_manager() -> None:
     }
     # The one's public; the other is made by a person, and the gateway keeps its hash.
     secret = {n for n in settings if SECRET_WORD.search(n)} - {"SENDGRID_WEBHOOK_PUBLIC_KEY", "HARK_API_KEY"}
-    declared = {name for entry in CHANNELS.values() for name in entry.get("secrets", [])}
+    lists = [entry.get(key, []) for entry in CHANNELS.values() for key in ("secrets", "receipt_secrets")]
+    declared = {name for names in lists for name in names}
     assert declared | _secrets(GatewaySettings.__module__) == secret
     assert _secrets(GatewaySettings.__module__) <= set(re.findall(r'setting = "([A-Z_]+)"', CONFIGURATION))
 

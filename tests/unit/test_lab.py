@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from email.message import EmailMessage
 from pathlib import Path
@@ -148,11 +149,17 @@ async def test_an_accepted_message_is_in_the_inbox_and_on_disk_before_the_sdk_re
     assert item.pop("to") in {"a@example.com", "+491701234567", "#general", "webhook"}
     assert item.pop("text") == "Build 42 is live"
     assert message_id in {item.pop("message_id"), None}
+    headers = item.pop("headers", None)
+    assert (headers is not None) == (CHANNELS[provider] == "email")
+    if headers is not None:
+        assert (headers["From"], headers["To"]) == ("hark@example.com", "a@example.com")
+        assert headers["Subject"] == "Deploy"
     assert item == {
         "channel": CHANNELS[provider],
         "provider": provider,
         "subject": "Deploy" if CHANNELS[provider] == "email" else None,
         "notification_id": "n-1",
+        **({"segments": 1} if provider == "twilio" else {}),
     }
 
 
@@ -184,7 +191,8 @@ async def test_a_refusal_has_the_shape_of_the_provider(
     answer = await http.post(**raw_request(provider))
 
     assert answer.status_code == status
-    assert answer.headers.get("Retry-After") == ("1" if mode == "429" else None)
+    # Twilio names no time, and SendGrid in a header of its own.
+    assert answer.headers.get("Retry-After") == ("1" if mode == "429" and provider.startswith("slack") else None)
     match provider:
         case "sendgrid":
             (error,) = answer.json()["errors"]
@@ -195,6 +203,7 @@ async def test_a_refusal_has_the_shape_of_the_provider(
             document = answer.json()
             assert (document["code"], document["status"]) == (expected, status)
             assert document["more_info"] == f"https://www.twilio.com/docs/errors/{expected}"
+            assert re.fullmatch("RQ[0-9a-f]{32}", answer.headers["Twilio-Request-Id"])
         case "slack":
             assert answer.json() == {"ok": False, "error": expected}
         case "slack-webhook":
@@ -303,7 +312,10 @@ async def test_a_fixed_address_behaves_one_way_whatever_the_faults(
         ({"To": ""}, 21604),
         ({"Body": ""}, 21602),
         ({"Body": "x" * 1601}, 21617),
+        ({"Body": "\U0001f389" * 801}, 21617),
         ({"From": ""}, 21603),
+        ({"From": "the MGM Resorts"}, 21212),
+        ({"From": "", "MessagingServiceSid": "MGM Resorts"}, 21705),
     ],
 )
 async def test_twilio_names_what_is_wrong_with_a_request(
@@ -316,6 +328,33 @@ async def test_twilio_names_what_is_wrong_with_a_request(
 
 
 @pytest.mark.parametrize(
+    ("text", "segments"),
+    [
+        ("x" * 160, 1),
+        ("x" * 161, 2),
+        ("\u20ac" * 81, 2),
+        ("\u00ff" * 71, 2),
+        ("\U0001f389" * 36, 2),
+        ("\U0001f389" * 800, 25),
+    ],
+)
+async def test_twilio_counts_segments(http: httpx.AsyncClient, text: str, segments: int) -> None:
+    request = raw_request("twilio")
+    answer = await http.post(**request | {"data": request["data"] | {"Body": text}})
+    assert (answer.status_code, answer.json()["num_segments"]) == (201, str(segments))
+    assert re.fullmatch("RQ[0-9a-f]{32}", answer.headers["Twilio-Request-Id"])
+    [item] = await inbox(http)
+    assert item["segments"] == segments
+
+
+async def test_twilio_takes_an_api_key_of_the_account(http: httpx.AsyncClient) -> None:
+    request = raw_request("twilio")
+    assert (await http.post(**request | {"auth": ("SK" + "a" * 32, "secret")})).status_code == 201
+    for stranger in ("SK1", "AC" + "f" * 32):
+        assert (await http.post(**request | {"auth": (stranger, "secret")})).status_code == 401
+
+
+@pytest.mark.parametrize(
     ("change", "field"),
     [
         ({"personalizations": []}, "personalizations"),
@@ -325,6 +364,10 @@ async def test_twilio_names_what_is_wrong_with_a_request(
         ({"subject": ""}, "subject"),
         ({"content": []}, "content"),
         ({"content": [{"type": "text/plain", "value": ""}]}, "content.0.value"),
+        ({"personalizations": [{"to": [{"email": "a@example.com"}] * 1001}]}, "personalizations"),
+        ({"custom_args": {"x": "y" * 10_000}}, "custom_args"),
+        ({"headers": {"Reply-To": "a@example.com"}}, "headers"),
+        ({"from": {"email": "größe@example.com"}}, "from.email"),
     ],
 )
 async def test_sendgrid_names_the_field_that_is_wrong(
@@ -334,6 +377,18 @@ async def test_sendgrid_names_the_field_that_is_wrong(
     request["json"] = {**request["json"], **change}
     answer = await http.post(**request)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, field)
+
+
+async def test_sendgrid_shows_the_headers_of_the_mail_and_its_pace(http: httpx.AsyncClient) -> None:
+    request = raw_request("sendgrid")
+    sender = {"email": "hark@example.com", "name": "Hark Alerts"}
+    answer = await http.post(
+        **request | {"json": request["json"] | {"from": sender, "headers": {"Message-ID": "<1@x>"}}}
+    )
+    [item] = await inbox(http)
+    assert (item["headers"]["From"], item["headers"]["Message-ID"]) == ("Hark Alerts <hark@example.com>", "<1@x>")
+    assert int(answer.headers["X-RateLimit-Remaining"]) < int(answer.headers["X-RateLimit-Limit"])
+    assert "Retry-After" not in answer.headers
 
 
 async def test_credentials_have_to_be_there(http: httpx.AsyncClient) -> None:
@@ -347,8 +402,28 @@ async def test_credentials_have_to_be_there(http: httpx.AsyncClient) -> None:
     assert answers["slack"].json()["error"] == "not_authed"
 
 
+@pytest.mark.parametrize("name", ["#fail-refused", "fail-refused"])
+async def test_slacks_app_is_not_in_one_channel(lab: Addresses, http: httpx.AsyncClient, name: str) -> None:
+    with pytest.raises(SlackApiError) as refused:
+        await send_slack(lab, name)
+    assert refused.value.response["error"] == "not_in_channel"
+    assert await inbox(http) == []
+
+
 async def test_slack_ids_are_unique_even_at_the_same_moment(lab: Addresses, http: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(*(http.post(**raw_request("slack")) for _ in range(30)))
     ids = [answer.json()["ts"] for answer in answers]
     assert len(set(ids)) == 30
     assert [item["message_id"] for item in await inbox(http, notification_id="n-1")] == sorted(ids)
+
+
+@pytest.mark.parametrize(("end", "left"), [("&lt;", "&"), ("\U0001f680!", "\U0001f680")], ids=["<", "emoji"])
+async def test_slack_cuts_off_what_is_beyond_its_longest_text_as_it_was_posted(
+    lab: Addresses, http: httpx.AsyncClient, end: str, left: str
+) -> None:
+    posted = "&amp;" * 7_999 + "abcd" + end
+    answer = (await http.post(**raw_request("slack") | {"data": {"channel": "#general", "text": posted}})).json()
+    await http.post(**raw_request("slack-webhook") | {"json": {"text": posted}})
+    assert answer["ok"]
+    assert answer["message"]["text"] == posted[:40_000]
+    assert [item["text"] for item in await inbox(http)] == ["&" * 7_999 + "abcd" + left] * 2

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -183,7 +184,7 @@ async def test_some_addresses_are_reported_undelivered_whatever_the_faults(bench
     [receipt] = [each for request in bench.gateway.got for each in bench.gateway.readers()[channel].read(request)]
     assert receipt.status is DeliveryStatus.UNDELIVERED
     assert receipt.reason in {
-        "Twilio reports undelivered (30003, unreachable handset)",
+        "Twilio reports undelivered: unreachable handset (30003)",
         "SendGrid reports bounce (5.1.1, Invalid Address)",
     }
 
@@ -213,6 +214,29 @@ async def test_nobody_is_told_who_did_not_ask(bench: Bench) -> None:
     assert refused.json()["code"] == 21609
     await asyncio.sleep(DELAY * 3)
     assert await bench.sent(0) == []
+
+
+@pytest.mark.parametrize(
+    ("sender", "told"),
+    [
+        ({"From": "+15551230000"}, {"From": "+15551230000"}),
+        # The service has picked a number by then.
+        (
+            {"MessagingServiceSid": "MG" + "0" * 32},
+            {"From": "+15005550006", "MessagingServiceSid": "MG" + "0" * 32},
+        ),
+    ],
+)
+async def test_a_callback_names_the_number_that_it_was_sent_from(
+    bench: Bench, sender: dict[str, str], told: dict[str, str]
+) -> None:
+    form = {"To": ADDRESSES["sms"], "Body": "Hello", "StatusCallback": f"{bench.gateway.url}/v1/receipts/twilio"}
+    path = f"/2010-04-01/Accounts/AC{'0' * 32}/Messages.json"
+    assert (await bench.lab.post(path, data=form | sender, auth=("AC" + "0" * 32, "x"))).status_code == 201
+    await bench.sent(2)
+    for request in bench.gateway.got:
+        fields = dict(parse_qsl(request.body.decode()))
+        assert {name: fields[name] for name in ("From", "MessagingServiceSid") if name in fields} == told
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -56,7 +56,7 @@ async def test_smtp_refuses_where_a_real_server_would(
     assert await inbox(http) == []
 
 
-@pytest.mark.parametrize("mechanism", ["auth_plain", "auth_login"])
+@pytest.mark.parametrize("mechanism", ["auth_plain", "auth_login", "auth_xoauth2"])
 async def test_smtp_takes_any_credentials_unless_401_is_set(
     lab: Addresses, http: httpx.AsyncClient, mechanism: str
 ) -> None:
@@ -116,6 +116,25 @@ async def test_smtp_carries_unicode_in_addresses_subject_and_text(lab: Addresses
     assert item["text"] == "Schöne Grüße"
     assert item["message_id"].startswith("<")
     assert item["notification_id"] is None
+
+
+async def test_smtp_shows_the_headers_of_a_mail(lab: Addresses, http: httpx.AsyncClient) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["Message-ID"], mail["Auto-Submitted"] = "Größe <hark@example.com>", "<1@x>", "auto-generated"
+    await aiosmtplib.send(
+        mail, sender="hark@example.com", recipients=["a@example.com"], hostname=lab.smtp_host, port=lab.smtp_port
+    )
+    (item,) = await inbox(http)
+    expected = {"From": "Größe <hark@example.com>", "Message-ID": "<1@x>", "Auto-Submitted": "auto-generated"}
+    assert expected.items() <= item["headers"].items()
+
+
+async def test_smtp_takes_an_address_beyond_ascii_only_with_the_extension(lab: Addresses) -> None:
+    async with aiosmtplib.SMTP(hostname=lab.smtp_host, port=lab.smtp_port, timeout=5) as client:
+        await client.mail("hark@example.com")
+        with pytest.raises(aiosmtplib.SMTPRecipientRefused) as refused:
+            await client.rcpt("größe@example.com", encoding="utf-8")
+        assert refused.value.code == 553
 
 
 async def test_one_connection_carries_several_mails_and_a_fault_strikes_each_anew(

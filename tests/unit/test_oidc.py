@@ -77,7 +77,41 @@ async def refused(verifier: Verifier, token: str) -> str:
 async def test_a_valid_token_gives_its_claims(verifier: Verifier, issuer: Issuer) -> None:
     assert await verifier.claims(issuer.token()) == issuer.claims()
     assert await verifier.claims(issuer.token(ec_key("e1"), "ES256", header={"kid": "e1"}, aud="other"))
-    assert (await verifier.claims(issuer.token(aud=["x", AUDIENCE])))["aud"] == ["x", AUDIENCE]
+
+
+@pytest.mark.parametrize(
+    ("audience", "party", "accepted"),
+    [
+        (AUDIENCE, ..., True),
+        (AUDIENCE, "another", True),  # Google writes the service account's id there
+        ([AUDIENCE], ..., True),
+        ([AUDIENCE], "another", True),
+        ([AUDIENCE, AUDIENCE], ..., True),
+        ([AUDIENCE, "other"], ..., True),  # both are ours
+        (["x", AUDIENCE], AUDIENCE, True),
+        ([AUDIENCE, "x", "y"], "other", True),
+        (["x", AUDIENCE], ..., False),
+        ([AUDIENCE, "x"], ..., False),
+        ([AUDIENCE, "x"], "x", False),
+        ([AUDIENCE, "x"], "another", False),
+        ([AUDIENCE, "x"], [AUDIENCE], False),
+        ([AUDIENCE, "x"], {AUDIENCE: 1}, False),
+        ([AUDIENCE, "x"], None, False),
+        ([AUDIENCE, ""], ..., False),
+        (["x"], AUDIENCE, False),
+        ("x", AUDIENCE, False),
+        ([], AUDIENCE, False),
+    ],
+)
+async def test_a_token_for_others_too_must_have_been_issued_to_us(
+    verifier: Verifier, issuer: Issuer, audience: Any, party: Any, accepted: bool
+) -> None:
+    """OpenID Connect Core 1.0, 3.1.3.7."""
+    token = issuer.token(aud=audience, azp=party)
+    if accepted:
+        assert (await verifier.claims(token))["aud"] == audience
+    else:
+        await refused(verifier, token)
 
 
 async def test_googles_old_spelling_of_its_name_is_google(monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> None:
@@ -418,6 +452,7 @@ async def test_an_issuer_that_cannot_be_reached_is_no_reason_to_believe(issuer: 
         {"jwks_uri": "file:///etc/passwd"},
         {"jwks_uri": "http://"},
         {"jwks_uri": "http://[::1"},
+        {"jwks_uri": "http://keys.example/keys"},
     ],
     ids=str,
 )

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from functions.relay.relay import Relay
 from shared import logs
-from shared.errors import Conflict, Permanent, Retryable, StoreUnavailable, Throttled, Unknown
+from shared.errors import Conflict, Permanent, Refused, Retryable, StoreUnavailable, Throttled, Unknown
 from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
 from shared.pipeline import Pipeline
 from shared.provider import Outgoing
@@ -141,6 +142,28 @@ async def test_a_permanent_refusal_is_acked_and_failed() -> None:
     world = await World.begin([Permanent("no such number")])
     assert await world.pipeline.deliver(world.first_message) is Answer.ACK
     assert (world.record.status, world.record.error) == (S.FAILED, "no such number")
+
+
+async def test_what_an_operator_can_mend_is_dead_at_once_and_its_message_is_not_pushed_again() -> None:
+    world = await World.begin([Refused("invite the app")])
+    with capture_logs() as lines:
+        assert await world.pipeline.deliver(world.first_message) is Answer.ACK
+    record = world.record
+    assert (record.status, record.error) == (S.DEAD, "refused: invite the app")
+    assert (world.outcomes, record.dead_at, record.due_at) == ([Outcome.REFUSED], world.clock.now(), None)
+    (line,) = lines
+    assert (line["log_level"], line["event"]) == ("error", "dead"), "what the metric of dead deliveries counts"
+    assert (line["outcome"], line["reason"]) == ("refused", "refused: invite the app")
+    assert await world.pipeline.deliver(world.later_message) is Answer.ACK
+    assert len(world.provider.sent) == 1
+
+
+async def test_a_refusal_of_our_credentials_rings_its_own_alarm_and_is_tried_again() -> None:
+    world = await World.begin([Retryable("401", credentials=True)])
+    with capture_logs() as lines:
+        assert await world.pipeline.deliver(world.first_message) is Answer.NACK
+    assert world.record.status is S.RETRYING
+    assert [line["event"] for line in lines] == ["the provider refuses our credentials"]
 
 
 async def test_a_short_throttle_is_waited_out_in_place() -> None:

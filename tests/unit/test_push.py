@@ -204,12 +204,16 @@ async def test_the_connections_are_opened_once_at_the_first_push(delivering: Del
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
 async def test_only_a_post_is_a_push(delivering: Delivering, method: str) -> None:
-    assert (await client(delivering).request(method, "/", content=push_of(MESSAGE))).status_code == 405
+    answer = await client(delivering).request(method, "/", content=push_of(MESSAGE))
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert delivering.messages == []
 
 
 async def test_a_health_check_is_answered(delivering: Delivering) -> None:
-    assert (await client(delivering).get("/healthz")).status_code == 204
+    for method in ("GET", "HEAD"):
+        assert (await client(delivering).request(method, "/healthz")).status_code == 204
+    wrong = await client(delivering).request("PUT", "/healthz")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD, POST")
 
 
 @pytest.mark.parametrize("case", MALFORMED)

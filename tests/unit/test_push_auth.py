@@ -95,6 +95,15 @@ def test_an_issuer_that_is_no_url_stops_the_start(issuer: Issuer, monkeypatch: p
         open_guard()
 
 
+@pytest.mark.parametrize("url", ["http://issuer.example", "http://10.0.0.1", "https://issuer.example?x=1"])
+def test_an_issuer_that_anybody_on_the_way_can_speak_for_stops_the_start(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("PUSH_ISSUER", url)
+    with pytest.raises(SystemExit, match="PUSH_ISSUER: must be"):
+        open_guard()
+
+
 @pytest.mark.parametrize(
     ("module", "settings"), [("dead_letter", {}), ("relay", {}), ("slack", {"SLACK_PROVIDER": "log"})], ids=str
 )
@@ -121,10 +130,11 @@ async def test_without_the_settings_no_token_is_asked_for(taken: Taken) -> None:
     assert (await client(push_handler(taken.open)).post("/", content=push_of(MESSAGE))).status_code == 204
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer "])
-async def test_a_push_with_the_accounts_token_is_taken(issuer: Issuer, taken: Taken, scheme: str) -> None:
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer ", " Bearer  "])
+@pytest.mark.parametrize("end", ["", " ", " \t"])
+async def test_a_push_with_the_accounts_token_is_taken(issuer: Issuer, taken: Taken, scheme: str, end: str) -> None:
     function = client(push_handler(taken.open))
-    answer = await function.post("/", content=push_of(MESSAGE), headers=bearer(issuer.token(), scheme))
+    answer = await function.post("/", content=push_of(MESSAGE), headers=bearer(issuer.token() + end, scheme))
     assert (answer.status_code, taken.messages) == (204, [MESSAGE])
 
 

@@ -174,7 +174,7 @@ async def test_a_sweep_takes_as_many_batches_as_wait(
 
 async def test_a_shard_that_cannot_be_read_keeps_no_other_back(store: MemoryStore) -> None:
     class OneAway(MemoryReceipts):
-        async def due(self, shard: int, now: datetime, limit: int) -> Sequence[Waiting]:
+        async def due(self, shard: int | None, now: datetime, limit: int) -> Sequence[Waiting]:
             if shard == 0:
                 raise StoreUnavailable("down")
             await asyncio.sleep(0)

@@ -1,6 +1,7 @@
 """The relay on fakes: what is overdue gets out, once, whatever fails meanwhile."""
 
 import asyncio
+import importlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from functions.relay.relay import Relay
 from shared import logs
 from shared.errors import StoreUnavailable
 from shared.model import Delivery, DeliveryStatus
+from shared.settings import CoreSettings
 from shared.store import SHARDS
 from tests.fakes.clock import START, Clock
 from tests.fakes.publisher import MemoryPublisher
@@ -84,6 +86,29 @@ async def test_a_sweep_reaches_every_shard(relay: Relay, store: MemoryStore, pub
     assert ids(publisher.messages) == ids(deliveries)
 
 
+async def test_a_sweep_of_all_shards_at_once_asks_no_shard_by_itself(
+    store: MemoryStore, publisher: MemoryPublisher, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.relay.relay.BATCH", 10)
+    deliveries = await overdue(store, SHARDS)
+    assert (await Relay(store, publisher, POLICY, now=clock.now, shards=[None]).sweep()).published == SHARDS
+    assert ids(publisher.messages) == ids(deliveries)
+    assert store.calls["overdue"] == 2
+
+
+@pytest.mark.parametrize(("emulator", "queries"), [("127.0.0.1:1", 1), (None, SHARDS)])
+def test_only_on_the_emulator_it_asks_for_all_shards_at_once(
+    monkeypatch: pytest.MonkeyPatch, emulator: str | None, queries: int
+) -> None:
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test")
+    main = importlib.import_module("functions.relay.main")
+    monkeypatch.setattr(main, "_settings", CoreSettings(google_cloud_project="test", firestore_emulator_host=emulator))
+    for name in ("open_rpc", "FirestoreStore", "FirestoreReceipts", "open_publisher"):
+        monkeypatch.setattr(main, name, lambda *_: None)
+    for sweep in main._open():
+        assert len(sweep.shards) == queries
+
+
 async def test_a_sweep_that_is_out_of_time_begins_no_batch(
     relay: Relay, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +137,7 @@ class Overtaken(MemoryStore):
         super().__init__()
         self.overtaken: set[str] = set()
 
-    async def overdue(self, shard: int, now: datetime, limit: int) -> Sequence[Delivery]:
+    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
         found = await super().overdue(shard, now, limit)
         for delivery in found:
             if delivery.notification_id in self.overtaken:

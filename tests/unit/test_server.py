@@ -1,6 +1,8 @@
 """The server's protocol: what no application reads of a request has an end, and nothing else has."""
 
 import asyncio
+import socket
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -8,7 +10,17 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 from uvicorn_worker import UvicornWorker
 
-from shared.server import HEAD_LIMIT, BoundedProtocol, keep_connections
+from shared.server import (
+    HEAD_LIMIT,
+    MOST_HEADERS,
+    MOST_PARTS,
+    PATIENCE_SECONDS,
+    SEND_BUFFER,
+    URL_LIMIT,
+    BoundedProtocol,
+    keep_connections,
+)
+from tests.fakes.work import counted
 
 PATIENCE = 0.1
 GET = b"GET / HTTP/1.1\r\nHost: hark\r\n\r\n"
@@ -23,12 +35,17 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.said = b""
         self.closed = False
+        self.lost: Callable[[Exception | None], None] = lambda _: None
 
     def write(self, data: Any) -> None:
         self.said += data
 
     def close(self) -> None:
         self.closed = True
+
+    def abort(self) -> None:
+        self.closed = True
+        self.lost(None)
 
     def is_closing(self) -> bool:
         return self.closed
@@ -48,13 +65,15 @@ class Client:
         config = Config(cast(Any, self._app), log_config=None, interface="asgi3")
         config.load()
         self.protocol = BoundedProtocol(config, ServerState(), {})
+        self.transport.lost = self.protocol.connection_lost
         self.protocol.connection_made(self.transport)
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         self.headers: list[tuple[bytes, bytes]] = scope["headers"]
         await self.may_answer.wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
+        await send({"type": "http.response.body", "body": b"o", "more_body": True})
+        await send({"type": "http.response.body", "body": b"k"})
 
     async def says(self, data: bytes, wait: float = 0.01) -> None:
         if not self.transport.closed:
@@ -90,6 +109,7 @@ def test_the_functions_run_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(UvicornWorker, "CONFIG_KWARGS", {})
     keep_connections()
     assert UvicornWorker.CONFIG_KWARGS["http"] is BoundedProtocol
+    assert UvicornWorker.CONFIG_KWARGS["server_header"] is False
 
 
 async def test_idle_connections_are_kept(client: Client) -> None:
@@ -103,6 +123,50 @@ async def test_a_head_in_pieces_is_waited_for(client: Client) -> None:
         await client.says(GET[:20], PATIENCE / 2)
         await client.says(GET[20:], 2 * PATIENCE)
     assert (client.answers, client.transport.closed) == (3, False)
+
+
+async def test_blanks_around_a_value_are_none_of_it(client: Client) -> None:
+    await client.says(b"GET / HTTP/1.1\r\nA: \t b c \t \r\nB:\r\nC:x\r\n\r\n")
+    assert client.headers == [(b"a", b"b c"), (b"b", b""), (b"c", b"x")]
+
+
+TOO_MUCH = {
+    "a URL": b"GET /" + b"%41" * (URL_LIMIT // 3 + 1) + b" HTTP/1.1\r\n\r\n",
+    "headers": b"GET / HTTP/1.1\r\n" + b"a:\r\n" * (MOST_HEADERS + 1) + b"\r\n",
+    "parts of a body": CHUNKED + b"1\r\nx\r\n" * (MOST_PARTS + 100),
+}
+
+
+@pytest.mark.parametrize("case", TOO_MUCH)
+async def test_what_costs_more_than_its_bytes_has_an_end(client: Client, case: str) -> None:
+    client.may_answer.clear()
+    with counted() as work:
+        for at in range(0, len(TOO_MUCH[case]), 65_536):
+            await client.says(TOO_MUCH[case][at : at + 65_536], 0)
+    assert client.refused
+    assert b"x-content-type-options: nosniff\r\n" in client.transport.said
+    assert work.calls < 10 * max(MOST_PARTS, MOST_HEADERS)
+
+
+async def test_what_is_below_is_taken(client: Client) -> None:
+    await client.says(b"GET /" + b"x" * (URL_LIMIT - 1) + b" HTTP/1.1\r\n" + b"a:\r\n" * (MOST_HEADERS - 1) + b"\r\n")
+    await client.says(CHUNKED + b"1\r\nx\r\n" * MOST_PARTS + b"0\r\n\r\n")
+    await client.says(CHUNKED + (b"400\r\n" + b"x" * 1024 + b"\r\n") * 5 * MOST_PARTS + b"0\r\n\r\n")
+    assert (client.answers, client.transport.closed) == (3, False)
+
+
+async def test_a_refusal_does_not_stand_in_or_behind_an_answer(client: Client) -> None:
+    await client.says(CHUNKED)
+    await client.says(b"1\r\nx\r\n" * (MOST_PARTS + 100))
+    assert (client.answers, client.transport.closed) == (1, True)
+    assert b"400" not in client.transport.said
+
+
+async def test_a_refusal_is_not_taken_for_the_answer_to_what_is_at_work(client: Client) -> None:
+    client.may_answer.clear()
+    await client.says(GET)
+    await client.says(b"no HTTP\r\n\r\n")
+    assert (client.transport.said, client.transport.closed) == (b"", True)
 
 
 @pytest.mark.parametrize("drop", [b"x", b"\r\n"])
@@ -165,3 +229,44 @@ async def test_a_request_at_work_may_take_its_time_over_a_body(client: Client) -
     client.may_answer.clear()
     await client.says(POST, 2 * PATIENCE)
     assert not client.transport.closed
+
+
+async def test_an_answer_that_is_not_taken_ends_with_its_connection(client: Client) -> None:
+    client.protocol.pause_writing()
+    await client.says(GET, 2 * PATIENCE)
+    assert (client.answers, client.transport.closed) == (0, True)
+
+
+async def test_an_answer_that_is_taken_in_pieces_is_waited_for(client: Client) -> None:
+    for _ in range(3):
+        client.protocol.pause_writing()
+        await asyncio.sleep(PATIENCE / 2)
+        client.protocol.resume_writing()
+        await asyncio.sleep(2 * PATIENCE)
+    await client.says(GET)
+    assert (client.answers, client.transport.closed) == (1, False)
+
+
+async def test_a_connection_that_is_lost_waits_for_nobody(client: Client) -> None:
+    client.protocol.pause_writing()
+    client.protocol.connection_lost(ConnectionResetError())
+    client.transport.closed = False
+    await asyncio.sleep(2 * PATIENCE)
+    assert not client.transport.closed
+
+
+async def test_the_kernel_keeps_little_of_an_answer_and_not_for_long() -> None:
+    made = asyncio.get_running_loop().create_future()
+
+    def protocol() -> BoundedProtocol:
+        made.set_result(Client().protocol)
+        return cast(BoundedProtocol, made.result())
+
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    connection = (await made).transport.get_extra_info("socket")
+    assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * SEND_BUFFER
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == PATIENCE_SECONDS * 1000
+    writer.close()
+    server.close()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import NotDead
-from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome
+from shared.errors import WrongState
+from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome, notification_status
 from shared.state import (
     Done,
     Early,
@@ -16,6 +16,7 @@ from shared.state import (
     Own,
     Policy,
     Write,
+    cancelled,
     dead_lettered,
     decide,
     discarded,
@@ -35,8 +36,9 @@ EDGES = {
     "settle": {(S.SENDING, to) for to in (S.SENT, S.FAILED, S.DEAD, S.RETRYING, S.DEFERRED)},
     "relay": {(status, to) for status in PENDING for to in (status, S.DEAD)},
     "dead letter": {(S.SENDING, S.DEAD)},
-    "replay": {(S.DEAD, S.QUEUED)},
+    "replay": {(S.DEAD, S.QUEUED), (S.FAILED, S.QUEUED)},
     "discard": {(S.DEAD, S.DISCARDED)},
+    "cancel": {(status, S.CANCELLED) for status in PENDING},
 }
 
 LOST = "the lease ran out before an outcome was recorded"
@@ -84,6 +86,10 @@ class Life:
         assert (delivery.status is S.SENDING) == (delivery.lease_until is not None)
         assert [a.number for a in delivery.attempts] == list(range(1, len(delivery.attempts) + 1))
         assert tries(delivery) <= self.policy.max_attempts
+        this_round = [a.outcome for a in delivery.attempts[delivery.round_start :]]
+        assert not {Outcome.PERMANENT, Outcome.REFUSED} & set(this_round[:-1]), "a refusal is a round's last"
+        if this_round[-1:] == [Outcome.REFUSED]:
+            assert delivery.status in {S.DEAD, S.DISCARDED}
         assert sum(a.error == LOST for a in delivery.attempts) == self.lost
         if delivery.due_at and delivery.next_try_at and not delivery.relays:
             assert delivery.due_at >= delivery.next_try_at
@@ -136,13 +142,23 @@ class Life:
             self.become("dead letter", after)
 
     def replay(self) -> None:
-        if self.delivery.status is S.DEAD:
+        if self.delivery.status in {S.DEAD, S.FAILED}:
             self.become("replay", replayed(self.delivery, self.now, self.policy))
             assert tries(self.delivery) == 0, "a fresh set"
 
     def discard(self) -> None:
         if self.delivery.status is S.DEAD:
             self.become("discard", discarded(self.delivery, self.now))
+
+    def cancel(self) -> None:
+        before = self.delivery
+        after = cancelled(before, self.now, "not wanted")
+        held = before.lease_until is not None and before.lease_until > self.now
+        assert (after is None) == (held or not before.pending)
+        if after is not None:
+            self.note_lost_lease(before, after)
+            self.become("cancel", after)
+            assert isinstance(decide(after, "another", self.now, self.policy), Done)
 
     def note_lost_lease(self, before: Delivery, after: Delivery) -> None:
         """Whoever leaves `sending` other than by settling, or claims it anew, puts the lost attempt on record."""
@@ -187,6 +203,7 @@ steps = st.one_of(
     st.tuples(st.just("dead_letter")),
     st.tuples(st.just("replay")),
     st.tuples(st.just("discard")),
+    st.tuples(st.just("cancel")),
 )
 
 
@@ -212,6 +229,20 @@ def test_a_delivery_that_fails_each_time_dies_after_max_attempts(
         assert (life.delivery.status is S.DEAD) == (made == policy.max_attempts)
         life.now += timedelta(hours=2)
     assert life.delivery.error == f"attempts used up; the last one: {life.delivery.attempts[-1].error}"
+
+
+@given(policies(), st.integers(0, 2), st.integers(1, 3))
+def test_what_an_operator_can_mend_is_dead_at_once_and_can_be_replayed(policy: Policy, throttles: int, n: int) -> None:
+    life = Life(policy)
+    for _ in range(n):
+        life.claim()
+        life.settle([Outcome.THROTTLED] * throttles + [Outcome.REFUSED], None, 0.5)
+        assert (life.delivery.status, life.delivery.error) == (S.DEAD, "refused: refused")
+        assert life.delivery.dead_at == life.now
+        life.replay()
+    life.claim()
+    life.settle([Outcome.ACCEPTED], None, 0.5)
+    assert life.delivery.status is S.SENT
 
 
 @given(policies(), st.integers(1, 20))
@@ -273,9 +304,10 @@ def test_throttling_ends_before_the_record_is_full() -> None:
     assert life.delivery.status is S.DEAD
 
 
-def test_a_record_that_is_about_to_expire_is_not_replayed() -> None:
-    dead = replace(in_state(S.DEAD), expire_at=START + timedelta(hours=47))
-    with pytest.raises(NotDead, match="about to expire"):
+@pytest.mark.parametrize("status", [S.DEAD, S.FAILED])
+def test_a_record_that_is_about_to_expire_is_not_replayed(status: DeliveryStatus) -> None:
+    dead = replace(in_state(status), expire_at=START + timedelta(hours=47))
+    with pytest.raises(WrongState, match="about to expire"):
         replayed(dead, START, POLICY)
 
 
@@ -318,9 +350,8 @@ def test_replay_keeps_every_old_attempt_and_gives_a_fresh_set(policy: Policy, ou
     assert (life.delivery.error, life.delivery.dead_at, life.delivery.queued_at) == (None, None, life.now)
     life.claim()
     life.settle([outcome], None, 0)
-    last = policy.max_attempts == 1 and outcome in {Outcome.RETRYABLE, Outcome.UNKNOWN}
-    dies = last or outcome is Outcome.REFUSED
-    assert (life.delivery.status is S.DEAD) == dies
+    used_up = policy.max_attempts == 1 and outcome in {Outcome.RETRYABLE, Outcome.UNKNOWN}
+    assert (life.delivery.status is S.DEAD) == (used_up or outcome is Outcome.REFUSED)
     assert life.delivery.attempts[:-1] == old
 
 
@@ -377,11 +408,31 @@ def test_what_is_terminal_stays_as_it_is(status: DeliveryStatus) -> None:
             relayed(delivery, later, POLICY)
 
 
-@pytest.mark.parametrize("status", [status for status in S if status is not S.DEAD])
-def test_only_a_dead_delivery_can_be_replayed_or_discarded(status: DeliveryStatus) -> None:
-    with pytest.raises(NotDead):
+@pytest.mark.parametrize("status", [status for status in S if status not in {S.DEAD, S.FAILED}])
+def test_only_a_dead_or_failed_delivery_can_be_replayed(status: DeliveryStatus) -> None:
+    with pytest.raises(WrongState, match="neither dead nor failed"):
         replayed(in_state(status), START, POLICY)
-    with pytest.raises(NotDead):
+
+
+def test_a_failed_delivery_gets_a_fresh_set_of_attempts_and_keeps_the_old_ones() -> None:
+    life = Life(POLICY)
+    life.claim()
+    life.settle([Outcome.PERMANENT], None, 0)
+    failed = life.delivery
+    assert (failed.status, failed.error) == (S.FAILED, "permanent")
+    life.now += timedelta(days=1)
+    life.replay()
+    queued_again = life.delivery
+    assert (queued_again.status, queued_again.error, queued_again.attempts) == (S.QUEUED, None, failed.attempts)
+    assert (queued_again.queued_at, queued_again.due_at) == (life.now, life.now + POLICY.grace)
+    life.claim()
+    life.settle([Outcome.ACCEPTED], None, 0)
+    assert [a.outcome for a in life.delivery.attempts] == [Outcome.PERMANENT, Outcome.ACCEPTED]
+
+
+@pytest.mark.parametrize("status", [status for status in S if status is not S.DEAD])
+def test_only_a_dead_delivery_can_be_discarded(status: DeliveryStatus) -> None:
+    with pytest.raises(WrongState, match="not dead"):
         discarded(in_state(status), START)
 
 
@@ -432,3 +483,43 @@ def test_a_dead_letter_with_tries_left_is_left_alone() -> None:
     dead = dead_lettered(in_state(S.SENDING, attempts=used_up), over, POLICY)
     assert dead is not None
     assert (dead.status, dead.error) == (S.DEAD, f"attempts used up; the last one: {LOST}")
+
+
+@pytest.mark.parametrize("status", S)
+def test_what_is_pending_and_held_by_nobody_is_cancelled_with_its_reason(status: DeliveryStatus) -> None:
+    after = cancelled(in_state(status), START, "not wanted")
+    if status in {S.QUEUED, S.RETRYING, S.DEFERRED}:
+        assert after is not None
+        assert (after.status, after.error, after.due_at, after.dead_at) == (S.CANCELLED, "not wanted", None, None)
+        assert after.updated_at == START
+    else:
+        assert after is None, "terminal, or somebody may be sending it"
+
+
+def test_what_may_have_arrived_says_so_when_it_is_cancelled() -> None:
+    over = START + POLICY.lease
+    after = cancelled(in_state(S.SENDING), over, "not wanted")
+    assert after is not None
+    assert after.error == "not wanted; an attempt may have arrived"
+    assert [(attempt.outcome, attempt.error) for attempt in after.attempts] == [(Outcome.UNKNOWN, LOST)]
+    assert after.lease_until is None
+    tried = replace(in_state(S.RETRYING), attempts=(Attempt(1, START, Outcome.RETRYABLE, "503"),))
+    unsent = cancelled(tried, START, "not wanted")
+    assert unsent is not None
+    assert unsent.error == "not wanted"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ((S.CANCELLED,), "cancelled"),
+        ((S.CANCELLED, S.CANCELLED), "cancelled"),
+        ((S.EXPIRED,), "expired"),
+        ((S.CANCELLED, S.EXPIRED), "failed"),
+        ((S.CANCELLED, S.FAILED), "failed"),
+        ((S.CANCELLED, S.SENT), "partial"),
+        ((S.CANCELLED, S.QUEUED), "sending"),
+    ],
+)
+def test_a_notification_is_what_all_its_deliveries_are(statuses: tuple[DeliveryStatus, ...], expected: str) -> None:
+    assert notification_status(in_state(status) for status in statuses) == expected

@@ -1,0 +1,155 @@
+"""Where text messages may go: SMS_COUNTRIES, SMS_KINDS, SMS_PER_NUMBER_PER_HOUR.
+
+Whoever can have texts sent to numbers of their choice can earn by it: some numbers pay their owner for each text, and
+some countries' carriers share what they are paid (SMS pumping, https://www.twilio.com/docs/glossary/what-is-sms-pumping-fraud).
+The gateway refuses such a text, and the sms function asks the same again before it sends.
+"""
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, Any, Self
+
+import phonenumbers
+from phonenumbers import PhoneNumber, PhoneNumberType
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_settings import NoDecode
+
+from functions.sms.senders import Sender, is_number
+from shared.channels import Screen
+from shared.settings import Settings, listed, load
+
+ANY_COUNTRY = "*"
+NO_COUNTRY = phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY
+_MOST_NAMED = 20  # countries in a refusal
+
+
+class Kind(StrEnum):
+    """Numbers that cost more than a text to a phone, or reach none."""
+
+    PREMIUM = "premium"
+    SHARED_COST = "shared-cost"
+    PERSONAL = "personal"  # follows a person to any number, at the sender's expense
+    PAGER = "pager"
+    SATELLITE = "satellite"  # and international networks
+
+
+_KINDS = {
+    PhoneNumberType.PREMIUM_RATE: Kind.PREMIUM,
+    PhoneNumberType.SHARED_COST: Kind.SHARED_COST,
+    PhoneNumberType.PERSONAL_NUMBER: Kind.PERSONAL,
+    PhoneNumberType.PAGER: Kind.PAGER,
+}
+# Calling codes that are no country's, all of one kind: https://www.itu.int/pub/T-SP-E.164D
+_KINDS_BY_CODE = {
+    808: Kind.SHARED_COST,
+    870: Kind.SATELLITE,  # Inmarsat
+    878: Kind.PERSONAL,
+    881: Kind.SATELLITE,  # Globalstar, Iridium
+    882: Kind.SATELLITE,  # Thuraya and others
+    883: Kind.SATELLITE,
+    979: Kind.PREMIUM,
+}
+# Twilio's for tests, and the lab's. They are in a range of personal numbers and nobody has them:
+# https://www.twilio.com/docs/iam/test-credentials#test-sms-messages
+_NOBODYS = re.compile(r"\+1500555000\d")
+
+
+def country_of(number: PhoneNumber) -> str:
+    """Its ISO 3166 code, or NO_COUNTRY. Of a number in no known range its calling code decides."""
+    code: int = number.country_code or 0
+    found: str = phonenumbers.region_code_for_number(number) or phonenumbers.region_code_for_country_code(code)
+    return found
+
+
+def kind_of(address: str, number: PhoneNumber) -> Kind | None:
+    """None: a number like any other."""
+    by_code = _KINDS_BY_CODE.get(number.country_code or 0)
+    if by_code is not None or _NOBODYS.fullmatch(address):
+        return by_code
+    return _KINDS.get(phonenumbers.number_type(number))
+
+
+def _countries(names: tuple[str, ...]) -> tuple[str, ...]:
+    if names == (ANY_COUNTRY,):
+        return names
+    countries = tuple(name.upper() for name in names)
+    if not {*countries} <= phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("must be ISO 3166 codes of countries with commas between, like US,GB, or * for all of them")
+    return countries
+
+
+def _kinds(names: tuple[str, ...]) -> tuple[Kind, ...]:
+    known = set(Kind)
+    if not {*names} <= known:
+        raise ValueError(f"must be some of {', '.join(Kind)}, with commas between")
+    return tuple(map(Kind, names))
+
+
+Listed = (NoDecode, BeforeValidator(listed))
+
+
+class DestinationSettings(Settings):
+    """twilio_from: what the sms function sends from. The gateway has it for this alone."""
+
+    twilio_from: Sender | None = None
+    sms_countries: Annotated[tuple[str, ...], *Listed, AfterValidator(_countries)] = ()
+    sms_kinds: Annotated[tuple[Any, ...], *Listed, AfterValidator(_kinds)] = ()
+    sms_per_number_per_hour: int = Field(default=30, ge=0)
+
+    @model_validator(mode="after")
+    def _countries_are_known(self) -> Self:
+        if self.twilio_from is not None and self.countries() is None:
+            raise ValueError(
+                "SMS_COUNTRIES must be set, to the countries that text messages may go to (US,GB, or * for all): only "
+                "where TWILIO_FROM is a number with a country is that the default"
+            )
+        return self
+
+    def countries(self) -> frozenset[str] | None:
+        """Those that are allowed, ANY_COUNTRY among them for all; None when nothing says which."""
+        if self.sms_countries:
+            return frozenset(self.sms_countries)
+        if self.twilio_from is None or not is_number(self.twilio_from):
+            return None
+        try:
+            country = country_of(phonenumbers.parse(self.twilio_from))
+        except phonenumbers.NumberParseException:
+            return None
+        return None if country == NO_COUNTRY else frozenset([country])
+
+
+def refusals(countries: frozenset[str], kinds: frozenset[Kind]) -> Callable[[str], str | None]:
+    """Why nothing is sent to a number in E.164, in words without it; None when it is."""
+    allowed = ", ".join(sorted(countries)) if len(countries) <= _MOST_NAMED else "the countries that it names"
+
+    @lru_cache(maxsize=10_000)
+    def refusal(address: str) -> str | None:
+        try:
+            number = phonenumbers.parse(address)
+        except phonenumbers.NumberParseException:
+            return f"SMS_COUNTRIES allows numbers of {allowed}, and this is no number"
+        kind, country = kind_of(address, number), country_of(number)
+        why = []
+        if kind is not None and kind not in kinds:
+            why.append(f"SMS_KINDS does not name {kind} numbers, and this is one")
+        # Satellites are no country's: to name the kind is to allow them.
+        if not {ANY_COUNTRY, country} & countries and kind is not Kind.SATELLITE:
+            why.append(f"SMS_COUNTRIES allows numbers of {allowed}, and this is of another country, or of none")
+        return "; ".join(why) or None
+
+    return refusal
+
+
+def screen() -> Screen:
+    """As the settings say; where there is no sender, nothing costs, and all countries are allowed.
+
+    SystemExit when a setting is wrong.
+    """
+    settings = load(DestinationSettings)
+    return Screen(
+        refusal=refusals(settings.countries() or frozenset([ANY_COUNTRY]), frozenset(settings.sms_kinds)),
+        most_per_hour=settings.sms_per_number_per_hour or None,
+        setting="SMS_PER_NUMBER_PER_HOUR",
+    )

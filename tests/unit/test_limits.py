@@ -1,0 +1,327 @@
+"""How far off the counts of what callers use are: by how many gateways there are, and by what is on its way."""
+
+import asyncio
+import random
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import pytest
+
+from functions.gateway import keys
+from functions.gateway.callers import Caller, CallerKind, Scope
+from functions.gateway.limits import Counted, Limits
+from functions.gateway.problems import Problem
+from tests.fakes.callers import MemoryCallers
+from tests.fakes.clock import START, Clock
+
+MINUTE = START.replace(hour=12, second=0, microsecond=0)
+
+
+def a_caller(**limits: int) -> Caller:
+    return Caller(keys.new_caller_id(), CallerKind.LIVE, frozenset(Scope), **limits)  # type: ignore[arg-type]
+
+
+def limits_over(store: MemoryCallers, clock: Clock) -> Limits:
+    return Limits(store, clock.now, lambda: clock.now().timestamp())
+
+
+async def exchanged(*limits: Limits) -> None:
+    """All exchanges that are on their way are over."""
+    tasks = [count.exchange for each in limits for count in each._counts.values() if count.exchange]
+    await asyncio.gather(*tasks)
+
+
+async def on_its_way() -> None:
+    """An exchange that has begun has reached the store."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+def let_through(limits: Limits, caller: Caller) -> bool:
+    try:
+        limits.request(caller)
+    except Problem:
+        return False
+    return True
+
+
+def accepted(limits: Limits, caller: Caller) -> Counted | None:
+    try:
+        limits.request(caller)
+        return limits.notification(caller)
+    except Problem:
+        return None
+
+
+async def test_a_refusal_names_the_limit_and_says_when_to_come_back() -> None:
+    clock = Clock(START.replace(second=20))
+    limits = Limits(MemoryCallers(), clock.now)
+    caller = a_caller(requests_per_minute=1)
+    limits.request(caller)
+    with pytest.raises(Problem) as problem:
+        limits.request(caller)
+    await exchanged(limits)
+    assert (problem.value.status, problem.value.detail) == (429, "this caller has a limit of 1 requests a minute")
+    assert problem.value.headers == {"Retry-After": "40"}
+
+
+async def test_one_gateway_counts_exactly_and_a_new_minute_begins_anew() -> None:
+    clock = Clock(START.replace(second=0))
+    limits = Limits(MemoryCallers(), clock.now)
+    caller = a_caller(requests_per_minute=30)
+    assert sum([let_through(limits, caller) for _ in range(50)]) == 30
+    await exchanged(limits)
+    clock.advance(timedelta(seconds=59))
+    assert not let_through(limits, caller)
+    clock.advance(timedelta(seconds=1))
+    assert let_through(limits, caller)
+    await exchanged(limits)
+
+
+@pytest.mark.parametrize("gateways", [1, 2, 5, 10])
+async def test_many_gateways_let_through_at_most_a_tenth_of_the_limit_each_too_much(gateways: int) -> None:
+    clock = Clock(START.replace(second=0))
+    store = MemoryCallers()
+    limits = [limits_over(store, clock) for _ in range(gateways)]
+    caller = a_caller(requests_per_minute=600)
+    through = 0
+    for n in range(3000):
+        through += let_through(limits[n * 7 % gateways], caller)
+        await exchanged(*limits)
+        clock.advance(timedelta(milliseconds=15))
+    assert 600 <= through <= 600 * (1 + gateways / 10)
+    assert store.adds <= through // 60 + 10 * gateways * 2, "no exchange for each request"
+
+
+@pytest.mark.parametrize("order", ["in turn", "one by one", "at random"])
+@pytest.mark.parametrize("most", [10, 15, 40, 100])
+@pytest.mark.parametrize("gateways", [1, 2, 5])
+async def test_with_the_clock_still_the_tenths_alone_hold_notifications_and_requests(
+    gateways: int, most: int, order: str
+) -> None:
+    """No exchange is due by the time, so only that a tenth has come together makes the gateways know of each other."""
+    draw = random.Random(7)
+    for name in ("requests_per_minute", "notifications_per_day"):
+        clock, store = Clock(MINUTE), MemoryCallers()
+        limits = [limits_over(store, clock) for _ in range(gateways)]
+        caller = a_caller(**{name: most})
+        through = 0
+        for n in range(gateways * most * 2):
+            asked = {"in turn": n % gateways, "one by one": n // (most * 2), "at random": draw.randrange(gateways)}
+            through += accepted(limits[asked[order]], caller) is not None
+            await exchanged(*limits)
+        assert most <= through <= most + gateways * (most // 10), name
+
+
+async def test_while_an_exchange_is_on_its_way_no_other_begins() -> None:
+    clock, store = Clock(MINUTE), MemoryCallers()
+    limits = limits_over(store, clock)
+    caller = a_caller(requests_per_minute=1000, notifications_per_day=10)
+    store.answering.clear()
+    for _ in range(50):
+        let_through(limits, caller)
+        await on_its_way()
+    assert store.adds == 1
+    assert accepted(limits, caller)
+    await on_its_way()
+    assert store.adds == 1
+
+
+async def test_what_came_meanwhile_is_exchanged_as_soon_as_it_may_be() -> None:
+    """Not at the next request, which may come an hour later, and to another gateway."""
+    clock, store = Clock(MINUTE), MemoryCallers()
+    limits = limits_over(store, clock)
+    caller = a_caller(notifications_per_day=10)
+    store.answering.clear()
+    limits.request(caller)
+    await on_its_way()
+    for _ in range(3):
+        assert limits.notification(caller)
+    store.answering.set()
+    await exchanged(limits)
+    assert store.used[caller.id, f"{MINUTE:%d}"] == 3
+
+
+@pytest.mark.parametrize("early", [0, 1, 5, 20, 29, 30])
+@pytest.mark.parametrize("before", [1, 20, 30])
+async def test_an_exchange_in_flight_over_a_minutes_turn_changes_nothing_in_the_new_minute(
+    before: int, early: int
+) -> None:
+    """early: how many of the new minute's requests come before the answer of the old minute's exchange"""
+    clock, store = Clock(MINUTE), MemoryCallers()
+    limits = limits_over(store, clock)
+    caller = a_caller(requests_per_minute=30)
+    store.answering.clear()
+    assert all(let_through(limits, caller) for _ in range(before))
+    await on_its_way()
+    assert store.used[caller.id, f"{MINUTE:%d %H:%M}"] == before
+    clock.advance(timedelta(minutes=1))
+    through = sum([let_through(limits, caller) for _ in range(early)])
+    store.answering.set()
+    await exchanged(limits)
+    through += sum([let_through(limits, caller) for _ in range(60)])
+    await exchanged(limits)
+    assert through == 30
+    assert not let_through(limits, caller)
+
+
+@pytest.mark.parametrize("early", [0, 4, 10])
+async def test_an_exchange_in_flight_over_midnight_changes_nothing_in_the_new_day(early: int) -> None:
+    clock, store = Clock(MINUTE.replace(hour=23, minute=59)), MemoryCallers()
+    limits = limits_over(store, clock)
+    caller = a_caller(notifications_per_day=10)
+    store.answering.clear()
+    assert all(accepted(limits, caller) for _ in range(8))
+    await on_its_way()
+    clock.advance(timedelta(minutes=1))
+    through = [accepted(limits, caller) for _ in range(early)]
+    store.answering.set()
+    await exchanged(limits)
+    through += [accepted(limits, caller) for _ in range(30)]
+    await exchanged(limits)
+    assert sum(counted is not None for counted in through) == 10
+
+
+@pytest.mark.parametrize("turn", [timedelta(0), timedelta(hours=12)])
+async def test_what_turns_out_to_be_no_notification_gives_its_place_back_on_its_own_day(turn: timedelta) -> None:
+    clock, store = Clock(MINUTE), MemoryCallers()
+    limits = limits_over(store, clock)
+    caller = a_caller(notifications_per_day=10)
+    counted = [accepted(limits, caller) for _ in range(10)]
+    assert accepted(limits, caller) is None
+    await exchanged(limits)
+    clock.advance(turn)
+    for each in counted[:4]:
+        assert each is not None
+        each.uncount()
+    await exchanged(limits)
+    again = [accepted(limits, caller) for _ in range(30)]
+    assert sum(each is not None for each in again) == (10 if turn else 4)
+    await exchanged(limits)
+
+
+async def test_notifications_are_counted_by_the_day_and_survive_a_new_gateway() -> None:
+    clock = Clock(START.replace(hour=12))
+    store = MemoryCallers()
+    caller = a_caller(notifications_per_day=20)
+    first = limits_over(store, clock)
+    for _ in range(20):
+        first.request(caller)
+        first.notification(caller)
+        clock.advance(timedelta(seconds=11))
+        await exchanged(first)
+    with pytest.raises(Problem) as problem:
+        first.notification(caller)
+    assert problem.value.status == 429
+    assert problem.value.headers is not None
+    assert 40_000 < int(problem.value.headers["Retry-After"]) <= 43_201
+
+    second = limits_over(store, clock)
+    second.request(caller)
+    await exchanged(second)
+    with pytest.raises(Problem):
+        second.notification(caller)
+    clock.advance(timedelta(days=1))
+    second.notification(caller)
+    await exchanged(second)
+
+
+async def test_that_none_is_left_is_told_without_counting_one() -> None:
+    clock = Clock(MINUTE)
+    limits = limits_over(MemoryCallers(), clock)
+    caller = a_caller(notifications_per_day=1)
+    for _ in range(3):
+        limits.notification_left(caller)
+    limits.notification(caller)
+    with pytest.raises(Problem) as problem:
+        limits.notification_left(caller)
+    assert problem.value.detail == "this caller has a limit of 1 notifications a day"
+    await exchanged(limits)
+
+
+async def test_an_outage_of_the_records_leaves_each_gateway_its_own_count() -> None:
+    store = MemoryCallers()
+    store.down = True
+    limits = Limits(store, Clock(START).now)
+    caller = a_caller(requests_per_minute=30)
+    assert sum([let_through(limits, caller) for _ in range(50)]) == 30
+    await exchanged(limits)
+    assert not let_through(limits, caller)
+    await exchanged(limits)
+
+
+async def test_what_is_left_below_a_tenth_is_exchanged_though_all_are_refused() -> None:
+    clock, store = Clock(MINUTE), MemoryCallers()
+    limits = limits_over(store, clock)
+    caller = a_caller(requests_per_minute=35)
+    while let_through(limits, caller):
+        await exchanged(limits)
+    assert store.used[caller.id, f"{MINUTE:%d %H:%M}"] < 35
+    clock.advance(10)
+    assert not let_through(limits, caller)
+    await exchanged(limits)
+    assert store.used[caller.id, f"{MINUTE:%d %H:%M}"] == 35
+
+
+async def test_of_callers_beyond_number_the_latest_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.gateway.limits.MOST_CALLERS", 3)
+    limits = limits_over(MemoryCallers(), Clock(MINUTE))
+    for _ in range(10):
+        caller = a_caller(requests_per_minute=1)
+        assert let_through(limits, caller)
+        assert not let_through(limits, caller)
+        await exchanged(limits)
+        assert len(limits._counts) <= 3
+
+
+async def test_the_last_use_of_a_caller_without_limits_is_known_within_a_minute() -> None:
+    clock, store = Clock(MINUTE), MemoryCallers()
+    limits = limits_over(store, clock)
+    caller = a_caller()
+    seen: list[datetime] = []
+    for _ in range(300):
+        limits.request(caller)
+        await exchanged(limits)
+        seen.append(store.uses[caller.id])
+        assert clock.now() - seen[-1] < timedelta(minutes=1)
+        clock.advance(1)
+    assert len(set(seen)) == 300 // 50
+
+
+async def test_segments_are_counted_by_the_day_whole_messages_only() -> None:
+    clock = Clock(MINUTE)
+    limits = limits_over(MemoryCallers(), clock)
+    caller = a_caller(segments_per_day=10)
+    for _ in range(2):
+        limits.notification(caller, 3)
+    counted = limits.notification(caller, 3)
+    with pytest.raises(Problem, match="10 segments a day") as problem:
+        limits.notification(caller, 2)
+    assert problem.value.status == 429
+    assert problem.value.headers is not None
+    assert 0 < int(problem.value.headers["Retry-After"]) <= 86_400
+    limits.notification(caller)  # an e-mail has none
+    limits.notification(caller, 1)
+    limits.notification(caller)
+    counted.uncount()
+    limits.notification(caller, 3)
+    with pytest.raises(Problem):
+        limits.notification(caller, 1)
+    clock.advance(timedelta(days=1))
+    limits.notification(caller, 10)
+    limits.notification(a_caller(), 1_000_000)
+    await exchanged(limits)
+
+
+@pytest.mark.parametrize("gateways", [1, 2, 5])
+async def test_with_the_clock_still_the_tenths_alone_hold_segments(gateways: int) -> None:
+    clock, store = Clock(MINUTE), MemoryCallers()
+    limits = [limits_over(store, clock) for _ in range(gateways)]
+    caller = a_caller(segments_per_day=200)
+    through = 0
+    for n in range(200 * gateways):
+        with suppress(Problem):
+            limits[n % gateways].notification(caller, 2)
+            through += 2
+        await exchanged(*limits)
+    assert 200 <= through <= 200 + gateways * 20
