@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from functions.gateway import keys
-from functions.gateway.callers import Caller, CallerKind, Scope, exceeds
+from functions.gateway.callers import KEY_KINDS, Caller, CallerKind, Scope, exceeds
 from functions.gateway.identity import FRESH_SECONDS, STALE_SECONDS, CallerCache, Identity
 from functions.gateway.problems import Problem
 from tests.fakes.callers import MemoryCallers
@@ -92,6 +92,64 @@ def test_test_and_team_keys_make_no_caller_that_reaches_further(kind: CallerKind
     assert exceeds(a_caller(CallerKind.TEAM, addresses={"sms": ("+1",)}), team) is None
     assert exceeds(a_caller(CallerKind.TEAM, addresses={"sms": ("+3",)}), team) == "addresses beyond your own"
     assert exceeds(a_caller(kind), a_caller()) is None
+
+
+def test_limits_to_channels_and_to_names_hold() -> None:
+    free = a_caller()
+    assert (free.may_use("sms"), free.may_name("alice"), free.may_reach("sms", "+1")) == (True, True, True)
+    narrow = a_caller(channels=frozenset({"email"}), recipients=("al", "bo"))
+    assert (narrow.may_use("email"), narrow.may_use("sms")) == (True, False)
+    assert [narrow.may_name(name) for name in ("alice", "bob", "carol", "Alice", "")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    nobody = a_caller(channels=frozenset(), recipients=())
+    assert (nobody.may_use("email"), nobody.may_name("alice")) == (False, False)
+    team = a_caller(CallerKind.TEAM, addresses={"email": ("a@example.com",)})
+    assert [team.may_reach(*to) for to in (("email", "a@example.com"), ("email", "b@example.com"), ("sms", "+1"))] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_what_is_said_of_a_caller_goes_by_all_that_narrows_it() -> None:
+    assert {CallerKind.LIVE, CallerKind.TEST, CallerKind.TEAM} == KEY_KINDS
+    for kind in CallerKind:
+        caller = a_caller(kind)
+        full = kind not in {CallerKind.TEST, CallerKind.TEAM}
+        assert caller.reaches_all is (kind is not CallerKind.TEAM)
+        assert (caller.sees_all, caller.is_administrator) == (full, full)
+        assert not replace(caller, channels=frozenset({"email"})).reaches_all
+        assert replace(caller, recipients=("al",)).reaches_all is caller.reaches_all
+    for narrowed in (
+        {"channels": frozenset({"email"})},
+        {"recipients": ("al",)},
+        {"scopes": ALL - {Scope.CALLERS_MANAGE}},
+    ):
+        assert not a_caller(**narrowed).is_administrator
+    assert a_caller(scopes=ALL - {Scope.CALLERS_MANAGE}).sees_all
+
+
+def test_addresses_that_came_from_a_recipient_need_the_scope_and_the_name() -> None:
+    asked, named = a_notification(), a_notification(recipient="alice")
+    without = a_caller(scopes=ALL - {Scope.RECIPIENTS_READ})
+    assert (without.may_see_addresses(asked), without.may_see_addresses(named)) == (True, False)
+    other = a_caller(recipients=("bo",))
+    assert (other.may_see_addresses(asked), other.may_see_addresses(named)) == (True, False)
+    assert a_caller(recipients=("al",)).may_see_addresses(named)
+
+
+def test_only_a_team_key_keeps_to_its_addresses() -> None:
+    team = a_caller(CallerKind.TEAM, addresses={"email": ("b@example.com",)})
+    assert exceeds(team, a_caller(CallerKind.LIVE)) is None
+    assert exceeds(team, a_caller(CallerKind.TEST)) == "a team caller, with a test key"
+    assert exceeds(team, a_caller(CallerKind.TEAM)) == "addresses beyond your own"
+    assert exceeds(team, replace(team, id="0" * 16)) is None
+    assert exceeds(a_caller(segments_per_day=3), a_caller(segments_per_day=2)) == "more segments a day than your own"
 
 
 def test_a_caller_sees_its_own_and_with_the_scope_for_all_and_no_limits_everybodys() -> None:
