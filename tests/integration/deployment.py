@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,9 @@ BUILD = {
     "_REGION": "europe-west1",
     "_PUBLIC_URL": "https://hark.example.com",
 }
+
+
+NO_ACCOUNT = "You do not currently have an active account selected."
 
 
 @dataclass(frozen=True)
@@ -179,3 +183,23 @@ def without_account(folder: Path) -> dict[str, str]:
         "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
     }
+
+
+def asked(commands: list[list[str]], folder: Path) -> list["subprocess.CompletedProcess[str]"]:
+    """What gcloud says to each of these without an account: it reads its arguments before it looks for one."""
+    binary, environ = gcloud(), without_account(folder)
+
+    def ask(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
+        command = [binary, *arguments]
+        return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        return list(pool.map(ask, commands))
+
+
+def assert_taken(commands: list[list[str]], folder: Path) -> None:
+    assert commands
+    version = f"gcloud {gcloud_version()}; the builds have {pinned_gcloud()}"
+    for command, done in zip(commands, asked(commands, folder), strict=True):
+        assert done.returncode == 1, (version, command, done.stderr)
+        assert NO_ACCOUNT in done.stderr, (version, command, done.stderr)

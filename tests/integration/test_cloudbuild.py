@@ -3,8 +3,6 @@
 import re
 import shlex
 import shutil
-import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,13 +12,14 @@ from shared.channels import channel_names
 from tests.e2e.stack import ROOT
 from tests.integration.deployment import (
     BUILDS,
+    NO_ACCOUNT,
     Deployed,
+    asked,
+    assert_taken,
     config,
     copy,
     deployed,
     gcloud,
-    gcloud_version,
-    pinned_gcloud,
     run_step,
     without_account,
 )
@@ -30,7 +29,6 @@ FUNCTIONS = {"gateway", "relay", "dead_letter", *channel_names()}
 MTLS = {"_CLIENT_CERTIFICATES": "true"}
 ISSUERS = "https://a.example,https://b.example"
 ALL = {**MTLS, "_OIDC_AUDIENCE": "hark", "_OIDC_ISSUERS": ISSUERS, "_MIN_INSTANCES": "1", "_ALL_USERS": "true"}
-NO_ACCOUNT = "You do not currently have an active account selected."
 MISTAKES = {
     "--concurency=80": "unrecognized arguments",
     "--ingress-settings=internal": "Invalid choice",
@@ -43,26 +41,6 @@ MISTAKES = {
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return copy(tmp_path)
-
-
-def asked(commands: list[list[str]], folder: Path) -> list["subprocess.CompletedProcess[str]"]:
-    """What gcloud says to each of these without an account: it reads its arguments before it looks for one."""
-    binary, environ = gcloud(), without_account(folder)
-
-    def ask(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
-        command = [binary, *arguments]
-        return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
-
-    with ThreadPoolExecutor(max_workers=3) as pool:
-        return list(pool.map(ask, commands))
-
-
-def assert_taken(commands: list[list[str]], folder: Path) -> None:
-    assert commands
-    version = f"gcloud {gcloud_version()}; the builds have {pinned_gcloud()}"
-    for command, done in zip(commands, asked(commands, folder), strict=True):
-        assert done.returncode == 1, (version, command, done.stderr)
-        assert NO_ACCOUNT in done.stderr, (version, command, done.stderr)
 
 
 def deployments(root: Path) -> list[Deployed]:
