@@ -16,6 +16,7 @@ URL_LIMIT = 16 * 1024  # bytes: uvicorn decodes each path, 64 KiB of %41 in 6 ms
 MOST_HEADERS = 4_000  # 64 KiB have room for 16,000: 12 ms
 MOST_PARTS = 1_000  # of a body, and one more for each of PART bytes: 1 MB in chunks of one byte is 80 ms
 PART = 1024
+UNREAD_LIMIT = 1024 * 1024  # bytes of a body behind the answer, which nobody reads: 200 MB are 50 ms
 PATIENCE_SECONDS = 10.0
 SEND_BUFFER = 64 * 1024  # bytes, of the kernel for one connection; Linux takes twice as many
 
@@ -50,6 +51,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._progress = 0  # complete heads, and parts of a body
         self._parts = 0  # of this body
         self._body = 0  # bytes of it
+        self._unread = 0  # those behind the answer
         self._pending = 0  # bytes since, of a head, a chunk's line or a trailer
         self._in_body = False
         self._end: TimerHandle | None = None
@@ -92,7 +94,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._progressed()
         self._in_body = True
-        self._parts = self._body = 0
+        self._parts = self._body = self._unread = 0
         self._unset_end()
         super().on_headers_complete()
 
@@ -102,6 +104,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body += len(body)
         if self._parts > MOST_PARTS + self._body // PART:
             raise ValueError("the body is in too many parts")
+        if self._answered:
+            self._unread += len(body)
+            if self._unread > UNREAD_LIMIT:
+                self.transport.close()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
