@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.api_core.gapic_v1 import routing_header
 from google.pubsub_v1.services.publisher.transports.grpc_asyncio import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.types import pubsub
 
@@ -92,7 +93,7 @@ class PubsubPublisher:
     def _topic(self, name: str) -> Batches[Any, None]:
         if name not in self._topics:
             path = f"projects/{self._project}/topics/{name}"
-            routing = (("x-goog-request-params", f"topic={path}"),)
+            routing = (routing_header.to_grpc_metadata({"topic": path}),)  # type: ignore[no-untyped-call]
 
             async def publish(messages: Sequence[Any]) -> Sequence[None]:
                 request = PublishRequest(topic=path, messages=messages)
