@@ -17,6 +17,7 @@ from google.pubsub_v1.types import pubsub
 from shared import telemetry, trace
 from shared.batches import Batches, byte_size
 from shared.channels import topic
+from shared.connections import CHANNEL_OPTIONS
 from shared.errors import PublishFailed
 from shared.pubsub import Message
 from shared.settings import CoreSettings
@@ -37,10 +38,9 @@ def open_publisher(settings: CoreSettings) -> "PubsubPublisher":
 
 def connect(emulator_host: str | None, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()) -> grpc.aio.Channel:
     """A channel to the emulator at host:port, or to Pub/Sub with the process's own credentials."""
-    options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000)]
     if emulator_host:
-        return grpc.aio.insecure_channel(emulator_host, options=options, interceptors=interceptors)
-    return PublisherGrpcAsyncIOTransport.create_channel(options=options)
+        return grpc.aio.insecure_channel(emulator_host, options=CHANNEL_OPTIONS, interceptors=interceptors)
+    return PublisherGrpcAsyncIOTransport.create_channel(options=CHANNEL_OPTIONS)
 
 
 class PubsubPublisher:

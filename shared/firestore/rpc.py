@@ -18,6 +18,7 @@ from google.cloud.firestore_v1.types import common, document, firestore, query, 
 
 from shared import telemetry
 from shared.batches import Batches, byte_size
+from shared.connections import CHANNEL_OPTIONS
 from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
 from shared.telemetry import Kind, Span
 
@@ -47,12 +48,6 @@ _WRITE_ERRORS = {
 }
 
 _CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
-
-CHANNEL_OPTIONS = [
-    # gRPC's own reconnect pause grows to two minutes; a delivery's lease does not wait that long.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-]
 
 
 def connect(emulator_host: str | None, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()) -> grpc.aio.Channel:
