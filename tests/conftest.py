@@ -14,9 +14,12 @@ import pytest
 import structlog
 
 from emulator.errors import NoEmulators
+from tests import environment
 from tests.emulators import emulator
 from tests.integration.deployment import gcloud_version, pinned_gcloud
 from tests.leftovers import pytest_configure, pytest_sessionfinish  # noqa: F401 - hooks, which pytest finds here
+
+environment.neutralise(os.environ)
 
 STACKS = ("tests/e2e/", "tests/faults/test_faults", "tests/integration/test_mtls")
 
