@@ -7,8 +7,8 @@ ROOT = Path(__file__).parents[2]
 _HISTORIES = "tests/simulation/test_simulation.py::test_no_history_breaks_a_promise[0]"
 
 CORE: dict[str, tuple[str, ...]] = {
-    "shared/model.py": ("tests/unit/test_model.py", "tests/unit/test_state.py"),
-    "shared/state.py": ("tests/unit/test_state.py",),
+    "shared/model.py": ("tests/unit/test_model.py", "tests/unit/test_state_records.py"),
+    "shared/state.py": ("tests/unit/test_state_records.py", "tests/unit/test_state.py"),
     "shared/pipeline.py": ("tests/unit/test_pipeline.py", "tests/unit/test_telemetry.py", "tests/unit/test_order.py"),
     "shared/receipts.py": ("tests/unit/test_reported.py", "tests/unit/test_receipts.py"),
     "shared/batches.py": ("tests/unit/test_batches.py",),
@@ -24,10 +24,14 @@ CORE: dict[str, tuple[str, ...]] = {
         "tests/unit/test_order.py",
     ),
     "functions/dead_letter/dead_letter.py": ("tests/unit/test_dead_letter.py", "tests/unit/test_order.py"),
-    "functions/gateway/accept.py": ("tests/unit/test_direct.py", _HISTORIES),
-    "functions/gateway/callers.py": ("tests/unit/test_callers.py",),
-    "functions/gateway/identity.py": ("tests/unit/test_callers.py",),
+    "functions/gateway/accept.py": ("tests/unit/test_accept.py", "tests/unit/test_direct.py", _HISTORIES),
+    "functions/gateway/callers.py": ("tests/unit/test_callers.py", "tests/unit/test_shadows.py"),
+    "functions/gateway/identity.py": (
+        "tests/unit/test_callers.py",
+        "tests/unit/test_shadows.py",
+        "tests/unit/test_strangers.py",
+    ),
     "functions/gateway/keys.py": ("tests/unit/test_callers.py",),
-    "functions/gateway/limits.py": ("tests/unit/test_callers.py",),
+    "functions/gateway/limits.py": ("tests/unit/test_limits.py", "tests/unit/test_callers.py"),
 }
 """By file: the tests, as pytest takes them. Of these a mutant is shown to those that call what it changes."""

@@ -205,10 +205,12 @@ async def test_a_call_that_is_cancelled_with_its_channel_leaves_nobody_waiting(
 ) -> None:
     first, second = asked(batches, ["a"], ["b"])
     await turns()
+    (call,) = batches._calls
     remote.answer(0, asyncio.CancelledError())
     with pytest.raises(asyncio.CancelledError):
         await first
     await turns()
+    assert call.cancelled()
     remote.answer(1)
     assert await second == ["B"]
 

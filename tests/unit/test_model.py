@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from shared.model import Delivery, DeliveryStatus, NotificationStatus, Receipt, notification_status
+from shared.model import Delivery, DeliveryStatus, Notification, NotificationStatus, Receipt, notification_status
 from tests.fakes.clock import START
 
 S, N = DeliveryStatus, NotificationStatus
@@ -44,6 +44,8 @@ def test_one_that_is_ended_is_sent_failed_or_partial() -> None:
 
 def test_what_is_not_said_is_the_plain_case() -> None:
     """No test key, no round before this one, no receipt that overrules another."""
+    notification = Notification("n", ("email",), "text", START, START, "fingerprint", 0)
+    assert (notification.simulated, notification.caller, notification.tags) == (False, "", {})
     delivery = Delivery("n", "email", "a", START)
     assert (delivery.simulated, delivery.shard, delivery.round_start, delivery.relays) == (False, 0, 0, 0)
     assert delivery.pending

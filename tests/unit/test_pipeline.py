@@ -106,6 +106,7 @@ async def test_an_accepted_message_is_acked_and_sent_in_two_writes_and_no_read()
     assert world.store.calls == {"update": 2}
     assert (world.record.status, world.record.provider_message_id, world.record.due_at) == (S.SENT, "m-1", None)
     assert (world.outcomes, world.record.attempts[0].at) == ([Outcome.ACCEPTED], world.clock.now())
+    assert (world.record.attempts[0].error, world.record.error) == (None, None)
     (sent,) = world.provider.sent
     assert (sent.address, sent.subject, sent.text) == ("email-address", "Deploy", "Build 42 is live")
     assert (sent.notification_id, 0 < sent.timeout <= 30) == (world.notification.id, True)
@@ -456,6 +457,44 @@ async def test_a_wait_for_its_time_is_not_taken_from_the_claims(monkeypatch: pyt
     assert (world.record.status, world.clock.slept) == (S.SENT, [10.0])
 
 
+@pytest.mark.parametrize(("retry_after", "slept"), [(10, [10]), (10.001, [])])
+async def test_a_throttle_is_waited_out_if_as_much_time_is_left_for_the_call(
+    monkeypatch: pytest.MonkeyPatch, retry_after: float, slept: list[float]
+) -> None:
+    policy = replace(POLICY, send_deadline=timedelta(seconds=20), wait_in_place=timedelta(minutes=1))
+    world = await World.begin([Throttled("429", retry_after=retry_after)], policy)
+    on_virtual_time(world, monkeypatch)
+    await world.pipeline.deliver(world.first_message)
+    assert world.clock.slept == slept
+
+
+async def test_a_throttle_as_long_as_one_may_sleep_is_slept_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = await World.begin([Throttled("429", retry_after=POLICY.wait_in_place.total_seconds())])
+    on_virtual_time(world, monkeypatch)
+    await world.pipeline.deliver(world.first_message)
+    assert world.clock.slept == [10]
+
+
+async def test_a_claim_that_leaves_no_moment_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = await World.begin()
+    on_virtual_time(world, monkeypatch)
+    margin = (POLICY.lease - POLICY.send_deadline) / 2
+    world.claims_take((POLICY.lease - margin).total_seconds())
+    assert await world.pipeline.deliver(world.first_message) is Answer.NACK
+    assert (world.provider.sent, world.record.error) == ([], "no time was left to send it")
+
+
+async def test_a_record_that_is_gone_meanwhile_is_nacked() -> None:
+    world = await World.begin()
+
+    class Gone(ScriptedProvider):
+        async def send(self, outgoing: Outgoing) -> str | None:
+            world.store._deliveries.clear()
+            return await super().send(outgoing)
+
+    assert await world.new_pipeline(provider=Gone()).deliver(world.first_message) is Answer.NACK
+
+
 async def test_retries_are_spread_by_chance() -> None:
     world = await World.begin([Retryable("503")])
     await replace(world.pipeline, chance=lambda: 0.5).deliver(world.first_message)
@@ -495,6 +534,19 @@ async def test_each_outcome_is_in_the_log_with_its_ids(capsys: pytest.CaptureFix
     assert common.items() <= second.items()
     assert (second["outcome"], second["attempt"], second["status"]) == ("accepted", 2, "sent")
     assert second["accept_to_sent_ms"] == 10_000
+
+
+@pytest.mark.parametrize(("asked_for", "waited"), [(timedelta(minutes=50), 600_000), (None, 3_600_000)])
+async def test_the_wait_is_since_it_was_last_asked_for(
+    asked_for: timedelta | None, waited: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A replay begins it anew; an old record does not say when that was."""
+    logs.configure()
+    world = await World.begin()
+    await world.set(queued_at=asked_for and world.clock.now() + asked_for)
+    world.clock.advance(timedelta(hours=1))
+    await world.pipeline.deliver(world.later_message)
+    assert [line["accept_to_sent_ms"] for line in said(capsys)] == [waited]
 
 
 async def test_credentials_that_are_refused_are_an_error_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from functions.relay.relay import Relay
 from shared import logs
 from shared.errors import StoreUnavailable
 from shared.function import PUSH_LIMIT
+from shared.store import SHARDS
 from tests.fakes.clock import START, Clock
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
@@ -156,3 +157,21 @@ async def test_the_first_request_opens_the_records(
     monkeypatch.setattr(main, "_open", lambda: next(opened))
     await overdue(store)
     assert [(await function.post("/")).json()["published"] for _ in range(2)] == [1, 0]
+
+
+@pytest.mark.parametrize(("emulator", "shards"), [("127.0.0.1:1", [None]), (None, list(range(SHARDS)))])
+def test_what_it_opens_is_over_one_connection(
+    main: ModuleType, monkeypatch: pytest.MonkeyPatch, emulator: str | None, shards: list[int | None]
+) -> None:
+    """And asks the emulator, whose queries look at all that it stores, for all shards at once."""
+    rpc, publisher = object(), object()
+    settings = main._settings.model_copy(update={"firestore_emulator_host": emulator})
+    monkeypatch.setattr(main, "_settings", settings)
+    monkeypatch.setattr(main, "open_rpc", lambda _: rpc)
+    monkeypatch.setattr(main, "open_publisher", lambda _: publisher)
+    monkeypatch.setattr(main, "FirestoreStore", lambda connected: ("store", connected))
+    monkeypatch.setattr(main, "FirestoreReceipts", lambda connected: ("receipts", connected))
+    receipts, relay = main._open()
+    assert (receipts.store, receipts.receipts) == (("store", rpc), ("receipts", rpc))
+    assert (relay.store, relay.publisher, relay.policy) == (("store", rpc), publisher, settings.policy())
+    assert (list(receipts.shards), list(relay.shards)) == (shards, shards)

@@ -1,6 +1,7 @@
 """What is said of a notification's way: one trace from the caller to the provider, and what is counted."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -14,6 +15,7 @@ from functions.gateway.middleware import traced
 from functions.relay.relay import Relay
 from shared import telemetry, trace
 from shared.errors import Permanent, Retryable, Throttled
+from shared.model import DeliveryStatus
 from shared.pipeline import Pipeline
 from shared.pubsub import Message, hint
 from shared.settings import CoreSettings
@@ -105,6 +107,19 @@ async def test_a_lost_attempt_is_counted_as_unknown_when_it_goes_on_record(
     assert claimed
     assert heard.counts["hark.attempts email scripted unknown"] == 1
     assert heard.counts["hark.attempts email scripted permanent"] == 1
+
+
+async def test_a_lost_attempt_is_counted_for_the_provider_on_record(
+    heard: MemoryTelemetry, store: MemoryStore, message: Message
+) -> None:
+    """Another may be set by now."""
+    clock = Clock()
+    await pipeline(store, Retryable("busy"), clock=clock).deliver(message)
+    claimed = store.get(message.notification_id, "email")
+    await store.update(replace(claimed, status=DeliveryStatus.SENDING, provider="earlier", lease_until=clock.now()))
+    clock.advance(POLICY.lease)
+    await pipeline(store, "m-1", clock=clock).deliver(message)
+    assert heard.counts["hark.attempts email earlier unknown"] == 1
 
 
 async def test_what_the_relay_publishes_is_of_the_trace_that_it_was_accepted_in(
