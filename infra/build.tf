@@ -1,5 +1,5 @@
-# What deploying takes, in two accounts: the deployer runs cloudbuild.yaml, the builder only makes the images. Building
-# runs the installation code of every dependency, which has no business with deploying.
+# What deploying takes, in three accounts: the tester runs cloudbuild-test.yaml, the deployer cloudbuild.yaml, the builder only makes
+# the images. Testing runs all code of every dependency and building its installation's, which has no business with deploying.
 
 resource "google_artifact_registry_repository" "images" {
   # checkov:skip=CKV_GCP_84:Google's own keys encrypt it; the images hold no secret
@@ -42,6 +42,7 @@ resource "google_project_iam_member" "deployer" {
     functions = "roles/cloudfunctions.developer"
     services  = "roles/run.developer"
     invokers  = google_project_iam_custom_role.invoker_setter.name
+    builds    = "roles/cloudbuild.builds.viewer" # whether the commit has passed its tests
     logs      = "roles/logging.logWriter"
   }
 
@@ -56,17 +57,25 @@ resource "google_project_iam_member" "builder_logs" {
   member  = google_service_account.builder.member
 }
 
+resource "google_project_iam_member" "tester_logs" {
+  project = var.project
+  role    = "roles/logging.logWriter"
+  member  = google_service_account.tester.member
+}
+
 resource "google_artifact_registry_repository_iam_member" "builder" {
   repository = google_artifact_registry_repository.images.id
   role       = "roles/artifactregistry.writer"
   member     = google_service_account.builder.member
 }
 
-# The buckets are Google's own, made at the first `gcloud builds submit` and the first deployment.
+# The buckets are Google's own, made at the first `gcloud builds submit` and the first deployment. Cloud Build fetches a build's
+# source as its account: the tester sees the sources that are given to it, and not even those of the other builds.
 resource "google_project_iam_member" "sources" {
   for_each = {
-    deployer = { member = google_service_account.deployer.member, bucket = "${var.project}_cloudbuild" }
-    builder  = { member = google_service_account.builder.member, bucket = "gcf-v2-sources-${data.google_project.this.number}-${var.region}" }
+    deployer = { member = google_service_account.deployer.member, objects = "${var.project}_cloudbuild" }
+    tester   = { member = google_service_account.tester.member, objects = "${var.project}_cloudbuild/objects/${var.name}-tests/" }
+    builder  = { member = google_service_account.builder.member, objects = "gcf-v2-sources-${data.google_project.this.number}-${var.region}" }
   }
 
   project = var.project
@@ -76,7 +85,7 @@ resource "google_project_iam_member" "sources" {
   condition {
     title       = "${var.name}-${each.key}-sources"
     description = "The sources to build alone"
-    expression  = "resource.name.startsWith(\"projects/_/buckets/${each.value.bucket}\")"
+    expression  = "resource.name.startsWith(\"projects/_/buckets/${each.value.objects}\")"
   }
 }
 

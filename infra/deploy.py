@@ -1,4 +1,4 @@
-"""Deploys every function with gcloud, all at the same time: `python infra/deploy.py --help`. cloudbuild.yaml runs it.
+"""Deploys every function with gcloud, a few at the same time: `python infra/deploy.py --help`. cloudbuild.yaml runs it.
 
 Which channels there are, and what each of them needs, is for infra/channels.yaml to say; what all functions are told
 alike, for infra/settings.yaml. A secret without a version is left out, so that a first deployment needs none; the
@@ -9,9 +9,11 @@ import argparse
 import re
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,23 @@ ROOT = Path(__file__).parent.parent
 GATEWAY = "gateway"
 SEPARATOR = "~~~"  # of gcloud's variables (`gcloud topic escaping`): a comma may be part of a value
 
+ALL_USERS = "whether the gateway is opened by a grant to allUsers; if not, Cloud Run does not look who calls it"
+
 # The platform's own, and what would send a function to an emulator.
 _RESERVED = {"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", "FUNCTION_TARGET", "FUNCTION_SIGNATURE_TYPE"} | {
     "GOOGLE_FUNCTION_SOURCE",
     "FIRESTORE_EMULATOR_HOST",
     "PUBSUB_EMULATOR_HOST",
 }
+
+# What Google says while a right, an account or an API that was just made is not known everywhere: that takes up to
+# seven minutes or more (https://cloud.google.com/iam/docs/access-change-propagation).
+_SPREADING = re.compile(
+    r"PERMISSION_DENIED|permission[^\n]*denied|denied[^\n]*permission|(does|do) not have[^\n]*permission|actAs"
+    r"|service ?account[^\n]*(not found|(does|do) not exist)|has not been used in project[^\n]*or it is disabled",
+    re.IGNORECASE,
+)
+PAUSES = (30.0, 60.0, 120.0, 240.0)  # seconds before each further try: seven and a half minutes
 
 # Who calls a function of its own accord: these accounts are made in identities.tf.
 PUSHER = "pusher"
@@ -45,7 +58,7 @@ class Function:
     invoker: str | None = PUSHER
     """The account that may call it; None: everybody may."""
     min_instances: str = "0"
-    max_instances: str = "20"
+    max_instances: str = "1"
     timeout: str = "60s"  # a push is answered before its ack deadline, which is that
 
 
@@ -66,7 +79,7 @@ def main() -> None:
 def deploy_all(options: argparse.Namespace) -> list[str]:
     """Which could not be deployed."""
     failed = []
-    with ThreadPoolExecutor(max_workers=32) as pool:  # more than there are functions: they only wait for gcloud
+    with ThreadPoolExecutor(max_workers=options.parallel) as pool:
         running = {pool.submit(deploy, function, options): function for function in functions(options)}
         for done in as_completed(running):
             name = resource(running[done].name, options)
@@ -93,7 +106,10 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--oidc-audience", default="", help="the aud of callers' tokens; empty: no token is good")
     parser.add_argument("--oidc-issuers", default="", help="whose tokens are good, with commas; empty: Google's")
-    parser.add_argument("--min-instances", default="0", help="of the gateway; of the others none stands idle")
+    parser.add_argument("--all-users", choices=["true", "false"], required=True, help=ALL_USERS)
+    parser.add_argument("--min-instances", required=True, help="of the gateway; of the others none stands idle")
+    parser.add_argument("--max-instances", required=True, help="of each function but the relay, which has one")
+    parser.add_argument("--parallel", type=int, required=True, help="how many are built at the same time, at least 1")
     return parser.parse_args()
 
 
@@ -121,11 +137,13 @@ def _functions(options: argparse.Namespace) -> Iterator[Function]:
         # https://docs.cloud.google.com/stackdriver/docs/reference/telemetry/v1.metrics
         "OTEL_RESOURCE_ATTRIBUTES": f"cloud.platform=gcp_cloud_run,cloud.region={options.region}",
     }
+    most = options.max_instances
     for name, channel in channels.items():
-        yield Function(name, common | _filled(channel.get("settings", {}), url), tuple(channel.get("secrets", ())))
-    yield Function("dead_letter", common)
+        filled = common | _filled(channel.get("settings", {}), url)
+        yield Function(name, filled, tuple(channel.get("secrets", ())), max_instances=most)
+    yield Function("dead_letter", common, max_instances=most)
     # A sweep takes up to a minute, and one at a time is enough.
-    yield Function("relay", common, invoker=SCHEDULER, max_instances="1", timeout="120s")
+    yield Function("relay", common, invoker=SCHEDULER, timeout="120s")
     settings = dict(common)
     for channel in channels.values():
         settings |= _filled(channel.get("receipt_settings", {}), url)
@@ -143,6 +161,7 @@ def _functions(options: argparse.Namespace) -> Iterator[Function]:
         needed=("LOAD_BALANCER_SECRET",) if trusted else (),
         invoker=None,
         min_instances=options.min_instances,
+        max_instances=most,
     )
 
 
@@ -177,22 +196,45 @@ def _problem(name: Any, value: Any, taken: Collection[str]) -> str | None:
 
 
 def deploy(function: Function, options: argparse.Namespace) -> tuple[int, str]:
-    """The exit status of the first gcloud that fails, or 0, and what was said."""
+    """The exit status of the first gcloud that fails, or 0, and what was said. What time may mend is tried again."""
     versions = {}
     for secret in (*function.secrets, *function.needed):
-        looked_up = _gcloud(*enabled_versions(secret, options))
+        looked_up, output = patiently(partial(_gcloud, *enabled_versions(secret, options)))
         if looked_up.returncode:
-            return looked_up.returncode, looked_up.stderr
+            return looked_up.returncode, output
         if numbers := looked_up.stdout.split():
             versions[secret] = numbers[0]
         elif secret in function.needed:
             return 1, f"the secret {resource(secret, options)} has no version"
-    done = _gcloud(*deployment(function, versions, options))
-    said = done.stderr + done.stdout
-    if done.returncode == 0 and function.invoker is not None:
-        done = _gcloud(*invoker(function, options))
-        said += done.stderr
-    return done.returncode, said
+    opened = options.all_users == "false" and function.invoker is None
+    if opened:
+        # One that was open to allUsers closes otherwise until the last command. It fails where no function is yet.
+        _gcloud(*invoker_check(function, options))
+    commands = [deployment(function, versions, options)]
+    commands.append(invoker_check(function, options) if function.invoker is None else invoker(function, options))
+    said = ""
+    for command in commands:
+        done, output = patiently(partial(_gcloud, *command))
+        said += output
+        if done.returncode:
+            return done.returncode, said
+    return 0, said
+
+
+def patiently(
+    run: Callable[[], "subprocess.CompletedProcess[str]"], sleep: Callable[[float], None] = time.sleep
+) -> tuple["subprocess.CompletedProcess[str]", str]:
+    """The last try, and what all of them said. Only what a right that spreads may mend is tried again."""
+    said = ""
+    for pause in PAUSES:
+        done = run()
+        said += done.stderr + done.stdout
+        if done.returncode == 0 or not _SPREADING.search(done.stderr):
+            return done, said
+        said += f"again in {pause:g} s: a right or an account may not be known everywhere yet\n"
+        sleep(pause)
+    done = run()
+    return done, said + done.stderr + done.stdout
 
 
 def enabled_versions(secret: str, options: argparse.Namespace) -> list[str]:
@@ -214,10 +256,11 @@ def deployment(function: Function, versions: Mapping[str, str], options: argpars
     # The gateway looks at its callers' credentials itself, and only the load balancer gets through to it. To the others
     # Cloud Run lets only their invoker; Pub/Sub and Cloud Scheduler of this project count as internal.
     public = function.invoker is None
+    to_all = public and options.all_users == "true"
     return [
         *("functions", "deploy", name, "--gen2", "--quiet", f"--project={project}", f"--region={options.region}"),
         *("--runtime=python311", "--source=.", f"--entry-point={function.name}", "--trigger-http"),
-        "--allow-unauthenticated" if public else "--no-allow-unauthenticated",
+        "--allow-unauthenticated" if to_all else "--no-allow-unauthenticated",
         f"--ingress-settings={'internal-and-gclb' if public else 'internal-only'}",
         f"--service-account={_account(name, project)}",
         f"--build-service-account=projects/{project}/serviceAccounts/{_account(f'{options.name}-builder', project)}",
@@ -239,6 +282,15 @@ def invoker(function: Function, options: argparse.Namespace) -> list[str]:
         *("run", "services", "add-iam-policy-binding", resource(function.name, options), "--quiet"),
         *(f"--project={options.project}", f"--region={options.region}"),
         *(f"--member=serviceAccount:{account}", "--role=roles/run.invoker", "--format=none"),
+    ]
+
+
+def invoker_check(function: Function, options: argparse.Namespace) -> list[str]:
+    """Whether Cloud Run looks who calls. `gcloud functions` cannot say it: docs/decisions/006-access.md."""
+    return [
+        *("run", "services", "update", resource(function.name, options), "--quiet"),
+        *(f"--project={options.project}", f"--region={options.region}", "--format=none"),
+        "--invoker-iam-check" if options.all_users == "true" else "--no-invoker-iam-check",
     ]
 
 

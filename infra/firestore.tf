@@ -78,4 +78,7 @@ resource "google_firestore_field" "unindexed" {
     for_each = each.value.field == "expire_at" ? [true] : []
     content {}
   }
+
+  # So many changes at once Firestore refuses; these come when the indexes are built.
+  depends_on = [google_firestore_index.composite]
 }

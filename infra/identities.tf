@@ -33,6 +33,12 @@ resource "google_service_account" "deployer" {
   depends_on   = [google_project_service.api]
 }
 
+resource "google_service_account" "tester" {
+  account_id   = "${var.name}-tester"
+  display_name = "cloudbuild-test.yaml: tests a commit"
+  depends_on   = [google_project_service.api]
+}
+
 resource "google_service_account" "builder" {
   account_id   = "${var.name}-builder"
   display_name = "Builds the functions' images"

@@ -24,6 +24,9 @@ resource "google_monitoring_slo" "sent_in_time" {
   goal                = 0.999
   rolling_period_days = 28
 
+  # A metric of logs that was just made is unknown to Cloud Monitoring for up to ten minutes. Nothing takes longer than these.
+  depends_on = [google_firestore_index.composite, google_firestore_field.unindexed]
+
   request_based_sli {
     good_total_ratio {
       good_service_filter = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.counter["in_time"].name}\" resource.type=\"cloud_run_revision\""

@@ -104,6 +104,34 @@ variable "min_instances" {
   default     = 0
 }
 
+variable "max_instances" {
+  description = "How many instances each function may have at most, of one CPU each: not more than the CPUs that Cloud Run allows the project in the region. A new project has 20; some have fewer."
+  type        = number
+  default     = 20
+
+  validation {
+    condition     = var.max_instances >= max(1, var.min_instances) && floor(var.max_instances) == var.max_instances
+    error_message = "max_instances must be a whole number, at least 1 and not less than min_instances."
+  }
+}
+
+variable "parallel_builds" {
+  description = "How many functions are built at the same time, on two CPUs each: a new project may have no more than 5 in a region."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.parallel_builds >= 1 && floor(var.parallel_builds) == var.parallel_builds
+    error_message = "parallel_builds must be a whole number, at least 1."
+  }
+}
+
+variable "all_users" {
+  description = "Whether the gateway is opened by a grant to everybody. By default Cloud Run does not look who calls it, which also an organisation allows that grants nothing to outsiders; true where one forbids that (run.managed.requireInvokerIam)."
+  type        = bool
+  default     = false
+}
+
 variable "alert_emails" {
   description = "Who is told when an alert fires."
   type        = set(string)

@@ -23,7 +23,7 @@ from shared.pipeline import Pipeline
 from shared.provider import Provider
 from shared.pubsub import Answer, Message, decode_push
 from shared.push_auth import open_guard
-from shared.server import keep_connections
+from shared.server import keep_connections, keep_workers
 from shared.settings import CoreSettings, load
 from shared.store import Store
 from shared.telemetry import Kind
@@ -49,6 +49,7 @@ def start() -> CoreSettings:
     telemetry.configure(_exporter(settings))
     failpoints.arm(settings.hark_fail_at)
     keep_connections()
+    keep_workers()
     return settings
 
 

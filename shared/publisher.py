@@ -10,12 +10,14 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.api_core.gapic_v1 import routing_header
 from google.pubsub_v1.services.publisher.transports.grpc_asyncio import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.types import pubsub
 
 from shared import telemetry, trace
 from shared.batches import Batches, byte_size
 from shared.channels import topic
+from shared.connections import CHANNEL_OPTIONS
 from shared.errors import PublishFailed
 from shared.pubsub import Message
 from shared.settings import CoreSettings
@@ -36,10 +38,9 @@ def open_publisher(settings: CoreSettings) -> "PubsubPublisher":
 
 def connect(emulator_host: str | None, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()) -> grpc.aio.Channel:
     """A channel to the emulator at host:port, or to Pub/Sub with the process's own credentials."""
-    options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000)]
     if emulator_host:
-        return grpc.aio.insecure_channel(emulator_host, options=options, interceptors=interceptors)
-    return PublisherGrpcAsyncIOTransport.create_channel(options=options)
+        return grpc.aio.insecure_channel(emulator_host, options=CHANNEL_OPTIONS, interceptors=interceptors)
+    return PublisherGrpcAsyncIOTransport.create_channel(options=CHANNEL_OPTIONS)
 
 
 class PubsubPublisher:
@@ -92,7 +93,7 @@ class PubsubPublisher:
     def _topic(self, name: str) -> Batches[Any, None]:
         if name not in self._topics:
             path = f"projects/{self._project}/topics/{name}"
-            routing = (("x-goog-request-params", f"topic={path}"),)
+            routing = (routing_header.to_grpc_metadata({"topic": path}),)  # type: ignore[no-untyped-call]
 
             async def publish(messages: Sequence[Any]) -> Sequence[None]:
                 request = PublishRequest(topic=path, messages=messages)

@@ -116,7 +116,10 @@ class ReceiptStore(Protocol):
 
 def reported(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery | timedelta | None:
     """The delivery to write, None when the receipt changes nothing and never will, or how long to wait at least."""
-    same = receipt.provider_message_id in {None, delivery.provider_message_id}
+    perhaps_sent = any(attempt.outcome is Outcome.UNKNOWN for attempt in delivery.attempts)
+    # Where the answer had no id, there must be no other message that the receipt could be of.
+    without_id = delivery.provider_message_id is None and not perhaps_sent
+    same = without_id or receipt.provider_message_id in {None, delivery.provider_message_id}
     delivered = receipt.status is DeliveryStatus.DELIVERED
     match delivery.status:
         case DeliveryStatus.SENT:
@@ -131,7 +134,7 @@ def reported(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery | 
                 # Whoever holds the lease is about to record more than we know.
                 return delivery.lease_until - now
             delivery = with_lost_attempt(delivery)
-    perhaps_sent = any(attempt.outcome is Outcome.UNKNOWN for attempt in delivery.attempts)
+            perhaps_sent = True
     if perhaps_sent and delivered:
         return _moved(delivery, receipt, now)
     return FIRST_PAUSE if perhaps_sent or delivery.pending else None

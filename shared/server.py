@@ -1,5 +1,6 @@
 """The settings of the server that functions-framework gives no way to set."""
 
+import os
 import socket
 from asyncio import TimerHandle, Transport
 from typing import Any
@@ -16,7 +17,9 @@ URL_LIMIT = 16 * 1024  # bytes: uvicorn decodes each path, 64 KiB of %41 in 6 ms
 MOST_HEADERS = 4_000  # 64 KiB have room for 16,000: 12 ms
 MOST_PARTS = 1_000  # of a body, and one more for each of PART bytes: 1 MB in chunks of one byte is 80 ms
 PART = 1024
+UNREAD_LIMIT = 1024 * 1024  # bytes of a body behind the answer, which nobody reads: 200 MB are 50 ms
 PATIENCE_SECONDS = 10.0
+LOOK_SECONDS = 0.02  # any time will do: the loop reads before its next timers
 SEND_BUFFER = 64 * 1024  # bytes, of the kernel for one connection; Linux takes twice as many
 
 
@@ -35,6 +38,16 @@ def keep_connections() -> None:
     }
 
 
+def keep_workers() -> None:
+    """No worker is killed for having been silent. Called at import, before the framework configures gunicorn.
+
+    The framework has gunicorn kill workers that are silent for CLOUD_RUN_TIMEOUT_SECONDS, and so is one from which
+    Cloud Run has withdrawn the CPU: it would be killed on waking up, with the request that woke it. What a request
+    may take is bounded by the functions themselves, and by Cloud Run.
+    """
+    os.environ["CLOUD_RUN_TIMEOUT_SECONDS"] = "0"
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Uvicorn's protocol with an end to what no application reads: a request's head, and its body after the answer;
     and to an answer that the client does not take.
@@ -50,6 +63,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._progress = 0  # complete heads, and parts of a body
         self._parts = 0  # of this body
         self._body = 0  # bytes of it
+        self._unread = 0  # those behind the answer
         self._pending = 0  # bytes since, of a head, a chunk's line or a trailer
         self._in_body = False
         self._end: TimerHandle | None = None
@@ -73,7 +87,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._pending > HEAD_LIMIT:
             self._give_up()
         elif self._end is None and not self._in_body:
-            self._end = self.loop.call_later(PATIENCE_SECONDS, self._out_of_patience)
+            self._wait()
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -92,7 +106,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._progressed()
         self._in_body = True
-        self._parts = self._body = 0
+        self._parts = self._body = self._unread = 0
         self._unset_end()
         super().on_headers_complete()
 
@@ -102,6 +116,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body += len(body)
         if self._parts > MOST_PARTS + self._body // PART:
             raise ValueError("the body is in too many parts")
+        if self._answered:
+            self._unread += len(body)
+            if self._unread > UNREAD_LIMIT:
+                self.transport.close()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -112,7 +130,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._in_body and self._answered and not self.transport.is_closing():
-            self._end = self.loop.call_later(PATIENCE_SECONDS, self._out_of_patience)
+            self._wait()
 
     def send_400_response(self, msg: str) -> None:
         """Uvicorn's own with the headers of `secured`, which stands around what is a request; and none in the middle or
@@ -126,9 +144,19 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + msg.encode())
         self.transport.close()
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Uvicorn's, after a look at what has arrived: SIGCONT ends epoll_wait with EINTR, and a loop that has slept
+        for longer than its timers runs them before it reads what came meanwhile.
+        """
+        self.timeout_keep_alive_task = self.loop.call_later(LOOK_SECONDS, super().timeout_keep_alive_handler)
+
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._untaken = self.loop.call_later(PATIENCE_SECONDS, self.transport.abort)
+
+        def look() -> None:
+            self._untaken = self.loop.call_later(LOOK_SECONDS, self.transport.abort)
+
+        self._untaken = self.loop.call_later(PATIENCE_SECONDS, look)
 
     def resume_writing(self) -> None:
         self._unset_untaken()
@@ -142,6 +170,12 @@ class BoundedProtocol(HttpToolsProtocol):
     @property
     def _answered(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
+
+    def _wait(self) -> None:
+        def look() -> None:
+            self._end = self.loop.call_later(LOOK_SECONDS, self._out_of_patience)
+
+        self._end = self.loop.call_later(PATIENCE_SECONDS, look)
 
     def _out_of_patience(self) -> None:
         self._end = None

@@ -14,8 +14,12 @@ import pytest
 import structlog
 
 from emulator.errors import NoEmulators
+from tests import environment
 from tests.emulators import emulator
+from tests.integration.deployment import gcloud_version, pinned_gcloud
 from tests.leftovers import pytest_configure, pytest_sessionfinish  # noqa: F401 - hooks, which pytest finds here
+
+environment.neutralise(os.environ)
 
 STACKS = ("tests/e2e/", "tests/faults/test_faults", "tests/integration/test_mtls")
 
@@ -23,6 +27,10 @@ STACKS = ("tests/e2e/", "tests/faults/test_faults", "tests/integration/test_mtls
 _SLOW = [hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile("hark", deadline=None, database=None, suppress_health_check=_SLOW)
 hypothesis.settings.load_profile("hark")
+
+
+def pytest_report_header() -> str:
+    return f"gcloud: {gcloud_version() or 'none'}; the builds have {pinned_gcloud()}"
 
 
 @pytest.hookimpl(optionalhook=True)

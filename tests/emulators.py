@@ -1,6 +1,6 @@
 """The emulators that tests run on: one process each, on a free port, for as long as the context lasts.
 
-Where they come from is emulator/google.py's to say: a *_EMULATOR_HOST that is set, a gcloud SDK, or Docker.
+Where they come from is emulator/google.py's to say: a *_EMULATOR_HOST that is set and answers, a gcloud SDK, or Docker.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from emulator import config, google
 from emulator.process import die_with_parent
+from tests import environment
 from tests.ports import free_offset
 
 ROOT = Path(__file__).parent.parent
@@ -84,7 +85,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 async def _find(name: str) -> google.Emulator:
     # Only the one that was asked for is looked for.
     others = {variable: "not-asked-for:1" for other, variable in google.ENVIRONMENT.items() if other != name}
-    planned = config.load(ROOT, dict(os.environ) | {"HARK_PORT_OFFSET": str(free_offset())} | others)
+    environ = environment.neutral(os.environ) | environment.emulators(os.environ)
+    planned = config.load(ROOT, environ | {"HARK_PORT_OFFSET": str(free_offset())} | others)
     return (await google.find(planned, print))[name]
 
 

@@ -14,6 +14,7 @@ from emulator.lab.faults import ACCEPTING, F, FieldError, InvalidFault, Mode, Pl
 from emulator.lab.messages import Acceptable, Answer, Call, Provider, timestamp
 from emulator.lab.receipts import Receipts
 from emulator.lab.transport import PROXY_PAGE, cut, drip, hold, reset
+from shared import security_headers
 
 PROVIDERS: tuple[Provider, ...] = (sendgrid, twilio, slack, slack_webhook)
 # SendGrid's own limit for a whole mail; the other providers' are lower.
@@ -25,6 +26,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def application(lab: Lab, receipts: Receipts, slow_seconds: float) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
+    app.on_response_prepare.append(dress)
     for provider in PROVIDERS:
         app.router.add_post(provider.PATH, provider_handler(lab, receipts, provider, slow_seconds))
     app.router.add_routes(inbox_routes(lab))
@@ -32,6 +34,14 @@ def application(lab: Lab, receipts: Receipts, slow_seconds: float) -> web.Applic
     app.router.add_routes(plan_routes("/receipts", receipts.faults, receipt_faults.parse))
     app.router.add_routes([*sent_routes(receipts), *page.routes(), web.get("/healthz", healthz)])
     return app
+
+
+async def dress(request: web.Request, answer: web.StreamResponse) -> None:
+    """What each answer that a browser shows has, and no word about which software this is."""
+    answer.headers.popall("Server", None)
+    if request.method != "POST":  # which is to a provider, and its answer is as that one's
+        for name, value in security_headers.HEADERS:
+            answer.headers.setdefault(name.decode(), value.decode())
 
 
 def provider_handler(lab: Lab, receipts: Receipts, provider: Provider, slow_seconds: float) -> Handler:

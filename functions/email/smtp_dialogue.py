@@ -3,6 +3,7 @@
 Until the mail itself has begun nothing has left: whatever breaks before is retryable.
 """
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable
@@ -24,6 +25,9 @@ _CERTIFICATE: dict[int, str] = {
     64: "is made out to another host",
 }
 
+_OPTIONAL_TLS = 0.3
+"""Share of the time for TLS where plain text will do: a handshake that hangs must leave enough for another try."""
+
 
 class Dialogue:
     """`timeout`: seconds that each word may take."""
@@ -31,6 +35,7 @@ class Dialogue:
     def __init__(self, server: Server, context: ssl.SSLContext, greeting: str, timeout: float) -> None:
         self._server = server
         self._context = context
+        self._timeout = timeout
         self._client = aiosmtplib.SMTP(
             hostname=server.host,
             port=server.port,
@@ -52,10 +57,10 @@ class Dialogue:
             if optional:
                 return True
             raise Retryable("the mail server offers no TLS, and SMTP_TLS or the login needs it")
+        upgraded = self._client.starttls(server_hostname=self._server.host, tls_context=self._context)
+        seconds = self._timeout * (_OPTIONAL_TLS if optional else 1)
         try:
-            await self._said(
-                Phase.STARTTLS, self._client.starttls(server_hostname=self._server.host, tls_context=self._context)
-            )
+            await self._said(Phase.STARTTLS, asyncio.wait_for(upgraded, seconds))
         except Retryable:
             if optional:
                 return False

@@ -161,12 +161,20 @@ _WANTS_TLS = frozenset({523, 538})  # RFC 5248
 
 _CODE = re.compile(r"([245])\.(\d{1,3}\.\d{1,3})\b")
 _QMAILS_CODE = re.compile(r"\(#([245])\.(\d{1,3}\.\d{1,3})\)")  # it writes "…allowed rcpthosts (#5.7.1)"
-# "relay access denied", "relaying denied", "not permitted to relay"; but not "unknown in relay recipient table".
+# "relay access denied", "relaying to <a@b> prohibited by administrator", "not permitted to relay"; but not "unknown in
+# relay recipient table".
 _RELAYING = re.compile(
     r"\brelay(ing)? +(is +)?(access +)?(denied|not|prohibited|refused|forbidden)"
+    r"|\brelaying +(to|for) .{1,330}?\b(denied|prohibited|refused|forbidden|not +(allowed|permitted))"
     r"|\b(unable|not \w{1,20}) to relay|\bnot relay\b|rcpthosts",
     re.IGNORECASE,
 )
+# What some say, with a code of the recipient's, to whoever has not logged in.
+_WANTS_LOGIN = re.compile(
+    r"\b(authentication +(is +)?(required|needed)|requires? +authentication|must +(first +)?authenticate)\b",
+    re.IGNORECASE,
+)
+_VAGUE = frozenset({None, "0.0", "7.0", "7.1"})  # enhanced codes that leave the text to say what is meant
 _UNKNOWN_TO_EXCHANGE = re.compile(r"recipient address rejected", re.IGNORECASE)
 
 
@@ -178,7 +186,7 @@ def of_reply(phase: Phase, code: int, text: str) -> SendError:
         if phase in _BEFORE_THE_MAIL:
             return Retryable(f"{said}, which is no reply to it: check SMTP_URL")
         return Unknown(f"{said}, which is no reply to it")
-    relaying = _RELAYING.search(text) is not None and enhanced in {None, "0.0", "7.0", "7.1"}
+    relaying = _RELAYING.search(text) is not None and enhanced in _VAGUE
     if code < 500:
         return _for_now(phase, code, enhanced, said, relaying)
     return _for_good(phase, code, enhanced, text, said, relaying)
@@ -206,6 +214,9 @@ def _for_now(phase: Phase, code: int, enhanced: str | None, said: str, relaying:
 def _for_good(phase: Phase, code: int, enhanced: str | None, text: str, said: str, relaying: bool) -> SendError:
     if code in _WANTS_TLS or enhanced in {"7.10", "7.11"} or (code == 530 and "STARTTLS" in text.upper()):
         return Refused(f"{said}: {_TLS}")
+    if relaying and phase is Phase.RECIPIENT:
+        # With a 530, too: it is about this recipient, whom any caller can name, and no alert about our login.
+        return Refused(f"{said}: {_RELAY}")
     if code in _LOGIN_REJECTED or enhanced == "7.8":
         return Retryable(said, credentials=True)
     match phase:
@@ -218,7 +229,7 @@ def _for_good(phase: Phase, code: int, enhanced: str | None, text: str, said: st
             return Refused(f"{said}: {_METHOD}")
         case Phase.LOGIN:
             return Retryable(said, credentials=True)
-    if relaying:
+    if relaying or (enhanced in _VAGUE and _WANTS_LOGIN.search(text)):
         return Refused(f"{said}: {_RELAY}")
     if enhanced is None or enhanced == "0.0":
         meant = BASIC.get(code, _UNKNOWN)

@@ -111,6 +111,12 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     ]
     try:
         version = await _create(gateway.store, notification, deliveries)
+    except StoreUnavailable:
+        if key is not None:
+            # Asked again it is the same one: whoever does so through an outage is not to find the day used up by it.
+            counted.uncount()
+            gateway.limits.addresses.uncount(counts)
+        raise
     except AlreadyExists:
         existing = await gateway.store.notification(notification_id)
         # Ours, when the commit had landed and only its answer was lost.

@@ -26,7 +26,7 @@ from functions.gateway.requests import (
 )
 from functions.gateway.routes import whose, with_deliveries
 from functions.gateway.schemas import DeadLettersJson, NotificationJson, dead_letter_json
-from shared.errors import Conflict, NotFound, PublishFailed, WrongState
+from shared.errors import Conflict, NotFound, PublishFailed, StoreUnavailable, WrongState
 from shared.logs import get_logger
 from shared.model import Delivery, Notification
 from shared.pubsub import hint
@@ -93,7 +93,7 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         addresses.add(counts)
         try:
             await _move(store, lambda: replayed(delivery, gateway.now(), gateway.policy))
-        except Problem:
+        except (Problem, StoreUnavailable):  # none was made, as far as anybody knows
             counted.uncount()
             addresses.uncount(counts)
             raise

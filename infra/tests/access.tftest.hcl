@@ -50,7 +50,7 @@ run "functions_have_no_role_on_the_project_but_on_their_database_and_to_write_te
   assert {
     condition = length(setintersection(
       concat(values(google_service_account.function)[*].member, [google_service_account.pusher.member, google_service_account.scheduler.member]),
-      concat(values(google_project_iam_member.deployer)[*].member, values(google_project_iam_member.sources)[*].member, [google_project_iam_member.builder_logs.member]),
+      concat(values(google_project_iam_member.deployer)[*].member, values(google_project_iam_member.sources)[*].member, [google_project_iam_member.builder_logs.member, google_project_iam_member.tester_logs.member]),
     )) == 0
     error_message = "What deploys is not what runs."
   }
@@ -133,6 +133,42 @@ run "the_deployer_acts_as_the_functions_and_the_builder_only" {
   assert {
     condition     = alltrue([for grant in google_service_account_iam_member.deployer_acts_as : grant.role == "roles/iam.serviceAccountUser" && grant.member == google_service_account.deployer.member])
     error_message = "serviceAccountUser, for the deployer."
+  }
+}
+
+run "the_tester_writes_logs_and_reads_what_it_is_given_to_test_and_only_the_deployer_deploys" {
+  assert {
+    condition     = google_project_iam_member.tester_logs.role == "roles/logging.logWriter" && google_project_iam_member.tester_logs.member == google_service_account.tester.member
+    error_message = "The tester writes logs."
+  }
+
+  assert {
+    condition = [for grant in google_project_iam_member.sources : [grant.role, grant.condition[0].expression] if grant.member == google_service_account.tester.member] == [[
+      "roles/storage.objectViewer", "resource.name.startsWith(\"projects/_/buckets/a-project_cloudbuild/objects/hark-tests/\")"
+    ]]
+    error_message = "It reads the sources that it is given, without which there is no build, and no others."
+  }
+
+  assert {
+    condition = length([for grant in concat(
+      values(google_project_iam_member.deployer), values(google_project_iam_member.records), [google_project_iam_member.callers], values(google_project_iam_member.telemetry),
+      values(google_service_account_iam_member.deployer_acts_as), [google_service_account_iam_member.pubsub_pushes_as_pusher],
+      values(google_secret_manager_secret_iam_member.reader), values(google_secret_manager_secret_iam_member.deployer_lists), [google_secret_manager_secret_iam_member.smoke_test_key_reader],
+      values(google_pubsub_topic_iam_member.publisher), values(google_pubsub_topic_iam_member.agent_publishes_dead), values(google_pubsub_subscription_iam_member.agent_acknowledges),
+      [google_artifact_registry_repository_iam_member.builder],
+    ) : grant if grant.member == google_service_account.tester.member]) == 0
+    error_message = "And that is all."
+  }
+
+  assert {
+    condition = { for what, grant in google_project_iam_member.deployer : what => grant.role } == {
+      builds    = "roles/cloudbuild.builds.viewer"
+      functions = "roles/cloudfunctions.developer"
+      invokers  = google_project_iam_custom_role.invoker_setter.name
+      logs      = "roles/logging.logWriter"
+      services  = "roles/run.developer"
+    } && alltrue([for grant in google_project_iam_member.deployer : grant.member == google_service_account.deployer.member])
+    error_message = "The deployer alone deploys. It sees builds and starts none."
   }
 }
 

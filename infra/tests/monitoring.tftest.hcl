@@ -48,6 +48,47 @@ run "the_objective" {
   }
 }
 
+run "what_a_new_project_has_is_what_the_pipeline_is_told" {
+  assert {
+    condition     = strcontains(output.substitutions, "_MAX_INSTANCES=20") && strcontains(output.substitutions, "_PARALLEL_BUILDS=2") && strcontains(output.substitutions, "_ALL_USERS=false")
+    error_message = "20 CPUs of Cloud Run, 5 of Cloud Build, and no grant to everybody."
+  }
+}
+
+run "what_the_project_has_more_or_less_is_said" {
+  variables {
+    max_instances   = 5
+    parallel_builds = 6
+    all_users       = true
+  }
+
+  assert {
+    condition     = strcontains(output.substitutions, "_MAX_INSTANCES=5") && strcontains(output.substitutions, "_PARALLEL_BUILDS=6") && strcontains(output.substitutions, "_ALL_USERS=true")
+    error_message = "The variables reach the pipeline."
+  }
+}
+
+run "fewer_instances_at_most_than_at_least_are_refused" {
+  command = plan
+
+  variables {
+    min_instances = 3
+    max_instances = 2
+  }
+
+  expect_failures = [var.max_instances]
+}
+
+run "none_at_a_time_is_refused" {
+  command = plan
+
+  variables {
+    parallel_builds = 0
+  }
+
+  expect_failures = [var.parallel_builds]
+}
+
 run "nobody_is_told_and_nothing_is_limited_by_default" {
   assert {
     condition     = length(google_monitoring_notification_channel.email) == 0 && length(google_billing_budget.project) == 0

@@ -12,11 +12,13 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.api_core.gapic_v1 import routing_header
 from google.cloud.firestore_v1.services.firestore.transports.grpc_asyncio import FirestoreGrpcAsyncIOTransport
 from google.cloud.firestore_v1.types import common, document, firestore, query, write
 
 from shared import telemetry
 from shared.batches import Batches, byte_size
+from shared.connections import CHANNEL_OPTIONS
 from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
 from shared.telemetry import Kind, Span
 
@@ -47,12 +49,6 @@ _WRITE_ERRORS = {
 
 _CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
-CHANNEL_OPTIONS = [
-    # gRPC's own reconnect pause grows to two minutes; a delivery's lease does not wait that long.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-]
-
 
 def connect(emulator_host: str | None, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()) -> grpc.aio.Channel:
     """A channel to the emulator at host:port, or to Firestore with the process's own credentials."""
@@ -73,13 +69,14 @@ class Rpc:
         self._emulated = emulated
         self.database = database
         self.documents = f"{database}/documents"
-        self._metadata: tuple[tuple[str, str], ...] = (
-            ("google-cloud-resource-prefix", database),
-            ("x-goog-request-params", f"database={database}"),
-        )
+        prefix: tuple[tuple[str, str], ...] = (("google-cloud-resource-prefix", database),)
         if emulated:
             # Without it the emulator refuses BatchWrite (PERMISSION_DENIED), and only that (1.19.9).
-            self._metadata += (("authorization", "Bearer owner"),)
+            prefix += (("authorization", "Bearer owner"),)
+        # The request's field that says where it goes, as firestore.proto names it for each RPC (google.api.http).
+        routing: Callable[..., tuple[str, str]] = routing_header.to_grpc_metadata
+        self._metadata = (*prefix, routing({"database": database}))
+        self._query_metadata = (*prefix, routing({"parent": self.documents}))
         unary: Callable[..., Any] = channel.unary_unary
         stream: Callable[..., Any] = channel.unary_stream
         self._commit: Callable[..., Awaitable[Any]] = unary(
@@ -159,7 +156,7 @@ class Rpc:
         """The Documents that match, in their order. most_bytes: see `_documents`."""
         request = RunQueryRequest(parent=self.documents, structured_query=structured_query)
         with _call("RunQuery"):
-            answers = self._run_query(request, timeout=BULK_TIMEOUT, metadata=self._metadata)
+            answers = self._run_query(request, timeout=BULK_TIMEOUT, metadata=self._query_metadata)
             return await _documents(answers, "document", most_bytes)
 
     async def batch_get(self, names: Sequence[str], most_bytes: int | None = None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ FULL = Caller(
     keys=(Key("1", "a" * 64, START), Key("2", "b" * 64, START, revoked_at=START)),
     key_makers={"2": "fedcba9876543210"},  # pragma: allowlist secret
     created_at=START,
-    created_by="fedcba9876543210",
+    created_by="fedcba9876543210",  # pragma: allowlist secret
     revoked_at=START,
 )
 BARE = Caller(

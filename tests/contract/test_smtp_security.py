@@ -159,6 +159,26 @@ async def test_a_handshake_that_breaks_is_tried_again_without() -> None:
         assert type(await refused(f"smtp://127.0.0.1:{server.port}", smtp_tls="required")) is Retryable
 
 
+@pytest.mark.parametrize("said", [b"", b"220 go on\r\n"], ids=["no reply", "no handshake"])
+async def test_tls_that_hangs_leaves_time_to_try_without(said: bytes) -> None:
+    """As what stands in between does that passes STARTTLS on and no handshake."""
+
+    async def hang(writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    smtp = Smtp({**OFFERS_TLS, "STARTTLS": hang})
+    async with serving(smtp) as server, aclosing(provider(f"smtp://127.0.0.1:{server.port}")) as made:
+        assert await made.send(replace(OUTGOING, timeout=1))
+        assert b"canary-text" in smtp.mail
+        smtp.mail = b""
+        async with aclosing(provider(f"smtp://127.0.0.1:{server.port}", smtp_tls="required")) as strict:
+            with pytest.raises(Retryable):
+                await strict.send(replace(OUTGOING, timeout=1))
+    assert not smtp.mail
+
+
 async def test_a_server_without_tls_gets_the_mail_in_the_clear_unless_a_setting_forbids_it() -> None:
     smtp = Smtp()
     async with serving(smtp) as server:

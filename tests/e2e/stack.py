@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import httpx
 
 from shared.model import PENDING
+from tests import environment
 from tests.ports import free_offset
 
 ROOT = Path(__file__).parent.parent.parent
@@ -138,7 +139,7 @@ async def until(condition: Callable[[], Awaitable[T | None]], seconds: float = 3
 def running(run_dir: Path, env: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Iterator[System]:
     """A stack that is ready; stopped at the end, which must leave no process behind."""
     offset = free_offset()
-    environ = {k: v for k, v in os.environ.items() if not k.endswith("_EMULATOR_HOST")}
+    environ = environment.neutral(os.environ)  # without emulators brought along: a test may kill its own
     environ |= {"HARK_PORT_OFFSET": str(offset), "HARK_RUN_DIR": str(run_dir)}
     environ |= {"SMS_PER_NUMBER_PER_HOUR": "0", **(env or {})}  # most texts of the tests go to one number
     with (run_dir / "stack.log").open("wb") as output:

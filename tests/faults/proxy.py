@@ -39,6 +39,12 @@ class Proxy:
         for writer in self._connections:
             _reset(writer)
 
+    def forget(self) -> None:
+        """Every connection, as a router that drops what was idle: nobody is told, and no byte goes either way again."""
+        self._flowing.clear()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
     @contextlib.asynccontextmanager
     async def serving(self, host: str = "127.0.0.1") -> AsyncIterator[str]:
         """Its host:port."""
@@ -57,18 +63,19 @@ class Proxy:
             there, back = await asyncio.open_connection(*self._target)
             self._connections |= {writer, back}
             try:
+                flowing = self._flowing
                 async with asyncio.TaskGroup() as both:
-                    both.create_task(self._pump(reader, back))
-                    both.create_task(self._pump(there, writer))
+                    both.create_task(self._pump(reader, back, flowing))
+                    both.create_task(self._pump(there, writer, flowing))
             finally:
                 self._connections -= {writer, back}
                 writer.close()
                 back.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK):
-                await self._flowing.wait()
+                await flowing.wait()
                 writer.write(data)
                 await writer.drain()
             writer.write_eof()

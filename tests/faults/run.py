@@ -16,6 +16,7 @@ import aiohttp
 
 from emulator.config import FIRST_CHANNEL_PORT, FIXED_PORTS, HOST
 from emulator.process import die_with_parent
+from tests import environment
 from tests.emulators import emulator
 from tests.faults import histories
 from tests.faults.checker import Limits
@@ -201,7 +202,7 @@ async def _system(options: Options, folder: Path, firestore: str) -> AsyncIterat
     offset = free_offset()
     stack = folder / "run" / str(offset)
     environ = {
-        **{name: value for name, value in os.environ.items() if not name.endswith("_EMULATOR_HOST")},
+        **environment.neutral(os.environ),
         "SMS_PER_NUMBER_PER_HOUR": "0",  # a 429 would be a fault of none
         **options.settings,
         "PYTHONPATH": os.pathsep.join([str(options.root), str(ROOT)]),

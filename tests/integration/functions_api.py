@@ -2,14 +2,16 @@
 
 import io
 import json
+import re
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 APIS = ("CLOUDBUILD", "CLOUDFUNCTIONS", "CLOUDRESOURCEMANAGER", "RUN", "SECRETMANAGER", "SERVICEUSAGE")
 REFUSED = "as far as it goes here"
@@ -20,6 +22,8 @@ class Asked:
     url: str
     functions: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By the function's id, what was asked for."""
+    builds: list[dict[str, Any]] = field(default_factory=list)
+    """What Cloud Build has run."""
     archives: list[bytes] = field(default_factory=list)
     """What was uploaded."""
 
@@ -44,6 +48,8 @@ def functions_api() -> Iterator[Asked]:
                 self._answer({"runtimes": [{"name": "python311", "environment": "GEN_2"}]})
             elif "/versions" in self.path:
                 self._answer({"versions": [_version(number) for number in (2, 10, 9)]})
+            elif "/builds" in self.path:
+                self._answer({"builds": [build for build in asked.builds if _matches(build, self.path)]})
             elif "/functions/" in self.path:
                 self._answer({"error": {"code": 404, "status": "NOT_FOUND"}}, 404)
             else:
@@ -86,6 +92,15 @@ def functions_api() -> Iterator[Asked]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def _matches(build: Mapping[str, Any], path: str) -> bool:
+    """gcloud hands the whole filter on, as `tags="…" AND status="…"`, and lists what it then gets."""
+    (wanted,) = parse_qs(urlsplit(path).query)["filter"]
+    terms = dict(re.findall(r'(\w+)="([^"]*)"', wanted))
+    assert wanted == " AND ".join(f'{name}="{value}"' for name, value in terms.items())
+    assert set(terms) == {"tags", "status"}
+    return terms["tags"] in build["tags"] and terms["status"] == build["status"]
 
 
 def _version(number: int) -> dict[str, str]:

@@ -1,10 +1,8 @@
-"""cloudbuild.yaml: what it deploys, and that the real gcloud takes each of its commands."""
+"""The builds: what they test and deploy, and that the real gcloud takes each of their commands."""
 
 import re
 import shlex
 import shutil
-import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,14 +10,25 @@ import yaml
 
 from shared.channels import channel_names
 from tests.e2e.stack import ROOT
-from tests.integration.deployment import Deployed, config, copy, deployed, gcloud, run_step, without_account
+from tests.integration.deployment import (
+    BUILDS,
+    NO_ACCOUNT,
+    Deployed,
+    asked,
+    assert_taken,
+    config,
+    copy,
+    deployed,
+    gcloud,
+    run_step,
+    without_account,
+)
 from tests.integration.functions_api import REFUSED, functions_api
 
 FUNCTIONS = {"gateway", "relay", "dead_letter", *channel_names()}
 MTLS = {"_CLIENT_CERTIFICATES": "true"}
 ISSUERS = "https://a.example,https://b.example"
-ALL = {**MTLS, "_OIDC_AUDIENCE": "hark", "_OIDC_ISSUERS": ISSUERS, "_MIN_INSTANCES": "1"}
-NO_ACCOUNT = "You do not currently have an active account selected."
+ALL = {**MTLS, "_OIDC_AUDIENCE": "hark", "_OIDC_ISSUERS": ISSUERS, "_MIN_INSTANCES": "1", "_ALL_USERS": "true"}
 MISTAKES = {
     "--concurency=80": "unrecognized arguments",
     "--ingress-settings=internal": "Invalid choice",
@@ -32,25 +41,6 @@ MISTAKES = {
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return copy(tmp_path)
-
-
-def asked(commands: list[list[str]], folder: Path) -> list["subprocess.CompletedProcess[str]"]:
-    """What gcloud says to each of these without an account: it reads its arguments before it looks for one."""
-    binary, environ = gcloud(), without_account(folder)
-
-    def ask(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
-        command = [binary, *arguments]
-        return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
-
-    with ThreadPoolExecutor(max_workers=3) as pool:
-        return list(pool.map(ask, commands))
-
-
-def assert_taken(commands: list[list[str]], folder: Path) -> None:
-    assert commands
-    for command, done in zip(commands, asked(commands, folder), strict=True):
-        assert done.returncode == 1, (command, done.stderr)
-        assert NO_ACCOUNT in done.stderr, (command, done.stderr)
 
 
 def deployments(root: Path) -> list[Deployed]:
@@ -77,16 +67,32 @@ def test_every_function_has_the_size_that_it_is_made_for(root: Path) -> None:
         assert {"--gen2", "--quiet", "--trigger-http", "--serve-all-traffic-latest-revision"} <= set(flags)
         assert (flags["--runtime"], flags["--cpu"], flags["--memory"]) == ("python311", "1", "512Mi")
         assert int(flags["--concurrency"]) >= 80
-        assert 0 <= int(flags["--min-instances"]) <= int(flags["--max-instances"])
+        assert 0 <= int(flags["--min-instances"]) <= int(flags["--max-instances"]) <= 20  # of one CPU: a new project's
         assert 60 <= int(flags["--timeout"].removesuffix("s")) <= 120
 
 
-def test_only_the_gateway_can_be_called_by_anybody(root: Path) -> None:
-    for function in deployments(root):
-        public = "--allow-unauthenticated" in function.flags
-        assert public == (function.function == "gateway")
-        assert public != ("--no-allow-unauthenticated" in function.flags)
-        assert public == (function.flags["--ingress-settings"] != "internal-only")
+@pytest.mark.parametrize(("all_users", "check"), [("false", "--no-invoker-iam-check"), ("true", "--invoker-iam-check")])
+def test_only_the_gateway_can_be_called_by_anybody(root: Path, all_users: str, check: str) -> None:
+    """By a grant to allUsers only who asked for that: an organisation may refuse it."""
+    _, calls = run_step(root, "deploy", {"_ALL_USERS": all_users})
+    for call in (call for call in calls if call[:2] == ["functions", "deploy"]):
+        function = Deployed(call)
+        granted = "--allow-unauthenticated" in function.flags
+        assert granted == (function.function == "gateway" and all_users == "true")
+        assert granted != ("--no-allow-unauthenticated" in function.flags)
+        assert (function.function == "gateway") == (function.flags["--ingress-settings"] != "internal-only")
+    updates = [call for call in calls if call[:3] == ["run", "services", "update"]]
+    assert {(call[3], call[-1]) for call in updates} == {("hark-gateway", check)}
+    of_gateway = [call[:3] for call in calls if "hark-gateway" in call and call[0] != "secrets"]
+    assert of_gateway[-1] == ["run", "services", "update"]  # whatever the deployment left
+    # Without a grant the check is off before the grant of an earlier deployment goes: no request is refused between.
+    assert (of_gateway[0] == ["run", "services", "update"]) == (all_users == "false")
+
+
+def test_a_gateway_that_cannot_be_opened_is_not_deployed(root: Path) -> None:
+    done, _ = run_step(root, "deploy", failing="--no-invoker-iam-check")
+    assert done.returncode == 1
+    assert done.stderr == "hark: not deployed: hark-gateway\n"
 
 
 def test_nobody_reaches_the_gateway_past_the_load_balancer_whose_headers_count_only_with_mtls(root: Path) -> None:
@@ -123,6 +129,9 @@ def test_the_options_of_terraform_reach_the_functions(root: Path) -> None:
         assert function.variables("--set-env-vars").get("CALLERS_DATABASE") == ("bells" if name == "gateway" else None)
     gateway = functions["gateway"].variables("--set-env-vars")
     assert (gateway["OIDC_AUDIENCE"], gateway["OIDC_ISSUERS"]) == ("hark", ISSUERS)
+    least = deployed(root, {"_MAX_INSTANCES": "5"})
+    most = {name: function.flags["--max-instances"] for name, function in least.items()}
+    assert most == dict.fromkeys(FUNCTIONS, "5") | {"relay": "1"}
     output = (ROOT / "infra" / "outputs.tf").read_text().partition('output "substitutions"')[2]
     told = set(re.findall(r"^ +(_[A-Z_]+) +=", output, re.MULTILINE))
     assert told
@@ -241,12 +250,15 @@ def test_a_secret_that_cannot_be_looked_up_is_not_taken_for_one_without_a_versio
 @pytest.mark.timeout(120)
 def test_gcloud_takes_every_command_that_comes_after_or_is_for_another_variant(root: Path, tmp_path: Path) -> None:
     _, with_all = run_step(root, "deploy", ALL, secrets="3")
+    _, with_none = run_step(root, "deploy")
     _, of_smoke_test = run_step(root, "smoke-test", failing="latest")
-    bindings = [call for call in with_all if call[0] == "run"]
-    assert len(bindings) == len(FUNCTIONS) - 1
-    assert len(of_smoke_test) == 1
+    _, of_tests = run_step(root, "tested")
+    after = [call for call in with_all if call[0] == "run"]
+    assert len(after) == len(FUNCTIONS)  # who may call each of them
+    assert len(of_smoke_test) == len(of_tests) == 1
+    unchecked = [call for call in with_none if "--no-invoker-iam-check" in call][:1]
     variants = [call for call in with_all if call[:3] == ["functions", "deploy", "hark-gateway"]]
-    assert_taken([*bindings, *of_smoke_test, *variants], tmp_path)
+    assert_taken([*after, *unchecked, *of_smoke_test, *of_tests, *variants], tmp_path)
 
 
 @pytest.mark.timeout(120)
@@ -255,7 +267,8 @@ def test_gcloud_asks_for_what_the_commands_say(root: Path, tmp_path_factory: pyt
     gcloud()
     folder = tmp_path_factory.mktemp("gcloud")
     with functions_api() as api:
-        done, _ = run_step(root, "deploy", real={**without_account(folder), **api.environment(folder)})
+        real = {**without_account(folder), **api.environment(folder)}
+        done, _ = run_step(root, "deploy", {"_PARALLEL_BUILDS": "6"}, real=real)
     assert done.returncode == 1
     assert done.stdout.count(REFUSED) == len(FUNCTIONS), done.stdout
     assert not (root / "main.py").exists()
@@ -273,8 +286,9 @@ def test_gcloud_asks_for_what_the_commands_say(root: Path, tmp_path_factory: pyt
 
 
 @pytest.mark.timeout(120)
-def test_gcloud_takes_what_the_head_of_the_file_tells_people_to_type(tmp_path: Path) -> None:
-    head = "".join(line[2:] for line in (ROOT / "cloudbuild.yaml").read_text().splitlines(True) if line[:2] == "# ")
+@pytest.mark.parametrize(("name", "count"), [("cloudbuild-test.yaml", 1), ("cloudbuild.yaml", 5)])
+def test_gcloud_takes_what_the_head_of_the_file_tells_people_to_type(name: str, count: int, tmp_path: Path) -> None:
+    head = "".join(line[2:] for line in (ROOT / name).read_text().splitlines(True) if line[:2] == "# ")
     archive = shutil.make_archive(str(tmp_path / "hark"), "gztar", ROOT / "infra")
     head = (
         head.replace("\\\n", "").replace("/tmp/hark.tar.gz", archive).replace("--data-file=-", "--data-file=/dev/null")
@@ -284,7 +298,7 @@ def test_gcloud_takes_what_the_head_of_the_file_tells_people_to_type(tmp_path: P
     )
     head = re.sub(r"\$\(git .*?\)", "abc1234", head)
     commands = [shlex.split(command)[1:] for command in re.findall(r"^ +(gcloud .*)", head, re.MULTILINE)]
-    assert len(commands) == 5
+    assert len(commands) == count
     assert_taken(commands, tmp_path)
 
 
@@ -297,26 +311,18 @@ def test_a_wrong_argument_would_be_seen(root: Path, tmp_path: Path) -> None:
         assert NO_ACCOUNT not in done.stderr
 
 
-def test_a_field_that_cloud_build_does_not_know_would_be_seen(tmp_path: Path) -> None:
-    text = (ROOT / "cloudbuild.yaml").read_text()
-    file = tmp_path / "cloudbuild.yaml"
+@pytest.mark.parametrize("name", BUILDS)
+def test_a_field_that_cloud_build_does_not_know_would_be_seen(name: str, tmp_path: Path) -> None:
+    text = (ROOT / name).read_text()
+    file = tmp_path / name
     file.write_text(text.replace("timeout:", "timout:"))
     (done,) = asked([["builds", "submit", "--no-source", "--project=some-project", f"--config={file}"]], tmp_path)
     assert "timout: unused" in done.stderr
 
 
-def test_it_tests_then_deploys_then_tries_and_stops_where_one_of_them_fails() -> None:
-    steps = config()["steps"]
-    assert [step["id"] for step in steps] == ["test", "deploy", "smoke-test"]
-    for step in steps:
-        assert set(step) == {"id", "name", "script"}  # no allowFailure, and no waitFor: one after the other
-        assert re.search(r":\d+\.\d+\.\d+$", step["name"])
-        assert "set -euo pipefail\n" in step["script"]
-    assert steps[0]["script"].rstrip().endswith(".ci/run")
-
-
-def test_a_build_that_does_not_know_its_commit_stops_at_once(root: Path) -> None:
-    done, calls = run_step(root, "test", {"SHORT_SHA": ""})
+@pytest.mark.parametrize("step", ["test", "tested"])
+def test_a_build_that_does_not_know_its_commit_stops_at_once(root: Path, step: str) -> None:
+    done, calls = run_step(root, step, {"SHORT_SHA": ""})
     assert done.returncode != 0
     assert "which commit is this?" in done.stderr
     assert calls == []

@@ -23,7 +23,8 @@ from shared.server import PATIENCE_SECONDS
 from tests.fakes.clock import START
 from tests.fakes.records import a_notification, queued_deliveries
 from tests.integration.gateway import Hark, new_caller_in
-from tests.integration.test_slow_and_endless import ROOT, Function, start
+from tests.integration.servers import start
+from tests.integration.test_slow_and_endless import ROOT, Function
 from tests.ports import free_offset
 
 STORED = 100

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from emulator import config
-from emulator.process import Program, die_with_parent
 from emulator.stack import functions
+from tests.integration.servers import start
 from tests.ports import free_offset
 
 ROOT = Path(__file__).parents[2]
@@ -98,16 +98,6 @@ def running() -> Iterator[Mapping[str, Function]]:
         for function in started.values():
             os.killpg(function.process.pid, signal.SIGTERM)
             function.process.wait(30)
-
-
-def start(program: Program) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        program.argv,
-        env=dict(program.env),
-        cwd=program.cwd,
-        start_new_session=True,
-        preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - the server is not to outlive a killed pytest
-    )
 
 
 async def warm_up(port: int) -> None:

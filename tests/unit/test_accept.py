@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from functions.gateway.callers import CallerKind, Scope
+from shared.channels import Screen
 from tests.fakes.api import Api, api_on_fakes
 from tests.integration.gateway import MINIMAL, problem
 
@@ -106,6 +107,44 @@ async def test_a_commit_whose_answer_is_lost_uses_one_of_the_days_limit(api: Api
         assert sent.status_code == 202
         assert "idempotent-replayed" not in sent.headers
     problem(await client.post(POST, json=MINIMAL), 429)
+
+
+async def test_asking_again_through_an_outage_uses_nothing_of_the_limits(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.gateway.accept._CREATE_SECONDS", 0)
+    screen = Screen(lambda _: None, 1, "SMS_PER_NUMBER_PER_HOUR")
+    monkeypatch.setattr(api, "gateway", replace(api.gateway, screens={"sms": screen}))
+    client = await api.client(notifications_per_day=2)
+    text = {"to": {"sms": "+14155552671"}, "message": "x"}
+    api.store.down("create")
+    for _ in range(5):
+        problem(await client.post(POST, json=text, headers=KEY), 503)
+    api.store.down()
+    for _ in range(5):
+        assert (await client.post(POST, json=text, headers=KEY)).status_code == 202
+    problem(await client.post(POST, json=text), 429)
+    assert (await client.post(POST, json=MINIMAL)).status_code == 202
+    problem(await client.post(POST, json=MINIMAL), 429)
+
+
+async def test_what_fails_without_a_key_may_be_on_record_and_counts(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.gateway.accept._CREATE_SECONDS", 0)
+    client = await api.client(notifications_per_day=1)
+    api.store.down("create")
+    problem(await client.post(POST, json=MINIMAL), 503)
+    problem(await client.post(POST, json=MINIMAL), 429)
+
+
+async def test_a_replay_that_cannot_be_written_uses_nothing_of_the_days_limit(api: Api) -> None:
+    client = await api.client(notifications_per_day=2)
+    dead = (await client.post(POST, json=MINIMAL)).json()["id"]
+    await api.die(dead)
+    api.store.down("update")
+    for _ in range(3):
+        problem(await client.post(f"/v1/dead-letters/{dead}/email/replay"), 503)
+    api.store.down()
+    assert (await client.post(f"/v1/dead-letters/{dead}/email/replay")).status_code == 202
 
 
 async def test_a_replay_uses_one_of_the_days_limit(api: Api) -> None:

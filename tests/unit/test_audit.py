@@ -1,6 +1,8 @@
 """`make audit`: a vulnerability fails, a service that gives no answer is said and does not."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +30,7 @@ class Audit:
     def __init__(self, folder: Path) -> None:
         self._program = folder / "pip_audit.py"
 
-    def of(self, output: str, error: str = "", status: int = 0) -> tuple[int, str]:
+    def of(self, output: str, error: str = "", status: int = 0, *options: str) -> tuple[int, str]:
         """Its exit status and what it says when pip-audit ends like this."""
         lines = [
             "import sys",
@@ -37,7 +39,7 @@ class Audit:
             f"sys.exit({status})",
         ]
         self._program.write_text("\n".join(lines))
-        command = [sys.executable, str(AUDIT), sys.executable, str(self._program)]
+        command = [sys.executable, str(AUDIT), *options, sys.executable, str(self._program)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         return done.returncode, done.stdout
 
@@ -98,3 +100,34 @@ def test_a_pip_audit_that_hangs_is_given_up(audit: Audit, tmp_path: Path) -> Non
 def test_ci_audits_after_its_checks() -> None:
     steps = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.startswith("make ")]
     assert steps.index("make check") < steps.index("make audit")
+
+
+def test_on_the_way_back_a_vulnerability_is_said_and_stops_nothing(audit: Audit) -> None:
+    found = json.dumps({"dependencies": [FINE, VULNERABLE], "fixes": []})
+    status, said = audit.of(found, "", 1, "--report")
+    assert status == 0
+    assert "aiohttp 3.0.0 is vulnerable: PYSEC-2026-1, PYSEC-2026-2" in said
+    assert "this is a way back" in said
+
+
+def test_on_the_way_back_a_pip_audit_that_is_used_wrongly_still_fails(audit: Audit) -> None:
+    assert audit.of("", "usage: pip-audit", 2, "--report")[0] == 2
+
+
+@pytest.mark.parametrize(("arguments", "told"), [([], ""), (["--roll-back"], "--report")])
+def test_ci_tells_the_audit_whether_it_is_a_way_back(arguments: list[str], told: str, tmp_path: Path) -> None:
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
+    for name, script in (("make", 'echo "$1 ${AUDIT:-}"'), ("nginx", "")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    # Whatever the environment has of that name is not asked.
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "AUDIT": "anything"}
+    command = [str(tmp_path / ".ci" / "run"), *arguments]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=20, check=True)
+    assert f"audit {told}\n" in done.stdout
+
+
+def test_ci_knows_no_other_argument(tmp_path: Path) -> None:
+    done = subprocess.run([ROOT / ".ci" / "run", "--fast"], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stderr) == (2, "usage: .ci/run [--roll-back]\n")

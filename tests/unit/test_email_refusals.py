@@ -102,6 +102,11 @@ def test_addresses_and_mailboxes_are_the_recipients_and_routes_and_policies_most
         ("550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain", Refused),
         ("550 relay not permitted", Refused),
         ("550 Relaying denied", Refused),
+        ("550 Relaying to <a@b.example> prohibited by administrator", Refused),
+        ("550 5.7.1 Relaying to <a@b.example> denied (authentication required)", Refused),
+        ("550 authentication required", Refused),
+        ("550 SMTP authentication is required for this address", Refused),
+        ("550 5.1.1 <a@b.example> must authenticate: no such user", Permanent),
         ("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", Refused),
         ("550 5.4.5 Daily user sending limit exceeded", Refused),
         ("550 5.7.26 This mail is unauthenticated", Refused),
@@ -178,6 +183,14 @@ def test_a_rejected_login_is_about_our_credentials(phase: Phase, reply: str) -> 
     error = of_reply(phase, int(reply[:3]), reply[4:])
     assert isinstance(error, Retryable)
     assert error.credentials
+
+
+@pytest.mark.parametrize("reply", ["5.7.1 Relaying not allowed. Authentication required", "Relaying denied"])
+def test_a_recipient_that_is_not_relayed_to_rings_no_alert_about_our_login(reply: str) -> None:
+    """Any caller can name one."""
+    error = of_reply(Phase.RECIPIENT, 530, reply)
+    assert type(error) is Refused
+    assert "relay" in str(error)
 
 
 @pytest.mark.parametrize("phase", Phase)

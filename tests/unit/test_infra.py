@@ -130,6 +130,25 @@ def test_the_load_balancer_sets_each_header_that_the_gateway_reads() -> None:
     assert {k: v for k, v in made.items() if v != "$"} == {k: v for k, v in in_readme.items() if v != "what"}
 
 
+def block(resource: str) -> str:
+    """Of `type.name`."""
+    kind, name = resource.split(".")
+    (found,) = re.findall(rf'^resource "{kind}" "{name}" \{{\n(.*?)^\}}', CONFIGURATION, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def test_a_first_apply_makes_the_objective_last_and_not_all_of_the_database_at_once() -> None:
+    """Its metrics are known minutes after they are made, which the indexes take; and Firestore takes few at once."""
+    first = {"google_firestore_index.composite", "google_firestore_field.unindexed"}
+
+    def waits_for(resource: str) -> set[str]:
+        (named,) = re.findall(r"^  depends_on += \[(.*)\]", block(resource), re.MULTILINE)
+        return set(named.split(", "))
+
+    assert first <= waits_for("google_monitoring_slo.sent_in_time")
+    assert waits_for("google_firestore_field.unindexed") == {"google_firestore_index.composite"}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_nobody_is_everybody_and_nobody_may_everything(path: Path) -> None:
     text = re.sub(r"#.*", "", path.read_text())

@@ -131,6 +131,29 @@ async def test_the_page_may_run_and_load_nothing_but_its_own_files(tmp_path: Pat
         assert (await http.get("/inbox.json?limit=x")).status_code == 422
 
 
+@pytest.mark.parametrize("path", ["/", "/static/lab.js", "/inbox.json", "/faults", "/receipts/sent.json", "/nothing"])
+async def test_whatever_a_browser_shows_has_the_headers_that_protect_it_and_no_banner(
+    tmp_path: Path, path: str
+) -> None:
+    settings = Settings(port=0, smtp_port=0, witness=tmp_path / "witness.jsonl")
+    async with running(settings) as lab, httpx.AsyncClient(base_url=lab.url, timeout=30) as http:
+        for method in ("GET", "HEAD"):
+            headers = (await http.request(method, path)).headers
+            assert "Server" not in headers
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["X-Frame-Options"] == "DENY"
+            assert "default-src 'none'" in headers["Content-Security-Policy"]
+            assert len(headers.get_list("Content-Security-Policy")) == 1
+
+
+async def test_a_providers_answer_has_no_banner_of_ours_and_no_headers_that_it_does_not_send(tmp_path: Path) -> None:
+    settings = Settings(port=0, smtp_port=0, witness=tmp_path / "witness.jsonl")
+    async with running(settings) as lab, httpx.AsyncClient(base_url=lab.url, timeout=30) as http:
+        answer = await http.post("/services/T/B/x", json={"text": "hi"})
+        assert answer.status_code == 200
+        assert not {"server", "x-frame-options", "content-security-policy"} & set(answer.headers)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_the_process_at_once_even_with_held_connections(
     tmp_path: Path, number: signal.Signals

@@ -93,6 +93,26 @@ def test_a_receipt_that_has_only_our_id_is_of_the_message_on_record() -> None:
     assert delivered == replace(sent, status=S.DELIVERED, updated_at=LATER)
 
 
+@pytest.mark.parametrize("status", [S.DELIVERED, S.UNDELIVERED])
+def test_a_message_that_was_accepted_without_an_id_gets_the_receipts_that_name_its_notification(
+    status: DeliveryStatus,
+) -> None:
+    """SendGrid may answer 202 without X-Message-Id; its events have an id all the same, and ours."""
+    sent = replace(a_delivery(Outcome.RETRYABLE, Outcome.ACCEPTED), provider_message_id=None)
+    receipt = a_receipt(status, "its own", notification_id=sent.notification_id, overrules=True)
+    moved = reported(sent, receipt, LATER)
+    assert isinstance(moved, Delivery)
+    assert (moved.status, moved.provider_message_id) == (status, "its own")
+    another = replace(receipt, provider_message_id="another", status=S.UNDELIVERED)
+    assert reported(moved, another, LATER) is None
+
+
+def test_a_message_without_an_id_is_not_taken_for_an_earlier_one_that_may_have_arrived_as_well() -> None:
+    sent = replace(a_delivery(Outcome.UNKNOWN, Outcome.ACCEPTED), provider_message_id=None)
+    for status in (S.DELIVERED, S.UNDELIVERED):
+        assert reported(sent, a_receipt(status, "whose", notification_id=sent.notification_id), LATER) is None
+
+
 def test_who_holds_a_live_lease_is_not_disturbed() -> None:
     busy = claimed(a_delivery())
     assert busy.lease_until is not None

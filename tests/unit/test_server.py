@@ -16,6 +16,7 @@ from shared.server import (
     MOST_PARTS,
     PATIENCE_SECONDS,
     SEND_BUFFER,
+    UNREAD_LIMIT,
     URL_LIMIT,
     BoundedProtocol,
     keep_connections,
@@ -213,6 +214,35 @@ async def test_a_body_that_ends_after_the_answer_is_not(client: Client) -> None:
     await client.says(b"0123456789", 2 * PATIENCE)
     await client.says(GET)
     assert (client.answers, client.transport.closed) == (2, False)
+
+
+async def test_a_body_behind_the_answer_is_not_read_to_its_end(client: Client) -> None:
+    """Whoever is refused could have us read as fast as they can send."""
+    await client.says(b"POST / HTTP/1.1\r\nContent-Length: 200000000\r\n\r\n")
+    read = 0
+    while not client.transport.closed and read < 2 * UNREAD_LIMIT:
+        await client.says(b"x" * 65_536, 0)
+        read += 65_536
+    assert (client.answers, client.transport.closed) == (1, True)
+    assert b"400" not in client.transport.said
+    assert UNREAD_LIMIT < read <= UNREAD_LIMIT + 65_536
+
+
+async def test_what_is_unread_is_counted_for_each_request(client: Client) -> None:
+    size = UNREAD_LIMIT * 2 // 3
+    for _ in range(3):
+        await client.says(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size)
+        await client.says(b"x" * size)
+    assert (client.answers, client.transport.closed) == (3, False)
+
+
+async def test_a_body_that_is_waited_for_is_not_unread(client: Client) -> None:
+    client.may_answer.clear()
+    await client.says(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (3 * UNREAD_LIMIT))
+    await client.says(b"x" * 3 * UNREAD_LIMIT)
+    client.may_answer.set()
+    await client.says(b"")
+    assert (client.answers, client.transport.closed) == (1, False)
 
 
 async def test_a_request_at_work_is_not_cut_off_by_what_follows_it(client: Client) -> None:
