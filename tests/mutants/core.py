@@ -26,6 +26,6 @@ CORE: dict[str, tuple[str, ...]] = {
     "functions/gateway/callers.py": ("tests/unit/test_callers.py", "tests/unit/test_shadows.py"),
     "functions/gateway/identity.py": ("tests/unit/test_identity.py", "tests/unit/test_callers.py"),
     "functions/gateway/keys.py": ("tests/unit/test_identity.py", "tests/unit/test_callers.py"),
-    "functions/gateway/limits.py": ("tests/unit/test_limits.py",),
+    "functions/gateway/limits.py": ("tests/unit/test_limits.py", "tests/unit/test_accepting.py"),
 }
 """By file: the tests, as pytest takes them. Of these a mutant is shown to those that call what it changes."""

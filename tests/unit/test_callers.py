@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from functions.gateway import keys
-from functions.gateway.callers import KEY_KINDS, Caller, CallerKind, Scope, exceeds
+from functions.gateway import callers, keys
+from functions.gateway.callers import Caller, CallerKind, Scope, exceeds
 from functions.gateway.identity import FRESH_SECONDS, STALE_SECONDS, CallerCache, Identity
 from functions.gateway.problems import Problem
 from tests.fakes.callers import MemoryCallers
@@ -117,7 +117,7 @@ def test_limits_to_channels_and_to_names_hold() -> None:
 
 
 def test_what_is_said_of_a_caller_goes_by_all_that_narrows_it() -> None:
-    assert {CallerKind.LIVE, CallerKind.TEST, CallerKind.TEAM} == KEY_KINDS
+    assert {CallerKind.LIVE, CallerKind.TEST, CallerKind.TEAM} == callers.KEY_KINDS
     for kind in CallerKind:
         caller = a_caller(kind)
         full = kind not in {CallerKind.TEST, CallerKind.TEAM}

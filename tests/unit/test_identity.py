@@ -321,6 +321,12 @@ async def test_a_certificate_is_read_fresh_when_asked_for(store: MemoryCallers, 
         await fronted.caller(Headers(CERTIFICATE), fresh=True)
 
 
+async def test_one_record_alone_is_read_without_its_maker(store: MemoryCallers, fronted: Identity) -> None:
+    caller = await known(store, CallerKind.CERTIFICATE, HOST, created_by="a" * 16)
+    assert await fronted.caller(Headers(CERTIFICATE)) == caller
+    assert store.reads == 1
+
+
 # What is kept
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from functions.gateway import keys
+from functions.gateway import limits as limiting
 from functions.gateway.callers import Caller, CallerKind, Scope
 from functions.gateway.limits import Counted, Limits
 from functions.gateway.problems import Problem
@@ -325,3 +326,83 @@ async def test_with_the_clock_still_the_tenths_alone_hold_segments(gateways: int
             through += 2
         await exchanged(*limits)
     assert 200 <= through <= 200 + gateways * 20
+
+
+ODD = timedelta(minutes=1, seconds=1, microseconds=1)
+
+
+async def test_a_minute_and_a_day_are_the_clocks_whatever_lies_between() -> None:
+    clock = Clock(MINUTE + timedelta(seconds=12))
+    limits = limits_over(MemoryCallers(), clock)
+    caller = a_caller(requests_per_minute=1, notifications_per_day=1)
+    limits.request(caller)
+    limits.notification(caller)
+    for left in (48, 47):
+        with pytest.raises(Problem) as problem:
+            limits.request(caller)
+        assert problem.value.headers == {"Retry-After": str(left)}
+        clock.advance(timedelta(seconds=1))
+    clock.advance(timedelta(microseconds=1))
+    assert not let_through(limits, caller)
+    clock.time = MINUTE + timedelta(minutes=1)
+    assert let_through(limits, caller)
+    midnight = MINUTE.replace(hour=0, minute=0) + timedelta(days=1)
+    while clock.now() + 20 * ODD < midnight:
+        clock.advance(20 * ODD)
+        with pytest.raises(Problem) as problem:
+            limits.notification(caller)
+    clock.time = midnight - timedelta(seconds=30)
+    with pytest.raises(Problem) as problem:
+        limits.notification(caller)
+    assert problem.value.headers == {"Retry-After": "30"}
+    clock.time = midnight
+    limits.notification(caller)
+    await exchanged(limits)
+
+
+async def test_who_is_over_its_segments_sends_what_has_none() -> None:
+    """Several gateways together let through more than the limit."""
+    clock, store = Clock(MINUTE), MemoryCallers()
+    caller = a_caller(segments_per_day=100)
+    gateways = [limits_over(store, clock) for _ in range(2)]
+    for limits in gateways:
+        limits.notification(caller, 60)
+    await exchanged(*gateways)
+    with pytest.raises(Problem):
+        gateways[1].notification(caller, 1)
+    gateways[1].notification(caller)
+    await exchanged(*gateways)
+
+
+@pytest.mark.parametrize(
+    "limit", [{"requests_per_minute": 10**9}, {"notifications_per_day": 10**9}, {"segments_per_day": 10**9}, {}]
+)
+async def test_who_has_any_limit_is_exchanged_every_ten_seconds_and_else_every_fifty(limit: dict[str, int]) -> None:
+    clock, store = Clock(MINUTE), MemoryCallers()
+    limits = limits_over(store, clock)
+    caller = a_caller(**limit)
+    at = []
+    for second in range(101):
+        before = store.adds
+        limits.request(caller)
+        await exchanged(limits)
+        at += [second] * (store.adds - before)
+        clock.advance(1)
+    assert at == list(range(0, 101, 10 if limit else 50))
+
+
+async def test_a_tenth_of_the_limit_is_exchanged_and_no_less() -> None:
+    clock, store = Clock(MINUTE), MemoryCallers()
+    limits = limits_over(store, clock)
+    caller = a_caller(requests_per_minute=110)
+    at = []
+    for n in range(1, 40):
+        before = store.adds
+        limits.request(caller)
+        await exchanged(limits)
+        at += [n] * (store.adds - before)
+    assert at == [1, 12, 23, 34]
+
+
+def test_so_many_callers_are_counted_at_once() -> None:
+    assert limiting.MOST_CALLERS == 10_000
