@@ -1,6 +1,6 @@
 """Tests leave nothing behind: each run has a temporary folder of its own, and fails when something is left in it.
 
-What pytest itself keeps there, the folders of `tmp_path`, goes with it; after a red run it stays, to be looked at.
+What pytest itself keeps there, the folders of `tmp_path`, goes with it; those of the last red run stay, to be looked at.
 """
 
 import os
@@ -33,7 +33,10 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     if session.exitstatus == pytest.ExitCode.OK:
         shutil.rmtree(folder)
     else:
-        _say(session, f"kept, to be looked at: {folder}")
+        kept = folder.with_name("hark-tests-red")
+        shutil.rmtree(kept, ignore_errors=True)
+        folder.rename(kept)
+        _say(session, f"kept, to be looked at: {kept}")
 
 
 def _say(session: pytest.Session, text: str) -> None:

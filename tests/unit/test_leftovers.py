@@ -18,7 +18,7 @@ BY_ANOTHER = "import subprocess\ndef test():\n    subprocess.run(['mktemp', '-t'
 
 def run(folder: Path, code: str, *options: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_it.py").write_text(code)
-    (folder / "tmp").mkdir()
+    (folder / "tmp").mkdir(exist_ok=True)
     env = os.environ | {"TMPDIR": str(folder / "tmp")}
     command = [sys.executable, "-m", "pytest", "-p", "tests.leftovers", "-p", "no:cacheprovider", "-c", "/dev/null"]
     command += [*options, f"--rootdir={folder}", str(folder / "test_it.py")]
@@ -40,10 +40,12 @@ def test_a_tidy_run_is_green_and_leaves_nothing_at_all(tmp_path: Path, options: 
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_a_red_run_keeps_what_its_tests_had(tmp_path: Path) -> None:
-    done = run(tmp_path, TIDY + "    assert False\n")
-    assert done.returncode == 1
-    assert "kept, to be looked at: " in done.stdout
+def test_the_last_red_run_keeps_what_its_tests_had(tmp_path: Path) -> None:
+    for _ in range(2):
+        done = run(tmp_path, TIDY + "    assert False\n")
+        assert done.returncode == 1
+    assert f"kept, to be looked at: {tmp_path / 'tmp' / 'hark-tests-red'}" in done.stdout
+    assert [path.name for path in (tmp_path / "tmp").iterdir()] == ["hark-tests-red"]
     kept = {path.resolve() for path in (tmp_path / "tmp").glob("*/pytest-of-*/*/*/a")}  # by links, too
     assert len(kept) == 1
 
