@@ -1,6 +1,6 @@
 """Tests leave nothing behind: each run has a temporary folder of its own, and fails when something is left in it.
 
-What pytest itself keeps there, the folders of `tmp_path`, goes with it; those of the last red run stay, to be looked at.
+What pytest itself keeps there, the folders of `tmp_path`, goes with it; those of the last red run stay to be looked at.
 """
 
 import os
