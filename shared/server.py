@@ -60,6 +60,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.app = secured(self.app)  # around the framework, too, which answers some requests by itself
+        self.url = b""  # uvicorn sets it with the first request, and a refusal may come before
         self._progress = 0  # complete heads, and parts of a body
         self._parts = 0  # of this body
         self._body = 0  # bytes of it
@@ -138,10 +139,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """
         answering = self.cycle is not None and self.cycle.response_started if self._in_body else not self._answered
         if not answering:
+            status = b"400 Bad Request"
+            if len(self.url) > URL_LIMIT:
+                status, msg = b"414 URI Too Long", f"The URL has more than {URL_LIMIT} bytes."
             headers = [*self.server_state.default_headers, *HEADERS, (b"content-type", b"text/plain; charset=utf-8")]
             headers += [(b"content-length", str(len(msg)).encode()), (b"connection", b"close")]
             head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-            self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + msg.encode())
+            self.transport.write(b"HTTP/1.1 " + status + b"\r\n" + head + b"\r\n" + msg.encode())
         self.transport.close()
 
     def timeout_keep_alive_handler(self) -> None:

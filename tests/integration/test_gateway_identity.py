@@ -161,6 +161,7 @@ async def test_a_more_exact_name_does_not_lock_an_administrator_out(
         identity=exact,
         requests_per_minute=1_000,
         notifications_per_day=1_000,
+        segments_per_day=1_000,
         created_at=datetime.now(UTC),
         created_by=manager.id,
         revoked_at=datetime.now(UTC) if revoked else None,

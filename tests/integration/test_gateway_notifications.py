@@ -159,6 +159,8 @@ def derived(statuses: Sequence[DeliveryStatus]) -> str:
         return "queued"
     if any(s in PENDING for s in statuses):
         return "sending"
+    if set(statuses) in ({DeliveryStatus.CANCELLED}, {DeliveryStatus.EXPIRED}):
+        return statuses[0]
     successes = sum(s in SUCCESS for s in statuses)
     return "sent" if successes == len(statuses) else "partial" if successes else "failed"
 

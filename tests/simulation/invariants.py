@@ -34,11 +34,12 @@ class Violation(Exception):
 
 ENDED = {S.SENT, S.DELIVERED, S.UNDELIVERED, S.FAILED, S.DEAD, S.DISCARDED, S.CANCELLED}
 LAST = {
-    Outcome.PERMANENT: {S.FAILED, S.DELIVERED},
-    Outcome.REFUSED: {S.DEAD, S.DISCARDED, S.DELIVERED},
+    Outcome.PERMANENT: {S.FAILED, S.DELIVERED, S.UNDELIVERED},
+    Outcome.REFUSED: {S.DEAD, S.DISCARDED, S.DELIVERED, S.UNDELIVERED},
 }
 """An attempt that ended so is the last of its round, and what the delivery may be from then on. It may end delivered
-all the same: when an earlier attempt, which ended unknown, turns out to have arrived."""
+all the same: when an earlier attempt, which ended unknown, turns out to have arrived; and undelivered after that, when
+the provider then says otherwise."""
 ACCEPTED = {S.SENT, S.DELIVERED, S.UNDELIVERED}
 """A provider has it, and its message's id is on record."""
 

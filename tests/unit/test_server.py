@@ -87,7 +87,7 @@ class Client:
 
     @property
     def refused(self) -> bool:
-        return self.transport.closed and self.transport.said.startswith(b"HTTP/1.1 400")
+        return self.transport.closed and self.transport.said.startswith((b"HTTP/1.1 400", b"HTTP/1.1 414"))
 
 
 @pytest.fixture
@@ -147,6 +147,12 @@ async def test_what_costs_more_than_its_bytes_has_an_end(client: Client, case: s
     assert client.refused
     assert b"x-content-type-options: nosniff\r\n" in client.transport.said
     assert work.calls < 10 * max(MOST_PARTS, MOST_HEADERS)
+
+
+async def test_a_url_that_is_too_long_is_called_that(client: Client) -> None:
+    await client.says(b"GET /" + b"x" * URL_LIMIT + b" HTTP/1.1\r\n\r\n")
+    assert client.transport.said.startswith(b"HTTP/1.1 414 URI Too Long\r\n")
+    assert client.transport.said.endswith(f"The URL has more than {URL_LIMIT} bytes.".encode())
 
 
 async def test_what_is_below_is_taken(client: Client) -> None:
