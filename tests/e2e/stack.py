@@ -141,7 +141,8 @@ def running(run_dir: Path, env: Mapping[str, str] | None = None, *, root: Path =
     offset = free_offset()
     environ = environment.neutral(os.environ)  # without emulators brought along: a test may kill its own
     environ |= {"HARK_PORT_OFFSET": str(offset), "HARK_RUN_DIR": str(run_dir)}
-    environ |= {"SMS_PER_NUMBER_PER_HOUR": "0", **(env or {})}  # most texts of the tests go to one number
+    # Most texts of the tests go to one number; and an operator's example is of any country.
+    environ |= {"SMS_PER_NUMBER_PER_HOUR": "0", "SMS_COUNTRIES": "*", **(env or {})}
     with (run_dir / "stack.log").open("wb") as output:
         command = [sys.executable, "-m", "emulator"]
         process = subprocess.Popen(command, cwd=root, env=environ, stdout=output, stderr=output)

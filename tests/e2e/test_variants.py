@@ -107,6 +107,7 @@ def test_make_demo_sends_to_every_channel_and_make_run_stops_all_it_started(
 ) -> None:
     offset = free_offset()
     env = os.environ | {"HARK_PORT_OFFSET": str(offset), "HARK_RUN_DIR": str(tmp_path)}
+    env["SMS_COUNTRIES"] = "*"  # an operator's example is of any country
     command = ["make", "run"]
     with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:
         assert run.stdout is not None

@@ -14,7 +14,7 @@ from emulator.config import load
 from emulator.provision import MAX_DELIVERY_ATTEMPTS, plan
 from functions.gateway.identity import CERTIFICATE_HEADERS, SECRET_HEADER
 from functions.gateway.settings import GatewaySettings
-from shared.channels import channel_names, load_channels, topic
+from shared.channels import channel_names, load_channels, load_screens, topic
 from shared.settings import CoreSettings, Settings
 from tests.e2e.stack import ROOT
 
@@ -61,6 +61,17 @@ def test_the_gateway_is_told_what_the_function_is_of_where_messages_may_go() -> 
     text = (INFRA / "channels.yaml").read_text()
     for name in shared - {"PUBLIC_URL"}:
         assert re.search(rf"{name}: &(\w+) .*{name}: \*\1\n", text, re.DOTALL), f"{name} is to be set in one place"
+
+
+def test_the_deployments_test_may_send_to_each_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    for entry in CHANNELS.values():
+        for name, value in entry.get("receipt_settings", {}).items():
+            if value != "":
+                monkeypatch.setenv(name, str(value))
+    channels = load_channels()
+    for name, screen in load_screens(channels).items():
+        refusal = screen.refusal(channels[name].normalise(CHANNELS[name]["example"]))
+        assert refusal is None, f"infra/channels.yaml: {name}: example: {refusal}"
 
 
 @pytest.mark.parametrize("channel", channel_names())

@@ -63,6 +63,20 @@ def test_the_files_that_the_readme_and_docs_link_to_exist() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_the_sections_that_the_readme_and_docs_link_to_exist() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target, section in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", page.read_text()):
+            linked = page.parent / target if target else page
+            assert linked.suffix != ".md" or section in _sections(linked), f"{page.name}: {target}#{section}"
+
+
+def _sections(page: Path) -> set[str]:
+    """As GitHub names them in links."""
+    prose = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)", prose, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_no_configuration_is_read_from_the_environment_but_in_one_place() -> None:
     readers = {
         str(path.relative_to(ROOT))
