@@ -58,7 +58,8 @@ def connect(emulator_host: str | None, interceptors: Sequence[grpc.aio.ClientInt
 
 
 class Rpc:
-    """The four RPCs that the store uses, each once, bounded, and with its errors translated.
+    """The four RPCs that the store uses, bounded, and with their errors translated: a write is sent once, a read once
+    more where the connection was gone.
 
     `commit` and `write` raise AlreadyExists, Conflict and NotFound; all raise StoreUnavailable for whatever else goes
     wrong.
@@ -156,15 +157,32 @@ class Rpc:
         """The Documents that match, in their order. most_bytes: see `_documents`."""
         request = RunQueryRequest(parent=self.documents, structured_query=structured_query)
         with _call("RunQuery"):
-            answers = self._run_query(request, timeout=BULK_TIMEOUT, metadata=self._query_metadata)
-            return await _documents(answers, "document", most_bytes)
+            return await _read(
+                lambda: self._run_query(request, timeout=BULK_TIMEOUT, metadata=self._query_metadata),
+                "document",
+                most_bytes,
+            )
 
     async def batch_get(self, names: Sequence[str], most_bytes: int | None = None) -> dict[str, Any]:
         """The Documents that exist, by name, in any order. most_bytes: see `_documents`."""
         request = BatchGetDocumentsRequest(database=self.database, documents=names)
         with _call("BatchGetDocuments"):
-            answers = self._batch_get(request, timeout=READ_TIMEOUT, metadata=self._metadata)
-            return {document.name: document for document in await _documents(answers, "found", most_bytes)}
+            found = await _read(
+                lambda: self._batch_get(request, timeout=READ_TIMEOUT, metadata=self._metadata), "found", most_bytes
+            )
+            return {document.name: document for document in found}
+
+
+async def _read(call: Callable[[], Any], field: str, most_bytes: int | None) -> list[Any]:
+    """The Documents, asked for once more when the connection turns out to be gone: Google's servers close one that was
+    idle, and a function that slept finds out with its first call. A read changes nothing, so it may be repeated.
+    """
+    try:
+        return await _documents(call(), field, most_bytes)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
+    return await _documents(call(), field, most_bytes)
 
 
 async def _documents(answers: Any, field: str, most_bytes: int | None) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What a BatchWrite's answer means for each write in it."""
+"""What a BatchWrite's answer means for each write in it, and how often a read is asked for."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from grpc.aio import AioRpcError, Metadata
 
 from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
 from shared.firestore import writes
-from shared.firestore.rpc import Rpc
+from shared.firestore.rpc import Rpc, StructuredQuery
 
 Response = firestore.BatchWriteResponse.pb()
 
@@ -82,3 +82,57 @@ async def test_a_call_that_is_refused_says_nothing_of_its_writes(code: grpc.Stat
 async def test_an_answer_for_fewer_writes_is_none() -> None:
     channel = Channel(lambda count: written(*[grpc.StatusCode.OK] * (count - 1)))
     assert [type(end) for end in await ends(channel, 3)] == [StoreUnavailable] * 3
+
+
+class Reading:
+    """Fails the first of these reads with these codes, and answers the next with one document."""
+
+    def __init__(self, *codes: grpc.StatusCode) -> None:
+        self._codes = list(codes)
+        self.calls = 0
+
+    def unary_unary(self, *_: object, **__: object) -> None:
+        """Nothing is written here."""
+
+    def unary_stream(self, method: str, **_: object) -> Any:
+        async def call(_: Any, **__: object) -> Any:
+            self.calls += 1
+            if self._codes:
+                raise AioRpcError(self._codes.pop(0), Metadata(), Metadata())
+            if method.endswith("/RunQuery"):
+                answer = firestore.RunQueryResponse.pb()()
+                answer.document.name = "documents/1"
+            else:
+                answer = firestore.BatchGetDocumentsResponse.pb()()
+                answer.found.name = "documents/1"
+            yield answer
+
+        return call
+
+
+async def read(channel: Reading, how: str) -> Any:
+    rpc = Rpc(channel, "projects/p/databases/d")
+    if how == "query":
+        return [document.name for document in await rpc.run_query(StructuredQuery())]
+    return list(await rpc.batch_get(["documents/1"]))
+
+
+@pytest.mark.parametrize("how", ["query", "get"])
+async def test_a_read_is_asked_for_once_more_when_its_connection_was_gone(how: str) -> None:
+    channel = Reading(grpc.StatusCode.UNAVAILABLE)
+    assert await read(channel, how) == ["documents/1"]
+    assert channel.calls == 2
+
+
+@pytest.mark.parametrize("how", ["query", "get"])
+@pytest.mark.parametrize(
+    ("codes", "calls"),
+    [([grpc.StatusCode.UNAVAILABLE] * 2, 2), ([grpc.StatusCode.DEADLINE_EXCEEDED], 1), ([grpc.StatusCode.ABORTED], 1)],
+)
+async def test_a_read_is_repeated_once_and_for_nothing_else(
+    how: str, codes: Sequence[grpc.StatusCode], calls: int
+) -> None:
+    channel = Reading(*codes)
+    with pytest.raises(StoreUnavailable):
+        await read(channel, how)
+    assert channel.calls == calls
