@@ -57,6 +57,12 @@ def test_a_function_that_sends_nothing_loads_no_providers_sdk(function: str) -> 
     assert not loaded(f"functions.{function}.main") & SDKS
 
 
+@pytest.mark.parametrize("channel", sorted(CHANNEL_SETTINGS))
+def test_a_channel_reads_no_list_of_channels(channel: str) -> None:
+    settings = {**CHANNEL_SETTINGS[channel], f"{channel.upper()}_PROVIDER": "log"}
+    assert "yaml" not in loaded(f"functions.{channel}.main", **settings)
+
+
 def test_the_gateway_starts_without_fastapi() -> None:
     assert "fastapi" not in loaded("functions.gateway.main")
 
