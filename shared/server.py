@@ -2,8 +2,9 @@
 
 import os
 import socket
-from asyncio import TimerHandle, Transport
-from typing import Any
+from asyncio import AbstractEventLoop, TimerHandle, Transport
+from collections.abc import Callable
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
@@ -20,6 +21,7 @@ PART = 1024
 UNREAD_LIMIT = 1024 * 1024  # bytes of a body behind the answer, which nobody reads: 200 MB are 50 ms
 PATIENCE_SECONDS = 10.0
 LOOK_SECONDS = 0.02  # any time will do: the loop reads before its next timers
+LINGER_SECONDS = 2.0  # Apache's
 SEND_BUFFER = 64 * 1024  # bytes, of the kernel for one connection; Linux takes twice as many
 
 
@@ -48,6 +50,50 @@ def keep_workers() -> None:
     os.environ["CLOUD_RUN_TIMEOUT_SECONDS"] = "0"
 
 
+class LingeringTransport:
+    """A transport whose end does not take the answer from a client that is still sending: RFC 9112, 9.6.
+
+    The kernel resets a connection that is closed with bytes unread, and a reset overtakes the answer. So where there
+    may be such bytes only our side is ended, and theirs are thrown away, for LINGER_SECONDS and UNREAD_LIMIT at most.
+    """
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop, unread: Callable[[], bool]) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._unread = unread
+        self._thrown = 0  # bytes
+        self._end: TimerHandle | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self._end is not None or self._transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        if self._end is None:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        if self.is_closing():
+            return
+        if not self._unread():
+            self._transport.close()
+            return
+        self._transport.resume_reading()
+        self._transport.write_eof()
+        self._end = self._loop.call_later(LINGER_SECONDS, self._transport.close)
+
+    def throw_away(self, data: bytes) -> None:
+        self._thrown += len(data)
+        if self._thrown > UNREAD_LIMIT:
+            self._transport.close()
+
+    def lost(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Uvicorn's protocol with an end to what no application reads: a request's head, and its body after the answer;
     and to an answer that the client does not take.
@@ -67,11 +113,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unread = 0  # those behind the answer
         self._pending = 0  # bytes since, of a head, a chunk's line or a trailer
         self._in_body = False
+        self._refused = False
         self._end: TimerHandle | None = None
         self._untaken: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn narrows it
-        super().connection_made(transport)
+        self._lingering = LingeringTransport(transport, self.loop, lambda: self._in_body or self._refused)
+        super().connection_made(cast(Transport, self._lingering))
         connection = transport.get_extra_info("socket")
         if connection is not None:
             # By itself the kernel takes megabytes for a client that takes nothing, and we would not know of it.
@@ -80,6 +128,9 @@ class BoundedProtocol(HttpToolsProtocol):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(PATIENCE_SECONDS * 1000))
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            self._lingering.throw_away(data)
+            return
         progress = self._progress
         super().data_received(data)
         if self._progress != progress or self.transport.is_closing():
@@ -120,7 +171,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._answered:
             self._unread += len(body)
             if self._unread > UNREAD_LIMIT:
-                self.transport.close()
+                raise ValueError("nobody reads the body")
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -137,6 +188,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Uvicorn's own with the headers of `secured`, which stands around what is a request; and none in the middle or
         behind an answer.
         """
+        self._refused = True
         answering = self.cycle is not None and self.cycle.response_started if self._in_body else not self._answered
         if not answering:
             status = b"400 Bad Request"
@@ -147,6 +199,9 @@ class BoundedProtocol(HttpToolsProtocol):
             head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
             self.transport.write(b"HTTP/1.1 " + status + b"\r\n" + head + b"\r\n" + msg.encode())
         self.transport.close()
+        if not self._answered:  # the application learns it now, not when the connection is gone
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def timeout_keep_alive_handler(self) -> None:
         """Uvicorn's, after a look at what has arrived: SIGCONT ends epoll_wait with EINTR, and a loop that has slept
@@ -167,6 +222,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._lingering.lost()
         self._unset_end()
         self._unset_untaken()
         super().connection_lost(exc)

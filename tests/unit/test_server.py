@@ -36,6 +36,7 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.said = b""
         self.closed = False
+        self.ended = False  # our side of it
         self.lost: Callable[[Exception | None], None] = lambda _: None
 
     def write(self, data: Any) -> None:
@@ -47,6 +48,9 @@ class Transport(asyncio.Transport):
     def abort(self) -> None:
         self.closed = True
         self.lost(None)
+
+    def write_eof(self) -> None:
+        self.ended = True
 
     def is_closing(self) -> bool:
         return self.closed
@@ -86,8 +90,13 @@ class Client:
         return self.transport.said.count(b"HTTP/1.1 200 OK")
 
     @property
+    def over(self) -> bool:
+        """Nothing more is read of it, nor said."""
+        return self.transport.ended or self.transport.closed
+
+    @property
     def refused(self) -> bool:
-        return self.transport.closed and self.transport.said.startswith((b"HTTP/1.1 400", b"HTTP/1.1 414"))
+        return self.over and self.transport.said.startswith((b"HTTP/1.1 400", b"HTTP/1.1 414"))
 
 
 @pytest.fixture
@@ -116,14 +125,14 @@ def test_the_functions_run_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_idle_connections_are_kept(client: Client) -> None:
     for _ in range(3):
         await client.says(GET, 2 * PATIENCE)
-    assert (client.answers, client.transport.closed) == (3, False)
+    assert (client.answers, client.over) == (3, False)
 
 
 async def test_a_head_in_pieces_is_waited_for(client: Client) -> None:
     for _ in range(3):
         await client.says(GET[:20], PATIENCE / 2)
         await client.says(GET[20:], 2 * PATIENCE)
-    assert (client.answers, client.transport.closed) == (3, False)
+    assert (client.answers, client.over) == (3, False)
 
 
 async def test_blanks_around_a_value_are_none_of_it(client: Client) -> None:
@@ -159,13 +168,13 @@ async def test_what_is_below_is_taken(client: Client) -> None:
     await client.says(b"GET /" + b"x" * (URL_LIMIT - 1) + b" HTTP/1.1\r\n" + b"a:\r\n" * (MOST_HEADERS - 1) + b"\r\n")
     await client.says(CHUNKED + b"1\r\nx\r\n" * MOST_PARTS + b"0\r\n\r\n")
     await client.says(CHUNKED + (b"400\r\n" + b"x" * 1024 + b"\r\n") * 5 * MOST_PARTS + b"0\r\n\r\n")
-    assert (client.answers, client.transport.closed) == (3, False)
+    assert (client.answers, client.over) == (3, False)
 
 
 async def test_a_refusal_does_not_stand_in_or_behind_an_answer(client: Client) -> None:
     await client.says(CHUNKED)
     await client.says(b"1\r\nx\r\n" * (MOST_PARTS + 100))
-    assert (client.answers, client.transport.closed) == (1, True)
+    assert (client.answers, client.over) == (1, True)
     assert b"400" not in client.transport.said
 
 
@@ -173,7 +182,7 @@ async def test_a_refusal_is_not_taken_for_the_answer_to_what_is_at_work(client: 
     client.may_answer.clear()
     await client.says(GET)
     await client.says(b"no HTTP\r\n\r\n")
-    assert (client.transport.said, client.transport.closed) == (b"", True)
+    assert (client.transport.said, client.over) == (b"", True)
 
 
 @pytest.mark.parametrize("drop", [b"x", b"\r\n"])
@@ -190,7 +199,7 @@ async def test_a_line_that_does_not_end_is_given_up(client: Client, begin: bytes
     await client.says(begin)
     for _ in range(HEAD_LIMIT // 8192 + 1):
         await client.says(b"x" * 8192, 0)
-    assert client.transport.closed
+    assert client.over
 
 
 async def test_a_large_head_is_taken(client: Client) -> None:
@@ -207,29 +216,29 @@ async def test_a_body_may_be_larger_than_a_head(client: Client) -> None:
     await client.says(b"0\r\n\r\n")
     client.may_answer.set()
     await client.says(b"")
-    assert (client.answers, client.transport.closed) == (1, False)
+    assert (client.answers, client.over) == (1, False)
 
 
 async def test_a_body_that_goes_on_after_the_answer_is_given_up(client: Client) -> None:
     await client.says(POST, 2 * PATIENCE)
-    assert (client.answers, client.transport.closed) == (1, True)
+    assert (client.answers, client.over) == (1, True)
 
 
 async def test_a_body_that_ends_after_the_answer_is_not(client: Client) -> None:
     await client.says(POST, PATIENCE / 2)
     await client.says(b"0123456789", 2 * PATIENCE)
     await client.says(GET)
-    assert (client.answers, client.transport.closed) == (2, False)
+    assert (client.answers, client.over) == (2, False)
 
 
 async def test_a_body_behind_the_answer_is_not_read_to_its_end(client: Client) -> None:
     """Whoever is refused could have us read as fast as they can send."""
     await client.says(b"POST / HTTP/1.1\r\nContent-Length: 200000000\r\n\r\n")
     read = 0
-    while not client.transport.closed and read < 2 * UNREAD_LIMIT:
+    while not client.over and read < 2 * UNREAD_LIMIT:
         await client.says(b"x" * 65_536, 0)
         read += 65_536
-    assert (client.answers, client.transport.closed) == (1, True)
+    assert (client.answers, client.over) == (1, True)
     assert b"400" not in client.transport.said
     assert UNREAD_LIMIT < read <= UNREAD_LIMIT + 65_536
 
@@ -239,7 +248,7 @@ async def test_what_is_unread_is_counted_for_each_request(client: Client) -> Non
     for _ in range(3):
         await client.says(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size)
         await client.says(b"x" * size)
-    assert (client.answers, client.transport.closed) == (3, False)
+    assert (client.answers, client.over) == (3, False)
 
 
 async def test_a_body_that_is_waited_for_is_not_unread(client: Client) -> None:
@@ -248,29 +257,29 @@ async def test_a_body_that_is_waited_for_is_not_unread(client: Client) -> None:
     await client.says(b"x" * 3 * UNREAD_LIMIT)
     client.may_answer.set()
     await client.says(b"")
-    assert (client.answers, client.transport.closed) == (1, False)
+    assert (client.answers, client.over) == (1, False)
 
 
 async def test_a_request_at_work_is_not_cut_off_by_what_follows_it(client: Client) -> None:
     client.may_answer.clear()
     await client.says(GET)
     await client.says(b"\r\n", 2 * PATIENCE)
-    assert not client.transport.closed
+    assert not client.over
     client.may_answer.set()
     await client.says(GET)
-    assert (client.answers, client.transport.closed) == (2, False)
+    assert (client.answers, client.over) == (2, False)
 
 
 async def test_a_request_at_work_may_take_its_time_over_a_body(client: Client) -> None:
     client.may_answer.clear()
     await client.says(POST, 2 * PATIENCE)
-    assert not client.transport.closed
+    assert not client.over
 
 
 async def test_an_answer_that_is_not_taken_ends_with_its_connection(client: Client) -> None:
     client.protocol.pause_writing()
     await client.says(GET, 2 * PATIENCE)
-    assert (client.answers, client.transport.closed) == (0, True)
+    assert (client.answers, client.over) == (0, True)
 
 
 async def test_an_answer_that_is_taken_in_pieces_is_waited_for(client: Client) -> None:
@@ -280,7 +289,7 @@ async def test_an_answer_that_is_taken_in_pieces_is_waited_for(client: Client) -
         client.protocol.resume_writing()
         await asyncio.sleep(2 * PATIENCE)
     await client.says(GET)
-    assert (client.answers, client.transport.closed) == (1, False)
+    assert (client.answers, client.over) == (1, False)
 
 
 async def test_a_connection_that_is_lost_waits_for_nobody(client: Client) -> None:
@@ -288,7 +297,73 @@ async def test_a_connection_that_is_lost_waits_for_nobody(client: Client) -> Non
     client.protocol.connection_lost(ConnectionResetError())
     client.transport.closed = False
     await asyncio.sleep(2 * PATIENCE)
+    assert not client.over
+
+
+async def test_what_comes_behind_a_refusal_is_thrown_away_for_a_while(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.server.LINGER_SECONDS", PATIENCE)
+    await client.says(TOO_MUCH["a URL"])
+    said = client.transport.said
+    await client.says(GET)
+    assert (client.transport.said, client.transport.ended, client.transport.closed) == (said, True, False)
+    await client.says(b"", 2 * PATIENCE)
+    assert client.transport.closed
+
+
+async def test_what_is_thrown_away_has_an_end(client: Client) -> None:
+    await client.says(TOO_MUCH["a URL"])
+    for _ in range(UNREAD_LIMIT // 65_536):
+        await client.says(b"x" * 65_536, 0)
     assert not client.transport.closed
+    await client.says(b"x", 0)
+    assert client.transport.closed
+
+
+async def test_a_connection_that_ends_with_its_answer_waits_for_nothing(client: Client) -> None:
+    await client.says(GET[:-2] + b"Connection: close\r\n\r\n")
+    assert (client.answers, client.transport.ended, client.transport.closed) == (1, False, True)
+
+
+async def test_an_application_that_waits_for_a_body_learns_of_its_refusal() -> None:
+    heard: list[str] = []
+
+    class Reader(Client):
+        async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+            while (event := await receive())["type"] == "http.request":
+                heard.append(event["type"])
+            heard.append(event["type"])
+
+    client = Reader()
+    await client.says(CHUNKED)
+    await client.says(b"1\r\nx\r\n" * (MOST_PARTS + 100))
+    assert heard[-1] == "http.disconnect"
+    assert client.refused
+
+
+UNREAD = {
+    "a URL that is too long": (b"GET /" + b"x" * 50_000 + b" HTTP/1.1\r\n\r\n", b"414"),
+    "a body behind the answer": (b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 9000000\r\n\r\n", b"200"),
+    "an endless body": (b"POST / HTTP/1.1\r\nContent-Length: 9000000\r\n\r\n" + b"x" * (UNREAD_LIMIT + 1), b"200"),
+}
+
+
+@pytest.mark.parametrize("case", UNREAD)
+async def test_the_answer_reaches_a_client_that_is_still_sending(case: str) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: Client().protocol, "127.0.0.1", 0)
+    request, status = UNREAD[case]
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    for _ in range(10):
+        writer.write(request)
+        await writer.drain()
+        request = b"x" * 65_536
+        await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    writer.close()
+    server.close()
 
 
 async def test_the_kernel_keeps_little_of_an_answer_and_not_for_long() -> None:
