@@ -33,7 +33,7 @@ fuzz: $(READY) ## many requests made from /openapi.json, to a system of its own 
 simulate: $(READY) ## histories on fakes, with a crash possible at each await (N=1000, or SEED= to see that one)
 	@exec $(BIN)/python -m tests.simulation $(or $(N),1000) $(addprefix --seed ,$(SEED))
 
-mutants: $(READY) ## small changes of the core, one at a time: whether a fast test catches each (ONLY=shared/state.py)
+mutants: $(READY) ## small changes of the core, one at a time: whether a fast test catches each (ONLY=shared/delivery/state_machine.py)
 	@exec $(BIN)/python -m tests.mutants --jobs $(JOBS) $(ONLY)
 
 faults: $(READY) ## the system under load and faults, and whether anything was lost: 30 minutes and the drain (SEED=, FAULTS=--help)

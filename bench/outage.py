@@ -1,6 +1,7 @@
 """A provider's outage, simulated: Hark's own state machine, relay and dead letters over a model of Pub/Sub's pushes.
 
-No network and no real time: an event queue. Each delivery goes through `shared.state`; what `shared/pipeline.py`,
+No network and no real time: an event queue. Each delivery goes through `shared.delivery.state_machine`; what
+`shared/sending/pipeline.py`,
 `functions/relay` and `functions/dead_letter` do around it is repeated here without their I/O. One delivery stands for
 `weight` of them, with all rates divided by it.
 """
@@ -12,9 +13,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bench.pushes import Pushed, Pushes, Subscription
-from functions.relay.relay import SWEEP_SECONDS
-from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
-from shared.state import Done, Early, Leased, Own, Policy, Write, dead_lettered, decide, queued, relayed, settle
+from functions.relay.overdue_deliveries import SWEEP_SECONDS
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
+from shared.delivery.state_machine import (
+    Done,
+    Early,
+    Leased,
+    Own,
+    Policy,
+    Write,
+    dead_lettered,
+    decide,
+    queued,
+    relayed,
+    settle,
+)
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _RELAY_EVERY = 60.0  # Cloud Scheduler's shortest period

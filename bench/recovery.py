@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from bench.outage import Minute, Scenario, Simulation
 from bench.pushes import Subscription
-from shared.settings import CoreSettings
+from shared.runtime.settings import CoreSettings
 
 
 @dataclass(frozen=True, slots=True)

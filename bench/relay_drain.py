@@ -13,15 +13,15 @@ from datetime import UTC, datetime, timedelta
 
 import aiohttp
 
-from functions.relay.relay import Relay
-from shared.channels import channel_names, topic
-from shared.firestore import rpc
-from shared.firestore.store import FirestoreStore
-from shared.model import Notification
-from shared.publisher import PubsubPublisher, connect
-from shared.settings import CoreSettings
-from shared.state import queued
-from shared.store import SHARDS
+from functions.relay.overdue_deliveries import Relay
+from shared.channels.declaration import channel_names, topic
+from shared.delivery.model import Notification
+from shared.delivery.state_machine import queued
+from shared.delivery.store import SHARDS
+from shared.google.firestore import rpc
+from shared.google.firestore.store import FirestoreStore
+from shared.google.publisher import PubsubPublisher, connect
+from shared.runtime.settings import CoreSettings
 
 
 async def main(count: int) -> None:

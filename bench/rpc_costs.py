@@ -21,22 +21,22 @@ import grpc.aio
 import httpx
 
 from bench.storage_size import index_bytes, stored_bytes
-from functions.gateway.caller_store import FirestoreCallers, Usage
-from functions.relay.relay import Relay
-from shared import logs, trace
-from shared.channels import channel_names, topic
-from shared.errors import Retryable
-from shared.firestore import rpc
-from shared.firestore.receipts import FirestoreReceipts
-from shared.firestore.records import delivery_name, notification_name
-from shared.firestore.store import FirestoreStore
-from shared.model import DeliveryStatus, Receipt
-from shared.pipeline import Pipeline
-from shared.provider import Outgoing
-from shared.publisher import PubsubPublisher, connect
-from shared.pubsub import Message, decode_push
-from shared.receipts import take
-from shared.settings import CoreSettings
+from functions.gateway.access.caller_store import FirestoreCallers, Usage
+from functions.relay.overdue_deliveries import Relay
+from shared.channels.declaration import channel_names, topic
+from shared.delivery.errors import Retryable
+from shared.delivery.model import DeliveryStatus, Receipt
+from shared.google.firestore import rpc
+from shared.google.firestore.receipt_store import FirestoreReceipts
+from shared.google.firestore.records import delivery_name, notification_name
+from shared.google.firestore.store import FirestoreStore
+from shared.google.publisher import PubsubPublisher, connect
+from shared.runtime import logs, trace_context
+from shared.runtime.settings import CoreSettings
+from shared.sending.messages import Message, decode_push
+from shared.sending.pipeline import Pipeline
+from shared.sending.provider import Outgoing
+from shared.sending.receipts import take
 from tests.emulators import emulator
 from tests.integration.gateway import client_of, gateway_over, new_caller_in
 
@@ -183,7 +183,7 @@ class Bench:
         pipeline = Pipeline(self.store, _Provider(failures), self.policy)
         for _ in range(failures + 1):
             message = decode_push(body)
-            with trace.bound(message.traceparent):
+            with trace_context.bound(message.traceparent):
                 await pipeline.deliver(message)
 
     async def measured(self, work: Callable[[], Awaitable[None]]) -> dict[str, Any]:

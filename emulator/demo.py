@@ -18,7 +18,7 @@ import aiohttp
 import yaml
 
 from emulator.process import die_with_parent
-from shared.model import PENDING, SUCCESS
+from shared.delivery.model import PENDING, SUCCESS
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 120.0

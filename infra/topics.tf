@@ -12,7 +12,7 @@ resource "google_pubsub_topic" "notifications" {
   # checkov:skip=CKV_GCP_83:Google's own keys encrypt it unless kms_key is set; a key that is lost or disabled loses messages
   for_each = local.channels
 
-  name         = "notifications-${each.key}" # shared/channels.py
+  name         = "notifications-${each.key}" # shared/channels/declaration.py
   kms_key_name = var.kms_key
   depends_on   = [google_project_service.api, google_kms_crypto_key_iam_member.agent]
 

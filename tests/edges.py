@@ -1,9 +1,9 @@
-"""The edges between a delivery's states, as shared/state.py and shared/receipts.py draw them."""
+"""The edges between a delivery's states, as state_machine.py and receipts.py of shared/ draw them."""
 
 from functools import cache
 
-from shared.model import PENDING
-from shared.model import DeliveryStatus as S
+from shared.delivery.model import PENDING
+from shared.delivery.model import DeliveryStatus as S
 
 EDGES = {
     S.QUEUED: {S.SENDING, S.DEAD, S.CANCELLED},

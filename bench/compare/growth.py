@@ -18,10 +18,10 @@ from bench.compare.processes import Child
 from bench.compare.sides import Disturbed, Hark, Source, expect, texts
 from bench.compare.targets import Target
 from bench.compare.world import World, free_port
-from functions.gateway import keys
-from shared.firestore import records, rpc, writes
-from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
-from shared.store import SHARDS
+from functions.gateway.access import api_keys
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
+from shared.delivery.store import SHARDS
+from shared.google.firestore import records, rpc, writes
 
 BATCH = 250  # notifications; each is two documents, and a BatchWrite takes 500
 AT_ONCE = 4
@@ -135,7 +135,7 @@ def _grown(world: World, stored: int) -> Grown:
     hark.name = f"grown-{stored}-{secrets.token_hex(2)}"
     hark.start_accepting()
     began = time.monotonic()
-    parsed = keys.parse(hark.key or "")
+    parsed = api_keys.parse(hark.key or "")
     assert parsed is not None
     ids = asyncio.run(_store(world, hark, parsed[1], stored))
     print(f"growth: {stored} stored in {time.monotonic() - began:.0f} s", flush=True)

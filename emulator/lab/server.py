@@ -14,7 +14,7 @@ from emulator.lab.faults import ACCEPTING, F, FieldError, InvalidFault, Mode, Pl
 from emulator.lab.messages import Acceptable, Answer, Call, Provider, timestamp
 from emulator.lab.receipts import Receipts
 from emulator.lab.transport import PROXY_PAGE, cut, drip, hold, reset
-from shared import security_headers
+from shared.http import security_headers
 
 PROVIDERS: tuple[Provider, ...] = (sendgrid, twilio, slack, slack_webhook)
 # SendGrid's own limit for a whole mail; the other providers' are lower.

@@ -4,10 +4,10 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.dead_letter.dead_letter import DeadLetter
-from shared.function import Deliver, open_store, push_handler, start
-from shared.publisher import open_publisher
-from shared.pubsub import Answer
+from functions.dead_letter.given_up_messages import DeadLetter
+from shared.entrypoint.push_handler import Deliver, open_store, push_handler, start
+from shared.google.publisher import open_publisher
+from shared.sending.messages import Answer
 
 _settings = start()
 

@@ -14,8 +14,8 @@ from typing import Any
 import aiohttp
 
 from functions.email.smtp_server import OAuth
-from shared.errors import Refused, Retryable, SendError
-from shared.http import UNREADABLE, session
+from shared.delivery.errors import Refused, Retryable, SendError
+from shared.http.client import UNREADABLE, session
 
 _REJECTED = frozenset({"invalid_grant", "invalid_client", "unauthorized_client"})  # RFC 6749, 5.2
 _TOKEN = re.compile(r"[!-~]{1,16384}")  # RFC 6750, 2.1; Microsoft's have up to some 4,000 characters

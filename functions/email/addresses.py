@@ -2,7 +2,7 @@
 
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
-from shared.texts import one_line
+from shared.channels.text_checks import one_line
 
 _TEST = ".test"  # RFC 6761: goes to nobody in the world, and the lab has some
 

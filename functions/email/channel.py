@@ -4,8 +4,8 @@ from collections.abc import Callable
 from functools import partial
 
 from functions.email.addresses import checked
-from shared.channels import UTF_8_BYTES, Channel
-from shared.settings import Settings, load
+from shared.channels.declaration import UTF_8_BYTES, Channel
+from shared.runtime.settings import Settings, load
 
 
 class EmailAddressSettings(Settings):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from functions.email.sender import Sender
-from shared.provider import Outgoing
+from shared.sending.provider import Outgoing
 
 _SUBJECT_LENGTH = 78  # characters: RFC 5322, 2.1.1
 

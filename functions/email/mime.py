@@ -8,7 +8,7 @@ from email.utils import formatdate
 
 from functions.email.message import headers_of, subject_of
 from functions.email.sender import Sender
-from shared.provider import Outgoing
+from shared.sending.provider import Outgoing
 
 _PLAIN = re.compile(r"[!-~]([ -~]{0,58}[!-~])?")  # a reader drops spaces at a header's ends
 

@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from functions.email.addresses import checked, in_ascii
 from functions.email.channel import EmailAddressSettings
-from shared.texts import one_line
+from shared.channels.text_checks import one_line
 
 _NAMED = re.compile(r'(?P<name>"(?:[^"\\]|\\.)*"|[^"<>]*)[ \t]*<(?P<address>[^<>]*)>')
 _WORDS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")  # RFC 5322, 3.2.3

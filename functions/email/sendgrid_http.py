@@ -13,7 +13,7 @@ from typing import Any
 
 import python_http_client
 
-from shared.http import ANSWER_LIMIT
+from shared.http.client import ANSWER_LIMIT
 
 _CONNECT_TIMEOUT = 10.0  # seconds
 

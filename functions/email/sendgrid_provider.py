@@ -31,10 +31,10 @@ from functions.email.message import headers_of, subject_of
 from functions.email.sender import SenderSettings
 from functions.email.sendgrid_http import CALL, Call, Client
 from functions.email.sendgrid_refusals import of_refusal
-from shared.errors import Permanent, Retryable, Unknown
-from shared.http import UNREADABLE, header, of_status
-from shared.provider import Outgoing, Provider
-from shared.settings import HttpUrl, load
+from shared.delivery.errors import Permanent, Retryable, Unknown
+from shared.http.client import UNREADABLE, header, of_status
+from shared.runtime.settings import HttpUrl, load
+from shared.sending.provider import Outgoing, Provider
 
 _THREADS = 80  # as many calls at once as the function takes requests
 _ACCEPTED = 202

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator
 from starlette.datastructures import Headers
 
-from shared.errors import ForgedReceipt, MalformedReceipt
-from shared.logs import get_logger
-from shared.model import DeliveryStatus, Receipt
-from shared.receipts import NOTIFICATION_ID, ReceiptReader, ReceiptRequest
-from shared.settings import Settings, load
+from shared.delivery.errors import ForgedReceipt, MalformedReceipt
+from shared.delivery.model import DeliveryStatus, Receipt
+from shared.runtime.logs import get_logger
+from shared.runtime.settings import Settings, load
+from shared.sending.receipts import NOTIFICATION_ID, ReceiptReader, ReceiptRequest
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey

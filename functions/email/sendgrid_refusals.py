@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
-from shared.http import UNREADABLE, header, of_status, seconds
+from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.http.client import UNREADABLE, header, of_status, seconds
 
 STATUSES: Mapping[int, type[SendError] | str] = {
-    # Words: an operator has to act, and they say how. What is not here is judged as HTTP says (shared/http.py).
+    # Words: an operator has to act, and they say how. What is not here is judged as HTTP says (shared/http/client.py).
     400: "check the settings of this channel",  # unless FIELDS says that it is about the recipient or the mail
     401: Retryable,  # a rejected key
     403: Retryable,  # a key that may not send mail, unless FIELDS says that it is about the sender

@@ -12,7 +12,7 @@ import aiosmtplib
 
 from functions.email.smtp_replies import Phase, of_reply
 from functions.email.smtp_server import Server, Tls
-from shared.errors import Permanent, Refused, Retryable, Unknown
+from shared.delivery.errors import Permanent, Refused, Retryable, Unknown
 
 _CERTIFICATE: dict[int, str] = {
     # OpenSSL's X509_V_ERR_…

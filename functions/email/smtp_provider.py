@@ -14,9 +14,9 @@ from functions.email.mime import as_bytes, mail_of
 from functions.email.sender import SenderSettings
 from functions.email.smtp_dialogue import Dialogue
 from functions.email.smtp_server import LOOPBACK, OAuth, Server, Tls, server
-from shared.errors import Permanent, Retryable
-from shared.provider import Outgoing, Provider
-from shared.settings import HttpUrl, load
+from shared.delivery.errors import Permanent, Retryable
+from shared.runtime.settings import HttpUrl, load
+from shared.sending.provider import Outgoing, Provider
 
 if TYPE_CHECKING:
     from functions.email.access_token import AccessToken

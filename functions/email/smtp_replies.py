@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
-from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
 
 
 class Phase(StrEnum):

@@ -12,16 +12,16 @@ from datetime import UTC, datetime
 from google.auth.exceptions import GoogleAuthError
 from pydantic import SecretStr, ValidationError
 
-from functions.gateway import keys
-from functions.gateway.caller_schemas import CallerRequest, new_caller
-from functions.gateway.caller_store import FirestoreCallers
-from functions.gateway.callers import KEY_KINDS, Caller, CallerKind, Scope
-from functions.gateway.problems import Problem, of_validation
+from functions.gateway.access import api_keys
+from functions.gateway.access.caller import KEY_KINDS, Caller, CallerKind, Scope
+from functions.gateway.access.caller_store import FirestoreCallers
+from functions.gateway.callers.schemas import CallerRequest, new_caller
 from functions.gateway.settings import GatewaySettings
-from shared.channels import load_channels
-from shared.errors import AlreadyExists, StoreError
-from shared.function import open_rpc
-from shared.settings import CoreSettings, Settings, load
+from functions.gateway.web.problem_details import Problem, of_validation
+from shared.channels.declaration import load_channels
+from shared.delivery.errors import AlreadyExists, StoreError
+from shared.entrypoint.push_handler import open_rpc
+from shared.runtime.settings import CoreSettings, Settings, load
 
 
 class KeySettings(Settings):
@@ -83,7 +83,7 @@ async def _create(arguments: argparse.Namespace) -> None:
 
 def _same(there: Caller, wanted: Caller, key: str | None) -> bool:
     """Whether nothing is left to do: the key opens, or the identity is let in, to the same."""
-    lets_in = keys.opens(there, key) if key else there.revoked_at is None
+    lets_in = api_keys.opens(there, key) if key else there.revoked_at is None
     return lets_in and (there.kind, there.scopes) == (wanted.kind, wanted.scopes)
 
 

@@ -6,19 +6,19 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
-from functions.gateway.accept import Gateway
-from functions.gateway.caller_store import FirestoreCallers
-from functions.gateway.direct import application
-from functions.gateway.identity import CallerCache, Identity, TokenVerifier
-from functions.gateway.limits import Limits
-from functions.gateway.readers import load_readers
+from functions.gateway.access.authentication import CallerCache, Identity, TokenVerifier
+from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.access.caller_store import FirestoreCallers
+from functions.gateway.application import application
+from functions.gateway.notifications.acceptance import Gateway
+from functions.gateway.receipts.receipt_readers import load_readers
 from functions.gateway.settings import GatewaySettings
-from shared.channels import load_channels, load_screens
-from shared.firestore.receipts import FirestoreReceipts
-from shared.firestore.store import FirestoreStore
-from shared.function import open_rpc, start
-from shared.publisher import open_publisher
-from shared.settings import load
+from shared.channels.declaration import load_channels, load_screens
+from shared.entrypoint.push_handler import open_rpc, start
+from shared.google.firestore.receipt_store import FirestoreReceipts
+from shared.google.firestore.store import FirestoreStore
+from shared.google.publisher import open_publisher
+from shared.runtime.settings import load
 
 _settings = start()
 _own = load(GatewaySettings)
@@ -66,6 +66,6 @@ def _verifier(own: GatewaySettings) -> TokenVerifier | None:
     if own.oidc_audience is None:
         return None
     # Its libraries take a tenth of a second of a cold start, which only those pay who use tokens.
-    from shared.oidc import Verifier  # noqa: PLC0415
+    from shared.http.openid_connect import Verifier  # noqa: PLC0415
 
     return Verifier(own.oidc_issuers, [own.oidc_audience])

@@ -8,11 +8,11 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
 
-from functions.gateway.caller_schemas import CallerChange, CallerRequest
-from functions.gateway.declared import scope_of
-from functions.gateway.problems import MEDIA_TYPE, ProblemDetails
-from functions.gateway.schemas import NotificationRequest, RecipientRequest
-from shared.channels import Channel
+from functions.gateway.access.route_scopes import scope_of
+from functions.gateway.callers.schemas import CallerChange, CallerRequest
+from functions.gateway.notifications.schemas import NotificationRequest, RecipientRequest
+from functions.gateway.web.problem_details import MEDIA_TYPE, ProblemDetails
+from shared.channels.declaration import Channel
 
 _SCHEMAS = (NotificationRequest, RecipientRequest, CallerRequest, CallerChange, ProblemDetails)
 """What `request_body` and `answers` refer to by name."""

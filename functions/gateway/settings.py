@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import IssuerUrl, Settings, listed
+from shared.runtime.settings import IssuerUrl, Settings, listed
 
 GOOGLE = "https://accounts.google.com"
 

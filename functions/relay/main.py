@@ -6,16 +6,17 @@ import functions_framework.aio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from functions.relay.receipts import WaitingReceipts
-from functions.relay.relay import Relay
-from shared import bodies, logs
-from shared.errors import BodyTooLarge, BodyTooSlow, StoreUnavailable
-from shared.firestore.receipts import FirestoreReceipts
-from shared.firestore.store import FirestoreStore
-from shared.function import PUSH_LIMIT, no_post, open_rpc, start, too_slow
-from shared.publisher import open_publisher
-from shared.push_auth import open_guard
-from shared.store import SHARDS
+from functions.relay.overdue_deliveries import Relay
+from functions.relay.waiting_receipts import WaitingReceipts
+from shared.delivery.errors import BodyTooLarge, BodyTooSlow, StoreUnavailable
+from shared.delivery.store import SHARDS
+from shared.entrypoint.push_authentication import open_guard
+from shared.entrypoint.push_handler import PUSH_LIMIT, no_post, open_rpc, start, too_slow
+from shared.google.firestore.receipt_store import FirestoreReceipts
+from shared.google.firestore.store import FirestoreStore
+from shared.google.publisher import open_publisher
+from shared.http import request_body
+from shared.runtime import logs
 
 log = logs.get_logger(__name__)
 _settings = start()
@@ -35,7 +36,7 @@ async def relay(request: Request) -> Response:
     try:
         if _guard and (refusal := await _guard.refusal(request)):
             return refusal
-        await bodies.read(request, PUSH_LIMIT)  # Cloud Scheduler sends none: only its end is waited for
+        await request_body.read(request, PUSH_LIMIT)  # Cloud Scheduler sends none: only its end is waited for
         if _sweeps is None:
             _sweeps = _open()
         receipts, overdue = _sweeps

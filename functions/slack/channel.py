@@ -3,8 +3,8 @@
 import re
 import unicodedata
 
-from shared.channels import Channel, Measure
-from shared.texts import one_line
+from shared.channels.declaration import Channel, Measure
+from shared.channels.text_checks import one_line
 
 # https://docs.slack.dev/reference/methods/chat.postMessage#truncating: what is beyond is cut off without a word.
 MAX_LENGTH = 40_000

@@ -4,12 +4,12 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.function import channel_function
+from shared.entrypoint.push_handler import channel_function
 
 PROVIDERS = {
     "slack": "functions.slack.web_api_provider",
     "webhook": "functions.slack.webhook_provider",
-    "log": "shared.log_provider",
+    "log": "shared.sending.log_provider",
 }
 
 _handle = channel_function("slack", PROVIDERS)

@@ -6,9 +6,9 @@ from enum import Enum, auto
 from typing import Any
 
 from functions.slack.channel import MAX_LENGTH, escaped
-from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
-from shared.http import of_status
-from shared.provider import Outgoing
+from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.http.client import of_status
+from shared.sending.provider import Outgoing
 
 LARGEST_ANSWER = MAX_LENGTH * 128 + 64 * 1024
 """In bytes. chat.postMessage answers with the message as it was posted: its text, where JSON spells a character in up

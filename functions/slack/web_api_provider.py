@@ -9,10 +9,10 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from functions.slack.message import LARGEST_ANSWER, of_error, payload
-from shared.errors import Unknown
-from shared.http import UNREADABLE, of_client_error, seconds, session
-from shared.provider import Outgoing, Provider
-from shared.settings import HttpUrl, Settings, load
+from shared.delivery.errors import Unknown
+from shared.http.client import UNREADABLE, of_client_error, seconds, session
+from shared.runtime.settings import HttpUrl, Settings, load
+from shared.sending.provider import Outgoing, Provider
 
 
 class SlackSettings(Settings):

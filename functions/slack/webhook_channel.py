@@ -10,8 +10,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, model_validator
 
 from functions.slack.channel import normalise
-from shared.channels import Screen
-from shared.settings import Settings, load
+from shared.channels.declaration import Screen
+from shared.runtime.settings import Settings, load
 
 ChannelAddress = Annotated[str, AfterValidator(normalise)]
 """Spelt as deliveries spell their addresses."""

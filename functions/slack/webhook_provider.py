@@ -8,10 +8,10 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from functions.slack.message import of_error, payload
 from functions.slack.webhook_channel import ChannelAddress, refusals
-from shared.errors import Refused, Unknown
-from shared.http import UNREADABLE, header, of_client_error, seconds, session
-from shared.provider import Outgoing, Provider
-from shared.settings import Settings, http_url, load
+from shared.delivery.errors import Refused, Unknown
+from shared.http.client import UNREADABLE, header, of_client_error, seconds, session
+from shared.runtime.settings import Settings, http_url, load
+from shared.sending.provider import Outgoing, Provider
 
 
 class WebhookSettings(Settings):

@@ -5,8 +5,8 @@ import re
 import phonenumbers
 
 from functions.sms.segments import segments
-from shared.channels import UTF_16_UNITS, Channel
-from shared.texts import one_line
+from shared.channels.declaration import UTF_16_UNITS, Channel
+from shared.channels.text_checks import one_line
 
 # https://www.twilio.com/docs/errors/21617: an emoji is more than one of its characters.
 MAX_LENGTH = 1600

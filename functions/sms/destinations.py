@@ -17,8 +17,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import NoDecode
 
 from functions.sms.senders import Sender, is_number
-from shared.channels import Screen
-from shared.settings import Settings, listed, load
+from shared.channels.declaration import Screen
+from shared.runtime.settings import Settings, listed, load
 
 ANY_COUNTRY = "*"
 NO_COUNTRY = phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY

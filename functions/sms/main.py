@@ -4,11 +4,11 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.function import channel_function
+from shared.entrypoint.push_handler import channel_function
 
 PROVIDERS = {
     "twilio": "functions.sms.twilio_provider",
-    "log": "shared.log_provider",
+    "log": "shared.sending.log_provider",
 }
 
 _handle = channel_function("sms", PROVIDERS)

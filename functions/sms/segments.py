@@ -7,7 +7,7 @@ Of a messaging service whose Smart Encoding is on it may be fewer: Twilio then s
 
 from collections.abc import Set
 
-from shared.model import Segments
+from shared.delivery.model import Segments
 
 GSM_7 = "GSM-7"
 UCS_2 = "UCS-2"

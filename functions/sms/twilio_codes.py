@@ -14,8 +14,8 @@ fault.
 from collections.abc import Mapping
 from typing import Final
 
-from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
-from shared.http import of_status
+from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.http.client import of_status
 
 CREDENTIALS: Final = "credentials"
 

@@ -15,10 +15,10 @@ from twilio.rest import Client
 from functions.sms.destinations import screen
 from functions.sms.senders import Sender, is_service
 from functions.sms.twilio_codes import of_code
-from shared.errors import Refused, SendError, Throttled, Unknown
-from shared.http import UNREADABLE, of_client_error, seconds, session
-from shared.provider import Outgoing, Provider
-from shared.settings import BaseUrl, HttpUrl, Settings, load
+from shared.delivery.errors import Refused, SendError, Throttled, Unknown
+from shared.http.client import UNREADABLE, of_client_error, seconds, session
+from shared.runtime.settings import BaseUrl, HttpUrl, Settings, load
+from shared.sending.provider import Outgoing, Provider
 
 
 class TwilioSettings(Settings):

@@ -13,11 +13,11 @@ from pydantic import SecretStr
 from starlette.datastructures import Headers
 
 from functions.sms.twilio_reasons import REASONS
-from shared.errors import ForgedReceipt, MalformedReceipt
-from shared.logs import get_logger
-from shared.model import DeliveryStatus, Receipt
-from shared.receipts import NOTIFICATION_ID, ReceiptReader, ReceiptRequest
-from shared.settings import BaseUrl, Settings, load
+from shared.delivery.errors import ForgedReceipt, MalformedReceipt
+from shared.delivery.model import DeliveryStatus, Receipt
+from shared.runtime.logs import get_logger
+from shared.runtime.settings import BaseUrl, Settings, load
+from shared.sending.receipts import NOTIFICATION_ID, ReceiptReader, ReceiptRequest
 
 log = get_logger(__name__)
 

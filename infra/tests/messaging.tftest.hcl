@@ -15,7 +15,7 @@ variables {
 run "every_topic_has_a_subscription_that_pushes" {
   assert {
     condition     = toset(values(google_pubsub_topic.notifications)[*].name) == toset([for channel in keys(yamldecode(file("channels.yaml"))) : "notifications-${channel}"])
-    error_message = "Each channel of channels.yaml has its topic, named as shared/channels.py names it."
+    error_message = "Each channel of channels.yaml has its topic, named as shared/channels/declaration.py names it."
   }
 
   assert {

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from shared.errors import SendError
+from shared.delivery.errors import SendError
 from tests.contract import test_providers
 from tests.contract.providers import Contract, Where, through_pipeline
 

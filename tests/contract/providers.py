@@ -23,9 +23,9 @@ import httpx
 import pytest
 
 from emulator.lab.running import Settings, running
-from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
-from shared.pipeline import call
-from shared.provider import Outgoing, Provider
+from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.sending.pipeline import call
+from shared.sending.provider import Outgoing, Provider
 from tests.contract.scripted import Script, Talk, answer, drip, hang_up, http, pour, say, serving
 
 TOKEN = "canary-token"

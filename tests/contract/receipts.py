@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from shared.errors import ForgedReceipt, MalformedReceipt
-from shared.model import DeliveryStatus, Receipt
-from shared.receipts import ReceiptReader, ReceiptRequest
+from shared.delivery.errors import ForgedReceipt, MalformedReceipt
+from shared.delivery.model import DeliveryStatus, Receipt
+from shared.sending.receipts import ReceiptReader, ReceiptRequest
 
 AT = datetime(2026, 11, 5, 12, 0, 0, 250_000, UTC)
 NOTIFICATION_ID = "5b3c9cde-0001-4000-8000-000000000001"

@@ -4,9 +4,9 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from shared.firestore import rpc
-from shared.firestore.store import FirestoreStore
-from shared.store import Store
+from shared.delivery.store import Store
+from shared.google.firestore import rpc
+from shared.google.firestore.store import FirestoreStore
 from tests.fakes.store import MemoryStore
 
 

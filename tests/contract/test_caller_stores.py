@@ -1,4 +1,4 @@
-"""What every store of callers promises (functions/gateway/caller_store.py), in memory and on Firestore's emulator."""
+"""What every store of callers promises (caller_store.py), in memory and on Firestore's emulator."""
 
 import asyncio
 import uuid
@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from functions.gateway.caller_store import CallerStore, FirestoreCallers, Usage
-from functions.gateway.callers import Caller, CallerKind, Key, Scope
-from shared.errors import AlreadyExists, Conflict
-from shared.firestore import rpc
+from functions.gateway.access.caller import Caller, CallerKind, Key, Scope
+from functions.gateway.access.caller_store import CallerStore, FirestoreCallers, Usage
+from shared.delivery.errors import AlreadyExists, Conflict
+from shared.google.firestore import rpc
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START
 

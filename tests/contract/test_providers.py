@@ -22,10 +22,10 @@ from functions.slack.web_api_provider import SlackProvider, SlackSettings
 from functions.slack.webhook_provider import WebhookProvider, WebhookSettings
 from functions.sms.twilio_codes import CODES
 from functions.sms.twilio_provider import TwilioProvider, TwilioSettings
-from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
-from shared.http import ANSWER_LIMIT, _BoundedResponse
-from shared.log_provider import LogProvider
-from shared.provider import Outgoing, Provider
+from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.http.client import ANSWER_LIMIT, _BoundedResponse
+from shared.sending.log_provider import LogProvider
+from shared.sending.provider import Outgoing, Provider
 from tests.contract.providers import BODIES, TEXT, TOKEN, AnyProvider, Contract, HttpContract, Lab, Where
 from tests.contract.scripted import Script, Smtp, Talk, answer, hang_up, http, pour, say, serving
 

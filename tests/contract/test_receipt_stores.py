@@ -1,4 +1,4 @@
-"""What every store of waiting receipts promises (shared/receipts.py), in memory and on Firestore's emulator."""
+"""What every store of waiting receipts promises (shared/sending/receipts.py), in memory and on Firestore's emulator."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from shared.firestore import rpc
-from shared.firestore.receipts import FirestoreReceipts
-from shared.model import DeliveryStatus, Receipt
-from shared.receipts import ReceiptStore, Waiting
+from shared.delivery.model import DeliveryStatus, Receipt
+from shared.google.firestore import rpc
+from shared.google.firestore.receipt_store import FirestoreReceipts
+from shared.sending.receipts import ReceiptStore, Waiting
 from tests.fakes.clock import START
 from tests.fakes.receipts import MemoryReceipts
 

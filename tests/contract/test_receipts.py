@@ -28,10 +28,10 @@ from emulator.lab.twilio_receipts import TwilioReporter
 from functions.email.sendgrid_receipts import CLASSES, DROPS, EVENTS, SendGridReceipts
 from functions.sms.twilio_reasons import REASONS
 from functions.sms.twilio_receipts import STATUSES, TwilioReceipts
-from shared.channels import load_channels
-from shared.errors import ForgedReceipt, MalformedReceipt
-from shared.model import DeliveryStatus, Receipt
-from shared.receipts import ReceiptRequest
+from shared.channels.declaration import load_channels
+from shared.delivery.errors import ForgedReceipt, MalformedReceipt
+from shared.delivery.model import DeliveryStatus, Receipt
+from shared.sending.receipts import ReceiptRequest
 from tests.contract.receipts import (
     AT,
     CANARY,

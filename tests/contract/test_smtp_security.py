@@ -19,8 +19,8 @@ from aiosmtpd import smtp as aiosmtpd
 from emulator.lab.running import Settings as LabSettings
 from emulator.lab.running import running
 from functions.email.smtp_provider import SmtpProvider, SmtpSettings
-from shared.errors import Refused, Retryable, SendError
-from shared.provider import Outgoing
+from shared.delivery.errors import Refused, Retryable, SendError
+from shared.sending.provider import Outgoing
 from tests.contract.providers import SLACK_SECONDS
 from tests.contract.scripted import Smtp, Talk, answer, drip, hang_up, http, pour, say, serving
 

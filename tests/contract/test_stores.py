@@ -1,4 +1,4 @@
-"""What every store promises (shared/store.py), in memory and on Firestore's emulator."""
+"""What every store promises (shared/delivery/store.py), in memory and on Firestore's emulator."""
 
 import asyncio
 import socket
@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from shared.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
-from shared.firestore import records, rpc
-from shared.firestore.store import FirestoreStore
-from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
-from shared.state import Write, decide, discarded, relayed, settle
-from shared.store import Store
+from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
+from shared.delivery.state_machine import Write, decide, discarded, relayed, settle
+from shared.delivery.store import Store
+from shared.google.firestore import records, rpc
+from shared.google.firestore.store import FirestoreStore
 from tests.contract import stores
 from tests.fakes.clock import START
 from tests.fakes.records import POLICY, a_notification, accepted, queued_deliveries
@@ -522,9 +522,9 @@ async def test_an_unreachable_firestore_is_unavailable_at_once(refusing: str, ca
 async def test_a_silent_firestore_is_unavailable_when_the_time_is_up(
     silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.firestore.rpc.WRITE_TIMEOUT", 0.3)
-    monkeypatch.setattr("shared.firestore.rpc.READ_TIMEOUT", 0.3)
-    monkeypatch.setattr("shared.firestore.rpc.BULK_TIMEOUT", 0.3)
+    monkeypatch.setattr("shared.google.firestore.rpc.WRITE_TIMEOUT", 0.3)
+    monkeypatch.setattr("shared.google.firestore.rpc.READ_TIMEOUT", 0.3)
+    monkeypatch.setattr("shared.google.firestore.rpc.BULK_TIMEOUT", 0.3)
     async with stores.firestore(silent) as store:
         for call in CALLS.values():
             began = time.monotonic()

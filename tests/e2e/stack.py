@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from shared.model import PENDING
+from shared.delivery.model import PENDING
 from tests import environment
 from tests.ports import free_offset
 

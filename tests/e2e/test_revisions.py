@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.model import PENDING
+from shared.delivery.model import PENDING
 from tests.e2e.revisions import beside, check_out, last_other_commit
 from tests.e2e.stack import ARRIVED, running, talking_to, until
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from shared.model import PENDING
+from shared.delivery.model import PENDING
 from tests.e2e.fuzz import faults, fuzz
 from tests.e2e.stack import Stack, until
 

@@ -30,7 +30,7 @@ async def test_smtp_webhook_and_log_are_chosen_by_settings(tmp_path: Path) -> No
 
 
 PAGER_CHANNEL = """
-from shared.channels import Channel
+from shared.channels.declaration import Channel
 
 CHANNEL = Channel(name="pager", address="pager code", max_length=20, normalise=str.upper)
 """
@@ -59,7 +59,7 @@ def provider():
 PAGER_MAIN = """
 import functions_framework.aio
 
-from shared.function import channel_function
+from shared.entrypoint.push_handler import channel_function
 
 _handle = channel_function("pager", {"file": "functions.pager.file_provider"})
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from functions.gateway.accept import Gateway
-from functions.gateway.callers import Caller
-from shared.model import DeliveryStatus
+from functions.gateway.access.caller import Caller
+from functions.gateway.notifications.acceptance import Gateway
+from shared.delivery.model import DeliveryStatus
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START
 from tests.fakes.publisher import MemoryPublisher

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from functions.gateway.caller_store import Usage
-from functions.gateway.callers import Caller
-from shared.errors import AlreadyExists, Conflict, StoreUnavailable
-from shared.store import Page
+from functions.gateway.access.caller import Caller
+from functions.gateway.access.caller_store import Usage
+from shared.delivery.errors import AlreadyExists, Conflict, StoreUnavailable
+from shared.delivery.store import Page
 
 
 class MemoryCallers:
-    """See `functions.gateway.caller_store.CallerStore`.
+    """See `functions.gateway.access.caller_store.CallerStore`.
 
     Each method does its work in one step, as a server does, and gives way to others before it answers.
     `answering`: while it is not set, what was asked is done, and its answer is on its way.

@@ -9,7 +9,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from shared.pubsub import Message
+from shared.sending.messages import Message
 from tests.fakes.issuer import AUDIENCE, EMAIL, Issuer, ec_key, jwk, rsa_key, segment
 
 Authorization = Sequence[bytes]

@@ -17,7 +17,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from shared import http, oidc
+from shared.http import client, openid_connect
 
 AUDIENCE = "https://function.example"
 EMAIL = "pusher@project.iam.gserviceaccount.com"
@@ -134,10 +134,10 @@ async def guarding(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Issuer]:
     sessions: list[aiohttp.ClientSession] = []
 
     def opened(name: str) -> aiohttp.ClientSession:
-        sessions.append(http.session(name))
+        sessions.append(client.session(name))
         return sessions[-1]
 
-    monkeypatch.setattr(oidc, "http", SimpleNamespace(session=opened))
+    monkeypatch.setattr(openid_connect, "client", SimpleNamespace(session=opened))
     async with serving(Issuer()) as issuer:
         monkeypatch.setenv("PUSH_AUDIENCE", AUDIENCE)
         monkeypatch.setenv("PUSH_SERVICE_ACCOUNT", EMAIL)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Literal
 
-from shared.provider import Outgoing
+from shared.sending.provider import Outgoing
 
 HANG: Literal["hang"] = "hang"
 

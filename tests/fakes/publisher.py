@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from shared.errors import PublishFailed
-from shared.pubsub import Message
+from shared.delivery.errors import PublishFailed
+from shared.sending.messages import Message
 
 
 class MemoryPublisher:
-    """See `shared.pubsub.Publisher`. `messages`: what got out, in order."""
+    """See `shared.sending.messages.Publisher`. `messages`: what got out, in order."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []

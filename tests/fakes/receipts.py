@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from shared.receipts import Waiting
+from shared.sending.receipts import Waiting
 
 
 class MemoryReceipts:
-    """See `shared.receipts.ReceiptStore`."""
+    """See `shared.sending.receipts.ReceiptStore`."""
 
     def __init__(self) -> None:
         self.waiting: dict[str, Waiting] = {}

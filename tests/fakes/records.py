@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.model import Delivery, Notification
-from shared.pubsub import Message, content_of
-from shared.state import Policy, queued
-from shared.store import Store
+from shared.delivery.model import Delivery, Notification
+from shared.delivery.state_machine import Policy, queued
+from shared.delivery.store import Store
+from shared.sending.messages import Message, content_of
 from tests.fakes.clock import START
 
 POLICY = Policy(

@@ -9,16 +9,16 @@ from datetime import datetime
 from itertools import count
 from typing import TypeVar
 
-from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
-from shared.firestore.records import STATE_FIELDS
-from shared.model import Delivery, DeliveryStatus, Notification, Recipient
-from shared.store import Page, Position
+from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
+from shared.delivery.model import Delivery, DeliveryStatus, Notification, Recipient
+from shared.delivery.store import Page, Position
+from shared.google.firestore.records import STATE_FIELDS
 
 T = TypeVar("T")
 
 
 class MemoryStore:
-    """See `shared.store.Store` for what each method promises.
+    """See `shared.delivery.store.Store` for what each method promises.
 
     `calls` counts them by the method's name. Each gives way to others before and after it does its work, and
     does the work itself in one step, as a server does.

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from shared import trace
-from shared.telemetry import Attributes, Kind, Span
+from shared.runtime import trace_context
+from shared.runtime.telemetry import Attributes, Kind, Span
 
 
 @dataclass
@@ -45,10 +45,10 @@ class MemoryTelemetry:
     ) -> Iterator[Span]:
         trace_id = int(parent.split("-")[1], 16) if parent else 0xABC
         made = MemorySpan(name, kind, parent, links, dict(attributes))
-        made.traceparent = trace.traceparent(trace_id, len(self.spans) + 1, 1)
+        made.traceparent = trace_context.traceparent(trace_id, len(self.spans) + 1, 1)
         self.spans.append(made)
         try:
-            with trace.bound(made.traceparent):
+            with trace_context.bound(made.traceparent):
                 yield made
         except BaseException as error:
             made.fail(type(error).__name__)

@@ -15,7 +15,7 @@ import aiohttp
 
 from emulator.lab.faults import Mode as LabMode
 from emulator.lab.receipt_faults import ReceiptMode
-from shared.channels import topic
+from shared.channels.declaration import topic
 from tests.faults.histories import History
 from tests.faults.proxy import Mode, Proxy
 

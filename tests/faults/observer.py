@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.errors import StoreUnavailable
-from shared.firestore import queries
-from shared.firestore.codec import encode
-from shared.firestore.records import to_delivery, to_notification
-from shared.firestore.rpc import Rpc, connect
-from shared.model import PENDING, Delivery
+from shared.delivery.errors import StoreUnavailable
+from shared.delivery.model import PENDING, Delivery
+from shared.google.firestore import queries
+from shared.google.firestore.codec import encode
+from shared.google.firestore.records import to_delivery, to_notification
+from shared.google.firestore.rpc import Rpc, connect
 from tests.faults.histories import History
 
 _PAGE = 1000

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from shared.channels import topic
+from shared.channels.declaration import topic
 from tests.faults.nemesis import CHANNELS
 
 _PAUSE_SECONDS = 1.0

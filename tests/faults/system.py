@@ -16,7 +16,7 @@ from pathlib import Path
 from emulator import __main__ as supervisor
 from emulator import stack
 from emulator.process import Program
-from shared.failpoints import Failpoint
+from shared.runtime.failpoints import Failpoint
 from tests.faults.histories import History
 
 _GATEWAY = (Failpoint.VALIDATED, Failpoint.COMMITTED, Failpoint.PUBLISHED, Failpoint.ANSWERED, Failpoint.APPLIED)

@@ -16,27 +16,27 @@ import grpc.aio
 import httpx
 from pydantic import TypeAdapter
 
-from functions.gateway import keys
-from functions.gateway.accept import Gateway
-from functions.gateway.caller_store import CallerStore, FirestoreCallers
-from functions.gateway.callers import Caller, CallerKind, Scope
-from functions.gateway.direct import application
-from functions.gateway.identity import CallerCache, Identity
-from functions.gateway.limits import Limits
-from functions.gateway.problems import MEDIA_TYPE, ProblemDetails
-from functions.gateway.schemas import NotificationJson
-from shared.channels import channel_names, load_channels, topic
-from shared.errors import PublishFailed
-from shared.firestore import rpc
-from shared.firestore.receipts import FirestoreReceipts
-from shared.firestore.store import FirestoreStore
-from shared.model import Attempt, Delivery, DeliveryStatus, Outcome
-from shared.publisher import PubsubPublisher, connect
-from shared.pubsub import Message, Publisher
-from shared.receipts import ReceiptStore
-from shared.settings import CoreSettings
-from shared.state import Policy
-from shared.store import Store
+from functions.gateway.access import api_keys
+from functions.gateway.access.authentication import CallerCache, Identity
+from functions.gateway.access.caller import Caller, CallerKind, Scope
+from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.access.caller_store import CallerStore, FirestoreCallers
+from functions.gateway.application import application
+from functions.gateway.notifications.acceptance import Gateway
+from functions.gateway.notifications.schemas import NotificationJson
+from functions.gateway.web.problem_details import MEDIA_TYPE, ProblemDetails
+from shared.channels.declaration import channel_names, load_channels, topic
+from shared.delivery.errors import PublishFailed
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
+from shared.delivery.state_machine import Policy
+from shared.delivery.store import Store
+from shared.google.firestore import rpc
+from shared.google.firestore.receipt_store import FirestoreReceipts
+from shared.google.firestore.store import FirestoreStore
+from shared.google.publisher import PubsubPublisher, connect
+from shared.runtime.settings import CoreSettings
+from shared.sending.messages import Message, Publisher
+from shared.sending.receipts import ReceiptStore
 
 POLICY: Policy = CoreSettings(google_cloud_project="any").policy()
 CLOSED_PORT = "127.0.0.1:1"  # nobody listens on tcpmux
@@ -218,10 +218,10 @@ def client_of(gateway: Gateway, key: str | None) -> httpx.AsyncClient:
 async def new_caller_in(store: CallerStore, **caller: Any) -> tuple[Caller, str]:
     """A caller on record with all scopes and no limits, but for what is named, and its API key."""
     kind = caller.pop("kind", CallerKind.LIVE)
-    caller_id = keys.new_caller_id()
-    key = keys.new_key(caller_id, kind)
+    caller_id = api_keys.new_caller_id()
+    key = api_keys.new_key(caller_id, kind)
     now = datetime.now(UTC)
-    fields = {"scopes": frozenset(Scope), "created_at": now, "keys": (keys.kept(key, now),), **caller}
+    fields = {"scopes": frozenset(Scope), "created_at": now, "keys": (api_keys.kept(key, now),), **caller}
     made = Caller(id=caller_id, kind=kind, **fields)
     await store.create(made)
     return made, key

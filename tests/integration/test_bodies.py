@@ -11,9 +11,9 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.gateway.problems import Problem
-from functions.gateway.requests import read_body
-from shared import bodies
+from functions.gateway.web.problem_details import Problem
+from functions.gateway.web.request_bodies import read_body
+from shared.http import request_body
 from tests.integration.gateway import problem
 
 LIMIT = 1000
@@ -22,7 +22,7 @@ SECONDS = 0.3
 
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "SECONDS", SECONDS)
+    monkeypatch.setattr(request_body, "SECONDS", SECONDS)
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -9,11 +9,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from functions.gateway.caller_store import CallerStore, Usage
-from functions.gateway.callers import Caller
-from shared import logs
-from shared.receipts import ReceiptStore
-from shared.store import Store
+from functions.gateway.access.caller import Caller
+from functions.gateway.access.caller_store import CallerStore, Usage
+from shared.delivery.store import Store
+from shared.runtime import logs
+from shared.sending.receipts import ReceiptStore
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.store import MemoryStore
 from tests.integration.canaries import (
@@ -45,7 +45,9 @@ def test_a_canary_would_be_seen_in_each_of_its_spellings(canary: str) -> None:
         for seen in (spelling, f"x{spelling.upper()}x", spelling[2:10], f"dG8g{spelling[-9:]}"):
             with pytest.raises(AssertionError):
                 assert_gives_nothing_away(seen)
-    assert_gives_nothing_away("functions/gateway/accept.py: 503 hark_live_ @example.com 2026-11-21T10:23:26.105340Z")
+    assert_gives_nothing_away(
+        "functions/gateway/notifications/acceptance.py: 503 hark_live_ @example.com 2026-11-21T10:23:26.105340Z"
+    )
 
 
 class MemoryCallers:

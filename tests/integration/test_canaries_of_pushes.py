@@ -12,15 +12,15 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from functions.dead_letter.dead_letter import DeadLetter
-from functions.relay.relay import Relay
-from shared import logs
-from shared.errors import Conflict, Permanent, Refused, Retryable, SendError, Throttled, Unknown
-from shared.function import Deliver, push_handler
-from shared.model import Delivery, DeliveryStatus
-from shared.pipeline import Pipeline
-from shared.pubsub import Message
-from shared.store import Store
+from functions.dead_letter.given_up_messages import DeadLetter
+from functions.relay.overdue_deliveries import Relay
+from shared.delivery.errors import Conflict, Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.delivery.model import Delivery, DeliveryStatus
+from shared.delivery.store import Store
+from shared.entrypoint.push_handler import Deliver, push_handler
+from shared.runtime import logs
+from shared.sending.messages import Message
+from shared.sending.pipeline import Pipeline
 from tests.fakes.clock import Clock
 from tests.fakes.provider import HANG, Result, ScriptedProvider
 from tests.fakes.publisher import MemoryPublisher

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from functions.gateway import keys
-from functions.gateway.caller_store import FirestoreCallers
-from functions.gateway.callers import CallerKind, Scope
-from functions.gateway.identity import CallerCache, Identity
-from functions.gateway.limits import Limits
-from shared.firestore.rpc import Rpc
+from functions.gateway.access import api_keys
+from functions.gateway.access.authentication import CallerCache, Identity
+from functions.gateway.access.caller import CallerKind, Scope
+from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.access.caller_store import FirestoreCallers
+from shared.google.firestore.rpc import Rpc
 from tests.e2e.stack import ROOT
 from tests.integration.gateway import CLOSED_PORT, Hark, client_of
 
@@ -62,8 +62,8 @@ async def test_it_makes_a_key_with_all_scopes_or_those_named(hark: Hark) -> None
 
 def test_the_same_key_again_is_content_and_another_with_its_id_is_not(hark: Hark) -> None:
     where = {"firestore": hark.firestore, "project": hark.project}
-    caller_id = keys.new_caller_id()
-    key, other = (keys.new_key(caller_id, CallerKind.LIVE) for _ in range(2))
+    caller_id = api_keys.new_caller_id()
+    key, other = (api_keys.new_key(caller_id, CallerKind.LIVE) for _ in range(2))
     for _ in range(2):
         assert made(create(HARK_API_KEY=key, **where)) == key
     assert "another caller" in refused(create(HARK_API_KEY=other, **where))

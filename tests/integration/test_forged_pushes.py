@@ -10,11 +10,11 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from shared import logs
-from shared.function import push_handler
-from shared.model import DeliveryStatus
-from shared.pipeline import Pipeline
-from shared.pubsub import Message
+from shared.delivery.model import DeliveryStatus
+from shared.entrypoint.push_handler import push_handler
+from shared.runtime import logs
+from shared.sending.messages import Message
+from shared.sending.pipeline import Pipeline
 from tests.fakes.clock import Clock
 from tests.fakes.forgeries import Authorization, extra_keys, forged_tokens, malformed_bodies, push
 from tests.fakes.issuer import Issuer, guarding

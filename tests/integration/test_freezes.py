@@ -23,11 +23,11 @@ import pytest
 from emulator import config
 from emulator.provision import plan
 from emulator.stack import functions
-from functions.gateway.caller_store import FirestoreCallers
-from shared.connections import CHANNEL_OPTIONS
-from shared.errors import StoreUnavailable
-from shared.firestore import rpc
-from shared.pubsub import Message
+from functions.gateway.access.caller_store import FirestoreCallers
+from shared.delivery.errors import StoreUnavailable
+from shared.google.firestore import rpc
+from shared.google.grpc_channel import CHANNEL_OPTIONS
+from shared.sending.messages import Message
 from tests.fakes.forgeries import push
 from tests.faults.proxy import Proxy
 from tests.faults.system import FAKETIME
@@ -167,7 +167,7 @@ async def test_frozen_functions_go_on(system: System, connections: str) -> None:
 SERVER = """
 import socket, sys
 import uvicorn
-from shared import server
+from shared.http import server
 
 server.PATIENCE_SECONDS = 1.0
 

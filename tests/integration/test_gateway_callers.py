@@ -14,13 +14,14 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from functions.gateway import caller_changes, keys
-from functions.gateway.app import ROUTERS, create_app
-from functions.gateway.caller_schemas import CallerJson, CallersJson, NewCallerJson, NewKeyJson
-from functions.gateway.callers import CallerKind, Scope
-from functions.gateway.declared import scope_of
-from shared.model import DeliveryStatus
-from shared.simulated_provider import SIMULATED
+from functions.gateway.access import api_keys
+from functions.gateway.access.caller import CallerKind, Scope
+from functions.gateway.access.route_scopes import scope_of
+from functions.gateway.callers import changes
+from functions.gateway.callers.schemas import CallerJson, CallersJson, NewCallerJson, NewKeyJson
+from functions.gateway.fastapi_app import ROUTERS, create_app
+from shared.delivery.model import DeliveryStatus
+from shared.sending.simulated_provider import SIMULATED
 from tests.integration.gateway import (
     MINIMAL,
     BrokenPublisher,
@@ -105,7 +106,7 @@ async def test_a_caller_is_made_shown_changed_and_revoked(hark: Hark) -> None:
     assert made.status_code == 201
     caller = declared(NewCallerJson, made)
     assert made.headers["location"] == f"/v1/callers/{caller['id']}"
-    assert keys.parse(caller["key"]) == (CallerKind.LIVE, caller["id"])
+    assert api_keys.parse(caller["key"]) == (CallerKind.LIVE, caller["id"])
     shown = declared(CallerJson, await hark.client.get(f"/v1/callers/{caller['id']}"))
     assert shown == {name: value for name, value in caller.items() if name != "key"}
     assert caller["key"] not in (await hark.client.get("/v1/callers")).text
@@ -429,7 +430,7 @@ async def test_a_caller_that_one_may_not_see_is_answered_for_like_one_that_is_no
 async def test_pages_of_callers_tell_nothing_of_those_that_one_may_not_see(
     hark: Hark, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    monkeypatch.setattr(caller_changes, "PAGE", 2)
+    monkeypatch.setattr(changes, "PAGE", 2)
     own = CALLER | {"scopes": ["callers:manage"]}
     seen = {(await hark.client.post("/v1/callers", json=own)).json()["id"] for _ in range(4)}
     hidden = {(await hark.client.post("/v1/callers", json=CALLER)).json()["id"] for _ in range(7)}

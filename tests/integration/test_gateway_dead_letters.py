@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from functions.gateway.schemas import DeadLettersJson, NotificationJson
-from shared.errors import Conflict
-from shared.model import Attempt, Delivery, DeliveryStatus, Outcome
+from functions.gateway.notifications.schemas import DeadLettersJson, NotificationJson
+from shared.delivery.errors import Conflict
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
 from tests.integration.gateway import BrokenPublisher, Hark, client_of, declared, nothing_done, problem
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from functions.gateway.problems import MEDIA_TYPE
-from functions.gateway.schemas import NOTIFICATION_ID, ONE_LINE, PRINTABLE, ChannelsJson
-from shared.texts import one_line, printable
+from functions.gateway.notifications.schemas import NOTIFICATION_ID, ONE_LINE, PRINTABLE, ChannelsJson
+from functions.gateway.web.problem_details import MEDIA_TYPE
+from shared.channels.text_checks import one_line, printable
 from tests.integration.gateway import Hark, declared
 
 OPEN = {

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.gateway import accept
-from shared import logs
-from shared.errors import StoreUnavailable
-from shared.firestore import rpc
-from shared.firestore.store import FirestoreStore
-from shared.model import Notification
-from shared.publisher import PUBLISH_TIMEOUT, PubsubPublisher, connect
+from functions.gateway.notifications import acceptance
+from shared.delivery.errors import StoreUnavailable
+from shared.delivery.model import Notification
+from shared.google.firestore import rpc
+from shared.google.firestore.store import FirestoreStore
+from shared.google.publisher import PUBLISH_TIMEOUT, PubsubPublisher, connect
+from shared.runtime import logs
 from tests.integration.gateway import CLOSED_PORT, MINIMAL, BrokenPublisher, Hark, client_of, nothing_done, problem
 
 CANARY = "canary7f3a"
@@ -53,7 +53,7 @@ async def test_without_its_store_each_route_answers_503_in_bounded_time(
 ) -> None:
     began = time.monotonic()
     answer = await storeless.request(method, path, json=body)
-    assert time.monotonic() - began < accept._CREATE_SECONDS + rpc.WRITE_TIMEOUT + rpc.READ_TIMEOUT
+    assert time.monotonic() - began < acceptance._CREATE_SECONDS + rpc.WRITE_TIMEOUT + rpc.READ_TIMEOUT
     problem(answer, 503)
     assert int(answer.headers["retry-after"]) > 0
     assert "Publish" not in hark.calls.taken()
@@ -187,7 +187,7 @@ async def test_a_503_and_its_log_repeat_nothing_of_what_was_sent(
     hark: Hark, storeless: httpx.AsyncClient, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logs.configure()
-    monkeypatch.setattr(accept, "_CREATE_SECONDS", 0.3)
+    monkeypatch.setattr(acceptance, "_CREATE_SECONDS", 0.3)
     body = {
         "to": {"email": f"{CANARY}@example.com", "slack": f"#{CANARY}"},
         "subject": CANARY,

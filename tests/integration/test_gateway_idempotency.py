@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.gateway.callers import Scope
-from shared.errors import StoreUnavailable
-from shared.model import Delivery, DeliveryStatus, Notification
-from shared.pubsub import Message
+from functions.gateway.access.caller import Scope
+from shared.delivery.errors import StoreUnavailable
+from shared.delivery.model import Delivery, DeliveryStatus, Notification
+from shared.sending.messages import Message
 from tests.integration.gateway import MINIMAL, BrokenPublisher, Hark, client_of, nothing_done, problem
 
 KEY = {"Idempotency-Key": "deploy-42"}

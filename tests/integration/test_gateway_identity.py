@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.gateway.callers import Caller, CallerKind, Scope
-from functions.gateway.identity import CallerCache, Identity, identity_id
-from shared.oidc import Verifier
+from functions.gateway.access.authentication import CallerCache, Identity, identity_id
+from functions.gateway.access.caller import Caller, CallerKind, Scope
+from shared.http.openid_connect import Verifier
 from tests.fakes.issuer import AUDIENCE, Issuer, serving
 from tests.integration.gateway import Hark, client_of, new_caller_in, nothing_done, problem
 

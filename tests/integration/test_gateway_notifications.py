@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from functions.gateway.schemas import NotificationJson, NotificationsJson
-from shared.model import Attempt, DeliveryStatus, Outcome
+from functions.gateway.notifications.schemas import NotificationJson, NotificationsJson
+from shared.delivery.model import Attempt, DeliveryStatus, Outcome
 from tests.integration.gateway import Hark, declared, problem
 
 TO = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}

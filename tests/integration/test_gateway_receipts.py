@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from twilio.request_validator import RequestValidator
 
 from functions.email.sendgrid_receipts import SendGridReceipts
-from functions.relay.receipts import WaitingReceipts
+from functions.relay.waiting_receipts import WaitingReceipts
 from functions.sms.twilio_receipts import TwilioReceipts
-from shared.errors import StoreUnavailable
-from shared.model import Attempt, DeliveryStatus, Outcome
-from shared.receipts import ReceiptReader
+from shared.delivery.errors import StoreUnavailable
+from shared.delivery.model import Attempt, DeliveryStatus, Outcome
+from shared.sending.receipts import ReceiptReader
 from tests.fakes.clock import Clock
 from tests.integration.gateway import Hark, client_of, nothing_done, problem
 

@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.gateway import revoking
-from functions.gateway.caller_schemas import CallerJson, RevokedJson
-from functions.gateway.callers import Caller, Scope
-from functions.gateway.identity import CallerCache, Identity
-from shared.errors import StoreUnavailable
-from shared.model import Attempt, DeliveryStatus, Outcome
+from functions.gateway.access.authentication import CallerCache, Identity
+from functions.gateway.access.caller import Caller, Scope
+from functions.gateway.callers import revocation
+from functions.gateway.callers.schemas import CallerJson, RevokedJson
+from shared.delivery.errors import StoreUnavailable
+from shared.delivery.model import Attempt, DeliveryStatus, Outcome
 from tests.integration.gateway import Hark, client_of, declared, nothing_done, problem
 
 S = DeliveryStatus
@@ -151,7 +151,7 @@ async def a_family(hark: Hark) -> tuple[dict[str, Any], list[str], list[str]]:
 
 
 async def test_cascade_revokes_what_it_made_and_what_that_made(hark: Hark, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(revoking, "PAGE", 2)
+    monkeypatch.setattr(revocation, "PAGE", 2)
     manager, made, others = await a_family(hark)
     assert (await hark.client.delete(f"/v1/callers/{manager['id']}?cascade=true")).status_code == 204
     assert all([(await on_record(hark, i)).revoked_at for i in (manager["id"], *made)])
@@ -248,7 +248,7 @@ async def test_who_asks_is_not_revoked_by_it(hark: Hark) -> None:
 
 async def test_when_there_is_no_time_for_all_the_answer_says_so(hark: Hark, monkeypatch: pytest.MonkeyPatch) -> None:
     manager, made, _ = await a_family(hark)
-    monkeypatch.setattr(revoking, "SECONDS", 0.0)
+    monkeypatch.setattr(revocation, "SECONDS", 0.0)
     answer = await hark.client.delete(f"/v1/callers/{manager['id']}?cascade=true&stop=true")
     assert answer.status_code == 202
     assert declared(RevokedJson, answer) == {"revoked": 0, "cancelled": 0, "under_way": 0}
@@ -283,7 +283,7 @@ async def statuses(hark: Hark, ids: list[str]) -> list[str]:
 
 
 async def test_stop_cancels_what_nobody_holds_and_leaves_the_rest(hark: Hark, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(revoking, "PAGE", 2)
+    monkeypatch.setattr(revocation, "PAGE", 2)
     caller = await made_by(hark.client)
     now = datetime.now(UTC)
     lost = {"claim": "c", "claimed_at": now - timedelta(minutes=2), "lease_until": now - timedelta(minutes=1)}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from functions.gateway.callers import CallerKind
+from functions.gateway.access.caller import CallerKind
 from functions.sms.destinations import Kind, refusals
-from shared.channels import Screen
+from shared.channels.declaration import Screen
 from tests.integration.gateway import Hark, client_of, nothing_done, problem
 
 NUMBER = "+14155552671"

@@ -17,15 +17,15 @@ from typing import Any
 import pytest
 import yaml
 
-from functions.gateway.caller_store import FirestoreCallers, Usage
-from functions.gateway.callers import Caller
-from shared.firestore.receipts import FirestoreReceipts
-from shared.firestore.records import STATE_FIELDS, fixed_values
-from shared.firestore.rpc import Rpc, StructuredQuery
-from shared.firestore.store import FirestoreStore
-from shared.model import Delivery, DeliveryStatus, Notification, Receipt, Recipient
-from shared.receipts import Waiting
-from shared.store import Position
+from functions.gateway.access.caller import Caller
+from functions.gateway.access.caller_store import FirestoreCallers, Usage
+from shared.delivery.model import Delivery, DeliveryStatus, Notification, Receipt, Recipient
+from shared.delivery.store import Position
+from shared.google.firestore.receipt_store import FirestoreReceipts
+from shared.google.firestore.records import STATE_FIELDS, fixed_values
+from shared.google.firestore.rpc import Rpc, StructuredQuery
+from shared.google.firestore.store import FirestoreStore
+from shared.sending.receipts import Waiting
 
 DECLARED = yaml.safe_load((Path(__file__).parents[2] / "infra" / "indexes.yaml").read_text())
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

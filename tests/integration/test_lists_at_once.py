@@ -17,9 +17,9 @@ import pytest
 
 from emulator import config
 from emulator.stack import functions
-from functions.gateway.callers import Scope
-from functions.gateway.lists import MOST_OF_A_CALLER
-from shared.server import PATIENCE_SECONDS
+from functions.gateway.access.caller import Scope
+from functions.gateway.access.list_turns import MOST_OF_A_CALLER
+from shared.http.server import PATIENCE_SECONDS
 from tests.fakes.clock import START
 from tests.fakes.records import a_notification, queued_deliveries
 from tests.integration.gateway import Hark, new_caller_in

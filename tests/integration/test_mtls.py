@@ -17,8 +17,8 @@ import pytest
 from emulator import mtls
 from emulator.config import load
 from emulator.errors import ConfigError, NoNginx
-from functions.gateway.callers import CallerKind
-from functions.gateway.identity import identity_id
+from functions.gateway.access.authentication import identity_id
+from functions.gateway.access.caller import CallerKind
 from tests.e2e.stack import ROOT, System, running
 from tests.fakes.client_certificates import BAD, need_nginx, presenting
 

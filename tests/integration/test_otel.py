@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[2]
 # As uvicorn's worker: SIGTERM ends the serving in order, and then it dies of the signal.
 FUNCTION = """
 import asyncio, os, resource, signal
-from shared import telemetry
-from shared.otel import Otel
-from shared.telemetry import Kind
+from shared.runtime import telemetry
+from shared.runtime.telemetry_export import Otel
+from shared.runtime.telemetry import Kind
 
 async def serve():
     ended = asyncio.Event()

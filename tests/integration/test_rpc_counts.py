@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from shared.firestore import rpc
-from shared.firestore.store import FirestoreStore
-from shared.pipeline import Pipeline
-from shared.provider import Outgoing
-from shared.pubsub import Answer, Message
+from shared.google.firestore import rpc
+from shared.google.firestore.store import FirestoreStore
+from shared.sending.messages import Answer, Message
+from shared.sending.pipeline import Pipeline
+from shared.sending.provider import Outgoing
 from tests.integration.gateway import POLICY, Calls, Hark
 
 TO = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}

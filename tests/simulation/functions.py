@@ -7,17 +7,17 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from functions.dead_letter.dead_letter import DeadLetter
-from functions.gateway.accept import Gateway
-from functions.gateway.identity import CallerCache, Identity
-from functions.gateway.limits import Limits
-from functions.relay.receipts import WaitingReceipts
-from functions.relay.relay import Relay
-from shared.channels import Channel
-from shared.errors import PublishFailed, StoreUnavailable
-from shared.pipeline import Pipeline
-from shared.pubsub import Answer, Message, Publisher
-from shared.state import Policy
+from functions.dead_letter.given_up_messages import DeadLetter
+from functions.gateway.access.authentication import CallerCache, Identity
+from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.notifications.acceptance import Gateway
+from functions.relay.overdue_deliveries import Relay
+from functions.relay.waiting_receipts import WaitingReceipts
+from shared.channels.declaration import Channel
+from shared.delivery.errors import PublishFailed, StoreUnavailable
+from shared.delivery.state_machine import Policy
+from shared.sending.messages import Answer, Message, Publisher
+from shared.sending.pipeline import Pipeline
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.receipts import MemoryReceipts
 from tests.simulation.invariants import Violation

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from shared.model import Delivery, DeliveryStatus, Outcome
-from shared.pipeline import NO_TIME
+from shared.delivery.model import Delivery, DeliveryStatus, Outcome
+from shared.sending.pipeline import NO_TIME
 from tests.simulation.fate import Fault
 from tests.simulation.invariants import ACCEPTED, ENDED, Invariant, S, Violation, counted
 from tests.simulation.virtual import Log, VirtualLoop, virtual

@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from shared.model import Attempt, Delivery, DeliveryStatus, Outcome
-from shared.state import Policy
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
+from shared.delivery.state_machine import Policy
 from tests.edges import ARRIVED_AFTER_ALL, EDGES
 
 S = DeliveryStatus

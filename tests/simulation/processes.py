@@ -8,8 +8,8 @@ from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from functions.gateway.problems import Problem
-from shared.errors import HarkError, StoreError
+from functions.gateway.web.problem_details import Problem
+from shared.delivery.errors import HarkError, StoreError
 from tests.fakes.clock import START
 from tests.simulation.fate import Fate, Fault
 from tests.simulation.invariants import Invariant, Violation

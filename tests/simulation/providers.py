@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from shared.errors import Permanent, Refused, Retryable, Throttled, Unknown
-from shared.model import DeliveryStatus, Outcome, Receipt
-from shared.provider import Outgoing
+from shared.delivery.errors import Permanent, Refused, Retryable, Throttled, Unknown
+from shared.delivery.model import DeliveryStatus, Outcome, Receipt
+from shared.sending.provider import Outgoing
 from tests.simulation.fate import Fate, Fault
 from tests.simulation.invariants import Invariant, Violation
 from tests.simulation.processes import Process, Tasks

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from itertools import count
 from typing import Any
 
-from shared.pubsub import Answer, Message
+from shared.sending.messages import Answer, Message
 from tests.simulation.fate import Fate, Fault
 from tests.simulation.invariants import Invariant, S, Violation
 from tests.simulation.processes import Process, Tasks
@@ -51,7 +51,7 @@ class PubSub:
                 return
 
     async def _push(self, message: Message, kind: str) -> bool:
-        """Whether it is acked. What is raised is a nack, as `shared/function.py` has it; and so is no answer."""
+        """Whether it is acked. What is raised is a nack, as in push_handler.py; and so is no answer."""
         process = self._process(kind)
         key = message.notification_id, message.channel
         before = self._records.find(key)

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from shared.model import Delivery, Notification
-from shared.receipts import Waiting
-from shared.state import Policy
+from shared.delivery.model import Delivery, Notification
+from shared.delivery.state_machine import Policy
+from shared.sending.receipts import Waiting
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.store import MemoryStore
 from tests.simulation.invariants import ACCEPTED, Violation, check_write, touched

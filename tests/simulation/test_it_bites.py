@@ -9,18 +9,19 @@ from typing import Any
 
 import pytest
 
-from functions.dead_letter.dead_letter import DeadLetter
-from functions.gateway import accept as accepting
-from functions.gateway import revoking
-from functions.gateway.accept import Gateway
-from functions.gateway.problems import Problem
-from functions.relay.relay import Relay, Swept
-from shared import pipeline, receipts, state
-from shared.errors import HarkError, Permanent, Retryable, Unknown
-from shared.model import Attempt, Delivery, DeliveryStatus, Outcome, Receipt
-from shared.pipeline import Pipeline
-from shared.provider import Outgoing, Provider
-from shared.pubsub import Answer, Message
+from functions.dead_letter.given_up_messages import DeadLetter
+from functions.gateway.callers import revocation
+from functions.gateway.notifications import acceptance as accepting
+from functions.gateway.notifications.acceptance import Gateway
+from functions.gateway.web.problem_details import Problem
+from functions.relay.overdue_deliveries import Relay, Swept
+from shared.delivery import state_machine
+from shared.delivery.errors import HarkError, Permanent, Retryable, Unknown
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Receipt
+from shared.sending import pipeline, receipts
+from shared.sending.messages import Answer, Message
+from shared.sending.pipeline import Pipeline
+from shared.sending.provider import Outgoing, Provider
 from tests.fakes.records import POLICY
 from tests.simulation import world
 from tests.simulation.history import simulate
@@ -130,21 +131,21 @@ def dead_letter_dropped(patch: pytest.MonkeyPatch) -> None:
 
 
 def lost_attempt_not_counted(patch: pytest.MonkeyPatch) -> None:
-    tries = state._tries
-    patch.setattr(state, "_tries", lambda d: tries(d) - sum(a.outcome is Outcome.UNKNOWN for a in d.attempts))
+    tries = state_machine._tries
+    patch.setattr(state_machine, "_tries", lambda d: tries(d) - sum(a.outcome is Outcome.UNKNOWN for a in d.attempts))
 
 
 def lost_attempt_not_on_record(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(state, "with_lost_attempt", lambda delivery: delivery)
+    patch.setattr(state_machine, "with_lost_attempt", lambda delivery: delivery)
 
 
 def try_too_early(patch: pytest.MonkeyPatch) -> None:
-    decide = state.decide
+    decide = state_machine.decide
     patch.setattr(pipeline, "decide", lambda d, *rest: decide(replace(d, next_try_at=None), *rest))
 
 
 def refused_and_tried_again(patch: pytest.MonkeyPatch) -> None:
-    settle = state.settle
+    settle = state_machine.settle
 
     def hoping(claimed: Delivery, made: Sequence[Attempt], *rest: Any, **named: Any) -> Delivery:
         if made[-1].outcome is not Outcome.REFUSED:
@@ -156,7 +157,7 @@ def refused_and_tried_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_due_time_between_tries(patch: pytest.MonkeyPatch) -> None:
-    settle = state.settle
+    settle = state_machine.settle
     patch.setattr(pipeline, "settle", lambda *args, **kwargs: replace(settle(*args, **kwargs), due_at=None))
 
 
@@ -199,8 +200,8 @@ def receipt_that_waits_is_dropped(patch: pytest.MonkeyPatch) -> None:
 
 
 def cancelled_under_a_live_lease(patch: pytest.MonkeyPatch) -> None:
-    cancelled = state.cancelled
-    patch.setattr(revoking, "cancelled", lambda d, *rest: cancelled(replace(d, lease_until=None), *rest))
+    cancelled = state_machine.cancelled
+    patch.setattr(revocation, "cancelled", lambda d, *rest: cancelled(replace(d, lease_until=None), *rest))
 
 
 def sent_whatever_the_record_says(patch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from functions.dead_letter import dead_letter
-from functions.gateway import accept as accepting
-from functions.gateway import revoking
-from functions.relay import receipts as waiting
-from functions.relay import relay
-from shared import pipeline, receipts
+from functions.dead_letter import given_up_messages
+from functions.gateway.callers import revocation
+from functions.gateway.notifications import acceptance as accepting
+from functions.relay import overdue_deliveries
+from functions.relay import waiting_receipts as waiting
+from shared.sending import pipeline, receipts
 
 SHARDS = 2  # fewer to sweep, none of another kind
 
@@ -62,9 +62,9 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             for module in modules:
                 stack.enter_context(patch.object(module, name, value))
 
-        put("time", SimpleNamespace(monotonic=loop.time), accepting, pipeline, relay, revoking, waiting)
-        put("log", log, accepting, pipeline, relay, revoking, waiting, receipts, dead_letter)
-        put("SHARDS", SHARDS, accepting, relay, waiting)
-        put("random", random, accepting, revoking)
+        put("time", SimpleNamespace(monotonic=loop.time), accepting, pipeline, overdue_deliveries, revocation, waiting)
+        put("log", log, accepting, pipeline, overdue_deliveries, revocation, waiting, receipts, given_up_messages)
+        put("SHARDS", SHARDS, accepting, overdue_deliveries, waiting)
+        put("random", random, accepting, revocation)
         put("uuid", ids, accepting)
         yield

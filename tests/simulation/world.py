@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 
-from functions.gateway.accept import Accepted, accept
-from functions.gateway.caller_changes import Manager
-from functions.gateway.callers import Caller, CallerKind
-from functions.gateway.problems import Problem
-from functions.gateway.revoking import Revocation
-from functions.gateway.schemas import NotificationRequest
-from shared.model import DeliveryStatus, Receipt
-from shared.pubsub import hint
-from shared.receipts import take
-from shared.state import discarded, replayed
+from functions.gateway.access.caller import Caller, CallerKind
+from functions.gateway.callers.changes import Manager
+from functions.gateway.callers.revocation import Revocation
+from functions.gateway.notifications.acceptance import Accepted, accept
+from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.web.problem_details import Problem
+from shared.delivery.model import DeliveryStatus, Receipt
+from shared.delivery.state_machine import discarded, replayed
+from shared.sending.messages import hint
+from shared.sending.receipts import take
 from tests.fakes.clock import START
 from tests.fakes.records import POLICY
 from tests.simulation.fate import Fate, Fault
@@ -174,7 +174,7 @@ class World:
             await asyncio.sleep(self.random.uniform(1, 30))
 
     async def _operate(self, process: Process) -> None:
-        """Replays or discards what is dead and replays what failed, as functions/gateway/dead_letter_routes.py does."""
+        """Replays or discards what is dead and replays what failed, as the routes of dead letters do."""
         store, publisher = self.functions.store(process), self.functions.publisher(process)
 
         async def operate() -> None:
@@ -193,7 +193,7 @@ class World:
         await process.ask(operate(), 600)
 
     async def _stop(self, begins: float) -> None:
-        """Cancels what a caller has queued, as functions/gateway/caller_routes.py does when it is asked to."""
+        """Cancels what a caller has queued, as functions/gateway/callers/routes.py does when it is asked to."""
         await asyncio.sleep(begins)
         process = self.process("gateway")
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from functions.gateway import accept as accepting
-from functions.gateway.accept import Accepted, Gateway, accept, normalised
-from functions.gateway.callers import Caller, CallerKind, Scope
-from functions.gateway.identity import CallerCache, Identity
-from functions.gateway.limits import Limits
-from functions.gateway.problems import Problem
-from functions.gateway.schemas import NotificationRequest
-from shared import telemetry
-from shared.channels import Channel, Screen
-from shared.errors import AlreadyExists
-from shared.model import DeliveryStatus, Notification, Recipient, Segments
-from shared.pubsub import content_of
+from functions.gateway.access.authentication import CallerCache, Identity
+from functions.gateway.access.caller import Caller, CallerKind, Scope
+from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.notifications import acceptance as accepting
+from functions.gateway.notifications.acceptance import Accepted, Gateway, accept, normalised
+from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.web.problem_details import Problem
+from shared.channels.declaration import Channel, Screen
+from shared.delivery.errors import AlreadyExists
+from shared.delivery.model import DeliveryStatus, Notification, Recipient, Segments
+from shared.runtime import telemetry
+from shared.sending.messages import content_of
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START, Clock
 from tests.fakes.publisher import MemoryPublisher

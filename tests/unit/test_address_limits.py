@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from functions.gateway import address_limits
-from functions.gateway.address_limits import AddressLimits
-from functions.gateway.problems import Problem
-from shared.channels import Screen
+from functions.gateway.access import address_quotas
+from functions.gateway.access.address_quotas import AddressLimits
+from functions.gateway.web.problem_details import Problem
+from shared.channels.declaration import Screen
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START, Clock
 
@@ -119,7 +119,7 @@ async def test_an_outage_of_the_records_leaves_each_gateway_its_own_count() -> N
 
 
 async def test_memory_is_bounded_and_holds_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address_limits, "MOST_ADDRESSES", 10)
+    monkeypatch.setattr(address_quotas, "MOST_ADDRESSES", 10)
     store = MemoryCallers()
     limits = AddressLimits(store, Clock(HOUR).now)
     for n in range(100):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
-from shared import trace
-from shared.batches import PATIENCE, Batches, byte_size
+from shared.google.rpc_batching import PATIENCE, Batches, byte_size
+from shared.runtime import trace_context
 
 
 class Remote:
@@ -128,7 +128,7 @@ async def test_a_call_is_part_of_no_trace_and_leaves_nothing_behind(remote: Remo
     traces = []
 
     async def call(items: Sequence[str]) -> Sequence[str]:
-        traces.append(trace.current())
+        traces.append(trace_context.current())
         return await remote(items)
 
     batches = Batches(call, most=4, most_bytes=20, size=len)
@@ -136,7 +136,7 @@ async def test_a_call_is_part_of_no_trace_and_leaves_nothing_behind(remote: Remo
     timers: list[asyncio.TimerHandle] = []
     later = loop.call_later
     loop.call_later = lambda *args: timers.append(later(*args)) or timers[-1]  # type: ignore[method-assign, func-returns-value]
-    with trace.bound(trace.traceparent(1, 1, 1)):
+    with trace_context.bound(trace_context.traceparent(1, 1, 1)):
         (task,) = asked(batches, ["a"])
         await turns()
     assert (traces, len(batches._calls), len(timers)) == ([None], 1, 1)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from functions.gateway import callers, keys
-from functions.gateway.callers import Caller, CallerKind, Scope, exceeds
-from functions.gateway.identity import FRESH_SECONDS, STALE_SECONDS, CallerCache, Identity
-from functions.gateway.problems import Problem
+from functions.gateway.access import api_keys
+from functions.gateway.access.authentication import FRESH_SECONDS, STALE_SECONDS, CallerCache, Identity
+from functions.gateway.access.caller import KEY_KINDS, Caller, CallerKind, Scope, exceeds
+from functions.gateway.web.problem_details import Problem
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START
 from tests.fakes.records import a_notification
@@ -22,13 +22,13 @@ ALL = frozenset(Scope)
 
 
 def a_caller(kind: CallerKind = CallerKind.LIVE, **limits: object) -> Caller:
-    return Caller(**{"id": keys.new_caller_id(), "kind": kind, "scopes": ALL, **limits})  # type: ignore[arg-type]
+    return Caller(**{"id": api_keys.new_caller_id(), "kind": kind, "scopes": ALL, **limits})  # type: ignore[arg-type]
 
 
 def with_key(kind: CallerKind = CallerKind.LIVE) -> tuple[Caller, str]:
     caller = a_caller(kind)
-    key = keys.new_key(caller.id, kind)
-    return replace(caller, keys=(keys.kept(key, START),)), key
+    key = api_keys.new_key(caller.id, kind)
+    return replace(caller, keys=(api_keys.kept(key, START),)), key
 
 
 # Keys
@@ -38,11 +38,11 @@ def with_key(kind: CallerKind = CallerKind.LIVE) -> tuple[Caller, str]:
 def test_a_key_opens_its_own_caller_and_no_other(kind: CallerKind) -> None:
     caller, key = with_key(kind)
     assert re.fullmatch(rf"hark_{kind}_[0-9a-f]{{16}}_[\w-]{{43}}", key)
-    assert keys.parse(key) == (kind, caller.id)
-    assert keys.opens(caller, key)
-    assert not keys.opens(with_key(kind)[0], key)
-    assert not keys.opens(replace(caller, revoked_at=START), key)
-    assert not keys.opens(replace(caller, keys=(replace(caller.keys[0], revoked_at=START),)), key)
+    assert api_keys.parse(key) == (kind, caller.id)
+    assert api_keys.opens(caller, key)
+    assert not api_keys.opens(with_key(kind)[0], key)
+    assert not api_keys.opens(replace(caller, revoked_at=START), key)
+    assert not api_keys.opens(replace(caller, keys=(replace(caller.keys[0], revoked_at=START),)), key)
 
 
 def test_what_is_kept_of_a_key_does_not_open() -> None:
@@ -51,15 +51,15 @@ def test_what_is_kept_of_a_key_does_not_open() -> None:
     assert key not in kept
     assert key[-43:] not in kept  # which may have an underscore itself
     for stolen in (caller.keys[0].hash, f"hark_live_{caller.id}_{caller.keys[0].hash[:43]}"):
-        assert not keys.opens(caller, stolen)
+        assert not api_keys.opens(caller, stolen)
 
 
 @given(st.text() | st.from_regex(r"hark_(live|test|team)_[0-9a-f]{16}_[\w-]{43}"))
 def test_no_other_text_opens(text: str) -> None:
     caller, key = with_key()
-    assert not keys.opens(caller, text)
+    assert not api_keys.opens(caller, text)
     for wrong in (key[:-1], key + "A", key.replace("live", "test"), key.swapcase(), f" {key}", f"{key}\n"):
-        assert not keys.opens(caller, wrong)
+        assert not api_keys.opens(caller, wrong)
 
 
 # What a caller may do
@@ -117,7 +117,7 @@ def test_limits_to_channels_and_to_names_hold() -> None:
 
 
 def test_what_is_said_of_a_caller_goes_by_all_that_narrows_it() -> None:
-    assert {CallerKind.LIVE, CallerKind.TEST, CallerKind.TEAM} == callers.KEY_KINDS
+    assert {CallerKind.LIVE, CallerKind.TEST, CallerKind.TEAM} == KEY_KINDS
     for kind in CallerKind:
         caller = a_caller(kind)
         full = kind not in {CallerKind.TEST, CallerKind.TEAM}

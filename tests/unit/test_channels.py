@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.channels import CHARACTERS, UTF_8_BYTES, UTF_16_UNITS, Measure
+from shared.channels.declaration import CHARACTERS, UTF_8_BYTES, UTF_16_UNITS, Measure
 
 FLAG = "\U0001f1e9\U0001f1ea"
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from functions.dead_letter.dead_letter import DeadLetter
-from shared.errors import StoreUnavailable
-from shared.model import Attempt, Delivery, DeliveryStatus, Outcome
-from shared.pubsub import Answer, Message
-from shared.state import Write, decide
+from functions.dead_letter.given_up_messages import DeadLetter
+from shared.delivery.errors import StoreUnavailable
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
+from shared.delivery.state_machine import Write, decide
+from shared.sending.messages import Answer, Message
 from tests.fakes.clock import START, Clock
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.records import POLICY, a_notification, accepted, later_message

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from functions.gateway.accept import Gateway
-from functions.gateway.app import create_app
-from functions.gateway.callers import Scope
-from functions.gateway.direct import Direct, application, around
+from functions.gateway.access.caller import Scope
+from functions.gateway.application import Direct, application, around
+from functions.gateway.fastapi_app import create_app
+from functions.gateway.notifications.acceptance import Gateway
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts

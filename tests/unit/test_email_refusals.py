@@ -8,7 +8,7 @@ import pytest
 
 from functions.email.sendgrid_refusals import FIELDS, STATUSES, of_refusal
 from functions.email.smtp_replies import BASIC, ENHANCED, Phase, of_reply
-from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
 
 PUBLISHED = Path(__file__).parent.parent / "data"
 SENDGRID: dict[str, Any] = json.loads((PUBLISHED / "sendgrid.json").read_text())

@@ -13,7 +13,7 @@ from functions.email.mime import as_bytes, mail_of
 from functions.email.sender import Sender, parsed
 from functions.email.sendgrid_provider import SendGridProvider, SendGridSettings
 from functions.email.smtp_provider import SmtpSettings
-from shared.provider import Outgoing
+from shared.sending.provider import Outgoing
 
 OUTGOING = Outgoing("5b3c9cde-0001-4000-8000-000000000001", "a@example.com", "Deploy", "Build 42 is live", 5)
 

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from shared.settings import CoreSettings
+from shared.runtime.settings import CoreSettings
 from tests.environment import emulators, neutral, neutralise, settings
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from shared import failpoints
-from shared.failpoints import Failpoint
-from shared.settings import CoreSettings
+from shared.runtime import failpoints
+from shared.runtime.failpoints import Failpoint
+from shared.runtime.settings import CoreSettings
 
 ROOT = Path(__file__).parents[2]
 PASSES = """
 import sys
-from shared import failpoints
+from shared.runtime import failpoints
 failpoints.arm(sys.argv[1])
 for n in range(1, 5):
     for point in failpoints.Failpoint:

@@ -4,7 +4,7 @@ import pytest
 
 from functions.gateway.settings import GOOGLE, GatewaySettings
 from functions.sms.twilio_receipts import TwilioReceiptSettings
-from shared.settings import Settings, load
+from shared.runtime.settings import Settings, load
 
 CANARY = "canary-5e3f"
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
-from functions.gateway import docs
-from functions.gateway.direct import application
-from shared import telemetry
+from functions.gateway.application import application
+from functions.gateway.web import docs_page
+from shared.runtime import telemetry
 from tests.fakes.telemetry import MemoryTelemetry
 from tests.unit.test_direct import GOOD, a_gateway
 from tests.unit.test_strangers import ask
@@ -98,7 +98,7 @@ async def test_every_answer_tells_a_browser_what_it_may_do(client: httpx.AsyncCl
     for method, path in asked:
         answer = await client.request(method, path)
         told = {name: answer.headers.get_list(name) for name in TOLD}
-        policy = docs.POLICY if path == "/docs" else TOLD["content-security-policy"]
+        policy = docs_page.POLICY if path == "/docs" else TOLD["content-security-policy"]
         assert told == {name: [value] for name, value in (TOLD | {"content-security-policy": policy}).items()}, path
         assert "server" not in answer.headers
 

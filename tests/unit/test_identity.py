@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from starlette.datastructures import Headers
 
-from functions.gateway import identity as module
-from functions.gateway import keys
-from functions.gateway.callers import Caller, CallerKind, Scope
-from functions.gateway.identity import CallerCache, Identity, identity_id
-from functions.gateway.problems import Problem
-from shared.errors import InvalidToken, KeysUnavailable
+from functions.gateway.access import api_keys
+from functions.gateway.access import authentication as module
+from functions.gateway.access.authentication import CallerCache, Identity, identity_id
+from functions.gateway.access.caller import Caller, CallerKind, Scope
+from functions.gateway.web.problem_details import Problem
+from shared.delivery.errors import InvalidToken, KeysUnavailable
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START
 
@@ -106,13 +106,13 @@ def challenge(problem: Problem) -> str:
 def test_an_identity_has_sixteen_hexadecimal_digits_of_its_own() -> None:
     assert identity_id(CallerKind.TOKEN, f"{ISSUER} 42") == "3d7f120f13807912"
     assert identity_id(CallerKind.CERTIFICATE, f"{ISSUER} 42") != identity_id(CallerKind.TOKEN, f"{ISSUER} 42")
-    assert keys.is_caller_id(identity_id(CallerKind.TOKEN, "a subject with a lone surrogate \ud800"))
+    assert api_keys.is_caller_id(identity_id(CallerKind.TOKEN, "a subject with a lone surrogate \ud800"))
 
 
 @pytest.mark.parametrize("text", ["", "0" * 15, "0" * 17, "G" * 16, "A" * 16])
 def test_nothing_else_is_a_callers_id(text: str) -> None:
-    assert not keys.is_caller_id(text)
-    assert keys.is_caller_id("0123456789abcdef")
+    assert not api_keys.is_caller_id(text)
+    assert api_keys.is_caller_id("0123456789abcdef")
 
 
 # Without or with other credentials
@@ -151,18 +151,18 @@ async def test_a_bearer_that_is_not_good_is_said_to_be_invalid(cache: CallerCach
 async def test_a_key_of_another_kind_does_not_open(store: MemoryCallers, cache: CallerCache) -> None:
     """Whose hash is on record all the same."""
     caller = Caller("0123456789abcdef", CallerKind.LIVE, ALL)
-    text = keys.new_key(caller.id, CallerKind.TEST)
-    await store.create(replace(caller, keys=(keys.kept(text, START),)))
+    text = api_keys.new_key(caller.id, CallerKind.TEST)
+    await store.create(replace(caller, keys=(api_keys.kept(text, START),)))
     await refused(Identity(cache), bearer(text))
-    assert not keys.opens(store.records[caller.id], text)
-    assert keys.opens(store.records[caller.id], "hark_") is False
-    assert len(keys.kept(text, START).id) == 8
+    assert not api_keys.opens(store.records[caller.id], text)
+    assert api_keys.opens(store.records[caller.id], "hark_") is False
+    assert len(api_keys.kept(text, START).id) == 8
 
 
 async def test_a_manager_is_read_fresh_when_asked_for(store: MemoryCallers, cache: CallerCache) -> None:
     caller = Caller("0123456789abcdef", CallerKind.LIVE, ALL)
-    text = keys.new_key(caller.id, CallerKind.LIVE)
-    await store.create(replace(caller, keys=(keys.kept(text, START),)))
+    text = api_keys.new_key(caller.id, CallerKind.LIVE)
+    await store.create(replace(caller, keys=(api_keys.kept(text, START),)))
     identity = Identity(cache)
     assert await identity.caller(bearer(text))
     await store.replace(replace(store.records[caller.id], revoked_at=START))

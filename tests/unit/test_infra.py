@@ -12,10 +12,10 @@ from pydantic import SecretStr
 
 from emulator.config import load
 from emulator.provision import MAX_DELIVERY_ATTEMPTS, plan
-from functions.gateway.identity import CERTIFICATE_HEADERS, SECRET_HEADER
+from functions.gateway.access.authentication import CERTIFICATE_HEADERS, SECRET_HEADER
 from functions.gateway.settings import GatewaySettings
-from shared.channels import channel_names, load_channels, load_screens, topic
-from shared.settings import CoreSettings, Settings
+from shared.channels.declaration import channel_names, load_channels, load_screens, topic
+from shared.runtime.settings import CoreSettings, Settings
 from tests.e2e.stack import ROOT
 
 INFRA = ROOT / "infra"

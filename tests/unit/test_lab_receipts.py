@@ -35,9 +35,9 @@ from functions.email.sendgrid_provider import SendGridProvider, SendGridSettings
 from functions.email.sendgrid_receipts import SendGridReceipts
 from functions.sms.twilio_provider import TwilioProvider, TwilioSettings
 from functions.sms.twilio_receipts import TwilioReceipts
-from shared.model import DeliveryStatus
-from shared.provider import Outgoing, Provider
-from shared.receipts import ReceiptReader, ReceiptRequest
+from shared.delivery.model import DeliveryStatus
+from shared.sending.provider import Outgoing, Provider
+from shared.sending.receipts import ReceiptReader, ReceiptRequest
 from tests.e2e.stack import ROOT
 
 NOTIFICATION_ID = "5b3c9cde-0001-4000-8000-000000000001"

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from functions.gateway import keys
-from functions.gateway import limits as limiting
-from functions.gateway.callers import Caller, CallerKind, Scope
-from functions.gateway.limits import Counted, Limits
-from functions.gateway.problems import Problem
+from functions.gateway.access import api_keys
+from functions.gateway.access import caller_quotas as limiting
+from functions.gateway.access.caller import Caller, CallerKind, Scope
+from functions.gateway.access.caller_quotas import Counted, Limits
+from functions.gateway.web.problem_details import Problem
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START, Clock
 
@@ -19,7 +19,7 @@ MINUTE = START.replace(hour=12, second=0, microsecond=0)
 
 
 def a_caller(**limits: int) -> Caller:
-    return Caller(keys.new_caller_id(), CallerKind.LIVE, frozenset(Scope), **limits)  # type: ignore[arg-type]
+    return Caller(api_keys.new_caller_id(), CallerKind.LIVE, frozenset(Scope), **limits)  # type: ignore[arg-type]
 
 
 def limits_over(store: MemoryCallers, clock: Clock) -> Limits:
@@ -265,7 +265,7 @@ async def test_what_is_left_below_a_tenth_is_exchanged_though_all_are_refused() 
 
 
 async def test_of_callers_beyond_number_the_latest_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.gateway.limits.MOST_CALLERS", 3)
+    monkeypatch.setattr("functions.gateway.access.caller_quotas.MOST_CALLERS", 3)
     limits = limits_over(MemoryCallers(), Clock(MINUTE))
     for _ in range(10):
         caller = a_caller(requests_per_minute=1)

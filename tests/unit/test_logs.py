@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import logs, trace
+from shared.runtime import logs, trace_context
 
 CANARY = "canary-5e3f"
 
@@ -73,9 +73,9 @@ def test_a_level_is_the_severity_that_cloud_logging_knows(method: str, severity:
 def test_ids_are_labels_and_the_trace_is_named_as_cloud_logging_wants_it() -> None:
     def write() -> None:
         logs.configure("my-project")
-        trace.bind(f"00-{'a' * 32}-{'b' * 16}-01")
+        trace_context.bind(f"00-{'a' * 32}-{'b' * 16}-01")
         logs.get_logger("here").info("sent", notification_id="n-1", channel="sms", attempt=1)
-        trace.bind("no such header")
+        trace_context.bind("no such header")
         logs.get_logger("here").info("swept")
 
     line, untraced = logged(write)
@@ -99,15 +99,15 @@ def test_ids_are_labels_and_the_trace_is_named_as_cloud_logging_wants_it() -> No
     ],
 )
 def test_what_has_not_the_headers_form_is_no_trace(header: str | None) -> None:
-    trace.bind(header)
-    assert (trace.current(), trace.ids()) == (None, None)
+    trace_context.bind(header)
+    assert (trace_context.current(), trace_context.ids()) == (None, None)
 
 
 def test_a_new_trace_has_the_headers_form() -> None:
-    made = trace.new()
-    trace.bind(made)
-    assert trace.current() == made
-    trace.bind(None)
+    made = trace_context.new()
+    trace_context.bind(made)
+    assert trace_context.current() == made
+    trace_context.bind(None)
 
 
 def test_what_is_for_debugging_stays_out() -> None:

@@ -4,7 +4,14 @@ import itertools
 
 import pytest
 
-from shared.model import Delivery, DeliveryStatus, Notification, NotificationStatus, Receipt, notification_status
+from shared.delivery.model import (
+    Delivery,
+    DeliveryStatus,
+    Notification,
+    NotificationStatus,
+    Receipt,
+    notification_status,
+)
 from tests.fakes.clock import START
 
 S, N = DeliveryStatus, NotificationStatus

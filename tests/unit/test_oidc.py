@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import issuer_keys, oidc
-from shared.errors import InvalidToken, KeysUnavailable
-from shared.oidc import Verifier
+from shared.delivery.errors import InvalidToken, KeysUnavailable
+from shared.http import issuer_keys, openid_connect
+from shared.http.openid_connect import Verifier
 from tests.fakes.issuer import (
     AUDIENCE,
     DISCOVERY,
@@ -115,7 +115,7 @@ async def test_a_token_for_others_too_must_have_been_issued_to_us(
 
 
 async def test_googles_old_spelling_of_its_name_is_google(monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> None:
-    monkeypatch.setattr(oidc, "_GOOGLE", issuer.url)
+    monkeypatch.setattr(openid_connect, "_GOOGLE", issuer.url)
     verifier = Verifier([issuer.url], [AUDIENCE])
     assert (await verifier.claims(issuer.token(iss="accounts.google.com")))["iss"] == issuer.url
     await verifier.aclose()
@@ -233,7 +233,7 @@ async def test_a_large_token_is_refused_before_it_is_read(
     verifier: Verifier, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = issuer.token(more="x" * 10_000)
-    monkeypatch.setattr("shared.oidc.jwt.decode_complete", None)
+    monkeypatch.setattr("shared.http.openid_connect.jwt.decode_complete", None)
     assert await refused(verifier, token) == "the token has more than 8192 characters"
     assert not issuer.asked
 

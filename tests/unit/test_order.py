@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from functions.dead_letter.dead_letter import DeadLetter
-from functions.relay.receipts import WaitingReceipts
-from functions.relay.relay import Relay
-from shared.errors import Retryable, Throttled
-from shared.model import DeliveryStatus, Receipt
-from shared.pipeline import Pipeline
-from shared.pubsub import Answer
-from shared.receipts import FIRST_PAUSE, take
+from functions.dead_letter.given_up_messages import DeadLetter
+from functions.relay.overdue_deliveries import Relay
+from functions.relay.waiting_receipts import WaitingReceipts
+from shared.delivery.errors import Retryable, Throttled
+from shared.delivery.model import DeliveryStatus, Receipt
+from shared.sending.messages import Answer
+from shared.sending.pipeline import Pipeline
+from shared.sending.receipts import FIRST_PAUSE, take
 from tests.fakes.clock import START, Clock
 from tests.fakes.order import Order
 from tests.fakes.provider import Result, ScriptedProvider
@@ -49,7 +49,7 @@ async def test_the_relay_moves_due_times_on_before_it_publishes(
 async def test_the_relay_has_each_batch_on_record_before_its_publish(
     store: MemoryStore, publisher: MemoryPublisher, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.relay.relay.BATCH", 1)
+    monkeypatch.setattr("functions.relay.overdue_deliveries.BATCH", 1)
     await accepted(store, a_notification(channels=("email", "sms")))
     relay = Relay(order.of(store, *WRITES), order.of(publisher, "publish"), POLICY, Clock(START + OVERDUE).now)
     assert (await relay.sweep()).published == 2

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from google.cloud.firestore_v1.types import firestore
 
-from shared.firestore import pages, queries
-from shared.firestore.pages import FIRST, PAGE_BYTES
-from shared.firestore.records import document
-from shared.firestore.rpc import Rpc
+from shared.google.firestore import pages, queries
+from shared.google.firestore.pages import FIRST, PAGE_BYTES
+from shared.google.firestore.records import document
+from shared.google.firestore.rpc import Rpc
 
 LIMITS = (1, 2, FIRST - 1, FIRST, FIRST + 1, 50, 100)
 MANY = 120

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from functions.relay.relay import Relay
-from shared import logs
-from shared.errors import Conflict, Permanent, Refused, Retryable, StoreUnavailable, Throttled, Unknown
-from shared.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
-from shared.pipeline import Pipeline
-from shared.provider import Outgoing
-from shared.pubsub import Answer, Message
-from shared.state import Policy, relayed
+from functions.relay.overdue_deliveries import Relay
+from shared.delivery.errors import Conflict, Permanent, Refused, Retryable, StoreUnavailable, Throttled, Unknown
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
+from shared.delivery.state_machine import Policy, relayed
+from shared.runtime import logs
+from shared.sending.messages import Answer, Message
+from shared.sending.pipeline import Pipeline
+from shared.sending.provider import Outgoing
 from tests.fakes.clock import Clock
 from tests.fakes.provider import HANG, Result, ScriptedProvider
 from tests.fakes.publisher import MemoryPublisher
@@ -328,7 +328,7 @@ async def test_an_outcome_that_cannot_be_recorded_while_the_lease_holds_is_nacke
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = await World.begin()
-    monkeypatch.setattr("shared.pipeline.time.monotonic", lambda: world.clock.now().timestamp())
+    monkeypatch.setattr("shared.sending.pipeline.time.monotonic", lambda: world.clock.now().timestamp())
     ends = world.clock.now() + POLICY.lease
 
     class LosesTheStore(ScriptedProvider):
@@ -362,7 +362,7 @@ async def test_what_another_has_claimed_meanwhile_is_not_overwritten(readable: b
 
 async def test_an_outcome_is_kept_for_as_long_as_the_lease_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     world = await World.begin()
-    monkeypatch.setattr("shared.pipeline.time.monotonic", lambda: world.clock.now().timestamp())
+    monkeypatch.setattr("shared.sending.pipeline.time.monotonic", lambda: world.clock.now().timestamp())
     ended = world.clock.now() + POLICY.lease - timedelta(seconds=1)
     update = world.store.update
 
@@ -432,7 +432,7 @@ async def test_records_that_cannot_be_read_are_the_callers_to_nack() -> None:
 
 def on_virtual_time(world: World, patch: pytest.MonkeyPatch) -> None:
     """The pipeline's deadlines are by the world's clock, too."""
-    patch.setattr("shared.pipeline.time", SimpleNamespace(monotonic=lambda: world.clock.now().timestamp()))
+    patch.setattr("shared.sending.pipeline.time", SimpleNamespace(monotonic=lambda: world.clock.now().timestamp()))
 
 
 async def test_a_claim_that_cannot_be_written_is_tried_for_eight_seconds_and_nacked(
@@ -670,7 +670,7 @@ SCRIPTS: dict[str, list[Result]] = {
 async def test_wherever_the_process_dies_the_message_is_sent(
     script: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.relay.relay.SHARDS", 4)  # fewer places to die in, none of another kind
+    monkeypatch.setattr("functions.relay.overdue_deliveries.SHARDS", 4)  # fewer places to die in, none of another kind
 
     async def run(*burning: int) -> list[Fuse]:
         """Processes that die at these steps, and a last one that lives."""

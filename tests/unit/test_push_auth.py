@@ -13,11 +13,11 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.relay.relay import Relay
-from shared import bodies
-from shared.function import Deliver, push_handler
-from shared.pubsub import Answer, Message
-from shared.push_auth import open_guard
+from functions.relay.overdue_deliveries import Relay
+from shared.entrypoint.push_authentication import open_guard
+from shared.entrypoint.push_handler import Deliver, push_handler
+from shared.http import request_body
+from shared.sending.messages import Answer, Message
 from tests.e2e.stack import ROOT
 from tests.fakes.issuer import AUDIENCE, DISCOVERY, EMAIL, Issuer, guarding
 from tests.fakes.publisher import MemoryPublisher
@@ -113,7 +113,8 @@ def test_only_a_function_that_verifies_tokens_loads_what_that_takes(
 ) -> None:
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     push = {"PUSH_AUDIENCE": AUDIENCE, "PUSH_SERVICE_ACCOUNT": EMAIL} if guarded else {}
-    report = f"import sys, functions.{module}.main; print(*(n in sys.modules for n in ('shared.oidc', 'jwt')))"
+    names = "('shared.http.openid_connect', 'jwt')"
+    report = f"import sys, functions.{module}.main; print(*(n in sys.modules for n in {names}))"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", report],
         cwd=ROOT,
@@ -182,7 +183,7 @@ async def dripping() -> AsyncIterator[bytes]:
 async def test_a_push_whose_body_does_not_arrive_in_time_is_ended(
     taken: Taken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "SECONDS", 0.1)
+    monkeypatch.setattr(request_body, "SECONDS", 0.1)
     answer = await client(push_handler(taken.open)).post("/", content=dripping())
     assert (answer.status_code, answer.headers["Connection"], taken.messages) == (408, "close", [])
 
@@ -190,7 +191,7 @@ async def test_a_push_whose_body_does_not_arrive_in_time_is_ended(
 async def test_the_relay_does_nothing_for_a_call_whose_body_does_not_arrive_in_time(
     sweeps: httpx.AsyncClient, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "SECONDS", 0.1)
+    monkeypatch.setattr(request_body, "SECONDS", 0.1)
     assert (await sweeps.post("/", content=dripping())).status_code == 408
     assert not store.calls
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from functions.relay import receipts as relaying
-from functions.relay.receipts import WaitingReceipts
-from shared import telemetry, trace
-from shared.errors import Conflict, NotFound, StoreUnavailable
-from shared.model import Attempt, Delivery, DeliveryStatus, Outcome, Receipt
-from shared.receipts import FIRST_PAUSE, KEPT, Waiting, apply, take
+from functions.relay import waiting_receipts as relaying
+from functions.relay.waiting_receipts import WaitingReceipts
+from shared.delivery.errors import Conflict, NotFound, StoreUnavailable
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Receipt
+from shared.runtime import telemetry, trace_context
+from shared.sending.receipts import FIRST_PAUSE, KEPT, Waiting, apply, take
 from tests.fakes.clock import START, Clock
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import a_notification, accepted
@@ -34,7 +34,7 @@ def waiting() -> MemoryReceipts:
 
 async def sent(store: MemoryStore, *, message: str | None = "m-1", attempts: int = 1) -> Delivery:
     (delivery,) = await accepted(store, a_notification())
-    span = [trace.traceparent(7, n, 1) for n in range(1, attempts + 1)]
+    span = [trace_context.traceparent(7, n, 1) for n in range(1, attempts + 1)]
     made = tuple(Attempt(n, START, Outcome.UNKNOWN, traceparent=span[n - 1]) for n in range(1, attempts + 1))
     made = (*made[:-1], replace(made[-1], outcome=Outcome.ACCEPTED))
     await store.update(replace(delivery, status=S.SENT, due_at=None, attempts=made, provider_message_id=message))
@@ -231,7 +231,7 @@ async def test_only_what_is_given_up_is_told(
 def heard() -> Iterator[MemoryTelemetry]:
     backend = MemoryTelemetry()
     telemetry.configure(lambda: backend)
-    with trace.bound(trace.traceparent(1, 1, 1)):
+    with trace_context.bound(trace_context.traceparent(1, 1, 1)):
         yield backend
     telemetry.configure(None)
 

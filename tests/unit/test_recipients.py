@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from functions.gateway import recipients
-from functions.gateway.callers import Caller, CallerKind, Scope
-from functions.gateway.problems import Problem
-from shared import logs
-from shared.model import Recipient
+from functions.gateway.access.caller import Caller, CallerKind, Scope
+from functions.gateway.recipients import changes
+from functions.gateway.web.problem_details import Problem
+from shared.delivery.model import Recipient
+from shared.runtime import logs
 from tests.fakes.api import Api, api_on_fakes
 from tests.fakes.clock import START
 from tests.fakes.store import MemoryStore
@@ -129,27 +129,27 @@ async def test_a_change_that_comes_between_is_judged_too(there: bool) -> None:
     if there:
         await store.create_recipient(OF_ALICE)
     with pytest.raises(Problem) as refused:
-        await recipients.put(store, "alice", SMS, LIMITED, START)
+        await changes.put(store, "alice", SMS, LIMITED, START)
     assert refused.value.status == 403
     assert dict((await store.recipient("alice") or OF_ALICE).addresses) == SMS | EMAIL
     store.others = [OF_ALICE]
     await store.replace_recipient(OF_ALICE)
     store.others = [OF_ANOTHER]
     with pytest.raises(Problem) as refused:
-        await recipients.delete(store, "alice", LIMITED)
+        await changes.delete(store, "alice", LIMITED)
     assert refused.value.status == 403
     assert await store.recipient("alice") is not None
 
 
 async def test_a_limited_caller_writes_again_what_another_has_overtaken() -> None:
     store = Overtaken(replace(OF_ALICE, addresses=OTHER_SMS), OF_ALICE, None)
-    written, new = await recipients.put(store, "alice", SMS, LIMITED, START)
+    written, new = await changes.put(store, "alice", SMS, LIMITED, START)
     assert (dict(written.addresses), new) == (SMS, True), "created by another, changed, deleted, and created by us"
 
 
 async def test_when_others_are_always_faster_it_is_a_503() -> None:
     store = Overtaken(*[OF_ALICE] * 20)
-    for call in (recipients.put(store, "alice", SMS, LIMITED, START), recipients.delete(store, "alice", LIMITED)):
+    for call in (changes.put(store, "alice", SMS, LIMITED, START), changes.delete(store, "alice", LIMITED)):
         with pytest.raises(Problem) as problem:
             await call
         assert problem.value.status == 503
@@ -159,9 +159,9 @@ async def test_when_others_are_always_faster_it_is_a_503() -> None:
 async def test_without_limits_the_last_to_write_wins() -> None:
     store = Overtaken(*[OF_ALICE] * 20)
     await store.create_recipient(OF_ALICE)
-    written, new = await recipients.put(store, "alice", EMAIL, UNLIMITED, START)
+    written, new = await changes.put(store, "alice", EMAIL, UNLIMITED, START)
     assert (dict(written.addresses), new) == (EMAIL, False)
-    await recipients.delete(store, "alice", UNLIMITED)
+    await changes.delete(store, "alice", UNLIMITED)
     store.others = []
     assert await store.recipient("alice") is None
 

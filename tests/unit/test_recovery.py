@@ -7,8 +7,8 @@ import pytest
 
 from bench.outage import Minute, Scenario, Simulation
 from bench.pushes import Pushed, Pushes, Subscription
-from shared.model import DeliveryStatus
-from shared.settings import CoreSettings
+from shared.delivery.model import DeliveryStatus
+from shared.runtime.settings import CoreSettings
 
 POLICY = CoreSettings(google_cloud_project="simulated").policy()
 MINUTE = 60.0

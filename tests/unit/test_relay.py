@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from functions.relay import relay as relaying
-from functions.relay.relay import Relay
-from shared import logs
-from shared.errors import StoreUnavailable
-from shared.model import Delivery, DeliveryStatus
-from shared.settings import CoreSettings
-from shared.store import SHARDS
+from functions.relay import overdue_deliveries as relaying
+from functions.relay.overdue_deliveries import Relay
+from shared.delivery.errors import StoreUnavailable
+from shared.delivery.model import Delivery, DeliveryStatus
+from shared.delivery.store import SHARDS
+from shared.runtime import logs
+from shared.runtime.settings import CoreSettings
 from tests.fakes.clock import START, Clock
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.records import POLICY, a_notification, accepted, later_message
@@ -74,7 +74,7 @@ async def test_what_is_not_overdue_is_left_alone(
 async def test_a_sweep_takes_as_many_batches_as_there_are(
     relay: Relay, store: MemoryStore, publisher: MemoryPublisher, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr("functions.relay.relay.BATCH", 10)
+    monkeypatch.setattr("functions.relay.overdue_deliveries.BATCH", 10)
     deliveries = await overdue(store, count, shard=7) + await overdue(store, 5)
     assert (await relay.sweep()).published == count + 5
     assert ids(publisher.messages) == ids(deliveries)
@@ -89,7 +89,7 @@ async def test_a_sweep_reaches_every_shard(relay: Relay, store: MemoryStore, pub
 async def test_a_sweep_of_all_shards_at_once_asks_no_shard_by_itself(
     store: MemoryStore, publisher: MemoryPublisher, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.relay.relay.BATCH", 10)
+    monkeypatch.setattr("functions.relay.overdue_deliveries.BATCH", 10)
     deliveries = await overdue(store, SHARDS)
     assert (await Relay(store, publisher, POLICY, now=clock.now, shards=[None]).sweep()).published == SHARDS
     assert ids(publisher.messages) == ids(deliveries)
@@ -112,7 +112,7 @@ def test_only_on_the_emulator_it_asks_for_all_shards_at_once(
 async def test_a_sweep_that_is_out_of_time_begins_no_batch(
     relay: Relay, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.relay.relay.SWEEP_SECONDS", 0)
+    monkeypatch.setattr("functions.relay.overdue_deliveries.SWEEP_SECONDS", 0)
     await overdue(store, 3)
     assert (await relay.sweep()).published == 0
 
@@ -172,7 +172,7 @@ async def test_what_could_not_be_published_is_due_again_later(
 async def test_two_relays_at_once_publish_each_delivery_once(
     store: MemoryStore, publisher: MemoryPublisher, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.relay.relay.BATCH", 4)
+    monkeypatch.setattr("functions.relay.overdue_deliveries.BATCH", 4)
     deliveries = await overdue(store, 100)
     await asyncio.gather(*(Relay(store, publisher, POLICY, now=clock.now).sweep() for _ in range(2)))
     assert len(publisher.messages) == len(set(ids(publisher.messages)))
@@ -262,7 +262,7 @@ async def test_a_shard_of_which_another_takes_all_is_left_to_it(
     publisher: MemoryPublisher, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two relays that read the same would chase each other through the whole of it."""
-    monkeypatch.setattr("functions.relay.relay.BATCH", 1)
+    monkeypatch.setattr("functions.relay.overdue_deliveries.BATCH", 1)
     store = Overtaken()
     deliveries = await overdue(store, 3, shard=7)
     store.overtaken = {delivery.notification_id for delivery in deliveries}

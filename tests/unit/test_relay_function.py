@@ -11,12 +11,12 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.relay.receipts import WaitingReceipts
-from functions.relay.relay import Relay
-from shared import logs
-from shared.errors import StoreUnavailable
-from shared.function import PUSH_LIMIT
-from shared.store import SHARDS
+from functions.relay.overdue_deliveries import Relay
+from functions.relay.waiting_receipts import WaitingReceipts
+from shared.delivery.errors import StoreUnavailable
+from shared.delivery.store import SHARDS
+from shared.entrypoint.push_handler import PUSH_LIMIT
+from shared.runtime import logs
 from tests.fakes.clock import START, Clock
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
@@ -102,7 +102,7 @@ async def test_a_body_that_is_too_large_sweeps_nothing(
 async def test_a_body_that_does_not_come_sweeps_nothing(
     main: ModuleType, publisher: MemoryPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.bodies.SECONDS", 0.01)
+    monkeypatch.setattr("shared.http.request_body.SECONDS", 0.01)
     answer = await main.relay(Request(SCOPE, asyncio.get_running_loop().create_future))
     assert (answer.status_code, answer.headers["connection"], publisher.calls) == (408, "close", 0)
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.relay.receipts import WaitingReceipts
-from shared.errors import StoreUnavailable
-from shared.model import Attempt, Delivery, DeliveryStatus, Outcome, Receipt
-from shared.receipts import FIRST_PAUSE, KEPT, reported, take
-from shared.state import Write, decide, settle
+from functions.relay.waiting_receipts import WaitingReceipts
+from shared.delivery.errors import StoreUnavailable
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Receipt
+from shared.delivery.state_machine import Write, decide, settle
+from shared.sending.receipts import FIRST_PAUSE, KEPT, reported, take
 from tests.fakes.clock import START, Clock
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import POLICY, a_notification, accepted, queued_deliveries

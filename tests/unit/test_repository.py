@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.channels import channel_names, load_channels
-from shared.settings import Settings
+from shared.channels.declaration import channel_names, load_channels
+from shared.runtime.settings import Settings
 from tests.e2e.stack import ROOT
 
 FUNCTIONS = sorted(path.parent for path in (ROOT / "functions").glob("*/main.py"))
@@ -84,7 +84,7 @@ def test_no_configuration_is_read_from_the_environment_but_in_one_place() -> Non
         for path in (ROOT / folder).rglob("*.py")
         if re.search(r"os\.environ(?!\[\"\w+\"\] = )", path.read_text())  # to set one, for the framework, is no reading
     }
-    assert readers == {"shared/function.py"}
+    assert readers == {"shared/entrypoint/push_handler.py"}
 
 
 def _subclasses(cls: type[Settings]) -> Iterator[type[Settings]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.channels import channel_names
+from shared.channels.declaration import channel_names
 from tests.e2e.stack import ROOT
 
 FUNCTIONS = ("gateway", "relay", "dead_letter", *channel_names())
@@ -45,7 +45,7 @@ RECORDS = '"roles/datastore.user"\n  member  = google_service_account.function[e
 RPCS = {"commit": "Commit", "write": "BatchWrite", "batch_write": "BatchWrite", "run_query": "RunQuery"} | {
     "batch_get": "BatchGetDocuments"
 }
-CALLERS = "functions.gateway.caller_store"
+CALLERS = "functions.gateway.access.caller_store"
 # Google's addresses that need no role: public keys, and the names of OAuth's scopes.
 PUBLIC = ("www.googleapis.com/oauth2/", "www.googleapis.com/auth/")
 
@@ -91,7 +91,7 @@ def calls_in(module: str) -> Iterator[tuple[str, str]]:
     for method in re.findall(r"\b_?rpc\.(\w+)\(", text):
         if method in RPCS:
             yield f"google.firestore.v1.Firestore/{RPCS[method]}", "callers" if module == CALLERS else "records"
-    if module != "shared.firestore.rpc":  # which has one method for each that the table has
+    if module != "shared.google.firestore.rpc":  # which has one method for each that the table has
         yield from ((method, "topics") for method in re.findall(r'"/(google\.[\w.]+/\w+)"', text))
     for address in re.findall(r"https://(\w+\.googleapis\.com/[\w/.]*)", text):
         if address.startswith(PUBLIC):
@@ -155,7 +155,7 @@ def test_an_account_may_what_its_function_calls_and_nothing_else(function: str) 
 def test_every_method_that_the_code_can_call_is_in_the_table_and_none_besides() -> None:
     methods = {method for function in FUNCTIONS for method, _ in called(function)}
     assert methods == set(PERMISSIONS)
-    rpc = (ROOT / "shared" / "firestore" / "rpc.py").read_text()
+    rpc = (ROOT / "shared" / "google" / "firestore" / "rpc.py").read_text()
     assert {f"Firestore/{name}" for name in RPCS.values()} == set(
         re.findall(r'"/google\.firestore\.v1\.(\w+/\w+)"', rpc)
     )

@@ -16,9 +16,9 @@ from google.pubsub_v1.services.publisher.async_client import PublisherAsyncClien
 from google.pubsub_v1.services.publisher.transports.grpc_asyncio import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.types import pubsub
 
-from shared.firestore import rpc
-from shared.publisher import PubsubPublisher
-from shared.pubsub import Message
+from shared.google.firestore import rpc
+from shared.google.publisher import PubsubPublisher
+from shared.sending.messages import Message
 
 DATABASES = (
     "projects/p/databases/(default)",

@@ -9,9 +9,9 @@ import pytest
 from google.cloud.firestore_v1.types import firestore
 from grpc.aio import AioRpcError, Metadata
 
-from shared.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
-from shared.firestore import writes
-from shared.firestore.rpc import Rpc, StructuredQuery
+from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
+from shared.google.firestore import writes
+from shared.google.firestore.rpc import Rpc, StructuredQuery
 
 Response = firestore.BatchWriteResponse.pb()
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from emulator.lab.segments import segments as by_the_lab
 from functions.sms.segments import BASIC, EXTENSION, GSM_7, UCS_2, segments
-from shared.model import Segments
+from shared.delivery.model import Segments
 
 # 3GPP TS 23.038, 6.2.1, by code. 0x1B is the escape.
 TABLE = (

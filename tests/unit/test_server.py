@@ -10,7 +10,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 from uvicorn_worker import UvicornWorker
 
-from shared.server import (
+from shared.http.server import (
     HEAD_LIMIT,
     MOST_HEADERS,
     MOST_PARTS,
@@ -101,7 +101,7 @@ class Client:
 
 @pytest.fixture
 async def client(monkeypatch: pytest.MonkeyPatch) -> Client:
-    monkeypatch.setattr("shared.server.PATIENCE_SECONDS", PATIENCE)
+    monkeypatch.setattr("shared.http.server.PATIENCE_SECONDS", PATIENCE)
     return Client()
 
 
@@ -303,7 +303,7 @@ async def test_a_connection_that_is_lost_waits_for_nobody(client: Client) -> Non
 async def test_what_comes_behind_a_refusal_is_thrown_away_for_a_while(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.server.LINGER_SECONDS", PATIENCE)
+    monkeypatch.setattr("shared.http.server.LINGER_SECONDS", PATIENCE)
     await client.says(TOO_MUCH["a URL"])
     said = client.transport.said
     await client.says(GET)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import Field, SecretStr
 
-from shared.settings import CoreSettings, HttpUrl, Settings, load
+from shared.runtime.settings import CoreSettings, HttpUrl, Settings, load
 
 CANARY = "canary-5e3f"
 

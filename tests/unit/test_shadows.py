@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.gateway.callers import Caller, CallerKind, Scope, exceeds
-from functions.gateway.shadows import deciding
+from functions.gateway.access.caller import Caller, CallerKind, Scope, exceeds
+from functions.gateway.access.credential_precedence import deciding
 from tests.fakes.clock import START
 
 ALL = frozenset(Scope)

@@ -1,4 +1,4 @@
-"""The state machine: whatever happens to a delivery, in whatever order, follows the drawing in shared/state.py."""
+"""The state machine: whatever happens to a delivery, in whatever order, follows the drawing in state_machine.py."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import WrongState
-from shared.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome, notification_status
-from shared.state import (
+from shared.delivery.errors import WrongState
+from shared.delivery.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome, notification_status
+from shared.delivery.state_machine import (
     Done,
     Early,
     Leased,

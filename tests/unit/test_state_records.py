@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from shared import state
-from shared.errors import WrongState
-from shared.model import Attempt, Delivery, DeliveryStatus, Outcome, Segments
-from shared.state import (
+from shared.delivery import state_machine
+from shared.delivery.errors import WrongState
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Segments
+from shared.delivery.state_machine import (
     Leased,
     Policy,
     Write,
@@ -296,4 +296,4 @@ def test_a_cancelled_one() -> None:
 @pytest.mark.parametrize("status", [s for s in S if s not in {S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED}])
 def test_what_is_terminal_does_not_die(status: DeliveryStatus) -> None:
     with pytest.raises(ValueError, match=f"a {status} delivery cannot die"):
-        state._dead(replace(ANY, status=status), NOW, "why")
+        state_machine._dead(replace(ANY, status=status), NOW, "why")

@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from starlette.types import ASGIApp
 
 from functions.email.sendgrid_receipts import SendGridReceipts
-from functions.gateway import docs
-from functions.gateway.direct import application
-from functions.gateway.identity import CallerCache, Identity
+from functions.gateway.access.authentication import CallerCache, Identity
+from functions.gateway.application import application
 from functions.gateway.openapi import openapi
+from functions.gateway.web import docs_page
 from functions.sms.twilio_receipts import TwilioReceipts
-from shared.oidc import Verifier
-from shared.receipts import ReceiptReader
+from shared.http.openid_connect import Verifier
+from shared.sending.receipts import ReceiptReader
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.issuer import segment
 from tests.fakes.work import Work, counted
@@ -262,8 +262,8 @@ async def test_the_pages_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return making
 
-    monkeypatch.setattr(docs, "page", watched("docs", docs.page))
-    monkeypatch.setattr("functions.gateway.app.openapi", watched("openapi", openapi))
+    monkeypatch.setattr(docs_page, "page", watched("docs", docs_page.page))
+    monkeypatch.setattr("functions.gateway.fastapi_app.openapi", watched("openapi", openapi))
     gateway, *_ = await a_gateway()
     app = application(gateway)
     for method, target in (("GET", "/openapi.json"), ("GET", "/docs"), ("HEAD", "/docs"), ("HEAD", "/openapi.json")):

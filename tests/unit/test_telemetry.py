@@ -11,15 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from functions.gateway.middleware import traced
-from functions.relay.relay import Relay
-from shared import telemetry, trace
-from shared.errors import Permanent, Retryable, Throttled
-from shared.model import DeliveryStatus
-from shared.pipeline import Pipeline
-from shared.pubsub import Message, hint
-from shared.settings import CoreSettings
-from shared.telemetry import Kind
+from functions.gateway.web.middleware import traced
+from functions.relay.overdue_deliveries import Relay
+from shared.delivery.errors import Permanent, Retryable, Throttled
+from shared.delivery.model import DeliveryStatus
+from shared.runtime import telemetry, trace_context
+from shared.runtime.settings import CoreSettings
+from shared.runtime.telemetry import Kind
+from shared.sending.messages import Message, hint
+from shared.sending.pipeline import Pipeline
 from tests.fakes.clock import Clock
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.publisher import MemoryPublisher
@@ -40,7 +40,7 @@ def heard() -> Iterator[MemoryTelemetry]:
 
 @pytest.fixture(autouse=True)
 def no_trace() -> Iterator[None]:
-    with trace.bound(None):
+    with trace_context.bound(None):
         yield
 
 
@@ -59,7 +59,7 @@ def pipeline(store: MemoryStore, *script: str | Exception, clock: Clock | None =
 async def test_a_send_is_a_span_of_the_messages_trace(
     heard: MemoryTelemetry, store: MemoryStore, message: Message
 ) -> None:
-    trace.bind(CALLERS)
+    trace_context.bind(CALLERS)
     await pipeline(store, "m-1").deliver(message)
     (span,) = heard.spans
     assert (span.title, span.kind, span.parent, span.links) == ("send scripted", Kind.CLIENT, CALLERS, [])
@@ -71,7 +71,7 @@ async def test_a_retry_links_to_the_attempt_before_it(
     heard: MemoryTelemetry, store: MemoryStore, message: Message
 ) -> None:
     clock = Clock()
-    trace.bind(CALLERS)
+    trace_context.bind(CALLERS)
     sending = pipeline(store, Retryable("busy"), Throttled("slower", retry_after=2), "m-1", clock=clock)
     await sending.deliver(message)
     clock.advance(timedelta(minutes=1))
@@ -146,7 +146,7 @@ async def gateway() -> AsyncIterator[httpx.AsyncClient]:
     async def tell(request: Request) -> Response:
         if "raise" in request.query_params:
             raise RuntimeError("alice@example.com")
-        return Response(trace.current(), status_code=int(request.query_params.get("status", 200)))
+        return Response(trace_context.current(), status_code=int(request.query_params.get("status", 200)))
 
     app = Starlette(routes=[Route("/v1/recipients/{name}", tell), Route("/healthz", tell)])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(traced(app)), base_url="http://gateway") as client:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from functions.sms.twilio_codes import CODES, CREDENTIALS, of_code
-from shared.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
-from shared.model import Outcome
+from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.delivery.model import Outcome
 
 PUBLISHED = {
     int(code): title

@@ -1,0 +1,39 @@
+"""What routes declare to FastAPI in their signatures."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Path
+from fastapi.dependencies.models import Dependant
+
+from functions.gateway.access.authentication import Identity
+from functions.gateway.access.caller import Scope
+from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.access.list_turns import Lists, RequiresTurn
+from functions.gateway.access.scopes import RequiresScope
+from functions.gateway.notifications.schemas import NOTIFICATION_ID
+
+NotificationId = Annotated[str, Path(json_schema_extra={"pattern": NOTIFICATION_ID})]
+"""Of a path. Anything else is not found, which is why only /openapi.json has the pattern."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requires:
+    """`caller: Annotated[Caller, requires(Scope.X)]` in a route's signature is its declaration."""
+
+    identity: Identity
+    limits: Limits
+    lists: Lists
+
+    def __call__(self, scope: Scope, *, fresh: bool = False) -> Any:
+        return Depends(RequiresScope(self.identity, self.limits, scope, fresh=fresh), use_cache=False)
+
+    def turn(self, scope: Scope) -> Any:
+        """The same of a route that lists."""
+        return Depends(RequiresTurn(self.identity, self.limits, scope, self.lists), use_cache=False)
+
+
+def scope_of(dependant: Dependant) -> Scope | None:
+    """The scope that a route declares."""
+    scopes = [d.call.scope for d in dependant.dependencies if isinstance(d.call, RequiresScope)]
+    return scopes[0] if scopes else None

@@ -1,0 +1,43 @@
+"""The scope that a route's callers need."""
+
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from functions.gateway.access.authentication import Identity
+from functions.gateway.access.caller import Caller, Scope
+from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.web.problem_details import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class RequiresScope:
+    """Of a request, its caller, who has that scope. Problem 401, 403, 429 or 503."""
+
+    identity: Identity
+    limits: Limits
+    scope: Scope
+    fresh: bool = field(default=False, kw_only=True)
+    """Whether it must be so on record now, and not up to half a minute ago."""
+
+    async def __call__(self, request: Request) -> Caller:
+        caller = await self.identity.caller(request.headers)
+        self.limits.request(caller)
+        if self.fresh:  # only now: whom the kept record refuses costs no read
+            return await self.now(request)
+        return self._with_scope(caller)
+
+    async def now(self, request: Request) -> Caller:
+        """The same as on record now, not counted as a request."""
+        return self._with_scope(await self.identity.caller(request.headers, fresh=True))
+
+    def _with_scope(self, caller: Caller) -> Caller:
+        if self.scope not in caller.scopes:
+            raise forbidden(f"this needs the scope {self.scope}", self.scope)
+        return caller
+
+
+def forbidden(detail: str, scope: Scope | None = None) -> Problem:
+    """403. RFC 6750, 3.1, names the missing scope in a header, too."""
+    headers = {"WWW-Authenticate": f'Bearer realm="hark", error="insufficient_scope", scope="{scope}"'}
+    return Problem(403, detail, headers=headers if scope else None)

@@ -1,0 +1,91 @@
+"""The gateway's FastAPI application: all routes."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Match, Route
+
+from functions.gateway.callers.routes import callers_router
+from functions.gateway.dead_letters.routes import dead_letters_router
+from functions.gateway.notifications.acceptance import Gateway
+from functions.gateway.notifications.routes import router
+from functions.gateway.openapi import openapi
+from functions.gateway.receipts.routes import receipts_router
+from functions.gateway.recipients.routes import recipients_router
+from functions.gateway.web import docs_page
+from functions.gateway.web.error_handlers import HANDLERS, fault
+from functions.gateway.web.load_once import Once
+from functions.gateway.web.problem_details import Problem, of_validation
+
+ROUTERS = (router, recipients_router, dead_letters_router, callers_router, receipts_router)
+
+
+def create_app(gateway: Gateway) -> FastAPI:
+    app = FastAPI(
+        dependencies=[Depends(_whole_path)],
+        title="Hark",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        description=docs_page.DESCRIPTION,
+        generate_unique_id_function=lambda route: route.name,
+        redirect_slashes=False,  # it would send to http:// and to whatever host the client named
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # `shared.runtime.telemetry` is ours
+    )
+    routers = [make(gateway) for make in ROUTERS]
+    for each in routers:
+        app.include_router(each)
+
+    @app.get("/healthz", response_class=PlainTextResponse)
+    async def healthz() -> str:
+        """200 while the process serves; it asks nothing of others, so that their outage does not restart it."""
+        return "ok"
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def document() -> Response:
+        return Response(await described.get(), media_type="application/json")
+
+    @app.get("/docs", include_in_schema=False)
+    async def page() -> Response:
+        return HTMLResponse(await page_of_docs.get(), headers=docs_page.HEADERS)
+
+    described = Once(lambda: json.dumps(app.openapi(), separators=(",", ":")).encode())
+    page_of_docs = Once(lambda: docs_page.page(app.openapi()).encode())
+    api_routes = [route for each in routers for route in each.routes if isinstance(route, APIRoute)]
+    app.openapi = lambda: openapi(app, api_routes, gateway.channels)  # type: ignore[method-assign]
+    for error, handler in HANDLERS.items():
+        app.add_exception_handler(error, handler)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(405, _wrong_method([*api_routes, *app.routes]))
+    app.add_exception_handler(Exception, fault)
+    return app
+
+
+async def _whole_path(request: Request) -> None:
+    """Starlette's patterns end in `$`, which is also before a last line end: DELETE …/alice%0A would delete alice."""
+    if "\n" in request.scope["path"]:
+        raise Problem(404)
+
+
+def _wrong_method(routes: Sequence[BaseRoute]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Starlette names the methods of the first route on the path; RFC 9110 (15.5.6) wants those of all."""
+
+    async def wrong_method(request: Request, _: Exception) -> Response:
+        here = [r for r in routes if isinstance(r, Route) and r.matches(request.scope)[0] is not Match.NONE]
+        methods = {method for route in here for method in route.methods or ()}
+        methods |= {"HEAD"} if "GET" in methods else set()  # see `answering_head`
+        return Problem(405, headers={"Allow": ", ".join(sorted(methods))}).response()
+
+    return wrong_method
+
+
+async def _validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    # FastAPI puts the place ("query") before the name.
+    return of_validation([{**e, "loc": e["loc"][1:]} for e in error.errors()]).response()

@@ -1,0 +1,26 @@
+"""POST /v1/notifications, which FastAPI declares and `direct` answers."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.gateway.access.caller import Caller, Scope
+from functions.gateway.notifications.acceptance import Accepted, Gateway, accept
+from functions.gateway.notifications.schemas import NotificationRequest, notification_json
+from functions.gateway.web.request_bodies import body_of, idempotency_key, json_answer
+
+PATH = "/v1/notifications"
+SCOPE = Scope.NOTIFICATIONS_SEND
+
+
+async def send_notification(gateway: Gateway, request: Request, caller: Caller) -> Response:
+    """The 202. Problem: see `accept`, and 400, 408, 413, 415, 422 for what cannot be read."""
+    key = idempotency_key(request)
+    body = await body_of(request, NotificationRequest)
+    return _accepted(await accept(gateway, body, caller, key), caller)
+
+
+def _accepted(accepted: Accepted, caller: Caller) -> Response:
+    headers = {"Location": f"/v1/notifications/{accepted.notification.id}"}
+    if accepted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return json_answer(notification_json(accepted.notification, accepted.deliveries, caller), 202, headers)

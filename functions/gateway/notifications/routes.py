@@ -1,0 +1,129 @@
+"""The routes of notifications and channels. They read their bodies and write their JSON themselves: what is declared
+is for /openapi.json.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.gateway.access.caller import Caller, Scope
+from functions.gateway.access.route_scopes import NotificationId, Requires
+from functions.gateway.notifications import post_route
+from functions.gateway.notifications.acceptance import Gateway
+from functions.gateway.notifications.schemas import (
+    ChannelJson,
+    ChannelsJson,
+    NotificationJson,
+    NotificationRequest,
+    NotificationsJson,
+    RecipientName,
+    notification_json,
+)
+from functions.gateway.openapi import LOCATION, answers, link, request_body
+from functions.gateway.web.problem_details import Problem
+from functions.gateway.web.request_bodies import (
+    PageQuery,
+    cursor_of,
+    is_notification_id,
+    json_answer,
+    position_of,
+)
+from shared.delivery.model import DeliveryStatus, Notification
+from shared.delivery.store import Position
+
+_FIRST_DELIVERY = {"notification_id": "$response.body#/id", "channel": "$response.body#/deliveries/0/channel"}
+
+
+class NotificationsQuery(PageQuery):
+    recipient: RecipientName | None = None
+    status: DeliveryStatus | None = None
+
+
+def router(gateway: Gateway) -> APIRouter:
+    routes = APIRouter(prefix="/v1")
+    store = gateway.store
+    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
+
+    @routes.post(
+        "/notifications",
+        status_code=202,
+        responses=answers(
+            NotificationJson,
+            *(202, 400, 408, 413, 422, 503),
+            headers=LOCATION | {"Idempotent-Replayed": {"schema": {"const": "true"}}},
+            links={
+                "read": link("read_notification", notification_id="$response.body#/id"),
+                "replay": link("replay", **_FIRST_DELIVERY),
+                "discard": link("discard", **_FIRST_DELIVERY),
+            },
+        ),
+        openapi_extra=request_body(
+            NotificationRequest,
+            parameters=[
+                {
+                    "name": "Idempotency-Key",
+                    "in": "header",
+                    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+                    "description": "The same key with the same body gives the same notification, sent once.",
+                }
+            ],
+        ),
+    )
+    async def send_notification(request: Request, caller: Annotated[Caller, requires(post_route.SCOPE)]) -> Response:
+        return await post_route.send_notification(gateway, request, caller)
+
+    @routes.get("/notifications", responses=answers(NotificationsJson, 200, 422, 503))
+    async def list_notifications(
+        query: Annotated[NotificationsQuery, Query()],
+        caller: Annotated[Caller, requires.turn(Scope.NOTIFICATIONS_READ)],
+    ) -> Response:
+        """The caller's own; everybody's with notifications:read:all."""
+        async with gateway.lists.making(caller.id):
+            page = await store.notifications(
+                caller=whose(caller),
+                recipient=query.recipient,
+                status=query.status,
+                limit=query.limit,
+                after=position_of("notifications", query.cursor),
+            )
+            deliveries = await store.deliveries(page.items)
+            shown = [n for n in page.items if n.id in deliveries]
+            after = page.next if len(shown) == len(page.items) else Position(shown[-1].created_at, shown[-1].id)
+            # What has no deliveries left is expiring: TTL takes documents in any order.
+            items = [notification_json(n, deliveries[n.id], caller) for n in shown if deliveries[n.id]]
+            following = None if after is None else cursor_of("notifications", after)
+            return json_answer(NotificationsJson(items=items, next_cursor=following))
+
+    @routes.get("/notifications/{notification_id}", responses=answers(NotificationJson, 200, 404, 503))
+    async def read_notification(
+        notification_id: NotificationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_READ)]
+    ) -> Response:
+        found = await store.notification(notification_id) if is_notification_id(notification_id) else None
+        if found is None or not caller.may_see(found):
+            raise Problem(404, "there is no such notification")
+        return json_answer(await with_deliveries(gateway, found, caller))
+
+    @routes.get("/channels", responses=answers(ChannelsJson, 200))
+    async def list_channels(_: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]) -> Response:
+        channels = gateway.channels.values()
+        items = [
+            ChannelJson(name=c.name, address=c.address, max_length=c.max_length, measure=c.measure.name)
+            for c in channels
+        ]
+        return json_answer(ChannelsJson(items=items))
+
+    return routes
+
+
+def whose(caller: Caller) -> str | None:
+    """Whose notifications a listing is of; None: everybody's."""
+    return None if caller.sees_all else caller.id
+
+
+async def with_deliveries(gateway: Gateway, notification: Notification, caller: Caller) -> NotificationJson:
+    deliveries = (await gateway.store.deliveries([notification]))[notification.id]
+    if not deliveries:
+        raise Problem(404, "the notification has expired")
+    return notification_json(notification, deliveries, caller)

@@ -1,0 +1,86 @@
+"""POST /v1/receipts/{provider}: what providers report back. Whoever signs as the provider does is let in.
+
+What if the process dies: before the answer the provider sends the receipt again, and applying it twice is applying it
+once; after the answer the receipt is applied or on record.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.gateway.notifications.acceptance import Gateway
+from functions.gateway.openapi import answers
+from functions.gateway.web.problem_details import Problem
+from functions.gateway.web.request_bodies import read_body
+from shared.delivery.errors import ForgedReceipt, MalformedReceipt, StoreUnavailable
+from shared.delivery.model import Receipt
+from shared.runtime.logs import get_logger
+from shared.sending.receipts import ReceiptRequest, take
+
+log = get_logger(__name__)
+
+_AT_ONCE = 20  # deliveries of one batch
+
+
+def receipts_router(gateway: Gateway) -> APIRouter:
+    """One route for each provider of each channel, whether it is set up or not."""
+    routes = APIRouter(prefix="/v1/receipts")
+    for provider in [provider for channel in gateway.channels.values() for provider in channel.receipts]:
+        routes.add_api_route(
+            f"/{provider}",
+            _receive(gateway, provider),
+            methods=["POST"],
+            status_code=204,
+            name=f"{provider}_receipts",
+            description=f"For {provider} alone: a request without its signature is refused.",
+            responses=answers(None, 204, 400, 403, 404, 408, 413, 503),
+        )
+    return routes
+
+
+def _receive(gateway: Gateway, provider: str) -> Callable[[Request], Awaitable[Response]]:
+    async def receive(request: Request) -> Response:
+        reader = gateway.readers.get(provider)
+        if reader is None:
+            raise Problem(404, f"receipts of {provider} are not set up")
+        at = gateway.now()
+        query = request.scope["query_string"].decode("latin-1")
+        target = request.scope["path"] + (f"?{query}" if query else "")
+        try:
+            reader.check_head(target, request.headers, at)
+            body = await read_body(request, reader.body_limit)
+            receipts = reader.read(ReceiptRequest(target, request.headers, body, at))
+        except ForgedReceipt as error:
+            log.warning("a forged receipt", provider=provider, error=str(error))
+            raise Problem(403, f"this is not signed by {provider}, or too old") from None
+        except MalformedReceipt as error:
+            log.error("a receipt that cannot be read", provider=provider, error=str(error))
+            raise Problem(400, f"this is no receipt of {provider}") from None
+        await _take_all(gateway, receipts, gateway.now())
+        return Response(status_code=204)
+
+    return receive
+
+
+async def _take_all(gateway: Gateway, receipts: Sequence[Receipt], now: datetime) -> None:
+    """Those of one delivery one after the other, several deliveries at once. Raises StoreUnavailable."""
+    by_delivery: dict[str, list[Receipt]] = {}
+    for receipt in receipts:
+        by_delivery.setdefault(receipt.notification_id or receipt.provider_message_id or "", []).append(receipt)
+    some = asyncio.Semaphore(_AT_ONCE)
+
+    async def take_some(mine: Sequence[Receipt]) -> None:
+        async with some:
+            for receipt in mine:
+                await take(gateway.store, gateway.receipts, receipt, now)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:  # the first that fails ends the others: the provider sends all again
+            for mine in by_delivery.values():
+                tasks.create_task(take_some(mine))
+    except* StoreUnavailable:
+        raise StoreUnavailable("not all receipts of a request could be taken") from None

@@ -1,0 +1,87 @@
+"""Writing recipients within a caller's limits.
+
+A caller that is limited to channels or to listed addresses writes only recipients all of whose addresses, before and
+after, it may send to: what it may not send to it can neither add, nor replace, nor take away.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from functions.gateway.access.caller import Caller
+from functions.gateway.access.scopes import forbidden
+from functions.gateway.web.problem_details import Problem
+from shared.delivery.errors import AlreadyExists, Conflict, NotFound
+from shared.delivery.model import Recipient
+from shared.delivery.store import Store
+from shared.runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+_TRIES = 5
+
+
+async def put(
+    store: Store, name: str, addresses: Mapping[str, str], caller: Caller, now: datetime
+) -> tuple[Recipient, bool]:
+    """The recipient as it now is, and whether it is new. Problem 403; 503 when others are always faster."""
+    if not _reaches(caller, addresses):
+        raise forbidden("this caller may not send to these addresses")
+    new = Recipient(name, addresses, created_at=now, updated_at=now, updated_by=caller.id)
+    for _ in range(_TRIES):
+        old = await store.recipient(name)
+        written = new if old is None else replace(new, created_at=old.created_at, version=_judged(old, caller))
+        try:
+            await (store.create_recipient(written) if old is None else store.replace_recipient(written))
+        except (AlreadyExists, Conflict, NotFound):
+            continue
+        _log("recipient written", name, caller, channels=sorted(addresses), created=old is None)
+        return written, old is None
+    raise _others_are_faster()
+
+
+async def delete(store: Store, name: str, caller: Caller) -> None:
+    """Problem 403, 404; 503 when others are always faster."""
+    for _ in range(_TRIES):
+        version = None
+        if not caller.reaches_all:
+            old = await store.recipient(name)
+            if old is None:
+                raise _nobody()
+            version = _judged(old, caller)
+        try:
+            await store.delete_recipient(name, version)
+        except NotFound:
+            raise _nobody() from None
+        except Conflict:
+            continue
+        _log("recipient deleted", name, caller)
+        return
+    raise _others_are_faster()
+
+
+def _judged(old: Recipient, caller: Caller) -> int | None:
+    """The version that the caller may replace or delete: the one that was judged, or any. Problem 403."""
+    if caller.reaches_all:
+        return None
+    if not _reaches(caller, old.addresses):
+        raise forbidden("this recipient has addresses that this caller may not send to")
+    return old.version
+
+
+def _reaches(caller: Caller, addresses: Mapping[str, str]) -> bool:
+    return all(caller.may_use(channel) and caller.may_reach(channel, a) for channel, a in addresses.items())
+
+
+def _nobody() -> Problem:
+    return Problem(404, "no recipient has this name")
+
+
+def _others_are_faster() -> Problem:
+    return Problem(503, "others are changing this recipient; try again", headers={"Retry-After": "1"})
+
+
+def _log(event: str, name: str, caller: Caller, **more: object) -> None:
+    """Who changed what. A name may be a person's, or an address: its SHA-256 stands for it."""
+    log.info(event, recipient=hashlib.sha256(name.encode()).hexdigest()[:16], by=caller.id, **more)

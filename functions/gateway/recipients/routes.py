@@ -1,0 +1,116 @@
+"""The routes of recipients. A caller that is limited to prefixes of names has no others."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.gateway.access.caller import Caller, Scope, exceeds
+from functions.gateway.access.route_scopes import Requires
+from functions.gateway.access.scopes import forbidden
+from functions.gateway.notifications.acceptance import Gateway, normalised
+from functions.gateway.notifications.schemas import (
+    NAME,
+    RecipientJson,
+    RecipientRequest,
+    RecipientsJson,
+    recipient_json,
+    recipient_name,
+)
+from functions.gateway.openapi import answers, link, request_body
+from functions.gateway.recipients import changes
+from functions.gateway.web.problem_details import Problem, field_error, invalid
+from functions.gateway.web.request_bodies import PageQuery, body_of, json_answer, name_cursor_of, name_of
+from shared.delivery.model import Recipient
+from shared.delivery.store import Page
+
+Name = Annotated[str, Path(json_schema_extra={"pattern": NAME})]  # `_check_name` holds it, and answers in words
+_BY_NAME = ("read_recipient", "delete_recipient")
+
+
+def recipients_router(gateway: Gateway) -> APIRouter:
+    routes = APIRouter(prefix="/v1/recipients")
+    store = gateway.store
+    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
+
+    @routes.put(
+        "/{name:path}",
+        responses=answers(
+            RecipientJson,
+            *(200, 201, 400, 408, 413, 422, 503),
+            links={operation: link(operation, name="$request.path.name") for operation in _BY_NAME},
+        ),
+        openapi_extra=request_body(RecipientRequest),
+    )
+    async def put_recipient(
+        name: Name, request: Request, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]
+    ) -> Response:
+        _check_name(name, caller)
+        body = await body_of(request, RecipientRequest)
+        if body.name not in {None, name}:
+            raise invalid(field_error("name", "must be the name in the path, or absent"))
+        addresses = normalised(gateway.channels, body.addresses, "addresses")
+        recipient, created = await changes.put(store, name, addresses, caller, gateway.now())
+        return json_answer(recipient_json(recipient, {caller.id}), 201 if created else 200)
+
+    @routes.get("", responses=answers(RecipientsJson, 200, 422, 503))
+    async def list_recipients(
+        query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.RECIPIENTS_READ)]
+    ) -> Response:
+        async with gateway.lists.making(caller.id):
+            page = await _recipients(caller, query.limit, name_of("recipients", query.cursor))
+            callers = await _callers_seen(caller, page.items)
+            items = [recipient_json(recipient, callers) for recipient in page.items]
+            following = None if page.next is None else name_cursor_of("recipients", page.next)
+            return json_answer(RecipientsJson(items=items, next_cursor=following))
+
+    @routes.get("/{name:path}", responses=answers(RecipientJson, 200, 404, 422, 503))
+    async def read_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_READ)]) -> Response:
+        _check_name(name, caller)
+        recipient = await store.recipient(name)
+        if recipient is None:
+            raise Problem(404, "no recipient has this name")
+        return json_answer(recipient_json(recipient, await _callers_seen(caller, [recipient])))
+
+    @routes.delete("/{name:path}", status_code=204, responses=answers(None, 204, 404, 422, 503))
+    async def delete_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]) -> Response:
+        _check_name(name, caller)
+        await changes.delete(store, name, caller)
+        return Response(status_code=204)
+
+    async def _callers_seen(caller: Caller, shown: Sequence[Recipient]) -> set[str]:
+        """Of the callers that wrote these last: the caller itself, and those that it may manage."""
+        writers = {r.updated_by for r in shown if r.updated_by is not None}
+        others = sorted(writers - {caller.id}) if Scope.CALLERS_MANAGE in caller.scopes else []
+        found = await gateway.callers.read(others) if others else {}
+        return {caller.id} | {other.id for other in found.values() if exceeds(other, caller) is None}
+
+    async def _recipients(caller: Caller, limit: int, after: str | None) -> Page[Recipient, str]:
+        """By name. The prefixes are walked in their order, each without those that an earlier one covers."""
+        found: list[Recipient] = []
+        prefixes = sorted(caller.recipients or ("",))
+        for prefix in [p for i, p in enumerate(prefixes) if not p.startswith(tuple(prefixes[:i]))]:
+            if after is not None and after >= prefix and not after.startswith(prefix):
+                continue
+            page = await store.recipients(
+                limit=limit + 1 - len(found),
+                after=after if after is not None and after.startswith(prefix) else None,
+                prefix=prefix,
+            )
+            found += page.items
+            if page.next is not None or len(found) > limit:
+                return Page(found[:limit], found[:limit][-1].name)
+        return Page(found)
+
+    return routes
+
+
+def _check_name(name: str, caller: Caller) -> None:
+    try:
+        recipient_name(name)
+    except ValueError as wrong:
+        raise invalid(field_error("name", str(wrong))) from None
+    if not caller.may_name(name):
+        raise forbidden("this caller is limited to recipients with other names")

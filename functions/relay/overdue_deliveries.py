@@ -1,0 +1,104 @@
+"""The relay: this one rule is outbox, crash recovery, lost-message recovery and deferral.
+
+Each overdue delivery has its due time moved on first, and is then published. What if the process dies between
+the two: the delivery is due again, later. What if two relays run at once: only one's write of the due time
+succeeds, and only that one publishes.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from shared.delivery.errors import PublishFailed
+from shared.delivery.model import Delivery
+from shared.delivery.state_machine import Policy, relayed
+from shared.delivery.store import SHARDS, Store
+from shared.runtime import failpoints, telemetry
+from shared.runtime.failpoints import Failpoint
+from shared.runtime.logs import get_logger
+from shared.sending.messages import Publisher, hint
+
+log = get_logger(__name__)
+
+BATCH = 300  # deliveries read, written and published at a time, per shard; one BatchWrite takes 500
+SWEEP_SECONDS = 50.0  # after this a sweep begins no new batch: the next call is due in ten seconds
+
+
+@dataclass(slots=True)
+class Swept:
+    """What one sweep did. `unpublished`: moved on, but Pub/Sub did not take all of their batch."""
+
+    published: int = 0
+    dead: int = 0
+    unpublished: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """shards: what it asks for at once, each by itself; None is all of them (`Store.overdue`)."""
+
+    store: Store
+    publisher: Publisher
+    policy: Policy
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    shards: Sequence[int | None] = field(default_factory=lambda: range(SHARDS))
+
+    async def sweep(self) -> Swept:
+        """Publish all that is overdue, in bounded time. Raises StoreUnavailable."""
+        swept = Swept()
+        give_up_at = time.monotonic() + SWEEP_SECONDS
+        shards = (self._sweep_shard(shard, swept, give_up_at) for shard in self.shards)
+        # Every shard to its end: one that cannot be read does not keep the others' deliveries back.
+        ended = await asyncio.gather(*shards, return_exceptions=True)
+        if swept.published or swept.dead or swept.unpublished:
+            log.info("swept", published=swept.published, dead=swept.dead, unpublished=swept.unpublished)
+        for error in ended:
+            if error is not None:
+                raise error
+        return swept
+
+    async def _sweep_shard(self, shard: int | None, swept: Swept, give_up_at: float) -> None:
+        while time.monotonic() < give_up_at:
+            now = self.now()
+            overdue = await self.store.overdue(shard, now, BATCH)
+            if not overdue:
+                return
+            moved = [relayed(delivery, now, self.policy) for delivery in overdue]
+            written = await self.store.update_all(moved)
+            ours = [
+                replace(delivery, version=version)
+                for delivery, version in zip(moved, written, strict=True)
+                if version is not None
+            ]
+            failpoints.reached(Failpoint.MOVED)
+            await self._publish([d for d in ours if d.pending], swept)
+            failpoints.reached(Failpoint.REPUBLISHED)
+            for delivery in ours:
+                if not delivery.pending:
+                    swept.dead += 1
+                    log.error(
+                        "dead",
+                        reason=delivery.error,
+                        notification_id=delivery.notification_id,
+                        channel=delivery.channel,
+                    )
+            if len(overdue) < BATCH or not ours:
+                return
+
+    async def _publish(self, deliveries: list[Delivery], swept: Swept) -> None:
+        messages = [hint(delivery) for delivery in deliveries]
+        try:
+            await self.publisher.publish(messages)
+        except PublishFailed as error:
+            swept.unpublished += len(messages)
+            log.error("not published, due again soon", count=len(messages), error=str(error))
+            # Pub/Sub's outage is no reason to wait longer each time: that is for deliveries that nobody takes.
+            soon = self.now() + self.policy.grace
+            await self.store.update_all([replace(d, due_at=soon, relays=d.relays - 1) for d in deliveries])
+        else:
+            swept.published += len(messages)
+            for channel, amount in Counter(message.channel for message in messages).items():
+                telemetry.count(telemetry.REPUBLISHED, {"channel": channel}, amount)

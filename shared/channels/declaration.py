@@ -1,0 +1,112 @@
+"""What a channel is, and which channels there are: the entries of infra/channels.yaml.
+
+A channel is a folder functions/<name>/ whose channel.py holds `CHANNEL`. The core never names one.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from shared.delivery.model import Segments
+
+CHANNELS_FILE = Path(__file__).parents[2] / "infra" / "channels.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How long a text is: providers count differently.
+
+    name: what is counted, in words, for people ("characters")
+    of: how many of them a text has
+    """
+
+    name: str
+    of: Callable[[str], int]
+
+
+CHARACTERS = Measure("characters", len)
+"""Unicode's code points."""
+UTF_16_UNITS = Measure("UTF-16 units", lambda text: len(text.encode("utf-16-le")) // 2)
+"""A character beyond the basic plane, such as an emoji, is two of them."""
+UTF_8_BYTES = Measure("bytes of UTF-8", lambda text: len(text.encode()))
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Which addresses of a channel the operator lets messages go to, by settings of the channel's own.
+
+    refusal: why nothing is sent to an address, with the setting's name and without the address; None when it is
+    most_per_hour: how many messages an hour go to one address, by the clock; None is no limit
+    setting: the name of that limit
+    """
+
+    refusal: Callable[[str], str | None]
+    most_per_hour: int | None
+    setting: str
+
+
+class ScreenModule(Protocol):
+    def screen(self) -> Screen:
+        """Reads the settings. SystemExit when one is wrong."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What an address and a message must be for one channel.
+
+    address: what an address is, in words, for people
+    max_length: the longest message, as `measure` counts
+    normalise: the one spelling of an address; raises ValueError with a reason that does not repeat the address
+    normaliser: makes `normalise` by the channel's own settings, where there are some; SystemExit when one is wrong
+    receipts: by provider, the module that reads what the provider reports back (`shared/sending/receipts.py`)
+    segments: what a message is cut into, for a channel that is paid by the piece
+    screen: the module that knows which addresses the operator lets messages go to (`ScreenModule`)
+    """
+
+    name: str
+    address: str
+    max_length: int
+    normalise: Callable[[str], str]
+    receipts: Mapping[str, str] = field(default_factory=dict)
+    measure: Measure = CHARACTERS
+    segments: Callable[[str], Segments] | None = None
+    screen: str | None = None
+    normaliser: Callable[[], Callable[[str], str]] | None = None
+
+
+def channel_names() -> tuple[str, ...]:
+    """The names in infra/channels.yaml, in its order."""
+    # Only whoever asks for all channels pays for it: a channel's own function does not.
+    import yaml  # noqa: PLC0415
+
+    return tuple(yaml.safe_load(CHANNELS_FILE.read_text(encoding="utf-8")))
+
+
+def load_channels() -> Mapping[str, Channel]:
+    """Every channel by name. Imports each folder's channel.py, and through it no provider's SDK.
+
+    SystemExit when a setting of a channel's own is wrong.
+    """
+    return {name: _set_up(importlib.import_module(f"functions.{name}.channel").CHANNEL) for name in channel_names()}
+
+
+def _set_up(channel: Channel) -> Channel:
+    return channel if channel.normaliser is None else replace(channel, normalise=channel.normaliser())
+
+
+def load_screens(channels: Mapping[str, Channel]) -> Mapping[str, Screen]:
+    """By channel, for those that have one. SystemExit when a setting is wrong."""
+    screens: dict[str, Screen] = {}
+    for name, channel in channels.items():
+        if channel.screen is not None:
+            module: ScreenModule = importlib.import_module(channel.screen)
+            screens[name] = module.screen()
+    return screens
+
+
+def topic(channel: str) -> str:
+    """The topic that a channel's function is subscribed to."""
+    return f"notifications-{channel}"

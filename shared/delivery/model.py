@@ -1,0 +1,202 @@
+"""The values that travel through Hark: notifications, deliveries, attempts, recipients.
+
+Everything here is immutable and knows nothing of HTTP, Pub/Sub or Firestore. Times are aware datetimes in UTC.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class DeliveryStatus(StrEnum):
+    """Where one delivery stands. A delivery that is not terminal always has a `due_at`."""
+
+    QUEUED = "queued"  # accepted; no attempt has begun (or a replay has asked for a fresh set)
+    SENDING = "sending"  # a channel function holds the lease
+    RETRYING = "retrying"  # the last attempt did not get through; another will follow
+    DEFERRED = "deferred"  # the provider asked us to come back later
+    SENT = "sent"  # the provider accepted it
+    DELIVERED = "delivered"  # the provider reported that it reached the person
+    UNDELIVERED = "undelivered"  # the provider accepted it and later reported that it did not arrive
+    FAILED = "failed"  # the provider refuses it for good
+    DEAD = "dead"  # refused, attempts used up, or nobody took it for a day; can be replayed
+    EXPIRED = "expired"  # its time ran out before it was sent
+    CANCELLED = "cancelled"  # withdrawn before it was sent; an attempt of which nobody knows may have arrived
+    DISCARDED = "discarded"  # an operator gave a dead delivery up
+
+
+PENDING = frozenset({DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.RETRYING, DeliveryStatus.DEFERRED})
+SUCCESS = frozenset({DeliveryStatus.SENT, DeliveryStatus.DELIVERED})
+
+
+class NotificationStatus(StrEnum):
+    """What all deliveries of a notification amount to; derived when read, never stored."""
+
+    QUEUED = "queued"  # no delivery has begun
+    SENDING = "sending"  # some delivery is not terminal
+    SENT = "sent"  # every delivery was sent or delivered
+    FAILED = "failed"  # no delivery was
+    PARTIAL = "partial"  # some were, some were not
+    EXPIRED = "expired"  # every delivery expired
+    CANCELLED = "cancelled"  # every delivery was cancelled
+
+
+class Outcome(StrEnum):
+    """How one attempt ended."""
+
+    ACCEPTED = "accepted"  # the provider took the message
+    RETRYABLE = "retryable"  # it did not, and may later
+    THROTTLED = "throttled"  # it did not, and named (or implied) a time to come back
+    PERMANENT = "permanent"  # it never will
+    REFUSED = "refused"  # it does not until an operator changes something: the message itself is good
+    UNKNOWN = "unknown"  # nobody can tell: the one reason a duplicate can have
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call of a provider. `duration_ms` is None when the process died before it could tell.
+
+    traceparent: of its span, where one was recorded; the next attempt's links to it
+    """
+
+    number: int
+    at: datetime
+    outcome: Outcome
+    error: str | None = None
+    duration_ms: int | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What was asked; written once by the gateway and never changed.
+
+    caller: the id of who asked; simulated: asked with a test key, so no provider is called.
+    """
+
+    id: str
+    channels: tuple[str, ...]
+    message: str
+    created_at: datetime
+    expire_at: datetime
+    fingerprint: str
+    shard: int
+    caller: str = ""
+    simulated: bool = False
+    recipient: str | None = None
+    subject: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """What a message is cut into, where a provider is paid by the piece.
+
+    count: how many; encoding: of its letters, as people call it ("GSM-7", "UCS-2")
+    """
+
+    count: int
+    encoding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A notification on its way over one channel.
+
+    The fields up to `expire_at` are written once; the rest is the state machine's (`shared/delivery/state_machine.py`).
+    `version` is the record's version as last read or written (Firestore's update time, ns since the epoch).
+    `traceparent` is of the request that was answered with 202: whatever is done later belongs to its trace.
+    `segments` and `encoding` are None where the channel has none (`Segments`).
+    """
+
+    notification_id: str
+    channel: str
+    address: str
+    created_at: datetime
+    caller: str = ""
+    simulated: bool = False
+    recipient: str | None = None
+    shard: int = 0
+    expire_at: datetime | None = None
+    traceparent: str | None = None
+    segments: int | None = None
+    encoding: str | None = None
+
+    status: DeliveryStatus = DeliveryStatus.QUEUED
+    attempts: tuple[Attempt, ...] = ()
+    round_start: int = 0  # attempts before this index belong to rounds before a replay
+    queued_at: datetime | None = None  # when this round of attempts was asked for
+    updated_at: datetime | None = None  # the last change of state; the relay's touch is none
+    due_at: datetime | None = None  # when the relay publishes it again; None once terminal
+    next_try_at: datetime | None = None  # not before this, when retrying or deferred
+    relays: int = 0  # how often the relay has published it since the last change of state
+    claim: str | None = None  # token of the last claim; kept afterwards, so a repeated write knows itself
+    claimed_at: datetime | None = None
+    lease_until: datetime | None = None
+    provider: str | None = None
+    provider_message_id: str | None = None
+    error: str | None = None
+    dead_at: datetime | None = None
+
+    version: int | None = None
+
+    @property
+    def pending(self) -> bool:
+        return self.status in PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A name that stands for a person's addresses, by channel.
+
+    updated_by: the id of the caller that wrote it last; None in a record from before this was kept
+    version: of the record as read
+    """
+
+    name: str
+    addresses: Mapping[str, str]
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A provider's word that a message which it accepted was delivered, or was not.
+
+    status: DELIVERED or UNDELIVERED
+    provider_message_id, notification_id: theirs and ours, of which one at least is there
+    reason: why it was not delivered, in codes and words that hold no address
+    overrules: it is the one that holds when a provider says both of a message. Exactly one of its two statuses does
+    """
+
+    channel: str
+    provider: str
+    provider_message_id: str | None
+    status: DeliveryStatus
+    notification_id: str | None = None
+    reason: str | None = None
+    overrules: bool = False
+
+
+def notification_status(deliveries: Iterable[Delivery]) -> NotificationStatus:
+    """The status of a notification with these deliveries (at least one)."""
+    statuses = frozenset(delivery.status for delivery in deliveries)
+    if statuses == {DeliveryStatus.QUEUED}:
+        return NotificationStatus.QUEUED
+    if statuses & PENDING:
+        return NotificationStatus.SENDING
+    if statuses <= SUCCESS:
+        return NotificationStatus.SENT
+    if statuses & SUCCESS:
+        return NotificationStatus.PARTIAL
+    return _ALL_ALIKE.get(statuses, NotificationStatus.FAILED)
+
+
+_ALL_ALIKE = {
+    frozenset({DeliveryStatus.EXPIRED}): NotificationStatus.EXPIRED,
+    frozenset({DeliveryStatus.CANCELLED}): NotificationStatus.CANCELLED,
+}
+"""Nobody tried and failed: it was not to be sent."""

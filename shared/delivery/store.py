@@ -1,0 +1,124 @@
+"""What Hark asks of its records. `shared/google/firestore` answers on Firestore, `tests/fakes/store.py` in memory.
+
+Every write says what it expects to find (nothing, or a version), so no write needs a transaction and none can
+overwrite what it has not seen. Any method may raise StoreUnavailable; a write may have landed all the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from shared.delivery.model import Delivery, DeliveryStatus, Notification, Recipient
+
+T = TypeVar("T")
+P = TypeVar("P")
+
+SHARDS = 16
+"""Queries by a growing time go through a random `shard`: Firestore takes about 500 writes/s into one index range
+(https://cloud.google.com/firestore/docs/best-practices#hotspots). 16 carry 8,000/s; `IN` takes at most 30."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ended: the time it is ordered by, and the id that breaks ties."""
+
+    at: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T, P]):
+    """One page of a listing, bounded by number and by bytes. next: where it ended; None on the last."""
+
+    items: Sequence[T]
+    next: P | None = None
+
+
+class Store(Protocol):
+    async def create(self, notification: Notification, deliveries: Sequence[Delivery]) -> int:
+        """Write a notification and all its deliveries, or nothing. Returns the deliveries' version.
+
+        Raises AlreadyExists when the id is taken.
+        """
+        ...
+
+    async def notification(self, notification_id: str) -> Notification | None: ...
+
+    async def deliveries(self, notifications: Sequence[Notification]) -> Mapping[str, Sequence[Delivery]]:
+        """The deliveries of the first of these notifications (all, but for bytes beyond a page; one at least), by
+        notification id, in the order of their channels.
+        """
+        ...
+
+    async def load(self, notification_id: str, channel: str) -> tuple[Notification, Delivery] | None:
+        """One delivery and its notification, read together; None unless both are there."""
+        ...
+
+    async def update(self, delivery: Delivery) -> int:
+        """Write the delivery's state if the record still has `delivery.version`. Returns the new version.
+
+        Raises Conflict when it has not, NotFound or Conflict when there is no such record (Firestore's emulator
+        makes no difference between the two).
+        """
+        ...
+
+    async def update_all(self, deliveries: Sequence[Delivery]) -> Sequence[int | None]:
+        """`update` for many at once, each for itself: the new versions, None where it was refused. At most 500."""
+        ...
+
+    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Deliveries of one shard whose `due_at` has passed, the longest overdue first.
+
+        None: of all shards, for which Firestore has no index, and its emulator needs none.
+        """
+        ...
+
+    async def notifications(
+        self,
+        *,
+        caller: str | None,
+        recipient: str | None,
+        status: DeliveryStatus | None,
+        limit: int,
+        after: Position | None,
+    ) -> Page[Notification, Position]:
+        """Newest first. `caller`: those that it asked for; `status`: those with a delivery in that status."""
+        ...
+
+    async def dead(
+        self, *, caller: str | None, channel: str | None, limit: int, after: Position | None
+    ) -> Page[Delivery, Position]:
+        """Dead deliveries, the latest first."""
+        ...
+
+    async def in_status(
+        self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
+    ) -> Page[Delivery, Position]:
+        """A caller's deliveries in this status, the latest accepted first."""
+        ...
+
+    async def sent_as(self, channel: str, provider_message_id: str) -> Delivery | None:
+        """The delivery that a provider accepted under this id."""
+        ...
+
+    async def recipient(self, name: str) -> Recipient | None: ...
+
+    async def create_recipient(self, recipient: Recipient) -> None:
+        """Raises AlreadyExists."""
+        ...
+
+    async def replace_recipient(self, recipient: Recipient) -> None:
+        """Write all but `created_at`, if the record still has `recipient.version`; None: whichever it has.
+
+        Raises Conflict when it has not, NotFound or Conflict when there is no such record.
+        """
+        ...
+
+    async def delete_recipient(self, name: str, version: int | None = None) -> None:
+        """Delete it if the record still has this version; None: whichever it has. Raises as `replace_recipient`."""
+        ...
+
+    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Page[Recipient, str]:
+        """By name, those after `after` whose names begin with `prefix`."""
+        ...

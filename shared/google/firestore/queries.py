@@ -1,0 +1,90 @@
+"""Firestore's structured queries, in the few forms that the store needs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from shared.delivery.store import SHARDS
+from shared.google.firestore.codec import encode
+from shared.google.firestore.rpc import Cursor, StructuredQuery, Value
+
+_ASCENDING, _DESCENDING = 1, 2
+_LESS_THAN, _EQUAL, _IN = 1, 5, 8
+_AND = 1
+
+_Filter = StructuredQuery.Filter
+_FieldFilter = StructuredQuery.FieldFilter
+
+
+def equal(field: str, value: Any) -> Any:
+    return _filter(field, _EQUAL, encode(value))
+
+
+def given(**values: str | int | None) -> list[Any]:
+    """Fields that equal these values, but for those that are None."""
+    return [equal(field, value) for field, value in values.items() if value is not None]
+
+
+def before(field: str, value: Any) -> Any:
+    return _filter(field, _LESS_THAN, encode(value))
+
+
+def any_of(field: str, values: Sequence[Any]) -> Any:
+    return _filter(field, _IN, encode(values))
+
+
+def any_shard() -> Any:
+    return any_of("shard", range(SHARDS))
+
+
+def select(
+    collection: str,
+    *,
+    filters: Sequence[Any] = (),
+    order: str | None = None,
+    descending: bool = False,
+    limit: int | None = None,
+    group: bool = False,
+    after: Sequence[Any] = (),
+) -> Any:
+    """A query ordered by `order` (if any) and by name, starting after the Values `after`.
+
+    group: over all collections of that name, wherever they stand
+    limit: of documents; of a page, `pages.first` sets it
+    """
+    query = StructuredQuery()
+    if limit is not None:
+        query.limit.value = limit
+    query.from_.add(collection_id=collection, all_descendants=group)
+    if filters:
+        query.where.CopyFrom(_Filter(composite_filter=StructuredQuery.CompositeFilter(op=_AND, filters=filters)))
+    direction = _DESCENDING if descending else _ASCENDING
+    for path in (order, "__name__"):
+        if path:
+            query.order_by.add(field={"field_path": path}, direction=direction)
+    if after:
+        query.start_at.CopyFrom(Cursor(values=after, before=False))
+    return query
+
+
+def within(query: Any, first: Any, end: Any) -> Any:
+    """The query, of the values from `first` on (unless it starts later) and before `end`."""
+    if not query.HasField("start_at"):
+        query.start_at.CopyFrom(Cursor(values=[first], before=True))
+    query.end_at.CopyFrom(Cursor(values=[end], before=True))
+    return query
+
+
+def following(query: Any, document: Any) -> Any:
+    """The query, of what comes after this Document, which it has found."""
+    paths = [order.field.field_path for order in query.order_by]
+    values = [reference(document.name) if path == "__name__" else document.fields[path] for path in paths]
+    query.start_at.CopyFrom(Cursor(values=values, before=False))
+    return query
+
+
+def reference(name: str) -> Any:
+    return Value(reference_value=name)
+
+
+def _filter(field: str, op: int, value: Any) -> Any:
+    return _Filter(field_filter=_FieldFilter(field={"field_path": field}, op=op, value=value))

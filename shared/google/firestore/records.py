@@ -1,0 +1,146 @@
+"""Between the model's values and Firestore's documents.
+
+notifications/{id}                        what was asked; written once
+notifications/{id}/deliveries/{channel}   one state machine
+recipients/{name}
+receipts/{hash}                           a receipt that came before the record of its send
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any, TypeVar
+
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
+from shared.google.firestore.codec import decode, put
+from shared.google.firestore.rpc import Document, to_version
+from shared.runtime.logs import get_logger, place
+
+T = TypeVar("T")
+
+log = get_logger(__name__)
+
+_FIXED = (
+    "notification_id",
+    "channel",
+    "address",
+    "created_at",
+    "caller",
+    "simulated",
+    "recipient",
+    "shard",
+    "expire_at",
+    "traceparent",
+    "segments",
+    "encoding",
+)
+_NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")
+_ATTEMPT_FIELDS = tuple(f.name for f in fields(Attempt))
+STATE_FIELDS = tuple(f.name for f in fields(Delivery) if f.name not in {*_FIXED, "version"})
+"""What an update writes. A field that is None is removed, which is what takes a delivery out of the due index."""
+
+
+def readable(docs: Iterable[Any], read: Callable[[Any], T], what: str) -> Iterator[T]:
+    """Those that this version can read, as `read` reads them: one of a newer version must not keep the others back.
+
+    what: they are, for the log
+    """
+    for doc in docs:
+        try:
+            yield read(doc)
+        except (TypeError, ValueError, LookupError) as error:
+            log.error(f"{what} cannot be read", document=doc.name, error=place(error))
+
+
+def document(name: str, values: Mapping[str, Any]) -> Any:
+    """A Document of the values that are not None."""
+    made = Document()
+    fill(made, name, values)
+    return made
+
+
+def fill(empty: Any, name: str, values: Mapping[str, Any]) -> None:
+    """The same in an empty Document where it is to stand."""
+    empty.name = name
+    kept = empty.fields
+    for key, value in values.items():
+        if value is not None:
+            put(kept[key], value)
+
+
+def notification_values(n: Notification) -> dict[str, Any]:
+    return {name: getattr(n, name) for name in _NOTIFICATION_FIELDS}
+
+
+def fixed_values(d: Delivery) -> dict[str, Any]:
+    return {name: getattr(d, name) for name in _FIXED}
+
+
+def state_values(d: Delivery) -> dict[str, Any]:
+    values = {name: getattr(d, name) for name in STATE_FIELDS}
+    values["status"] = str(d.status)
+    values["attempts"] = [_attempt_values(attempt) for attempt in d.attempts]
+    return values
+
+
+def recipient_values(r: Recipient) -> dict[str, Any]:
+    """What a replacement writes, too, but for `created_at`."""
+    return {
+        "addresses": r.addresses,
+        "created_at": r.created_at,
+        "updated_at": r.updated_at,
+        "updated_by": r.updated_by,
+    }
+
+
+def to_notification(doc: Any) -> Notification:
+    values = known_values(doc, Notification)
+    return Notification(**{**values, "id": _last(doc.name), "channels": tuple(values["channels"])})
+
+
+def to_delivery(doc: Any) -> Delivery:
+    values = known_values(doc, Delivery)
+    values["status"] = DeliveryStatus(values["status"])
+    values["attempts"] = tuple(_to_attempt(attempt) for attempt in values["attempts"])
+    return Delivery(**values, version=to_version(doc.update_time))
+
+
+def to_recipient(doc: Any) -> Recipient:
+    return Recipient(name=_last(doc.name), **known_values(doc, Recipient), version=to_version(doc.update_time))
+
+
+def _attempt_values(a: Attempt) -> dict[str, Any]:
+    values = {name: value for name in _ATTEMPT_FIELDS if (value := getattr(a, name)) is not None}
+    return values | {"outcome": str(a.outcome)}
+
+
+def _to_attempt(values: Mapping[str, Any]) -> Attempt:
+    known = {key: value for key, value in values.items() if key in _known(Attempt)}
+    return Attempt(**known | {"outcome": Outcome(values["outcome"])})
+
+
+def known_values(doc: Any, model: type) -> dict[str, Any]:
+    """The fields that this version knows: during a rollout, or after a rollback, a newer one has written more."""
+    known = _known(model)
+    return {key: decode(value) for key, value in doc.fields.items() if key in known}
+
+
+@cache
+def _known(model: type) -> frozenset[str]:
+    return frozenset(f.name for f in fields(model))
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def notification_name(documents: str, notification_id: str) -> str:
+    return f"{documents}/notifications/{notification_id}"
+
+
+def delivery_name(documents: str, notification_id: str, channel: str) -> str:
+    return f"{notification_name(documents, notification_id)}/deliveries/{channel}"
+
+
+def recipient_name(documents: str, name: str) -> str:
+    return f"{documents}/recipients/{name}"

@@ -1,0 +1,220 @@
+"""The store on Firestore. Each write carries its precondition, so none needs a transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from shared.delivery.model import Delivery, DeliveryStatus, Notification, Recipient
+from shared.delivery.store import Page, Position
+from shared.google.firestore import pages, queries, records, writes
+from shared.google.firestore.codec import decode, encode
+from shared.google.firestore.rpc import Rpc, Write, to_version
+
+_AFTER_ANY_NAME = "\x7f"  # sorts after every character that a recipient's name can have
+_BEFORE_ANY_CHANNEL = "!"  # sorts before every channel's name, so a cursor on it is past all of a notification's
+
+
+class FirestoreStore:
+    """See `shared.delivery.store.Store` for what each method promises."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+        self._documents = rpc.documents
+
+    async def create(self, notification: Notification, deliveries: Sequence[Delivery]) -> int:
+        name = records.notification_name(self._documents, notification.id)
+        all_of_it = [writes.create(name, records.notification_values(notification))]
+        all_of_it += [
+            writes.create(self._delivery_name(d), records.fixed_values(d) | records.state_values(d)) for d in deliveries
+        ]
+        response = await self._rpc.commit(all_of_it)
+        return to_version(response.write_results[-1].update_time)
+
+    async def notification(self, notification_id: str) -> Notification | None:
+        name = records.notification_name(self._documents, notification_id)
+        found = await self._rpc.batch_get([name])
+        return records.to_notification(found[name]) if name in found else None
+
+    async def deliveries(self, notifications: Sequence[Notification]) -> Mapping[str, Sequence[Delivery]]:
+        names = [
+            [records.delivery_name(self._documents, n.id, channel) for channel in n.channels] for n in notifications
+        ]
+        found, of = await pages.first_groups(self._rpc, names)
+        return {
+            n.id: [records.to_delivery(found[name]) for name in group if name in found]
+            for n, group in zip(notifications[:of], names, strict=False)
+        }
+
+    async def load(self, notification_id: str, channel: str) -> tuple[Notification, Delivery] | None:
+        notification = records.notification_name(self._documents, notification_id)
+        delivery = records.delivery_name(self._documents, notification_id, channel)
+        found = await self._rpc.batch_get([notification, delivery])
+        if len(found) < 2:
+            return None
+        return records.to_notification(found[notification]), records.to_delivery(found[delivery])
+
+    async def update(self, delivery: Delivery) -> int:
+        return await self._rpc.write(self._update(delivery))
+
+    async def update_all(self, deliveries: Sequence[Delivery]) -> Sequence[int | None]:
+        return await self._rpc.batch_write([self._update(d) for d in deliveries]) if deliveries else []
+
+    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=[*queries.given(shard=shard), queries.before("due_at", now)],
+            order="due_at",
+            limit=limit,
+        )
+        return list(records.readable(await self._rpc.run_query(query), records.to_delivery, "a delivery's record"))
+
+    async def notifications(
+        self,
+        *,
+        caller: str | None,
+        recipient: str | None,
+        status: DeliveryStatus | None,
+        limit: int,
+        after: Position | None,
+    ) -> Page[Notification, Position]:
+        filters = [queries.any_shard(), *queries.given(caller=caller, recipient=recipient, status=status)]
+        if status is not None:
+            return await self._notifications_with(filters, limit, after)
+        cursor = [] if after is None else self._cursor(after.at, f"notifications/{after.id}")
+        query = queries.select(
+            "notifications",
+            filters=filters,
+            order="created_at",
+            descending=True,
+            after=cursor,
+        )
+        found, more = await pages.first(self._rpc, query, limit)
+        items = [records.to_notification(doc) for doc in found]
+        return Page(items, Position(items[-1].created_at, items[-1].id) if more else None)
+
+    async def _notifications_with(
+        self, filters: Sequence[Any], limit: int, after: Position | None
+    ) -> Page[Notification, Position]:
+        """Finds deliveries, several of which may be of one notification: asks on until enough of these are known."""
+        created: dict[str, datetime] = {}
+        more = True
+        while more and len(created) <= limit:
+            query = queries.select(
+                "deliveries",
+                group=True,
+                filters=filters,
+                order="created_at",
+                descending=True,
+                after=[] if after is None else self._delivery_cursor(after),
+            )
+            documents, more = await pages.first(self._rpc, query, limit + 1)
+            batch = [records.to_delivery(doc) for doc in documents]
+            created |= {d.notification_id: d.created_at for d in batch}
+            if len(batch) <= limit:  # the last, or so many bytes
+                break
+            after = Position(batch[-1].created_at, batch[-1].notification_id)
+        ids = list(created)[:limit]
+        names = [records.notification_name(self._documents, i) for i in ids]
+        found, of = await pages.first_groups(self._rpc, [[name] for name in names])
+        items = [records.to_notification(found[name]) for name in names[:of] if name in found]
+        return Page(items, Position(created[ids[of - 1]], ids[of - 1]) if more or len(created) > of else None)
+
+    async def in_status(
+        self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
+    ) -> Page[Delivery, Position]:
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=[queries.any_shard(), *queries.given(caller=caller, status=status)],
+            order="created_at",
+            descending=True,
+            limit=limit + 1,
+            after=[] if after is None else self._cursor(after.at, f"notifications/{after.id}"),
+        )
+        docs = await self._rpc.run_query(query)
+        items = list(records.readable(docs[:limit], records.to_delivery, "a delivery's record"))
+        if len(docs) <= limit:
+            return Page(items)
+        last = docs[limit - 1]
+        path = last.name.removeprefix(f"{self._documents}/notifications/")
+        return Page(items, Position(decode(last.fields["created_at"]), path))
+
+    async def dead(
+        self, *, caller: str | None, channel: str | None, limit: int, after: Position | None
+    ) -> Page[Delivery, Position]:
+        filters = [queries.any_shard(), *queries.given(status=DeliveryStatus.DEAD, caller=caller, channel=channel)]
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=filters,
+            order="dead_at",
+            descending=True,
+            after=[] if after is None else self._cursor(after.at, f"notifications/{after.id}"),
+        )
+        found, more = await pages.first(self._rpc, query, limit)
+        items = [records.to_delivery(doc) for doc in found]
+        if not more:
+            return Page(items)
+        last = items[-1]
+        assert last.dead_at is not None  # noqa: S101 - the query is ordered by it
+        return Page(items, Position(last.dead_at, f"{last.notification_id}/deliveries/{last.channel}"))
+
+    async def recipient(self, name: str) -> Recipient | None:
+        path = self._recipient_name(name)
+        found = await self._rpc.batch_get([path])
+        return records.to_recipient(found[path]) if path in found else None
+
+    async def create_recipient(self, recipient: Recipient) -> None:
+        await self._rpc.commit(
+            [writes.create(self._recipient_name(recipient.name), records.recipient_values(recipient))]
+        )
+
+    async def replace_recipient(self, recipient: Recipient) -> None:
+        values = records.recipient_values(recipient)
+        del values["created_at"]
+        expected = _as_read(recipient.version)
+        await self._rpc.commit([writes.change(self._recipient_name(recipient.name), values, expected)])
+
+    async def delete_recipient(self, name: str, version: int | None = None) -> None:
+        await self._rpc.commit([Write(delete=self._recipient_name(name), current_document=_as_read(version))])
+
+    async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Page[Recipient, str]:
+        query = queries.select("recipients", after=[] if after is None else [self._recipient(after)])
+        if prefix:
+            query = queries.within(query, self._recipient(prefix), self._recipient(prefix + _AFTER_ANY_NAME))
+        found, more = await pages.first(self._rpc, query, limit)
+        items = [records.to_recipient(doc) for doc in found]
+        return Page(items, items[-1].name if more else None)
+
+    async def sent_as(self, channel: str, provider_message_id: str) -> Delivery | None:
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=queries.given(channel=channel, provider_message_id=provider_message_id),
+            limit=1,
+        )
+        found = [records.to_delivery(doc) for doc in await self._rpc.run_query(query)]
+        return found[0] if found else None
+
+    def _recipient(self, name: str) -> Any:
+        return queries.reference(self._recipient_name(name))
+
+    def _recipient_name(self, name: str) -> str:
+        return records.recipient_name(self._documents, name)
+
+    def _delivery_name(self, d: Delivery) -> str:
+        return records.delivery_name(self._documents, d.notification_id, d.channel)
+
+    def _update(self, d: Delivery) -> Any:
+        return writes.change(self._delivery_name(d), records.state_values(d), writes.at_version(d.version))
+
+    def _cursor(self, at: datetime, path: str) -> list[Any]:
+        return [encode(at), queries.reference(f"{self._documents}/{path}")]
+
+    def _delivery_cursor(self, after: Position) -> list[Any]:
+        return self._cursor(after.at, f"notifications/{after.id}/deliveries/{_BEFORE_ANY_CHANNEL}")
+
+
+def _as_read(version: int | None) -> Any:
+    return writes.PRESENT if version is None else writes.at_version(version)

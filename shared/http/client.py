@@ -1,0 +1,128 @@
+"""What the providers that are called over HTTP share: a session with bounded answers, and the meaning of a status."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import ClassVar
+
+import aiohttp
+
+from shared.delivery.errors import Refused, Retryable, SendError, Throttled, Unknown
+from shared.runtime import failpoints
+from shared.runtime.failpoints import Failpoint
+
+ANSWER_LIMIT = 256 * 1024  # bytes; most providers' answers are a few thousand, an SMS repeated in one included
+_LARGE_AT_ONCE = 4  # answers beyond that limit, where a provider may give one: each of them fills memory
+_LONGEST_PAUSE = 86_400.0  # seconds; what is longer is no time to plan with
+
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading an answer that is not the provider's can raise: wrong types, charsets, bytes, nesting."""
+
+
+class _BoundedResponse(aiohttp.ClientResponse):
+    """Reads at most `largest` bytes: an endless answer must not fill the memory before the deadline ends it."""
+
+    largest: ClassVar[int]
+    large_at_once: ClassVar[asyncio.Semaphore]
+
+    async def read(self) -> bytes:
+        if self._body is None:
+            body = bytearray()
+            await self._read_up_to(ANSWER_LIMIT, body)
+            if ANSWER_LIMIT < len(body) <= self.largest:
+                async with self.large_at_once:
+                    await self._read_up_to(self.largest, body)
+            if len(body) > self.largest:
+                self.close()
+                raise aiohttp.ClientPayloadError("the answer is larger than any of the provider's")
+            self._body = bytes(body)
+        return self._body
+
+    async def _read_up_to(self, limit: int, body: bytearray) -> None:
+        """Until the end, or until it is more than the limit."""
+        async for chunk in self.content.iter_any():
+            body += chunk
+            if len(body) > limit:
+                return
+
+
+def session(provider: str, largest_answer: int = ANSWER_LIMIT) -> aiohttp.ClientSession:
+    """A session without a time limit of its own (the pipeline sets one on each call), made in the running loop.
+
+    It raises SendError instead of following a redirect: a POST that came back as a GET's 200 would look like
+    success, and the message and our token are for nobody else. Slack's SDK has no switch for that.
+
+    largest_answer: in bytes; what is longer is no answer of the provider's, and raises aiohttp.ClientPayloadError
+    """
+
+    async def no_redirect(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        answer = await handler(request)
+        if 300 <= answer.status < 400:
+            answer.close()
+            raise of_status(provider, answer.status)
+        return answer
+
+    class Bounded(_BoundedResponse):
+        largest = largest_answer
+        large_at_once = asyncio.Semaphore(_LARGE_AT_ONCE)
+
+    return aiohttp.ClientSession(
+        response_class=Bounded,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+        middlewares=(no_redirect,),
+        trace_configs=[_when_sent()] if failpoints.armed(Failpoint.REQUEST_SENT) else None,
+    )
+
+
+def _when_sent() -> aiohttp.TraceConfig:
+    """aiohttp says a chunk just before it writes it, in one step with writing it."""
+
+    async def leaving(*_: object) -> None:
+        asyncio.get_running_loop().call_soon(failpoints.reached, Failpoint.REQUEST_SENT)
+
+    config = aiohttp.TraceConfig()
+    config.on_request_chunk_sent.append(leaving)
+    return config
+
+
+def of_status(provider: str, status: int, code: str | int | None = None, retry_after: str | None = None) -> SendError:
+    """The error that an HTTP status means where the provider says nothing more exact.
+
+    A 2xx comes here only when it could not be read. 503 is a refusal; the other 5xx do not say whether the
+    request had an effect (RFC 9110, 15.6). Any other 4xx is a refusal whose reason we do not know: that the message is
+    at fault only the provider's own table can say, so whoever finds the reason can send it again.
+    """
+    text = f"{provider} answered {status}" + (f" ({code})" if code else "")
+    if status == 429:
+        return Throttled(text, retry_after=seconds(retry_after))
+    if status in {401, 403}:
+        return Retryable(text, credentials=True)
+    if status == 503:
+        return Retryable(text)
+    if status >= 500:
+        return Unknown(text)
+    if status == 408 or 300 <= status < 400:
+        return Retryable(text)
+    if status >= 400:
+        return Refused(f"{text}, which is not a reason we know: find it in its documentation, mend it and replay")
+    return Unknown(f"{text}, unreadable")
+
+
+def of_client_error(provider: str, error: Exception) -> SendError:
+    """The error that a failure of the connection means: known not to have left, or not known."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return Retryable(f"{provider} could not be reached ({type(error).__name__})")
+    return Unknown(f"no readable answer from {provider} ({type(error).__name__})")
+
+
+def seconds(retry_after: str | None) -> float | None:
+    """A Retry-After header's seconds, a day at most; None for a missing, an unreadable or a negative one."""
+    try:
+        value = float(retry_after or "")
+    except ValueError:
+        return None
+    return min(value, _LONGEST_PAUSE) if 0 <= value < float("inf") else None
+
+
+def header(headers: Mapping[str, str], name: str) -> str | None:
+    """A header by its name in any case, from mappings that do not fold it themselves."""
+    return next((value for key, value in headers.items() if key.lower() == name.lower()), None)

@@ -1,0 +1,147 @@
+"""Settings from the environment, read once per process by its composition root.
+
+A setting is the upper-case name of a field. `load` stops the start with the setting's name, and never
+prints a value: it may be a secret.
+"""
+
+import re
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.delivery.state_machine import Policy
+from shared.runtime import failpoints
+
+S = TypeVar("S", bound=BaseSettings)
+
+_VISIBLE = re.compile("[!-~]+")
+
+
+def http_url(url: str) -> str:
+    """The URL as it is. Raises ValueError."""
+    problem = ValueError("must be an http:// or https:// URL")
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is None or parts.port > 0
+    except ValueError:
+        raise problem from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not has_port or not _VISIBLE.fullmatch(url):
+        raise problem
+    return url
+
+
+def base_url(url: str) -> str:
+    """A URL that paths are put behind, as it is. Raises ValueError."""
+    if {"?", "#"} & set(http_url(url)):
+        raise ValueError("must be a URL without query and fragment")
+    return url
+
+
+def issuer_url(url: str) -> str:
+    """An OpenID Connect issuer, as it is: over plain HTTP anybody on the way could put keys of their own in.
+
+    Raises ValueError.
+    """
+    if not is_private(base_url(url)):
+        raise ValueError("must be an https:// URL; http:// is for loopback alone")
+    return url
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can change what the URL answers: it is https, or of this machine. Raises ValueError."""
+    parts = urlsplit(url)
+    try:
+        own = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        own = False
+    return parts.scheme == "https" or (parts.scheme == "http" and own)
+
+
+def listed(text: Any) -> Any:
+    """The parts of a text with commas between; whatever is no text as it is."""
+    return tuple(filter(None, (part.strip() for part in text.split(",")))) if isinstance(text, str) else text
+
+
+HttpUrl = Annotated[str, AfterValidator(http_url)]
+"""A URL as it was written: pydantic's own would add a slash."""
+BaseUrl = Annotated[str, AfterValidator(base_url)]
+IssuerUrl = Annotated[str, AfterValidator(issuer_url)]
+
+
+class Settings(BaseSettings):
+    """Base of every settings class: an empty variable counts as unset."""
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        str_strip_whitespace=True,  # secrets come from files, which end in a newline
+    )
+
+
+class CoreSettings(Settings):
+    """What every function needs: where the records and topics are, and the pipeline's times in seconds."""
+
+    google_cloud_project: str = Field(min_length=1)
+    pubsub_emulator_host: str | None = None
+    firestore_emulator_host: str | None = None
+    firestore_database: str = "(default)"
+
+    max_attempts: int = Field(default=5, ge=2, le=100)  # an unknown attempt is always followed by another
+    retry_base_seconds: float = Field(default=10, gt=0, le=86_400)
+    retry_cap_seconds: float = Field(default=600, gt=0, le=86_400)
+    grace_seconds: float = Field(default=60, gt=0, le=86_400)
+    lease_seconds: float = Field(default=45, gt=0, le=86_400)
+    send_deadline_seconds: float = Field(default=30, gt=0, le=86_400)
+    ack_deadline_seconds: float = Field(default=60, ge=10, le=600)  # Pub/Sub allows 10 to 600
+    ack_margin_seconds: float = Field(default=10, gt=0, le=86_400)
+    otel: Literal["none", "otlp", "google"] = "none"
+    otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"  # OpenTelemetry's own variable
+    hark_fail_at: Annotated[str | None, AfterValidator(failpoints.checked)] = None
+    retention_days: int = Field(default=30, ge=3, le=3650)  # longer than any delivery can stay undecided
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        """A lease or ack deadline that a send can outlive would let two functions send the same message."""
+        wait = self.policy().wait_in_place.total_seconds()
+        needed = wait + self.send_deadline_seconds + self.ack_margin_seconds
+        if self.ack_deadline_seconds <= needed:
+            raise ValueError(
+                f"ACK_DEADLINE_SECONDS ({self.ack_deadline_seconds:g}) must exceed the wait in place ({wait:g}) "
+                f"+ SEND_DEADLINE_SECONDS ({self.send_deadline_seconds:g}) "
+                f"+ ACK_MARGIN_SECONDS ({self.ack_margin_seconds:g}) = {needed:g}"
+            )
+        if self.lease_seconds <= self.send_deadline_seconds:
+            raise ValueError(
+                f"LEASE_SECONDS ({self.lease_seconds:g}) must exceed "
+                f"SEND_DEADLINE_SECONDS ({self.send_deadline_seconds:g})"
+            )
+        return self
+
+    def policy(self) -> Policy:
+        return Policy(
+            max_attempts=self.max_attempts,
+            retry_base=timedelta(seconds=self.retry_base_seconds),
+            retry_cap=timedelta(seconds=self.retry_cap_seconds),
+            grace=timedelta(seconds=self.grace_seconds),
+            lease=timedelta(seconds=self.lease_seconds),
+            send_deadline=timedelta(seconds=self.send_deadline_seconds),
+        )
+
+
+def load(cls: type[S]) -> S:
+    """The settings of this class; SystemExit with one line per wrong setting, by name, without its value."""
+    try:
+        return cls()
+    except ValidationError as invalid:
+        lines = [_line(str(e["loc"][0]).upper() if e["loc"] else "", e["msg"]) for e in invalid.errors()]
+    raise SystemExit("hark: the settings are not valid\n" + "\n".join(lines))
+
+
+def _line(name: str, problem: str) -> str:
+    problem = problem.removeprefix("Value error, ")
+    return f"  {name}: {problem}" if name else f"  {problem}"

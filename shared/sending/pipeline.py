@@ -1,0 +1,300 @@
+"""How every channel function sends: claim → send under a total deadline → record → answer Pub/Sub.
+
+What if the process dies
+- before the claim is written: Pub/Sub pushes again, and the delivery is still due;
+- after the claim: the lease runs out, the relay publishes, and the next claim puts the lost attempt on record as
+  unknown, because the provider may have accepted it;
+- after the record: Pub/Sub pushes again, the delivery is terminal, the push is acked.
+"""
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.delivery.errors import (
+    Conflict,
+    NotFound,
+    Retryable,
+    SendError,
+    StoreUnavailable,
+    Throttled,
+    Unknown,
+)
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
+from shared.delivery.state_machine import Done, Early, Leased, Own, Policy, Write, decide, settle
+from shared.delivery.store import Store
+from shared.runtime import failpoints, telemetry
+from shared.runtime.failpoints import Failpoint
+from shared.runtime.logs import get_logger, place
+from shared.runtime.telemetry import Kind
+from shared.sending.messages import Answer, Content, Message, content_of
+from shared.sending.provider import Outgoing, Provider
+from shared.sending.simulated_provider import SIMULATED
+
+log = get_logger(__name__)
+
+NO_TIME = "no time was left to send it"
+"""The one attempt on record of which no provider was asked."""
+
+_WRITE_PAUSE = 0.2  # seconds between tries of a write whose fate is unknown
+_CLAIM_SECONDS = 8.0  # for losing to others or to the network; more than a write's timeout and the read after it
+_SHORTEST_PAUSE = 1.0  # seconds before a throttling provider is asked again
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """One channel's sending. The clock, tokens, pauses and chance come in, so that tests can hold them."""
+
+    store: Store
+    provider: Provider
+    policy: Policy
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    token: Callable[[], str] = lambda: uuid.uuid4().hex
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    chance: Callable[[], float] = field(default=random.random)
+
+    async def deliver(self, message: Message) -> Answer:
+        """Take one message as far as it can go now, and say whether Pub/Sub may forget it.
+
+        Raises StoreUnavailable when the records cannot be reached; the caller nacks.
+        """
+        claimed = await self._claim(message)
+        return claimed if isinstance(claimed, Answer) else await self._send_and_record(*claimed)
+
+    async def _claim(self, message: Message) -> tuple[Delivery, Content] | Answer:
+        """The delivery claimed for us and what to send, or the answer when there is nothing to send now."""
+        token = self.token()
+        content = message.content
+        delivery = _first(message, content) if content else None
+        give_up_at = time.monotonic() + _CLAIM_SECONDS
+        while time.monotonic() < give_up_at:
+            if delivery is None or content is None:
+                loaded = await self.store.load(message.notification_id, message.channel)
+                if loaded is None:
+                    log.error("no such delivery", **_ids(message))
+                    return Answer.ACK
+                notification, delivery = loaded
+                content = content_of(notification, delivery)
+            match decide(delivery, token, self.now(), self.policy):
+                case Done():
+                    return Answer.ACK
+                case Leased():
+                    # A live lease has a due time: if its holder dies the relay publishes again. A nack would
+                    # only slow the whole subscription down.
+                    telemetry.count(telemetry.LEASE_CONFLICTS, {"channel": message.channel})
+                    return Answer.ACK
+                case Early(pause):
+                    if pause > self.policy.wait_in_place:
+                        return Answer.ACK  # the relay publishes it when it is due
+                    await self.sleep(pause.total_seconds())
+                    give_up_at += pause.total_seconds()
+                case Own():
+                    return delivery, content
+                case Write(written):
+                    recorded = await self._write(written, written.attempts[len(delivery.attempts) :])
+                    if recorded is None:
+                        delivery = None  # another was faster, or our own write had landed: the record tells
+                    elif recorded.status is DeliveryStatus.SENDING:
+                        failpoints.reached(Failpoint.CLAIMED)
+                        return recorded, content
+                    else:
+                        log.error("dead", reason=recorded.error, **_ids(message))
+                        return Answer.ACK
+        log.warning("not claimed in time", **_ids(message))
+        return Answer.NACK
+
+    async def _write(self, written: Delivery, lost: Sequence[Attempt]) -> Delivery | None:
+        """It as it is on record now, with the lost attempts that it adds; None when it is not sure to be there."""
+        try:
+            version = await self.store.update(written)
+        except (Conflict, NotFound):
+            return None
+        except StoreUnavailable:
+            await self.sleep(_WRITE_PAUSE)
+            return None
+        self._count(written, lost)
+        return replace(written, version=version)
+
+    async def _send_and_record(self, claimed: Delivery, content: Content) -> Answer:
+        made, error, provider_message_id = await self._send(claimed, content)
+        settled = settle(
+            claimed,
+            made,
+            self.now(),
+            self.policy,
+            provider=self._provider_of(claimed).name,
+            provider_message_id=provider_message_id,
+            retry_after=_retry_after(error),
+            jitter=self.chance(),
+        )
+        assert claimed.lease_until is not None  # noqa: S101 - every claim sets it
+        recorded = await self._record(settled, claimed.lease_until)
+        failpoints.reached(Failpoint.RECORDED)
+        self._log(settled, error, recorded)
+        if not recorded:
+            return Answer.NACK
+        self._count(settled, made)
+        # What used its attempts up is nacked too: if this was the message's fifth push, its dead-letter topic keeps it
+        # as well. A refusal comes at the first push as a rule: its nack would only bring one push more, and slow the
+        # whole subscription down.
+        refused = made[-1].outcome is Outcome.REFUSED
+        retry = settled.status in {DeliveryStatus.RETRYING, DeliveryStatus.DEAD} and not refused
+        return Answer.NACK if retry else Answer.ACK
+
+    async def _send(
+        self, claimed: Delivery, content: Content
+    ) -> tuple[Sequence[Attempt], SendError | None, str | None]:
+        """The attempts made under this claim (several when short throttles were waited out), and how the last ended."""
+        made: list[Attempt] = []
+        deadline = time.monotonic() + self._send_seconds(claimed)
+        while True:
+            left = deadline - time.monotonic()
+            outgoing = Outgoing(claimed.notification_id, claimed.address, content.subject, content.message, left)
+            at, began = self.now(), time.monotonic()
+            error: SendError | None = None
+            provider_message_id = None
+            number = len(claimed.attempts) + len(made) + 1
+            before = [attempt.traceparent for attempt in (*claimed.attempts, *made)[-1:]]
+            provider = self._provider_of(claimed)
+            with telemetry.span(f"send {provider.name}", Kind.CLIENT, {"hark.attempt": number}, before) as span:
+                try:
+                    provider_message_id = await call(provider, outgoing)
+                    failpoints.reached(Failpoint.ACCEPTED)
+                except SendError as raised:
+                    error = raised
+                    span.fail(str(error.outcome))
+                span.note({"hark.outcome": str(error.outcome if error else Outcome.ACCEPTED)})
+            made.append(
+                Attempt(
+                    number=number,
+                    at=at,
+                    outcome=error.outcome if error else Outcome.ACCEPTED,
+                    error=str(error) if error else None,
+                    duration_ms=round((time.monotonic() - began) * 1000),
+                    traceparent=span.traceparent,
+                )
+            )
+            asked = error.retry_after if isinstance(error, Throttled) else None
+            # Waited out once a claim, if as much time again is left for the call: "now" is no time to come back at,
+            # and a provider that throttles again wants more than a moment.
+            longest = min(self.policy.wait_in_place.total_seconds(), (deadline - time.monotonic()) / 2)
+            if asked is None or len(made) > 1 or max(asked, _SHORTEST_PAUSE) > longest:
+                return made, error, provider_message_id
+            await self.sleep(max(asked, _SHORTEST_PAUSE))
+
+    def _send_seconds(self, claimed: Delivery) -> float:
+        """The send deadline, less what a slow claim has used of the lease: no call may outlive it."""
+        assert claimed.lease_until is not None  # noqa: S101 - every claim sets it
+        left = claimed.lease_until - self.now() - (self.policy.lease - self.policy.send_deadline) / 2
+        return max(0.0, min(self.policy.send_deadline, left).total_seconds())
+
+    def _provider_of(self, claimed: Delivery) -> Provider:
+        return SIMULATED if claimed.simulated else self.provider
+
+    async def _record(self, settled: Delivery, lease_until: datetime) -> bool:
+        """Write the outcome, trying as long as the lease holds; False when it could not be written or was lost.
+
+        An outcome that is not on record costs a duplicate, so this is worth all the time the lease leaves.
+        """
+        give_up_at = time.monotonic() + (lease_until - self.now()).total_seconds()
+        while True:
+            try:
+                await self.store.update(settled)
+            except (Conflict, NotFound):
+                return await self._landed(settled)
+            except StoreUnavailable:
+                if time.monotonic() >= give_up_at:
+                    return False
+                await self.sleep(_WRITE_PAUSE)
+            else:
+                return True
+
+    async def _landed(self, settled: Delivery) -> bool:
+        """Whether the record refused us because an earlier try of ours is already there."""
+        try:
+            loaded = await self.store.load(settled.notification_id, settled.channel)
+        except StoreUnavailable:
+            return False
+        if loaded is None:
+            return False
+        return loaded[1].attempts[: len(settled.attempts)] == settled.attempts
+
+    def _count(self, written: Delivery, made: Sequence[Attempt]) -> None:
+        """What is now on record."""
+        by = {"channel": written.channel, "provider": written.provider or self._provider_of(written).name}
+        for attempt in made:
+            telemetry.count(telemetry.ATTEMPTS, {**by, "outcome": str(attempt.outcome)})
+        if written.status is DeliveryStatus.SENT:
+            telemetry.record(telemetry.ACCEPT_TO_SENT, _waited(written).total_seconds(), by)
+
+    def _log(self, settled: Delivery, error: SendError | None, recorded: bool) -> None:
+        ids = {"notification_id": settled.notification_id, "channel": settled.channel}
+        attempt = settled.attempts[-1]
+        event: dict[str, Any] = {
+            "outcome": attempt.outcome,
+            "attempt": attempt.number,
+            "provider": settled.provider,
+            **ids,
+        }
+        if not recorded:
+            log.error("outcome not recorded: another may send this again", **event)
+        elif isinstance(error, Retryable) and error.credentials:
+            log.error("the provider refuses our credentials", error=str(error), status=settled.status, **event)
+        elif settled.status is DeliveryStatus.DEAD:
+            log.error("dead", reason=settled.error, **event)
+        else:
+            if settled.status is DeliveryStatus.SENT:
+                event["accept_to_sent_ms"] = round(_waited(settled).total_seconds() * 1000)
+            log.info("attempt", error=attempt.error, status=settled.status, **event)
+
+
+async def call(provider: Provider, outgoing: Outgoing) -> str | None:
+    """The provider's `send`, with its time bounded and every stray error named unknown."""
+    if outgoing.timeout <= 0:
+        # Frozen meanwhile. A call would be cut short at its first await, and over a connection that is open the
+        # request may have left by then.
+        raise Retryable(NO_TIME)
+    try:
+        async with asyncio.timeout(outgoing.timeout):
+            return await provider.send(outgoing)
+    except SendError:
+        raise
+    except TimeoutError:
+        raise Unknown(f"no answer within {outgoing.timeout:.1f} s") from None
+    except Exception as stray:
+        # A provider that lets a foreign error out is at fault; the message may have left all the same.
+        log.error("the provider raised what it must not", error=place(stray), provider=provider.name)
+        raise Unknown(f"{provider.name} failed with {type(stray).__name__}") from None
+
+
+def _first(message: Message, content: Content) -> Delivery:
+    """The delivery as the gateway wrote it, known from the message alone."""
+    return Delivery(
+        notification_id=message.notification_id,
+        channel=message.channel,
+        address=content.address,
+        created_at=content.created_at,
+        simulated=content.simulated,
+        queued_at=content.created_at,
+        version=content.version,
+    )
+
+
+def _waited(settled: Delivery) -> timedelta:
+    """Since its 202, or its replay's."""
+    return (settled.updated_at or settled.created_at) - (settled.queued_at or settled.created_at)
+
+
+def _retry_after(error: SendError | None) -> timedelta | None:
+    if isinstance(error, Throttled) and error.retry_after is not None:
+        return timedelta(seconds=error.retry_after)
+    return None
+
+
+def _ids(message: Message) -> dict[str, str]:
+    return {"notification_id": message.notification_id, "channel": message.channel}

@@ -1,0 +1,226 @@
+"""What providers report back about messages that they accepted.
+
+    sent ─delivered─▶ delivered        sent ─undelivered─▶ undelivered
+    delivered ─undelivered─▶ undelivered, or undelivered ─delivered─▶ delivered: as `Receipt.overrules` says
+    a delivery not sent, nobody at it, with an unknown attempt ─delivered─▶ delivered: that attempt did arrive
+
+Only receipts of the message that is on record count, so whatever the order of a delivery's receipts, and however often
+each comes, they end in the same state.
+
+A channel's folder reads its provider's requests: `Channel.receipts` names the module, whose `receipts()` gives a
+ReceiptReader. A receipt may come before our own record of the send, twice, late, in any order, or for a message that
+is none of ours. The gateway takes it; one that cannot be applied yet waits on record, and the relay comes back to it.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from starlette.datastructures import Headers
+
+from shared.delivery.errors import Conflict, NotFound
+from shared.delivery.model import Delivery, DeliveryStatus, Outcome, Receipt
+from shared.delivery.state_machine import with_lost_attempt
+from shared.delivery.store import Store
+from shared.runtime import failpoints, telemetry
+from shared.runtime.failpoints import Failpoint
+from shared.runtime.logs import get_logger, place
+
+log = get_logger(__name__)
+
+NOTIFICATION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The form of our ids: what a provider hands back as one may be anything."""
+
+FIRST_PAUSE = timedelta(seconds=5)  # before a waiting receipt is looked at again; doubled each time
+KEPT = timedelta(days=3)  # longer than any delivery can stay undecided
+# What does not name a notification is found once its send is on record, which takes at most a lease; most of it is not
+# ours at all: SendGrid reports an account's other mails, too.
+FIRST_PAUSE_UNNAMED = timedelta(seconds=60)
+KEPT_UNNAMED = timedelta(hours=1)
+_TRIES = 5  # of a write that others are faster than
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRequest:
+    """A provider's HTTP request, not yet verified.
+
+    target: path and query as they came, e.g. `/v1/receipts/twilio?notification_id=…`
+    headers: by any case; `getlist` tells whether one came twice
+    at: when it arrived
+    """
+
+    target: str
+    headers: Headers
+    body: bytes
+    at: datetime
+
+
+class ReceiptReader(Protocol):
+    """Whatever it does before it knows a request to be the provider's, anybody can have it do: it costs 3 ms at most.
+
+    body_limit: bytes, by what the provider sends; whoever has more does not ask
+    """
+
+    body_limit: int
+
+    def check_head(self, target: str, headers: Headers, at: datetime) -> None:
+        """What can be said before the body is read. Raises ForgedReceipt when no body makes it the provider's."""
+        ...
+
+    def read(self, request: ReceiptRequest) -> Sequence[Receipt]:
+        """The receipts in it that say delivered or undelivered; what says neither is left out.
+
+        Raises ForgedReceipt when it is not the provider's, MalformedReceipt when it is and cannot be read.
+        """
+        ...
+
+
+class ReceiptModule(Protocol):
+    """A provider's receipts file."""
+
+    def receipts(self) -> ReceiptReader | None:
+        """Reads its settings; None when those that it needs are not set. SystemExit when one is wrong."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A receipt on record until it can be applied. `looks`: how often it could not."""
+
+    receipt: Receipt
+    id: str
+    shard: int
+    due_at: datetime
+    expire_at: datetime
+    looks: int = 0
+
+
+class ReceiptStore(Protocol):
+    """Any method may raise StoreUnavailable; a write may have landed all the same."""
+
+    async def keep(self, waiting: Waiting) -> None:
+        """Write it, over an earlier one of the same id."""
+        ...
+
+    async def due(self, shard: int | None, now: datetime, limit: int) -> Sequence[Waiting]:
+        """Those of a shard (None: of all, as `Store.overdue` has it) whose `due_at` has passed."""
+        ...
+
+    async def forget(self, waiting: Waiting) -> None:
+        """Delete it, if it is there."""
+        ...
+
+
+def reported(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery | timedelta | None:
+    """The delivery to write, None when the receipt changes nothing and never will, or how long to wait at least."""
+    perhaps_sent = any(attempt.outcome is Outcome.UNKNOWN for attempt in delivery.attempts)
+    # Where the answer had no id, there must be no other message that the receipt could be of.
+    without_id = delivery.provider_message_id is None and not perhaps_sent
+    same = without_id or receipt.provider_message_id in {None, delivery.provider_message_id}
+    delivered = receipt.status is DeliveryStatus.DELIVERED
+    match delivery.status:
+        case DeliveryStatus.SENT:
+            return _moved(delivery, receipt, now) if same else None
+        case DeliveryStatus.DELIVERED | DeliveryStatus.UNDELIVERED:
+            news = same and receipt.status is not delivery.status and receipt.overrules
+            return _moved(delivery, receipt, now) if news else None
+        case DeliveryStatus.DISCARDED | DeliveryStatus.EXPIRED | DeliveryStatus.CANCELLED:
+            return None
+        case DeliveryStatus.SENDING if delivery.lease_until is not None:
+            if delivery.lease_until > now:
+                # Whoever holds the lease is about to record more than we know.
+                return delivery.lease_until - now
+            delivery = with_lost_attempt(delivery)
+            perhaps_sent = True
+    if perhaps_sent and delivered:
+        return _moved(delivery, receipt, now)
+    return FIRST_PAUSE if perhaps_sent or delivery.pending else None
+
+
+def _moved(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery:
+    return replace(
+        delivery,
+        status=receipt.status,
+        provider=receipt.provider,
+        provider_message_id=receipt.provider_message_id or delivery.provider_message_id,
+        error=receipt.reason,
+        updated_at=now,
+        due_at=None,
+        next_try_at=None,
+        claimed_at=None,
+        lease_until=None,
+        dead_at=None,
+    )
+
+
+async def take(store: Store, waiting: ReceiptStore, receipt: Receipt, now: datetime) -> None:
+    """Apply a receipt, or put it on record until it can be. Raises StoreUnavailable.
+
+    What if the process dies: the provider has no answer and sends it again, and applying it twice is applying it once.
+    """
+    pause = await apply(store, receipt, now)
+    if pause is not None:
+        receipt_id = _id(receipt)
+        shard = int(receipt_id[0], 16)  # of 16, like the store's
+        kept = KEPT if receipt.notification_id is not None else KEPT_UNNAMED
+        await waiting.keep(Waiting(receipt, receipt_id, shard, now + pause, now + kept))
+    failpoints.reached(Failpoint.APPLIED)
+
+
+def first_pause(receipt: Receipt) -> timedelta:
+    return FIRST_PAUSE if receipt.notification_id is not None else FIRST_PAUSE_UNNAMED
+
+
+async def apply(store: Store, receipt: Receipt, now: datetime) -> timedelta | None:
+    """None when it is done with, else how long to wait at least before the next look. Raises StoreUnavailable."""
+    for _ in range(_TRIES):
+        try:
+            delivery = await _delivery(store, receipt)
+        except (TypeError, ValueError, LookupError) as error:
+            # Of a newer version, perhaps: it must keep no other receipt from being applied, here or at the relay.
+            log.error("the record that a receipt is about cannot be read", error=place(error))
+            delivery = None
+        if delivery is None:
+            return first_pause(receipt)
+        outcome = reported(delivery, receipt, now)
+        if not isinstance(outcome, Delivery):
+            return outcome
+        ids = {"notification_id": outcome.notification_id, "channel": outcome.channel}
+        try:
+            with telemetry.span(f"receipt {outcome.channel}", attributes=_attributes(outcome), links=_sent(outcome)):
+                await store.update(outcome)
+        except (Conflict, NotFound):
+            continue  # somebody moved it on meanwhile: look again
+        log.info("receipt", status=outcome.status, was=delivery.status, provider=outcome.provider, **ids)
+        return None
+    return first_pause(receipt)
+
+
+def _attributes(delivery: Delivery) -> telemetry.Attributes:
+    return {"hark.notification_id": delivery.notification_id, "hark.status": str(delivery.status)}
+
+
+def _sent(delivery: Delivery) -> list[str | None]:
+    """The span of the attempt that the receipt is about."""
+    return [attempt.traceparent for attempt in delivery.attempts[-1:]]
+
+
+async def _delivery(store: Store, receipt: Receipt) -> Delivery | None:
+    """By our id where the provider gave it back, else by its own."""
+    if receipt.notification_id is not None:
+        loaded = await store.load(receipt.notification_id, receipt.channel)
+        if loaded is not None:
+            return loaded[1]
+    if receipt.provider_message_id is None:
+        return None
+    return await store.sent_as(receipt.channel, receipt.provider_message_id)
+
+
+def _id(receipt: Receipt) -> str:
+    """The same for the same receipt: one that comes twice waits once."""
+    message = receipt.provider_message_id or receipt.notification_id or ""
+    parts = (receipt.channel, receipt.provider, message, receipt.status)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
