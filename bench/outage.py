@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 from bench.pushes import Pushed, Pushes, Subscription
 from functions.relay.overdue_deliveries import SWEEP_SECONDS
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
+from shared.delivery.retries import Policy
 from shared.delivery.state_machine import (
     Done,
     Early,
     Leased,
     Own,
-    Policy,
     Write,
     dead_lettered,
     decide,

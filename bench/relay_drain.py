@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 
 from functions.relay.overdue_deliveries import Relay
-from shared.channels.declaration import channel_names, topic
+from shared.channels.declaration import topic
+from shared.channels.registry import channel_names
 from shared.delivery.model import Notification
 from shared.delivery.state_machine import queued
 from shared.delivery.store import SHARDS

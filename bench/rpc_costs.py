@@ -23,9 +23,11 @@ import httpx
 from bench.storage_size import index_bytes, stored_bytes
 from functions.gateway.access.caller_store import FirestoreCallers, Usage
 from functions.relay.overdue_deliveries import Relay
-from shared.channels.declaration import channel_names, topic
+from shared.channels.declaration import topic
+from shared.channels.registry import channel_names
 from shared.delivery.errors import Retryable
 from shared.delivery.model import DeliveryStatus, Receipt
+from shared.entrypoint.push_decoding import decode_push
 from shared.google.firestore import rpc
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.records import delivery_name, notification_name
@@ -33,7 +35,7 @@ from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import PubsubPublisher, connect
 from shared.runtime import logs, trace_context
 from shared.runtime.settings import CoreSettings
-from shared.sending.messages import Message, decode_push
+from shared.sending.messages import Message
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Outgoing
 from shared.sending.receipts import take

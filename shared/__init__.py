@@ -1,0 +1,1 @@
+"""What the deployed functions build on. It knows no function and no channel by name."""

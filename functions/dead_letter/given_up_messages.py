@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from shared.delivery.errors import Conflict, PublishFailed
-from shared.delivery.state_machine import Policy, dead_lettered
+from shared.delivery.retries import Policy
+from shared.delivery.state_machine import dead_lettered
 from shared.delivery.store import Store
 from shared.runtime import failpoints
 from shared.runtime.failpoints import Failpoint

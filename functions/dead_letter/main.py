@@ -5,7 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.dead_letter.given_up_messages import DeadLetter
-from shared.entrypoint.push_handler import Deliver, open_store, push_handler, start
+from shared.entrypoint.push_handler import Deliver, push_handler
+from shared.entrypoint.startup import open_store, start
 from shared.google.publisher import open_publisher
 from shared.sending.messages import Answer
 

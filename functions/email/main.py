@@ -4,7 +4,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.entrypoint.push_handler import channel_function
+from shared.entrypoint.channel_function import channel_function
 
 PROVIDERS = {
     "sendgrid": "functions.email.sendgrid_provider",

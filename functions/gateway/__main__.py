@@ -18,9 +18,9 @@ from functions.gateway.access.caller_store import FirestoreCallers
 from functions.gateway.callers.schemas import CallerRequest, new_caller
 from functions.gateway.settings import GatewaySettings
 from functions.gateway.web.problem_details import Problem, of_validation
-from shared.channels.declaration import load_channels
+from shared.channels.registry import load_channels
 from shared.delivery.errors import AlreadyExists, StoreError
-from shared.entrypoint.push_handler import open_rpc
+from shared.entrypoint.startup import open_rpc
 from shared.runtime.settings import CoreSettings, Settings, load
 
 

@@ -14,12 +14,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.gateway.access.scopes import RequiresScope
-from functions.gateway.notifications.acceptance import Gateway
 from functions.gateway.notifications.post_route import PATH, SCOPE, send_notification
+from functions.gateway.services import Gateway
 from functions.gateway.web.error_handlers import HANDLERS, fault
 from functions.gateway.web.load_once import Once
 from functions.gateway.web.middleware import answering_head, bounded, guarded, traced
 from shared.http.security_headers import secured
+from shared.runtime import failpoints
+from shared.runtime.failpoints import Failpoint
 
 
 def application(gateway: Gateway) -> ASGIApp:
@@ -49,6 +51,7 @@ class Direct:
         if asked == ("POST", PATH):
             scope["route"] = self._route  # for its span's name
             await self._sending(scope, receive, send)
+            failpoints.reached(Failpoint.ANSWERED)
         elif asked == ("GET", "/healthz"):
             await PlainTextResponse("ok")(scope, receive, send)
         else:

@@ -11,18 +11,26 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
 from functions.gateway.callers.routes import callers_router
+from functions.gateway.channels.routes import channels_router
 from functions.gateway.dead_letters.routes import dead_letters_router
-from functions.gateway.notifications.acceptance import Gateway
-from functions.gateway.notifications.routes import router
+from functions.gateway.notifications.routes import notifications_router
 from functions.gateway.openapi import openapi
 from functions.gateway.receipts.routes import receipts_router
 from functions.gateway.recipients.routes import recipients_router
+from functions.gateway.services import Gateway
 from functions.gateway.web import docs_page
 from functions.gateway.web.error_handlers import HANDLERS, fault
 from functions.gateway.web.load_once import Once
 from functions.gateway.web.problem_details import Problem, of_validation
 
-ROUTERS = (router, recipients_router, dead_letters_router, callers_router, receipts_router)
+ROUTERS = (
+    notifications_router,
+    channels_router,
+    recipients_router,
+    dead_letters_router,
+    callers_router,
+    receipts_router,
+)
 
 
 def create_app(gateway: Gateway) -> FastAPI:

@@ -10,11 +10,11 @@ from functions.gateway.access.authentication import CallerCache, Identity, Token
 from functions.gateway.access.caller_quotas import Limits
 from functions.gateway.access.caller_store import FirestoreCallers
 from functions.gateway.application import application
-from functions.gateway.notifications.acceptance import Gateway
 from functions.gateway.receipts.receipt_readers import load_readers
+from functions.gateway.services import Gateway
 from functions.gateway.settings import GatewaySettings
-from shared.channels.declaration import load_channels, load_screens
-from shared.entrypoint.push_handler import open_rpc, start
+from shared.channels.registry import load_channels, load_screens
+from shared.entrypoint.startup import open_rpc, start
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher

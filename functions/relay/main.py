@@ -3,50 +3,40 @@
 from collections.abc import Sequence
 
 import functions_framework.aio
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from functions.relay.overdue_deliveries import Relay
 from functions.relay.waiting_receipts import WaitingReceipts
-from shared.delivery.errors import BodyTooLarge, BodyTooSlow, StoreUnavailable
+from shared.delivery.errors import StoreUnavailable
 from shared.delivery.store import SHARDS
-from shared.entrypoint.push_authentication import open_guard
-from shared.entrypoint.push_handler import PUSH_LIMIT, no_post, open_rpc, start, too_slow
+from shared.entrypoint.push_requests import push_requests
+from shared.entrypoint.startup import open_rpc, start
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
-from shared.http import request_body
 from shared.runtime import logs
 
 log = logs.get_logger(__name__)
 _settings = start()
-_guard = open_guard()
 _sweeps: tuple[WaitingReceipts, Relay] | None = None
 
 
 @functions_framework.aio.http
 async def relay(request: Request) -> Response:
-    """200 with what was done; 503 when the records could not be read.
+    return await _handle(request)
 
-    A call without the token that the settings ask for is a 401, one whose body does not arrive in time a 408.
-    """
+
+async def _sweep(_request: Request, _body: bytes) -> Response:
+    """200 with what was done; 503 when the records could not be read. Cloud Scheduler's calls have no body."""
     global _sweeps  # noqa: PLW0603 - connections belong to the loop of the first request
-    if request.method != "POST":
-        return no_post(request)
     try:
-        if _guard and (refusal := await _guard.refusal(request)):
-            return refusal
-        await request_body.read(request, PUSH_LIMIT)  # Cloud Scheduler sends none: only its end is waited for
         if _sweeps is None:
             _sweeps = _open()
         receipts, overdue = _sweeps
         # Receipts first: one of them may end a delivery that would be sent again.
         applied = await _applied(receipts)
         swept = await overdue.sweep()
-    except BodyTooSlow:
-        return too_slow()
-    except (ClientDisconnect, BodyTooLarge):
-        return Response(status_code=400)
     except StoreUnavailable as error:
         log.error("sweep failed", error=str(error))
         return Response(status_code=503)
@@ -57,6 +47,9 @@ async def relay(request: Request) -> Response:
     return JSONResponse(
         {"published": swept.published, "dead": swept.dead, "unpublished": swept.unpublished, "receipts": applied}
     )
+
+
+_handle = push_requests(_sweep, too_large=lambda: Response(status_code=400))
 
 
 def _open() -> tuple[WaitingReceipts, Relay]:

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 
 from shared.delivery.errors import PublishFailed
 from shared.delivery.model import Delivery
-from shared.delivery.state_machine import Policy, relayed
+from shared.delivery.retries import Policy
+from shared.delivery.state_machine import relayed
 from shared.delivery.store import SHARDS, Store
 from shared.runtime import failpoints, telemetry
 from shared.runtime.failpoints import Failpoint

@@ -1,17 +1,13 @@
-"""What a channel is, and which channels there are: the entries of infra/channels.yaml.
+"""What a channel declares of itself.
 
 A channel is a folder functions/<name>/ whose channel.py holds `CHANNEL`. The core never names one.
 """
 
-import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.delivery.model import Segments
-
-CHANNELS_FILE = Path(__file__).parents[2] / "infra" / "channels.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,36 +71,6 @@ class Channel:
     segments: Callable[[str], Segments] | None = None
     screen: str | None = None
     normaliser: Callable[[], Callable[[str], str]] | None = None
-
-
-def channel_names() -> tuple[str, ...]:
-    """The names in infra/channels.yaml, in its order."""
-    # Only whoever asks for all channels pays for it: a channel's own function does not.
-    import yaml  # noqa: PLC0415
-
-    return tuple(yaml.safe_load(CHANNELS_FILE.read_text(encoding="utf-8")))
-
-
-def load_channels() -> Mapping[str, Channel]:
-    """Every channel by name. Imports each folder's channel.py, and through it no provider's SDK.
-
-    SystemExit when a setting of a channel's own is wrong.
-    """
-    return {name: _set_up(importlib.import_module(f"functions.{name}.channel").CHANNEL) for name in channel_names()}
-
-
-def _set_up(channel: Channel) -> Channel:
-    return channel if channel.normaliser is None else replace(channel, normalise=channel.normaliser())
-
-
-def load_screens(channels: Mapping[str, Channel]) -> Mapping[str, Screen]:
-    """By channel, for those that have one. SystemExit when a setting is wrong."""
-    screens: dict[str, Screen] = {}
-    for name, channel in channels.items():
-        if channel.screen is not None:
-            module: ScreenModule = importlib.import_module(channel.screen)
-            screens[name] = module.screen()
-    return screens
 
 
 def topic(channel: str) -> str:

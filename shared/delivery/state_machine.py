@@ -18,33 +18,7 @@ from datetime import datetime, timedelta
 
 from shared.delivery.errors import WrongState
 from shared.delivery.model import PENDING, Attempt, Delivery, DeliveryStatus, Notification, Outcome, Segments
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How long and how often. `Settings.policy()` fills it; all durations are timedeltas.
-
-    max_attempts: calls that may end retryable or unknown, in one round
-    retry_base, retry_cap: the first pause between tries, doubled for each further one up to the cap
-    grace: how long a publish may take to be taken up before the relay publishes again
-    lease: how long a claim keeps others away; longer than send_deadline
-    send_deadline: bound on one claim's calls to the provider, waits between them included
-    wait_in_place: a pause up to this long is slept through; a longer one is left to the relay
-    give_up: a delivery that nobody took, or that was throttled, for so long is dead
-    max_throttles: so is one that was throttled so often; it bounds the record, which takes 1 MiB
-    longest_pause: bound on the relay's doubling and on a provider's Retry-After
-    """
-
-    max_attempts: int
-    retry_base: timedelta
-    retry_cap: timedelta
-    grace: timedelta
-    lease: timedelta
-    send_deadline: timedelta
-    wait_in_place: timedelta = timedelta(seconds=10)
-    give_up: timedelta = timedelta(hours=24)
-    max_throttles: int = 400
-    longest_pause: timedelta = timedelta(hours=1)
+from shared.delivery.retries import Policy, retry_pause, throttles, tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +91,7 @@ def decide(delivery: Delivery, token: str, now: datetime, policy: Policy) -> Dec
         if delivery.lease_until is not None and delivery.lease_until > now:
             return Leased()
         delivery = with_lost_attempt(delivery)
-        if _tries(delivery) >= policy.max_attempts:
+        if tries(delivery) >= policy.max_attempts:
             return Write(_dead(delivery, now, f"attempts used up; the last one: {delivery.attempts[-1].error}"))
     elif delivery.next_try_at is not None and delivery.next_try_at > now:
         return Early(delivery.next_try_at - now)
@@ -175,16 +149,16 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
         case Outcome.REFUSED:
             return _dead(after, now, f"refused: {last.error}")
         case Outcome.THROTTLED:
-            throttles = _throttles(after)
-            if now - (after.queued_at or after.created_at) >= policy.give_up or throttles >= policy.max_throttles:
-                return _dead(after, now, f"throttled {throttles} times; the last answer: {last.error}")
-            pause = max(_backoff(throttles, policy, jitter), retry_after or timedelta())
+            throttled = throttles(after)
+            if now - (after.queued_at or after.created_at) >= policy.give_up or throttled >= policy.max_throttles:
+                return _dead(after, now, f"throttled {throttled} times; the last answer: {last.error}")
+            pause = max(retry_pause(throttled, policy, jitter), retry_after or timedelta())
             due = now + min(pause, policy.longest_pause)
             return replace(after, status=DeliveryStatus.DEFERRED, next_try_at=due, due_at=due)
         case Outcome.RETRYABLE | Outcome.UNKNOWN:
-            if _tries(after) >= policy.max_attempts:
+            if tries(after) >= policy.max_attempts:
                 return _dead(after, now, f"attempts used up; the last one: {last.error}")
-            next_try = now + _backoff(_tries(after), policy, jitter)
+            next_try = now + retry_pause(tries(after), policy, jitter)
             return replace(after, status=DeliveryStatus.RETRYING, next_try_at=next_try, due_at=next_try + policy.grace)
 
 
@@ -197,7 +171,7 @@ def dead_lettered(delivery: Delivery, now: datetime, policy: Policy) -> Delivery
     if delivery.status is not DeliveryStatus.SENDING or not lease_over:
         return None
     lost = with_lost_attempt(delivery)
-    if _tries(lost) < policy.max_attempts:
+    if tries(lost) < policy.max_attempts:
         return None
     return _dead(lost, now, f"attempts used up; the last one: {lost.attempts[-1].error}")
 
@@ -296,25 +270,6 @@ def _ended(delivery: Delivery, status: DeliveryStatus, now: datetime, reason: st
         claimed_at=None,
         lease_until=None,
     )
-
-
-def _round(delivery: Delivery) -> Sequence[Attempt]:
-    return delivery.attempts[delivery.round_start :]
-
-
-def _tries(delivery: Delivery) -> int:
-    """Attempts of this round that count: a throttled one is the provider's pace, not a failure."""
-    return sum(attempt.outcome is not Outcome.THROTTLED for attempt in _round(delivery))
-
-
-def _throttles(delivery: Delivery) -> int:
-    return sum(attempt.outcome is Outcome.THROTTLED for attempt in _round(delivery))
-
-
-def _backoff(n: int, policy: Policy, jitter: float) -> timedelta:
-    """Between half and all of base·2^(n-1), at most the cap: the pause after the n-th failure."""
-    pause: timedelta = min(policy.retry_base * 2 ** min(n - 1, 16), policy.retry_cap)
-    return pause * (0.5 + jitter / 2)
 
 
 def _hours(duration: timedelta) -> str:

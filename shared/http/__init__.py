@@ -1,0 +1,1 @@
+"""HTTP, both ways: the server that all functions run on, the client that calls providers, tokens over it."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.delivery.state_machine import Policy
+from shared.delivery.retries import Policy
 from shared.runtime import failpoints
 
 S = TypeVar("S", bound=BaseSettings)

@@ -1,0 +1,1 @@
+"""How a delivery is sent, and what comes back: messages to the functions, the pipeline, providers, receipts."""

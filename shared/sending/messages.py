@@ -1,18 +1,15 @@
-"""Messages to the channel functions, and back from Pub/Sub's push requests.
+"""Messages to the channel functions, over Pub/Sub.
 
 A message is a hint: it says which delivery to look at. The gateway's first one also carries all that the
 function needs, so that the usual delivery reads nothing.
 """
 
-import base64
-import binascii
 from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from shared.delivery.errors import MalformedPush
 from shared.delivery.model import Delivery, Notification
 
 
@@ -73,25 +70,3 @@ class Publisher(Protocol):
     async def publish(self, messages: Sequence[Message]) -> None:
         """Each message to its channel's topic. Raises PublishFailed when any was not confirmed."""
         ...
-
-
-class _PushMessage(BaseModel):
-    data: str
-    attributes: dict[str, str] = Field(default_factory=dict)
-
-
-class _Push(BaseModel):
-    """The body of a push request: https://cloud.google.com/pubsub/docs/push#receive_push."""
-
-    message: _PushMessage
-
-
-def decode_push(body: bytes) -> Message:
-    """The message in a push request's body. Raises MalformedPush."""
-    try:
-        push = _Push.model_validate_json(body).message
-        message = Message.model_validate_json(base64.b64decode(push.data, validate=True))
-        return message.model_copy(update={"traceparent": push.attributes.get("traceparent")})
-    except (ValidationError, binascii.Error, ValueError) as error:
-        # `from None`: pydantic's error repeats the input, which may be somebody's message.
-        raise MalformedPush(f"not a push of ours ({type(error).__name__})") from None

@@ -26,7 +26,8 @@ from shared.delivery.errors import (
     Unknown,
 )
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
-from shared.delivery.state_machine import Done, Early, Leased, Own, Policy, Write, decide, settle
+from shared.delivery.retries import Policy
+from shared.delivery.state_machine import Done, Early, Leased, Own, Write, decide, settle
 from shared.delivery.store import Store
 from shared.runtime import failpoints, telemetry
 from shared.runtime.failpoints import Failpoint

@@ -28,7 +28,7 @@ from emulator.lab.twilio_receipts import TwilioReporter
 from functions.email.sendgrid_receipts import CLASSES, DROPS, EVENTS, SendGridReceipts
 from functions.sms.twilio_reasons import REASONS
 from functions.sms.twilio_receipts import STATUSES, TwilioReceipts
-from shared.channels.declaration import load_channels
+from shared.channels.registry import load_channels
 from shared.delivery.errors import ForgedReceipt, MalformedReceipt
 from shared.delivery.model import DeliveryStatus, Receipt
 from shared.sending.receipts import ReceiptRequest

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from functions.gateway.access.caller import Caller
-from functions.gateway.notifications.acceptance import Gateway
+from functions.gateway.services import Gateway
 from shared.delivery.model import DeliveryStatus
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.delivery.model import Delivery, Notification
-from shared.delivery.state_machine import Policy, queued
+from shared.delivery.retries import Policy
+from shared.delivery.state_machine import queued
 from shared.delivery.store import Store
 from shared.sending.messages import Message, content_of
 from tests.fakes.clock import START

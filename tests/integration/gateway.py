@@ -22,13 +22,14 @@ from functions.gateway.access.caller import Caller, CallerKind, Scope
 from functions.gateway.access.caller_quotas import Limits
 from functions.gateway.access.caller_store import CallerStore, FirestoreCallers
 from functions.gateway.application import application
-from functions.gateway.notifications.acceptance import Gateway
 from functions.gateway.notifications.schemas import NotificationJson
+from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import MEDIA_TYPE, ProblemDetails
-from shared.channels.declaration import channel_names, load_channels, topic
+from shared.channels.declaration import topic
+from shared.channels.registry import channel_names, load_channels
 from shared.delivery.errors import PublishFailed
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
-from shared.delivery.state_machine import Policy
+from shared.delivery.retries import Policy
 from shared.delivery.store import Store
 from shared.google.firestore import rpc
 from shared.google.firestore.receipt_store import FirestoreReceipts

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.channels.declaration import channel_names
+from shared.channels.registry import channel_names
 from tests.e2e.stack import ROOT
 from tests.integration.deployment import (
     BUILDS,

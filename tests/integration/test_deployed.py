@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.channels.declaration import channel_names
+from shared.channels.registry import channel_names
 from tests.e2e.stack import ROOT
 from tests.integration.deployment import Deployed, copy, deployed, gcloud, without_account
 from tests.integration.functions_api import REFUSED, functions_api

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from functions.gateway.notifications.schemas import DeadLettersJson, NotificationJson
+from functions.gateway.dead_letters.schemas import DeadLettersJson
+from functions.gateway.notifications.schemas import NotificationJson
 from shared.delivery.errors import Conflict
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
 from tests.integration.gateway import BrokenPublisher, Hark, client_of, declared, nothing_done, problem

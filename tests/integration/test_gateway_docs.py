@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from functions.gateway.notifications.schemas import NOTIFICATION_ID, ONE_LINE, PRINTABLE, ChannelsJson
+from functions.gateway.channels.schemas import ChannelsJson
+from functions.gateway.web.fields import NOTIFICATION_ID, ONE_LINE, PRINTABLE
 from functions.gateway.web.problem_details import MEDIA_TYPE
 from shared.channels.text_checks import one_line, printable
 from tests.integration.gateway import Hark, declared

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from functions.gateway.notifications.schemas import RecipientJson, RecipientsJson
+from functions.gateway.recipients.schemas import RecipientJson, RecipientsJson
 from tests.integration.gateway import Hark, declared, nothing_done, problem
 
 EMAIL = {"addresses": {"email": "a@example.com"}}

@@ -15,6 +15,11 @@ CORE: dict[str, tuple[str, ...]] = {
     "shared/sending/receipts.py": ("tests/unit/test_reported.py", "tests/unit/test_receipts.py"),
     "shared/google/rpc_batching.py": ("tests/unit/test_batches.py",),
     "functions/relay/main.py": ("tests/unit/test_relay_function.py",),
+    "shared/entrypoint/push_requests.py": (
+        "tests/unit/test_relay_function.py",
+        "tests/unit/test_push.py",
+        "tests/unit/test_push_auth.py",
+    ),
     "functions/relay/overdue_deliveries.py": (
         "tests/unit/test_relay.py",
         "tests/unit/test_telemetry.py",
@@ -26,7 +31,11 @@ CORE: dict[str, tuple[str, ...]] = {
         "tests/unit/test_order.py",
     ),
     "functions/dead_letter/given_up_messages.py": ("tests/unit/test_dead_letter.py", "tests/unit/test_order.py"),
+    "shared/delivery/retries.py": ("tests/unit/test_state_records.py", "tests/unit/test_state.py"),
     "functions/gateway/notifications/acceptance.py": ("tests/unit/test_accepting.py", "tests/unit/test_accept.py"),
+    "functions/gateway/notifications/addressing.py": ("tests/unit/test_accepting.py", "tests/unit/test_accept.py"),
+    "functions/gateway/notifications/idempotency.py": ("tests/unit/test_accepting.py", "tests/unit/test_accept.py"),
+    "functions/gateway/channels/addresses.py": ("tests/unit/test_accepting.py", "tests/unit/test_accept.py"),
     "functions/gateway/access/caller.py": ("tests/unit/test_callers.py", "tests/unit/test_shadows.py"),
     "functions/gateway/access/authentication.py": ("tests/unit/test_identity.py", "tests/unit/test_callers.py"),
     "functions/gateway/access/api_keys.py": ("tests/unit/test_identity.py", "tests/unit/test_callers.py"),

@@ -10,12 +10,12 @@ from typing import Any
 from functions.dead_letter.given_up_messages import DeadLetter
 from functions.gateway.access.authentication import CallerCache, Identity
 from functions.gateway.access.caller_quotas import Limits
-from functions.gateway.notifications.acceptance import Gateway
+from functions.gateway.services import Gateway
 from functions.relay.overdue_deliveries import Relay
 from functions.relay.waiting_receipts import WaitingReceipts
 from shared.channels.declaration import Channel
 from shared.delivery.errors import PublishFailed, StoreUnavailable
-from shared.delivery.state_machine import Policy
+from shared.delivery.retries import Policy
 from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.pipeline import Pipeline
 from tests.fakes.callers import MemoryCallers

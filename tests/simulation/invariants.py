@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
-from shared.delivery.state_machine import Policy
+from shared.delivery.retries import Policy
 from tests.edges import ARRIVED_AFTER_ALL, EDGES
 
 S = DeliveryStatus

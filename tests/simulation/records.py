@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from shared.delivery.model import Delivery, Notification
-from shared.delivery.state_machine import Policy
+from shared.delivery.retries import Policy
 from shared.sending.receipts import Waiting
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.store import MemoryStore

@@ -12,10 +12,10 @@ import pytest
 from functions.dead_letter.given_up_messages import DeadLetter
 from functions.gateway.callers import revocation
 from functions.gateway.notifications import acceptance as accepting
-from functions.gateway.notifications.acceptance import Gateway
+from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
 from functions.relay.overdue_deliveries import Relay, Swept
-from shared.delivery import state_machine
+from shared.delivery import retries, state_machine
 from shared.delivery.errors import HarkError, Permanent, Retryable, Unknown
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Receipt
 from shared.sending import pipeline, receipts
@@ -131,8 +131,8 @@ def dead_letter_dropped(patch: pytest.MonkeyPatch) -> None:
 
 
 def lost_attempt_not_counted(patch: pytest.MonkeyPatch) -> None:
-    tries = state_machine._tries
-    patch.setattr(state_machine, "_tries", lambda d: tries(d) - sum(a.outcome is Outcome.UNKNOWN for a in d.attempts))
+    tries = retries.tries
+    patch.setattr(state_machine, "tries", lambda d: tries(d) - sum(a.outcome is Outcome.UNKNOWN for a in d.attempts))
 
 
 def lost_attempt_not_on_record(patch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,11 @@ import pytest
 from functions.gateway.access.authentication import CallerCache, Identity
 from functions.gateway.access.caller import Caller, CallerKind, Scope
 from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.channels.addresses import normalised
 from functions.gateway.notifications import acceptance as accepting
-from functions.gateway.notifications.acceptance import Accepted, Gateway, accept, normalised
+from functions.gateway.notifications.acceptance import Accepted, accept
 from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
 from shared.channels.declaration import Channel, Screen
 from shared.delivery.errors import AlreadyExists

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from functions.gateway.access.caller import Scope
 from functions.gateway.application import Direct, application, around
 from functions.gateway.fastapi_app import create_app
-from functions.gateway.notifications.acceptance import Gateway
+from functions.gateway.services import Gateway
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts

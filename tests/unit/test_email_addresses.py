@@ -4,9 +4,9 @@ import pytest
 
 from functions.email.addresses import in_ascii
 from functions.email.channel import CHANNEL
-from functions.gateway.notifications.acceptance import normalised
+from functions.gateway.channels.addresses import normalised
 from functions.gateway.web.problem_details import Problem
-from shared.channels.declaration import load_channels
+from shared.channels.registry import load_channels
 
 GOOD = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}
 AROUND = [" ", "\t", "\xa0", "\u3000", "\u2009", "\u200b", "\u200e", "\u200f", "\u061c", "\ufeff", "\u2060"]

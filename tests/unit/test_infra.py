@@ -14,7 +14,8 @@ from emulator.config import load
 from emulator.provision import MAX_DELIVERY_ATTEMPTS, plan
 from functions.gateway.access.authentication import CERTIFICATE_HEADERS, SECRET_HEADER
 from functions.gateway.settings import GatewaySettings
-from shared.channels.declaration import channel_names, load_channels, load_screens, topic
+from shared.channels.declaration import topic
+from shared.channels.registry import channel_names, load_channels, load_screens
 from shared.runtime.settings import CoreSettings, Settings
 from tests.e2e.stack import ROOT
 

@@ -19,8 +19,9 @@ from functions.email.addresses import in_ascii
 from functions.email.channel import CHANNEL
 from functions.email.sendgrid_provider import SendGridProvider, SendGridSettings
 from functions.email.smtp_provider import SmtpProvider, SmtpSettings
-from functions.gateway.notifications.schemas import NotificationRequest, RecipientRequest
-from shared.channels.declaration import load_channels
+from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.recipients.schemas import RecipientRequest
+from shared.channels.registry import load_channels
 from shared.sending.provider import Outgoing
 
 SENDER = "hark@example.com"

@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 from functions.relay.overdue_deliveries import Relay
 from shared.delivery.errors import Conflict, Permanent, Refused, Retryable, StoreUnavailable, Throttled, Unknown
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome
-from shared.delivery.state_machine import Policy, relayed
+from shared.delivery.retries import Policy
+from shared.delivery.state_machine import relayed
 from shared.runtime import logs
 from shared.sending.messages import Answer, Message
 from shared.sending.pipeline import Pipeline

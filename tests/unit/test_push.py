@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from shared.delivery.errors import MalformedPush, StoreUnavailable
+from shared.entrypoint.push_decoding import decode_push
 from shared.entrypoint.push_handler import Deliver, push_handler
 from shared.runtime import logs
-from shared.sending.messages import Answer, Content, Message, decode_push
+from shared.sending.messages import Answer, Content, Message
 from tests.fakes.clock import START
 
 CANARY = "canary-5e3f"
@@ -246,7 +247,7 @@ async def test_a_handler_of_all_channels_takes_any(delivering: Delivering) -> No
 async def test_a_body_over_the_limit_is_not_read_to_its_end(
     delivering: Delivering, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("shared.entrypoint.push_handler.PUSH_LIMIT", 5_000)
+    monkeypatch.setattr("shared.entrypoint.push_requests.PUSH_LIMIT", 5_000)
     read = 0
 
     async def endless() -> AsyncIterator[bytes]:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from functions.relay.overdue_deliveries import Relay
 from shared.entrypoint.push_authentication import open_guard
 from shared.entrypoint.push_handler import Deliver, push_handler
+from shared.entrypoint.push_requests import push_requests
 from shared.http import request_body
 from shared.sending.messages import Answer, Message
 from tests.e2e.stack import ROOT
@@ -162,7 +163,8 @@ async def test_a_health_check_needs_no_token(issuer: Issuer, taken: Taken) -> No
 async def test_the_relay_sweeps_for_the_accounts_token_alone(
     sweeps: httpx.AsyncClient, issuer: Issuer, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.relay.main._guard", open_guard())
+    main = importlib.import_module("functions.relay.main")
+    monkeypatch.setattr(main, "_handle", push_requests(main._sweep, lambda: Response(status_code=400)))
     for headers in ({}, bearer(issuer.token(email="other@example.com")), bearer(issuer.token(aud="other"))):
         answer = await sweeps.post("/", headers=headers)
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
@@ -199,7 +201,7 @@ async def test_the_relay_does_nothing_for_a_call_whose_body_does_not_arrive_in_t
 async def test_the_relay_does_nothing_for_a_call_with_a_huge_body(
     sweeps: httpx.AsyncClient, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.relay.main.PUSH_LIMIT", 10)
+    monkeypatch.setattr("shared.entrypoint.push_requests.PUSH_LIMIT", 10)
     assert (await sweeps.post("/", content=dripping())).status_code == 400
     assert not store.calls
     assert (await sweeps.post("/", content=b"{}")).status_code == 200

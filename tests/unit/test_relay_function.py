@@ -15,7 +15,7 @@ from functions.relay.overdue_deliveries import Relay
 from functions.relay.waiting_receipts import WaitingReceipts
 from shared.delivery.errors import StoreUnavailable
 from shared.delivery.store import SHARDS
-from shared.entrypoint.push_handler import PUSH_LIMIT
+from shared.entrypoint.push_requests import PUSH_LIMIT, push_requests
 from shared.runtime import logs
 from tests.fakes.clock import START, Clock
 from tests.fakes.publisher import MemoryPublisher
@@ -81,7 +81,8 @@ async def test_a_call_that_the_guard_refuses_sweeps_nothing(
             return self.answer
 
     guard = Guard()
-    monkeypatch.setattr(main, "_guard", guard)
+    monkeypatch.setattr("shared.entrypoint.push_requests.open_guard", lambda: guard)
+    monkeypatch.setattr(main, "_handle", push_requests(main._sweep, lambda: Response(status_code=400)))
     await overdue(store)
     assert ((await function.post("/")).status_code, publisher.messages) == (401, [])
     guard.answer = None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.channels.declaration import channel_names, load_channels
+from shared.channels.registry import channel_names, load_channels
 from shared.runtime.settings import Settings
 from tests.e2e.stack import ROOT
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.channels.declaration import channel_names
+from shared.channels.registry import channel_names
 from tests.e2e.stack import ROOT
 
 FUNCTIONS = ("gateway", "relay", "dead_letter", *channel_names())

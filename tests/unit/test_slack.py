@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from functions.slack import webhook_channel, webhook_provider
 from functions.slack.channel import CHANNEL, normalise
 from functions.slack.message import ERRORS, Means
-from shared.channels.declaration import load_screens
+from shared.channels.registry import load_screens
 from tests.e2e.stack import ROOT
 
 DATA = json.loads((ROOT / "tests" / "data" / "slack.json").read_text())

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from shared.delivery.errors import WrongState
 from shared.delivery.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome, notification_status
+from shared.delivery.retries import Policy
 from shared.delivery.state_machine import (
     Done,
     Early,
     Leased,
     Own,
-    Policy,
     Write,
     cancelled,
     dead_lettered,

@@ -9,9 +9,9 @@ import pytest
 from shared.delivery import state_machine
 from shared.delivery.errors import WrongState
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Segments
+from shared.delivery.retries import Policy
 from shared.delivery.state_machine import (
     Leased,
-    Policy,
     Write,
     cancelled,
     dead_lettered,

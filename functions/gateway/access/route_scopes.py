@@ -11,7 +11,7 @@ from functions.gateway.access.caller import Scope
 from functions.gateway.access.caller_quotas import Limits
 from functions.gateway.access.list_turns import Lists, RequiresTurn
 from functions.gateway.access.scopes import RequiresScope
-from functions.gateway.notifications.schemas import NOTIFICATION_ID
+from functions.gateway.web.fields import NOTIFICATION_ID
 
 NotificationId = Annotated[str, Path(json_schema_extra={"pattern": NOTIFICATION_ID})]
 """Of a path. Anything else is not found, which is why only /openapi.json has the pattern."""

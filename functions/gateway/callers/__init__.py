@@ -1,0 +1,1 @@
+"""Managing callers: /v1/callers. How a request finds its caller is in `access/`."""

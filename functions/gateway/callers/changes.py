@@ -12,7 +12,7 @@ from datetime import datetime
 from functions.gateway.access import api_keys
 from functions.gateway.access.caller import KEY_KINDS, Caller, exceeds
 from functions.gateway.access.scopes import forbidden
-from functions.gateway.notifications.acceptance import Gateway
+from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
 from shared.delivery.errors import AlreadyExists, Conflict
 from shared.delivery.store import Page

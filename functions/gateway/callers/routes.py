@@ -28,10 +28,12 @@ from functions.gateway.callers.schemas import (
     key_json,
     new_caller,
 )
-from functions.gateway.notifications.acceptance import Gateway
-from functions.gateway.openapi import LOCATION, answers, link, request_body
+from functions.gateway.services import Gateway
+from functions.gateway.web.json_responses import json_answer
+from functions.gateway.web.openapi_declarations import LOCATION, answers, link, request_body
+from functions.gateway.web.pages import PageQuery, name_cursor_of, name_of
 from functions.gateway.web.problem_details import Problem
-from functions.gateway.web.request_bodies import PageQuery, body_of, json_answer, name_cursor_of, name_of
+from functions.gateway.web.request_bodies import body_of
 
 MOST_KEYS = 10  # of one caller, revoked ones counted: to change keys takes two
 

@@ -14,18 +14,14 @@ from starlette.responses import Response
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import NotificationId, Requires
 from functions.gateway.access.scopes import forbidden
-from functions.gateway.notifications.acceptance import Gateway
-from functions.gateway.notifications.routes import whose, with_deliveries
-from functions.gateway.notifications.schemas import DeadLettersJson, NotificationJson, dead_letter_json
-from functions.gateway.openapi import answers, link
+from functions.gateway.dead_letters.schemas import DeadLettersJson, dead_letter_json
+from functions.gateway.notifications.schemas import NotificationJson
+from functions.gateway.notifications.visibility import whose, with_deliveries
+from functions.gateway.services import Gateway
+from functions.gateway.web.json_responses import json_answer
+from functions.gateway.web.openapi_declarations import answers, link
+from functions.gateway.web.pages import PageQuery, cursor_of, is_notification_id, position_of
 from functions.gateway.web.problem_details import Problem, field_error, invalid
-from functions.gateway.web.request_bodies import (
-    PageQuery,
-    cursor_of,
-    is_notification_id,
-    json_answer,
-    position_of,
-)
 from shared.delivery.errors import Conflict, NotFound, PublishFailed, StoreUnavailable, WrongState
 from shared.delivery.model import Delivery, Notification
 from shared.delivery.state_machine import discarded, replayed

@@ -1,0 +1,1 @@
+"""Accepting and showing notifications: /v1/notifications."""

@@ -1,12 +1,15 @@
-"""POST /v1/notifications, which FastAPI declares and `direct` answers."""
+"""POST /v1/notifications, which `routes.py` declares and `application.py` answers."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.gateway.access.caller import Caller, Scope
-from functions.gateway.notifications.acceptance import Accepted, Gateway, accept
+from functions.gateway.notifications.acceptance import Accepted, accept
+from functions.gateway.notifications.idempotency import idempotency_key
 from functions.gateway.notifications.schemas import NotificationRequest, notification_json
-from functions.gateway.web.request_bodies import body_of, idempotency_key, json_answer
+from functions.gateway.services import Gateway
+from functions.gateway.web.json_responses import json_answer
+from functions.gateway.web.request_bodies import body_of
 
 PATH = "/v1/notifications"
 SCOPE = Scope.NOTIFICATIONS_SEND

@@ -1,4 +1,4 @@
-"""The routes of notifications and channels. They read their bodies and write their JSON themselves: what is declared
+"""The routes of notifications. They read their bodies and write their JSON themselves: what is declared
 is for /openapi.json.
 """
 
@@ -11,26 +11,20 @@ from starlette.responses import Response
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import NotificationId, Requires
 from functions.gateway.notifications import post_route
-from functions.gateway.notifications.acceptance import Gateway
 from functions.gateway.notifications.schemas import (
-    ChannelJson,
-    ChannelsJson,
     NotificationJson,
     NotificationRequest,
     NotificationsJson,
-    RecipientName,
     notification_json,
 )
-from functions.gateway.openapi import LOCATION, answers, link, request_body
+from functions.gateway.notifications.visibility import whose, with_deliveries
+from functions.gateway.services import Gateway
+from functions.gateway.web.fields import RecipientName
+from functions.gateway.web.json_responses import json_answer
+from functions.gateway.web.openapi_declarations import LOCATION, answers, link, request_body
+from functions.gateway.web.pages import PageQuery, cursor_of, is_notification_id, position_of
 from functions.gateway.web.problem_details import Problem
-from functions.gateway.web.request_bodies import (
-    PageQuery,
-    cursor_of,
-    is_notification_id,
-    json_answer,
-    position_of,
-)
-from shared.delivery.model import DeliveryStatus, Notification
+from shared.delivery.model import DeliveryStatus
 from shared.delivery.store import Position
 
 _FIRST_DELIVERY = {"notification_id": "$response.body#/id", "channel": "$response.body#/deliveries/0/channel"}
@@ -41,13 +35,13 @@ class NotificationsQuery(PageQuery):
     status: DeliveryStatus | None = None
 
 
-def router(gateway: Gateway) -> APIRouter:
-    routes = APIRouter(prefix="/v1")
+def notifications_router(gateway: Gateway) -> APIRouter:
+    routes = APIRouter(prefix="/v1/notifications")
     store = gateway.store
     requires = Requires(gateway.identity, gateway.limits, gateway.lists)
 
     @routes.post(
-        "/notifications",
+        "",
         status_code=202,
         responses=answers(
             NotificationJson,
@@ -74,7 +68,7 @@ def router(gateway: Gateway) -> APIRouter:
     async def send_notification(request: Request, caller: Annotated[Caller, requires(post_route.SCOPE)]) -> Response:
         return await post_route.send_notification(gateway, request, caller)
 
-    @routes.get("/notifications", responses=answers(NotificationsJson, 200, 422, 503))
+    @routes.get("", responses=answers(NotificationsJson, 200, 422, 503))
     async def list_notifications(
         query: Annotated[NotificationsQuery, Query()],
         caller: Annotated[Caller, requires.turn(Scope.NOTIFICATIONS_READ)],
@@ -96,7 +90,7 @@ def router(gateway: Gateway) -> APIRouter:
             following = None if after is None else cursor_of("notifications", after)
             return json_answer(NotificationsJson(items=items, next_cursor=following))
 
-    @routes.get("/notifications/{notification_id}", responses=answers(NotificationJson, 200, 404, 503))
+    @routes.get("/{notification_id}", responses=answers(NotificationJson, 200, 404, 503))
     async def read_notification(
         notification_id: NotificationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_READ)]
     ) -> Response:
@@ -105,25 +99,4 @@ def router(gateway: Gateway) -> APIRouter:
             raise Problem(404, "there is no such notification")
         return json_answer(await with_deliveries(gateway, found, caller))
 
-    @routes.get("/channels", responses=answers(ChannelsJson, 200))
-    async def list_channels(_: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]) -> Response:
-        channels = gateway.channels.values()
-        items = [
-            ChannelJson(name=c.name, address=c.address, max_length=c.max_length, measure=c.measure.name)
-            for c in channels
-        ]
-        return json_answer(ChannelsJson(items=items))
-
     return routes
-
-
-def whose(caller: Caller) -> str | None:
-    """Whose notifications a listing is of; None: everybody's."""
-    return None if caller.sees_all else caller.id
-
-
-async def with_deliveries(gateway: Gateway, notification: Notification, caller: Caller) -> NotificationJson:
-    deliveries = (await gateway.store.deliveries([notification]))[notification.id]
-    if not deliveries:
-        raise Problem(404, "the notification has expired")
-    return notification_json(notification, deliveries, caller)

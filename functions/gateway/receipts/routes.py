@@ -12,8 +12,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.gateway.notifications.acceptance import Gateway
-from functions.gateway.openapi import answers
+from functions.gateway.services import Gateway
+from functions.gateway.web.openapi_declarations import answers
 from functions.gateway.web.problem_details import Problem
 from functions.gateway.web.request_bodies import read_body
 from shared.delivery.errors import ForgedReceipt, MalformedReceipt, StoreUnavailable

@@ -1,0 +1,1 @@
+"""Registered recipients: /v1/recipients."""

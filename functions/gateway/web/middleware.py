@@ -3,10 +3,8 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.gateway.notifications.post_route import PATH
 from functions.gateway.web.problem_details import Problem
-from shared.runtime import failpoints, telemetry, trace_context
-from shared.runtime.failpoints import Failpoint
+from shared.runtime import telemetry, trace_context
 from shared.runtime.logs import get_logger, place
 from shared.runtime.telemetry import Kind, Span
 
@@ -89,8 +87,6 @@ def traced(app: ASGIApp) -> ASGIApp:
                 await send(message)
 
             await app(scope, receive, noting)
-            if scope["path"] == PATH:
-                failpoints.reached(Failpoint.ANSWERED)
 
     return traced_app
 

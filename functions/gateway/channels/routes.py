@@ -1,0 +1,29 @@
+"""The route of channels."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from functions.gateway.access.caller import Caller, Scope
+from functions.gateway.access.route_scopes import Requires
+from functions.gateway.channels.schemas import ChannelJson, ChannelsJson
+from functions.gateway.services import Gateway
+from functions.gateway.web.json_responses import json_answer
+from functions.gateway.web.openapi_declarations import answers
+
+
+def channels_router(gateway: Gateway) -> APIRouter:
+    routes = APIRouter(prefix="/v1/channels")
+    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
+
+    @routes.get("", responses=answers(ChannelsJson, 200))
+    async def list_channels(_: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]) -> Response:
+        channels = gateway.channels.values()
+        items = [
+            ChannelJson(name=c.name, address=c.address, max_length=c.max_length, measure=c.measure.name)
+            for c in channels
+        ]
+        return json_answer(ChannelsJson(items=items))
+
+    return routes

@@ -1,0 +1,92 @@
+"""To which address a notification goes over each channel, and whether its caller may send it there."""
+
+from collections.abc import Iterable, Mapping
+
+from functions.gateway.access.caller import Caller
+from functions.gateway.access.scopes import forbidden
+from functions.gateway.channels.addresses import normalised, unknown_channel
+from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.services import Gateway
+from functions.gateway.web.problem_details import FieldError, field_error, invalid
+from shared.channels.declaration import Channel, Screen
+from shared.delivery.model import Segments
+
+
+async def resolve_addresses(gateway: Gateway, request: NotificationRequest, caller: Caller) -> dict[str, str]:
+    """The address for each channel asked for. Problem 403, 422, 429."""
+    known = gateway.channels
+    _judge(known, request, caller)
+    if request.to is not None:
+        addresses = normalised(known, request.to, "to")
+    else:
+        gateway.limits.notification_left(caller)
+        recipient = await gateway.store.recipient(request.recipient or "")
+        if recipient is None:
+            raise invalid(field_error("recipient", "no recipient has this name"))
+        # A channel that has been taken out since is no longer one to send over.
+        addresses = {name: address for name, address in recipient.addresses.items() if name in known}
+    # In the order of infra/channels.yaml: Firestore keeps none in a map.
+    by_default = [name for name in known if name in addresses and (request.to is not None or caller.may_use(name))]
+    wanted = request.channels or by_default
+    _check_use(wanted, caller)
+    missing = [name for name in wanted if name not in addresses]
+    if missing or not wanted:
+        raise invalid(*(field_error("channels", f"there is no address for {name}") for name in missing or ["any"]))
+    too_long = _too_long(known, wanted, request.message)
+    if too_long:
+        raise invalid(*too_long)
+    unlisted = [name for name in wanted if not caller.may_reach(name, addresses[name])]
+    if unlisted:
+        raise forbidden(f"a team key sends only to its listed addresses, and this is none: {', '.join(unlisted)}")
+    return {name: addresses[name] for name in wanted}
+
+
+def _judge(channels: Mapping[str, Channel], request: NotificationRequest, caller: Caller) -> None:
+    """Refuse what can be refused without the recipient's record, so that these answers do not depend on which
+    recipients there are. Problem 403, 422.
+    """
+    asked = request.channels or ()
+    unknown = [unknown_channel(f"channels.{i}", channels) for i, name in enumerate(asked) if name not in channels]
+    if unknown:
+        raise invalid(*unknown)
+    if request.to is not None and caller.recipients is not None:
+        raise forbidden("this caller sends only to registered recipients, not to addresses")
+    if request.recipient is not None and not caller.may_name(request.recipient):
+        raise forbidden("this caller may not send to recipients of this name")
+    _check_use(asked, caller)
+    if request.recipient is not None:
+        # Without `channels` it goes over those that it has addresses for: one that takes the text may be among them.
+        possible = asked or [name for name in channels if caller.may_use(name)]
+        too_long = _too_long(channels, possible, request.message)
+        if too_long and (asked or len(too_long) == len(possible)):
+            raise invalid(*too_long)
+
+
+def _check_use(names: Iterable[str], caller: Caller) -> None:
+    barred = [name for name in names if not caller.may_use(name)]
+    if barred:
+        raise forbidden(f"this caller may not send over {', '.join(barred)}")
+
+
+def _too_long(channels: Mapping[str, Channel], names: Iterable[str], message: str) -> list[FieldError]:
+    return [
+        field_error("message", f"{name} takes up to {channels[name].max_length} {channels[name].measure.name}")
+        for name in names
+        if channels[name].measure.of(message) > channels[name].max_length
+    ]
+
+
+def check_screens(screens: Mapping[str, Screen], request: NotificationRequest, addresses: Mapping[str, str]) -> None:
+    """Refuse what the operator lets no message go to. Problem 422."""
+    errors = []
+    for name, address in addresses.items():
+        refusal = screens[name].refusal(address) if name in screens else None
+        if refusal is not None:
+            errors.append(field_error(f"to.{name}" if request.to is not None else "recipient", f"{name}: {refusal}"))
+    if errors:
+        raise invalid(*errors)
+
+
+def segments_of(channels: Mapping[str, Channel], names: Iterable[str], message: str) -> dict[str, Segments]:
+    """What the message is cut into, by channel, for those that are paid by the piece."""
+    return {name: counted(message) for name in names if (counted := channels[name].segments) is not None}

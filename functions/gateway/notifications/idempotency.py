@@ -1,0 +1,37 @@
+"""The idempotency key: how a client sends it, and which notification it stands for."""
+
+import hashlib
+import json
+import re
+import uuid
+
+from starlette.requests import Request
+
+from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.web.problem_details import field_error, invalid
+
+KEYS = uuid.UUID("6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4")
+"""Namespace of the ids that idempotency keys make. Changing it would forget every key in use."""
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The header's value, None without one. Problem 422 when it is none."""
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    key = keys[0].strip(" \t")  # a value ends before its blanks: RFC 9110, 5.5
+    if len(keys) > 1 or not _KEY.fullmatch(key):
+        raise invalid(field_error("Idempotency-Key", "must be one value of 1 to 255 visible ASCII characters"))
+    return key
+
+
+def new_notification_id(caller_id: str, key: str | None) -> str:
+    """With a key always the same one, of this caller's."""
+    return str(uuid.uuid5(KEYS, f"{caller_id}\n{key}") if key is not None else uuid.uuid4())
+
+
+def fingerprint(request: NotificationRequest) -> str:
+    """The same for two requests that ask for the same, however their JSON is spelt."""
+    return hashlib.sha256(json.dumps(request.model_dump(), sort_keys=True).encode()).hexdigest()

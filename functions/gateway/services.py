@@ -1,0 +1,35 @@
+"""What the routes work with."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from functions.gateway.access.authentication import Identity
+from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.access.caller_store import CallerStore
+from functions.gateway.access.list_turns import Lists
+from shared.channels.declaration import Channel, Screen
+from shared.delivery.retries import Policy
+from shared.delivery.store import Store
+from shared.sending.messages import Publisher
+from shared.sending.receipts import ReceiptReader, ReceiptStore
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What the routes work with."""
+
+    store: Store
+    publisher: Publisher
+    channels: Mapping[str, Channel]
+    policy: Policy
+    retention: timedelta
+    identity: Identity
+    limits: Limits
+    callers: CallerStore
+    receipts: ReceiptStore
+    lists: Lists = field(default_factory=Lists)
+    readers: Mapping[str, ReceiptReader] = field(default_factory=dict)
+    screens: Mapping[str, Screen] = field(default_factory=dict)
+    issuers: Sequence[str] = ()
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))

@@ -1,0 +1,40 @@
+"""Which channels there are: the entries of infra/channels.yaml, and what each declares."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from shared.channels.declaration import Channel, Screen, ScreenModule
+
+CHANNELS_FILE = Path(__file__).parents[2] / "infra" / "channels.yaml"
+
+
+def channel_names() -> tuple[str, ...]:
+    """The names in infra/channels.yaml, in its order."""
+    # Only whoever asks for all channels pays for it: a channel's own function does not.
+    import yaml  # noqa: PLC0415
+
+    return tuple(yaml.safe_load(CHANNELS_FILE.read_text(encoding="utf-8")))
+
+
+def load_channels() -> Mapping[str, Channel]:
+    """Every channel by name. Imports each folder's channel.py, and through it no provider's SDK.
+
+    SystemExit when a setting of a channel's own is wrong.
+    """
+    return {name: _set_up(importlib.import_module(f"functions.{name}.channel").CHANNEL) for name in channel_names()}
+
+
+def _set_up(channel: Channel) -> Channel:
+    return channel if channel.normaliser is None else replace(channel, normalise=channel.normaliser())
+
+
+def load_screens(channels: Mapping[str, Channel]) -> Mapping[str, Screen]:
+    """By channel, for those that have one. SystemExit when a setting is wrong."""
+    screens: dict[str, Screen] = {}
+    for name, channel in channels.items():
+        if channel.screen is not None:
+            module: ScreenModule = importlib.import_module(channel.screen)
+            screens[name] = module.screen()
+    return screens

@@ -1,0 +1,50 @@
+"""What every function does when it starts, and how it opens its connections.
+
+functions-framework forks after it has imported main.py, and gRPC and aiohttp belong to the loop that made them:
+so the settings are read at import (a wrong one stops the start), and the connections are made at the first
+request.
+"""
+
+import os
+from collections.abc import Callable
+
+from shared.delivery.store import Store
+from shared.google.firestore import rpc
+from shared.google.firestore.store import FirestoreStore
+from shared.http.server import keep_connections, keep_workers
+from shared.runtime import failpoints, logs, telemetry
+from shared.runtime.settings import CoreSettings, load
+
+
+def start() -> CoreSettings:
+    """The first thing that a function's main.py does, at import. SystemExit when a setting is wrong."""
+    settings = load(CoreSettings)
+    logs.configure(settings.google_cloud_project)
+    telemetry.configure(_exporter(settings))
+    failpoints.arm(settings.hark_fail_at)
+    keep_connections()
+    keep_workers()
+    return settings
+
+
+def _exporter(settings: CoreSettings) -> Callable[[], telemetry.Backend] | None:
+    exporting = settings.otel
+    if exporting == "none":
+        return None
+    from shared.runtime.telemetry_export import Otel  # noqa: PLC0415 - slows a cold start, and only of those who export
+
+    names = ("OTEL_SERVICE_NAME", "K_SERVICE", "FUNCTION_TARGET")  # OpenTelemetry's, Cloud Run's, the framework's
+    service = next(filter(None, map(os.environ.get, names)), "hark")
+    return lambda: Otel(exporting, settings.google_cloud_project, service)
+
+
+def open_store(settings: CoreSettings) -> Store:
+    """The records, on the emulator or on Firestore. Called within the running loop."""
+    return FirestoreStore(open_rpc(settings))
+
+
+def open_rpc(settings: CoreSettings) -> rpc.Rpc:
+    """A connection to Firestore or its emulator, for whatever is on record there. Called within the running loop."""
+    database = f"projects/{settings.google_cloud_project}/databases/{settings.firestore_database}"
+    host = settings.firestore_emulator_host
+    return rpc.Rpc(rpc.connect(host), database, emulated=host is not None)
