@@ -2,8 +2,8 @@
 
 callers/{id}        one caller; written by /v1/callers
 uses/{id}           its last use, in a record of its own: a use is no conflict for whoever changes the caller
-usage/{id}-{day}    what it has used on one day (UTC), added up by every gateway (`limits.py`)
-usage/{key}-{hour}  how many messages went to one address in one hour, likewise (`address_limits.py`)
+usage/{id}-{day}    what it has used on one day (UTC), added up by every gateway (`caller_quotas.py`)
+usage/{key}-{hour}  how many messages went to one address in one hour, likewise (`address_quotas.py`)
 """
 
 from collections.abc import Mapping, Sequence

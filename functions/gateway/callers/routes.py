@@ -1,4 +1,4 @@
-"""The routes of callers. What a manager may do to them is in `caller_changes.py`."""
+"""The routes of callers. What a manager may do to them is in `changes.py`."""
 
 from dataclasses import replace
 from datetime import datetime
