@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from functions.gateway.access.caller import Caller, CallerKind, Key, Scope
 from shared.delivery.store import Page
 from shared.google.firestore import pages, queries, writes
-from shared.google.firestore.codec import decode, encode
 from shared.google.firestore.records import document, known_values, readable
 from shared.google.firestore.rpc import DocumentMask, FieldTransform, Rpc, Write, to_version
+from shared.google.firestore.value_encoding import decode, encode
 
 _WHAT = "a caller's record"
 _USAGE_DAYS = 40  # how long a day's usage is kept, by TTL

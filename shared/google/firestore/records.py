@@ -12,8 +12,8 @@ from functools import cache
 from typing import Any, TypeVar
 
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
-from shared.google.firestore.codec import decode, put
 from shared.google.firestore.rpc import Document, to_version
+from shared.google.firestore.value_encoding import decode, put
 from shared.runtime.logs import get_logger, place
 
 T = TypeVar("T")
