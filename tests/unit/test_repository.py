@@ -57,6 +57,17 @@ def test_what_make_run_sets_for_a_channel_is_a_setting_in_the_table() -> None:
     assert {name for entry in entries.values() for name in entry["local"]} <= table
 
 
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_every_room_says_what_belongs_in_it() -> None:
+    rooms = [ROOT / "shared", ROOT / "functions" / "gateway"]
+    for room in [folder for parent in rooms for folder in (parent, *parent.rglob("*")) if folder.is_dir()]:
+        if room.name != "__pycache__":
+            assert ast.get_docstring(ast.parse((room / "__init__.py").read_text())), room
+
+
 def test_the_files_that_the_readme_and_docs_link_to_exist() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
