@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NO_NETWORK = """
 [ "$1" = init ] || exit 0
 echo "could not connect to registry.example" >&2

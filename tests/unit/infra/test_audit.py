@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 AUDIT = ROOT / ".ci" / "audit.py"
 FINE = {"name": "structlog", "version": "25.1.0", "vulns": []}
 VULNERABLE = {"name": "aiohttp", "version": "3.0.0", "vulns": [{"id": "PYSEC-2026-1"}, {"id": "PYSEC-2026-2"}]}

@@ -278,7 +278,7 @@ async def test_a_stray_exception_is_a_nack_and_logged_by_its_place(
     response = await client(delivering).post("/", content=push_of(MESSAGE))
     assert (response.status_code, response.content) == (503, b"")
     (line,) = logged(capsys)
-    assert line["error"].startswith(f"{type(stray).__name__} at test_push.py:")
+    assert line["error"].startswith(f"{type(stray).__name__} at test_push_handler.py:")
 
 
 async def test_connections_that_cannot_be_opened_are_a_nack_and_tried_again(

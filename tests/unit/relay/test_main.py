@@ -115,7 +115,7 @@ async def test_a_caller_that_leaves_before_its_body_has_come_is_no_fault_of_ours
         return {"type": "http.disconnect"}
 
     answer = await main.relay(Request(SCOPE, gone))
-    assert (answer.status_code, lines(capsys), publisher.calls) == (400, [], 0)
+    assert (answer.status_code, lines(capsys), publisher.calls) == (503, [], 0)
 
 
 async def test_a_fault_of_ours_is_a_500_that_says_nothing_of_it(

@@ -10,7 +10,7 @@ from functions.email.sendgrid_refusals import FIELDS, STATUSES, of_refusal
 from functions.email.smtp_replies import BASIC, ENHANCED, Phase, of_reply
 from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
 
-PUBLISHED = Path(__file__).parent.parent / "data"
+PUBLISHED = Path(__file__).parents[2] / "data"
 SENDGRID: dict[str, Any] = json.loads((PUBLISHED / "sendgrid.json").read_text())
 SMTP: dict[str, Any] = json.loads((PUBLISHED / "smtp.json").read_text())
 WITH_RECIPIENT = (Phase.RECIPIENT, Phase.MAIL)

@@ -11,7 +11,7 @@ from shared.runtime import failpoints
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.settings import CoreSettings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PASSES = """
 import sys
 from shared.runtime import failpoints

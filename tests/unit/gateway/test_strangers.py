@@ -23,7 +23,7 @@ from shared.sending.receipts import ReceiptReader
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.issuer import segment
 from tests.fakes.work import Work, counted
-from tests.unit.test_direct import a_gateway
+from tests.unit.gateway.test_application import a_gateway
 
 # 3 ms, by what a call takes (0.2 µs) and a byte (0.5 ns, decoded). An idle request to FastAPI has about 1,000 calls.
 MOST_CALLS = 15_000

@@ -9,8 +9,8 @@ from functions.gateway.application import application
 from functions.gateway.web import docs_page
 from shared.runtime import telemetry
 from tests.fakes.telemetry import MemoryTelemetry
-from tests.unit.test_direct import GOOD, a_gateway
-from tests.unit.test_strangers import ask
+from tests.unit.gateway.test_application import GOOD, a_gateway
+from tests.unit.gateway.test_strangers import ask
 
 UNKNOWN = "6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4"
 OPEN = ["/healthz", "/docs", "/openapi.json"]

@@ -24,7 +24,7 @@ from tests.fakes.issuer import AUDIENCE, DISCOVERY, EMAIL, Issuer, guarding
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.records import POLICY
 from tests.fakes.store import MemoryStore
-from tests.unit.test_push import MESSAGE, push_of
+from tests.unit.entrypoint.test_push_handler import MESSAGE, push_of
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from shared.delivery.model import Outcome
 
 PUBLISHED = {
     int(code): title
-    for code, title in json.loads((Path(__file__).parents[1] / "data" / "twilio_codes.json").read_text())[
+    for code, title in json.loads((Path(__file__).parents[2] / "data" / "twilio_codes.json").read_text())[
         "codes"
     ].items()
 }

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from functions.gateway.access import api_keys
+from functions.gateway.access import caller as callers
 from functions.gateway.access.authentication import FRESH_SECONDS, STALE_SECONDS, CallerCache, Identity
-from functions.gateway.access.caller import KEY_KINDS, Caller, CallerKind, Scope, exceeds
+from functions.gateway.access.caller import Caller, CallerKind, Scope, exceeds
 from functions.gateway.web.problem_details import Problem
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START
@@ -117,7 +118,7 @@ def test_limits_to_channels_and_to_names_hold() -> None:
 
 
 def test_what_is_said_of_a_caller_goes_by_all_that_narrows_it() -> None:
-    assert {CallerKind.LIVE, CallerKind.TEST, CallerKind.TEAM} == KEY_KINDS
+    assert {CallerKind.LIVE, CallerKind.TEST, CallerKind.TEAM} == callers.KEY_KINDS
     for kind in CallerKind:
         caller = a_caller(kind)
         full = kind not in {CallerKind.TEST, CallerKind.TEAM}
