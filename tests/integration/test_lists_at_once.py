@@ -158,7 +158,7 @@ async def test_readers_that_never_read_hold_little_and_are_cut_off(gateway: Gate
         # Those whose turn it was hold up nobody else, and the others of their caller for a while.
         assert await p99_of_accepts(gateway) < PATIENCE_SECONDS
         await asyncio.sleep(PATIENCE_SECONDS + 2)
-    answers = [await read(reader) for reader in readers]
+    answers = await asyncio.gather(*map(read, readers))
     pages = [answer for answer in answers if answer.startswith(b"HTTP/1.1 200")]
     refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 429")]
     assert len(refused) >= READERS - 2 * MOST_OF_A_CALLER

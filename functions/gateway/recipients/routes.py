@@ -81,7 +81,7 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         """Of the callers that wrote these last: the caller itself, and those that it may manage."""
         writers = {r.updated_by for r in shown if r.updated_by is not None}
         others = sorted(writers - {caller.id}) if Scope.CALLERS_MANAGE in caller.scopes else []
-        found = await gateway.callers.read(others) if others else {}
+        found = await gateway.callers.look_up(others) if others else {}
         return {caller.id} | {other.id for other in found.values() if exceeds(other, caller) is None}
 
     async def _recipients(caller: Caller, limit: int, after: str | None) -> Page[Recipient, str]:
@@ -97,8 +97,10 @@ def recipients_router(gateway: Gateway) -> APIRouter:
                 prefix=prefix,
             )
             found += page.items
-            if page.next is not None or len(found) > limit:
-                return Page(found[:limit], found[:limit][-1].name)
+            if len(found) > limit:
+                return Page(found[:limit], found[limit - 1].name)
+            if page.next is not None:
+                return Page(found, page.next)
         return Page(found)
 
     return routes

@@ -1,9 +1,11 @@
 """The fields that several routes take and give, and what they must be."""
 
 import re
-from typing import Annotated, Any, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 from typing_extensions import TypeAliasType
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
@@ -22,15 +24,25 @@ def recipient_name(text: str) -> str:
     return text
 
 
-def at_most(most: int) -> BeforeValidator:
-    """Counts before it looks at the entries: a body has room for a hundred thousand wrong ones."""
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """How many a list or an object has. Counted before any of them is looked at: a body has room for a hundred
+    thousand wrong ones.
+    """
 
-    def few(value: object) -> object:
-        if isinstance(value, list | dict) and len(value) > most:
-            raise ValueError(f"must have at most {most} entries")
+    most: int
+    least: int = 0
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        counted: dict[str, Any] = {**handler(source), "max_length": self.most}
+        if self.least:
+            counted["min_length"] = self.least
+        return no_info_before_validator_function(self._few, cast(CoreSchema, counted))
+
+    def _few(self, value: object) -> object:
+        if isinstance(value, list | dict) and len(value) > self.most:
+            raise ValueError(f"must have at most {self.most} entries")
         return value
-
-    return BeforeValidator(few)
 
 
 def each_once(names: list[S]) -> list[S]:
@@ -48,12 +60,6 @@ RecipientName = Annotated[str, AfterValidator(recipient_name), said(pattern=NAME
 # Named, so that `openapi` can put in the channels that there are.
 ChannelName = TypeAliasType("ChannelName", Annotated[str, StringConstraints(min_length=1, max_length=64)])
 Address = Annotated[str, StringConstraints(min_length=1, max_length=_ADDRESS_LENGTH)]
-Addresses = TypeAliasType(
-    "Addresses", Annotated[dict[ChannelName, Address], Field(min_length=1, max_length=20), at_most(20)]
-)
-ChannelNames = Annotated[
-    list[ChannelName],
-    at_most(20),
-    AfterValidator(each_once),
-    Field(min_length=1, max_length=20, json_schema_extra={"uniqueItems": True}),
-]
+Addresses = TypeAliasType("Addresses", Annotated[dict[ChannelName, Address], Entries(20, least=1)])
+Names = Annotated[list[S], Entries(20, least=1), AfterValidator(each_once), said(uniqueItems=True)]
+ChannelNames = Names[ChannelName]
