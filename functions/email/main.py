@@ -4,15 +4,10 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.email.channel import CHANNEL
 from shared.entrypoint.channel_function import channel_function
 
-PROVIDERS = {
-    "sendgrid": "functions.email.sendgrid_provider",
-    "smtp": "functions.email.smtp_provider",
-    "log": "shared.sending.log_provider",
-}
-
-_handle = channel_function("email", PROVIDERS)
+_handle = channel_function(CHANNEL)
 
 
 @functions_framework.aio.http

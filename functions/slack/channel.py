@@ -51,8 +51,15 @@ def _is_spelt(character: str) -> bool:
 CHANNEL = Channel(
     name="slack",
     address="Slack channel id, user id or #name",
+    example="#general",
+    content="functions.slack.content",
     max_length=MAX_LENGTH,
     measure=ESCAPED,
     normalise=normalise,
+    providers={
+        "slack": "functions.slack.web_api_provider",
+        "webhook": "functions.slack.webhook_provider",
+        "log": "shared.sending.log_provider",
+    },
     screen="functions.slack.webhook_channel",
 )

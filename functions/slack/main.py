@@ -4,15 +4,10 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.slack.channel import CHANNEL
 from shared.entrypoint.channel_function import channel_function
 
-PROVIDERS = {
-    "slack": "functions.slack.web_api_provider",
-    "webhook": "functions.slack.webhook_provider",
-    "log": "shared.sending.log_provider",
-}
-
-_handle = channel_function("slack", PROVIDERS)
+_handle = channel_function(CHANNEL)
 
 
 @functions_framework.aio.http

@@ -35,10 +35,16 @@ def normalise(address: str) -> str:
 CHANNEL = Channel(
     name="sms",
     address="phone number in E.164",
+    example="+14155552671",
+    content="functions.sms.content",
     max_length=MAX_LENGTH,
     measure=UTF_16_UNITS,
     segments=segments,
     screen="functions.sms.destinations",
     normalise=normalise,
+    providers={
+        "twilio": "functions.sms.twilio_provider",
+        "log": "shared.sending.log_provider",
+    },
     receipts={"twilio": "functions.sms.twilio_receipts"},
 )

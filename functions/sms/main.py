@@ -4,14 +4,10 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.sms.channel import CHANNEL
 from shared.entrypoint.channel_function import channel_function
 
-PROVIDERS = {
-    "twilio": "functions.sms.twilio_provider",
-    "log": "shared.sending.log_provider",
-}
-
-_handle = channel_function("sms", PROVIDERS)
+_handle = channel_function(CHANNEL)
 
 
 @functions_framework.aio.http

@@ -1,6 +1,9 @@
 """What a channel declares of itself.
 
-A channel is a folder functions/<name>/ whose channel.py holds `CHANNEL`. The core never names one.
+A channel is a folder functions/<name>/ whose channel.py holds `CHANNEL`, all that it declares. The core never names one.
+
+Parts that not everybody needs are named by their module: a function that sends loads one provider and no content model,
+the gateway loads no provider, and a content model only when the API is described.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,23 +57,37 @@ class Channel:
     """What an address and a message must be for one channel.
 
     address: what an address is, in words, for people
+    example: an address, as `normalise` spells it
+    content: the module that says which parts a message may have (`ContentModule` in `shared/channels/content.py`)
     max_length: the longest message, as `measure` counts
     normalise: the one spelling of an address; raises ValueError with a reason that does not repeat the address
     normaliser: makes `normalise` by the channel's own settings, where there are some; SystemExit when one is wrong
-    receipts: by provider, the module that reads what the provider reports back (`shared/sending/receipts.py`)
+    providers: the module of each, by the word that `<NAME>_PROVIDER` may hold (`shared/entrypoint/channel_function.py`)
+    receipts: by the same words, the module that reads what the provider reports back (`shared/sending/receipts.py`)
     segments: what a message is cut into, for a channel that is paid by the piece
     screen: the module that knows which addresses the operator lets messages go to (`ScreenModule`)
     """
 
     name: str
     address: str
+    example: str
+    content: str
     max_length: int
     normalise: Callable[[str], str]
+    providers: Mapping[str, str]
     receipts: Mapping[str, str] = field(default_factory=dict)
     measure: Measure = CHARACTERS
     segments: Callable[[str], Segments] | None = None
     screen: str | None = None
     normaliser: Callable[[], Callable[[str], str]] | None = None
+
+    @property
+    def limit(self) -> str:
+        """For people: "up to 160 characters"."""
+        return f"up to {self.max_length} {self.measure.name}"
+
+    def fits(self, message: str) -> bool:
+        return self.measure.of(message) <= self.max_length
 
 
 def topic(channel: str) -> str:

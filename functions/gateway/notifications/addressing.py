@@ -70,9 +70,9 @@ def _check_use(names: Iterable[str], caller: Caller) -> None:
 
 def _too_long(channels: Mapping[str, Channel], names: Iterable[str], message: str) -> list[FieldError]:
     return [
-        field_error("message", f"{name} takes up to {channels[name].max_length} {channels[name].measure.name}")
+        field_error("message", f"{name} takes {channels[name].limit}")
         for name in names
-        if channels[name].measure.of(message) > channels[name].max_length
+        if not channels[name].fits(message)
     ]
 
 
