@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JOBS ?= 2
+# Of the tests. One of them has those with whole stacks, and most of the time waits for these.
+WORKERS ?= 3
 # Compiling all that is installed takes half the time, and most of it is never imported.
 INSTALL := pip install --quiet --disable-pip-version-check --no-compile --require-hashes
 
@@ -25,7 +27,7 @@ demo: $(READY) ## one notification to every channel, with its timeline
 	@exec $(BIN)/python -m emulator.demo
 
 test: $(READY) ## all tests, on the real emulators, with coverage
-	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
 
 fuzz: $(READY) ## many requests made from /openapi.json, to a system of its own (N=1000 of each operation, SEED=)
 	@exec $(BIN)/python -m tests.e2e.fuzz $(or $(N),1000) $(SEED)

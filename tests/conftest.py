@@ -22,6 +22,8 @@ from tests.leftovers import pytest_configure, pytest_sessionfinish  # noqa: F401
 environment.neutralise(os.environ)
 
 STACKS = ("tests/e2e/", "tests/faults/test_faults", "tests/integration/test_mtls")
+TOGETHER = tuple(f"tests/integration/test_{name}.py" for name in ("deployed", "lock", "slow_and_endless", "supervisor"))
+"""Each makes something dear for all of its tests."""
 
 # Two shared cores: a slow example is the machine's doing, not the code's.
 _SLOW = [hypothesis.HealthCheck.too_slow]
@@ -35,7 +37,8 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Each test where there is room; but those with whole stacks one after the other in one worker.
+    """Each test where there is room; but those with whole stacks one after the other in one worker, which begins with
+    them, and those of some files.
 
     Two stacks at once would be too much for two cores. (xdist's own loadgroup does nothing with pytest 9.2: it marks
     tests by an attribute that pytest no longer reads.)
@@ -45,7 +48,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneStackAtATime(LoadScopeScheduling):  # type: ignore[misc] # it has no types
         def _split_scope(self, nodeid: str) -> str:
-            return "stacks" if nodeid.startswith(STACKS) else nodeid
+            if nodeid.startswith(STACKS):
+                return "stacks"
+            return nodeid.partition("::")[0] if nodeid.startswith(TOGETHER) else nodeid
 
     return OneStackAtATime(config, log)
 

@@ -1,7 +1,7 @@
 """What Twilio's error codes say of a message that was not accepted: https://www.twilio.com/docs/api/errors
 
 Every published code that can answer a POST of a message is here; the others are of calls, numbers, registrations, other
-channels (tests/unit/test_twilio_codes.py). An operator's fault is not the recipient's:
+channels (tests/unit/sms/test_twilio_codes.py). An operator's fault is not the recipient's:
 
 Permanent    this message to this number never goes, whatever an operator changes
 Refused      it goes once an operator has changed something, and the words say what

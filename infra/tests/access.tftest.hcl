@@ -1,15 +1,7 @@
 # Everybody may do what they need, and nothing besides.
 
 mock_provider "google" {
-  mock_data "google_project" {
-    defaults = { number = "123456789012" }
-  }
-}
-
-variables {
-  project = "a-project"
-  region  = "europe-west1"
-  domain  = "hark.example.com"
+  source = "./tests/mocks"
 }
 
 run "each_function_is_somebody" {

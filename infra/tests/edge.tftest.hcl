@@ -1,15 +1,7 @@
 # The one way in: TLS, limits, and with a CA the client certificates.
 
 mock_provider "google" {
-  mock_data "google_project" {
-    defaults = { number = "123456789012" }
-  }
-}
-
-variables {
-  project = "a-project"
-  region  = "europe-west1"
-  domain  = "hark.example.com"
+  source = "./tests/mocks"
 }
 
 run "only_tls_from_1_2_on_and_only_to_the_gateway" {

@@ -1,15 +1,7 @@
 # No message is lost for want of a subscription, a role or time.
 
 mock_provider "google" {
-  mock_data "google_project" {
-    defaults = { number = "123456789012" }
-  }
-}
-
-variables {
-  project = "a-project"
-  region  = "europe-west1"
-  domain  = "hark.example.com"
+  source = "./tests/mocks"
 }
 
 run "every_topic_has_a_subscription_that_pushes" {

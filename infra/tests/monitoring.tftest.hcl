@@ -1,15 +1,7 @@
 # What goes wrong is told.
 
 mock_provider "google" {
-  mock_data "google_project" {
-    defaults = { number = "123456789012" }
-  }
-}
-
-variables {
-  project = "a-project"
-  region  = "europe-west1"
-  domain  = "hark.example.com"
+  source = "./tests/mocks"
 }
 
 run "each_alert_is_there_and_needs_no_metric_to_be_made" {

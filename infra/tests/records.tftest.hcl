@@ -1,15 +1,7 @@
 # The records are not deleted by mistake, and are by their time.
 
 mock_provider "google" {
-  mock_data "google_project" {
-    defaults = { number = "123456789012" }
-  }
-}
-
-variables {
-  project = "a-project"
-  region  = "europe-west1"
-  domain  = "hark.example.com"
+  source = "./tests/mocks"
 }
 
 run "the_database_can_be_brought_back" {

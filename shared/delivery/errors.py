@@ -11,6 +11,7 @@ HarkError
 │   ├── AlreadyExists       a record with this id is there
 │   ├── Conflict            the record changed since the version we know
 │   ├── NotFound            no such record
+│   ├── UnreadableRecord    a record is there, and this version cannot read it
 │   └── StoreUnavailable    no answer, or a refusal that may pass; a write may have landed all the same
 ├── WrongState             the delivery's state does not allow what was asked of it
 ├── PublishFailed           Pub/Sub did not confirm; the message may be out all the same
@@ -98,6 +99,13 @@ class Conflict(StoreError):
 
 class NotFound(StoreError):
     """No such record."""
+
+
+class UnreadableRecord(StoreError):
+    """A record is there, and this version cannot read it: a newer one wrote it, or it is damaged.
+
+    Its text names the record by its path, and where the reading ended.
+    """
 
 
 class StoreUnavailable(StoreError):

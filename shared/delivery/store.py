@@ -2,6 +2,9 @@
 
 Every write says what it expects to find (nothing, or a version), so no write needs a transaction and none can
 overwrite what it has not seen. Any method may raise StoreUnavailable; a write may have landed all the same.
+
+A record that this version cannot read is an UnreadableRecord to whoever asks for it by its id (or by the provider's);
+a listing leaves it out, says so in the log, and goes on behind it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,9 +48,13 @@ class Store(Protocol):
 
     async def notification(self, notification_id: str) -> Notification | None: ...
 
+    async def deliveries_of(self, notification: Notification) -> Sequence[Delivery]:
+        """In the order of its channels."""
+        ...
+
     async def deliveries(self, notifications: Sequence[Notification]) -> Mapping[str, Sequence[Delivery]]:
-        """The deliveries of the first of these notifications (all, but for bytes beyond a page; one at least), by
-        notification id, in the order of their channels.
+        """For a listing: those of the first of these notifications (all, but for bytes beyond a page; one at least),
+        by notification id. None of a notification of which one cannot be read.
         """
         ...
 

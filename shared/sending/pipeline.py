@@ -24,6 +24,7 @@ from shared.delivery.errors import (
     StoreUnavailable,
     Throttled,
     Unknown,
+    UnreadableRecord,
 )
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
 from shared.delivery.retries import Policy
@@ -219,7 +220,7 @@ class Pipeline:
         """Whether the record refused us because an earlier try of ours is already there."""
         try:
             loaded = await self.store.load(settled.notification_id, settled.channel)
-        except StoreUnavailable:
+        except (StoreUnavailable, UnreadableRecord):
             return False
         if loaded is None:
             return False

@@ -21,13 +21,13 @@ from typing import Protocol
 
 from starlette.datastructures import Headers
 
-from shared.delivery.errors import Conflict, NotFound
+from shared.delivery.errors import Conflict, NotFound, UnreadableRecord
 from shared.delivery.model import Delivery, DeliveryStatus, Outcome, Receipt
 from shared.delivery.state_machine import with_lost_attempt
 from shared.delivery.store import Store
 from shared.runtime import failpoints, telemetry
 from shared.runtime.failpoints import Failpoint
-from shared.runtime.logs import get_logger, place
+from shared.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
@@ -179,9 +179,9 @@ async def apply(store: Store, receipt: Receipt, now: datetime) -> timedelta | No
     for _ in range(_TRIES):
         try:
             delivery = await _delivery(store, receipt)
-        except (TypeError, ValueError, LookupError) as error:
-            # Of a newer version, perhaps: it must keep no other receipt from being applied, here or at the relay.
-            log.error("the record that a receipt is about cannot be read", error=place(error))
+        except UnreadableRecord as error:
+            # It must keep no other receipt from being applied, here or at the relay.
+            log.error("a receipt waits for a record that cannot be read", error=str(error))
             delivery = None
         if delivery is None:
             return first_pause(receipt)

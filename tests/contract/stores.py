@@ -1,13 +1,33 @@
 """The stores that the suite in test_stores.py runs over."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from shared.delivery.store import Store
 from shared.google.firestore import rpc
+from shared.google.firestore.records import document
 from shared.google.firestore.store import FirestoreStore
 from tests.fakes.store import MemoryStore
+
+DAMAGE: Mapping[str, Mapping[str, Any]] = {
+    "notifications": {"channels": 3},
+    "deliveries": {"attempts": "none"},
+    "recipients": {"addresses": "here"},
+}
+"""By collection, what a record of it cannot be read with; it is found by queries as before."""
+
+
+async def spoil(store: Store, path: str) -> None:
+    """The record under this path cannot be read from now on."""
+    if isinstance(store, MemoryStore):
+        store.spoil(path)
+        return
+    assert isinstance(store, FirestoreStore)
+    calls, values = store._rpc, DAMAGE[path.split("/")[-2]]
+    update = document(f"{calls.documents}/{path}", values)
+    await calls.commit([rpc.Write(update=update, update_mask=rpc.DocumentMask(field_paths=list(values)))])
 
 
 @asynccontextmanager

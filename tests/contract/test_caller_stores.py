@@ -10,8 +10,9 @@ import pytest
 
 from functions.gateway.access.caller import Caller, CallerKind, Key, Scope
 from functions.gateway.access.caller_store import CallerStore, FirestoreCallers, Usage
-from shared.delivery.errors import AlreadyExists, Conflict
+from shared.delivery.errors import AlreadyExists, Conflict, UnreadableRecord
 from shared.google.firestore import rpc
+from shared.google.firestore.records import document
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START
 
@@ -123,6 +124,29 @@ async def test_callers_are_listed_by_id(store: CallerStore) -> None:
     assert await listed(2) == ([FULL.id, BARE.id], None)
     assert await listed(1) == ([FULL.id], FULL.id)
     assert await listed(1, FULL.id) == ([BARE.id], None)
+
+
+async def test_a_record_that_cannot_be_read_is_told_or_left_out(store: CallerStore) -> None:
+    for caller in (FULL, BARE):
+        await store.create(caller)
+    await store.add(Usage(FULL.id, START, 1, 0))
+    await spoil(store, FULL.id)
+    with pytest.raises(UnreadableRecord, match=f"callers/{FULL.id}:"):
+        await store.read([FULL.id, BARE.id])
+    assert set(await store.read([BARE.id])) == set(await store.look_up([FULL.id, BARE.id])) == {BARE.id}
+    assert [caller.id for caller in (await store.callers(limit=2, after=None)).items] == [BARE.id]
+    page = await store.callers(limit=1, after=None)
+    assert (page.items, page.next) == ([], FULL.id)
+    assert await store.last_uses([FULL.id, BARE.id]) == {FULL.id: START}
+
+
+async def spoil(store: CallerStore, caller_id: str) -> None:
+    if isinstance(store, MemoryCallers):
+        store.unreadable.add(caller_id)
+        return
+    assert isinstance(store, FirestoreCallers)
+    update = document(f"{store._rpc.documents}/callers/{caller_id}", {"kind": "of a newer version"})
+    await store._rpc.commit([rpc.Write(update=update, update_mask=rpc.DocumentMask(field_paths=["kind"]))])
 
 
 async def test_what_many_gateways_add_adds_up_by_the_minute_and_the_day(store: CallerStore) -> None:

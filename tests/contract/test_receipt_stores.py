@@ -74,10 +74,11 @@ async def test_a_record_that_cannot_be_read_keeps_no_other_back(
 ) -> None:
     store = FirestoreReceipts(channel)
     await store.keep(waiting())
-    name = f"{channel.documents}/receipts/{'b' * 32}"
-    broken = rpc.Document(name=name)
-    broken.fields["shard"].integer_value = 3
-    broken.fields["due_at"].timestamp_value.FromDatetime(START)
-    await channel.commit([rpc.Write(update=broken)])
-    assert await store.due(3, LATER, 10) == [waiting()]
-    assert "cannot be read" in capsys.readouterr().out
+    for n in range(3):
+        broken = rpc.Document(name=f"{channel.documents}/receipts/{n}")
+        broken.fields["shard"].integer_value = 3
+        broken.fields["due_at"].timestamp_value.FromDatetime(START - timedelta(seconds=1))
+        await channel.commit([rpc.Write(update=broken)])
+    for limit in (1, 10):
+        assert await store.due(3, LATER, limit) == [waiting()]
+    assert "receipts/2: " in capsys.readouterr().out

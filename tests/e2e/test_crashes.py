@@ -9,19 +9,42 @@ from typing import Any
 from tests.e2e.stack import TO, Stack, until
 
 
-async def test_a_function_killed_between_the_providers_accept_and_the_record_sends_again_and_says_so(
+async def test_a_function_killed_or_frozen_between_the_providers_accept_and_the_record_sends_again_and_says_so(
     stack: Stack,
 ) -> None:
-    await stack.receipts("sms", "off")
-    await stack.fault("sms", "accept-then-timeout", count=1)
-    sent = await stack.send(to={"sms": TO["sms"]})
-    await until(lambda: stack.inbox(sent["id"]))  # the provider has accepted, its answer is on its way for ever
-    stack.kill("sms")
-    delivery = (await stack.ended(sent["id"], 90))["deliveries"][0]
+    """A frozen one neither loses nor overwrites when it goes on. Both wait for the lease, so they do it at once."""
 
-    assert [a["outcome"] for a in delivery["attempts"]] == ["unknown", "accepted"]
-    assert "lease" in delivery["attempts"][0]["error"]
-    assert len(await stack.inbox(sent["id"])) == 2
+    async def accepted(channel: str) -> str:
+        """By the provider, whose answer is on its way for ever."""
+        await stack.receipts(channel, "off")
+        await stack.fault(channel, "accept-then-timeout", count=1)
+        sent = await stack.send(to={channel: TO[channel]})
+        await until(lambda: stack.inbox(sent["id"]))
+        return str(sent["id"])
+
+    async def sent_again(notification_id: str) -> str:
+        """The first attempt's error."""
+        delivery = (await stack.ended(notification_id, 90))["deliveries"][0]
+        assert [a["outcome"] for a in delivery["attempts"]] == ["unknown", "accepted"]
+        assert len(await stack.inbox(notification_id)) == 2
+        return str(delivery["attempts"][0]["error"])
+
+    async def killed() -> None:
+        notification_id = await accepted("sms")
+        stack.kill("sms")
+        assert "lease" in await sent_again(notification_id)
+
+    async def frozen() -> None:
+        notification_id = await accepted("email")
+        stack.kill("email", signal.SIGSTOP)
+        try:
+            # A frozen process takes pushes and answers none; its lease, and nothing else, frees the delivery.
+            await asyncio.sleep(16)
+        finally:
+            stack.kill("email", signal.SIGCONT)
+        await sent_again(notification_id)
+
+    await asyncio.gather(killed(), frozen())
 
 
 async def test_a_receipt_tells_what_the_killed_function_could_not_and_nothing_is_sent_twice(stack: Stack) -> None:
@@ -33,22 +56,6 @@ async def test_a_receipt_tells_what_the_killed_function_could_not_and_nothing_is
 
     assert (delivery["status"], [a["outcome"] for a in delivery["attempts"]]) == ("delivered", ["unknown"])
     assert len(await stack.inbox(sent["id"])) == 1
-
-
-async def test_a_function_frozen_past_its_lease_neither_loses_nor_overwrites(stack: Stack) -> None:
-    await stack.receipts("email", "off")
-    await stack.fault("email", "accept-then-timeout", count=1)
-    sent = await stack.send(to={"email": TO["email"]})
-    await until(lambda: stack.inbox(sent["id"]))
-    stack.kill("email", signal.SIGSTOP)
-    try:
-        # A frozen process takes pushes and answers none; its lease, and nothing else, frees the delivery.
-        await asyncio.sleep(16)
-    finally:
-        stack.kill("email", signal.SIGCONT)
-    delivery = (await stack.ended(sent["id"], 90))["deliveries"][0]
-    assert [a["outcome"] for a in delivery["attempts"]] == ["unknown", "accepted"]
-    assert len(await stack.inbox(sent["id"])) == 2
 
 
 async def test_the_gateway_killed_between_commit_and_publish_leaves_it_to_the_relay(stack: Stack) -> None:

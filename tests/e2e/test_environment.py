@@ -13,10 +13,10 @@ from tests.environment import settings
 PART = (
     "tests/e2e/test_receipts.py::test_what_was_sent_becomes_delivered_or_undelivered[sms]",
     "tests/integration/test_create_caller.py",
-    "tests/unit/test_emulator_config.py",
+    "tests/unit/emulator/test_config.py",
     "tests/unit/test_environment.py",
-    "tests/unit/test_settings.py",
-    "tests/unit/test_sms_settings.py",
+    "tests/unit/runtime/test_settings.py",
+    "tests/unit/sms/test_settings.py",
 )
 SECONDS = 300
 

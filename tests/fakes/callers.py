@@ -7,7 +7,7 @@ from datetime import datetime
 
 from functions.gateway.access.caller import Caller
 from functions.gateway.access.caller_store import Usage
-from shared.delivery.errors import AlreadyExists, Conflict, StoreUnavailable
+from shared.delivery.errors import AlreadyExists, Conflict, StoreUnavailable, UnreadableRecord
 from shared.delivery.store import Page
 
 
@@ -25,6 +25,7 @@ class MemoryCallers:
         self.reads = 0
         self.adds = 0
         self.down = False
+        self.unreadable: set[str] = set()
         self.answering = asyncio.Event()
         self.answering.set()
 
@@ -43,7 +44,12 @@ class MemoryCallers:
         await self._answer()
         if down:
             raise StoreUnavailable("down")
+        if spoilt := self.unreadable & set(found):
+            raise UnreadableRecord(f"callers/{min(spoilt)}: spoilt")
         return found
+
+    async def look_up(self, ids: Sequence[str]) -> Mapping[str, Caller]:
+        return await self.read([i for i in ids if i not in self.unreadable])
 
     async def replace(self, caller: Caller, by: Caller | None = None) -> None:
         self._check(caller)
@@ -67,7 +73,10 @@ class MemoryCallers:
 
     async def callers(self, *, limit: int, after: str | None) -> Page[Caller, str]:
         ids = [i for i in sorted(self.records) if after is None or i > after]
-        found = Page([self.records[i] for i in ids[:limit]], ids[limit - 1] if len(ids) > limit else None)
+        found = Page(
+            [self.records[i] for i in ids[:limit] if i not in self.unreadable],
+            ids[limit - 1] if len(ids) > limit else None,
+        )
         await self._answer()
         return found
 

@@ -2,19 +2,20 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from typing import TypeVar
 
-from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
+from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable, UnreadableRecord
 from shared.delivery.model import Delivery, DeliveryStatus, Notification, Recipient
 from shared.delivery.store import Page, Position
 from shared.google.firestore.records import STATE_FIELDS
 
-T = TypeVar("T")
+R = TypeVar("R", Notification, Delivery, Recipient)
+P = TypeVar("P", bound=Notification | Delivery | Recipient | None)
 
 
 class MemoryStore:
@@ -32,6 +33,7 @@ class MemoryStore:
         self._versions = count(1_767_323_045_678_901_000, 1_000)
         self._faults: dict[tuple[str, int], bool] = {}
         self._down: set[str] = set()
+        self._spoilt: set[str] = set()
 
     def fail(self, operation: str, nth: int = 1, *, landed: bool = False) -> None:
         """The nth call of `operation` from now raises StoreUnavailable; `landed`: after it did its work."""
@@ -40,6 +42,10 @@ class MemoryStore:
     def down(self, *operations: str) -> None:
         """Each call of just these operations raises StoreUnavailable, until the next `down`."""
         self._down = set(operations)
+
+    def spoil(self, path: str) -> None:
+        """The record under this path cannot be read from now on."""
+        self._spoilt.add(path)
 
     def get(self, notification_id: str, channel: str) -> Delivery:
         """A delivery as it stands on record, for a test to look at."""
@@ -69,20 +75,22 @@ class MemoryStore:
 
     async def notification(self, notification_id: str) -> Notification | None:
         async with self._call("notification"):
-            return self._notifications.get(notification_id)
+            return self._one(self._notifications.get(notification_id))
+
+    async def deliveries_of(self, notification: Notification) -> Sequence[Delivery]:
+        async with self._call("deliveries_of"):
+            return [self._one(delivery) for delivery in self._of(notification)]
 
     async def deliveries(self, notifications: Sequence[Notification]) -> Mapping[str, Sequence[Delivery]]:
         async with self._call("deliveries"):
-            return {
-                n.id: [self._deliveries[n.id, c] for c in n.channels if (n.id, c) in self._deliveries]
-                for n in notifications
-            }
+            of = {n.id: self._of(n) for n in notifications}
+            return {i: group if self._readable(group) == group else [] for i, group in of.items()}
 
     async def load(self, notification_id: str, channel: str) -> tuple[Notification, Delivery] | None:
         async with self._call("load"):
             notification = self._notifications.get(notification_id)
             delivery = self._deliveries.get((notification_id, channel))
-            return (notification, delivery) if notification and delivery else None
+            return (self._one(notification), self._one(delivery)) if notification and delivery else None
 
     async def update(self, delivery: Delivery) -> int:
         async with self._call("update"):
@@ -96,7 +104,7 @@ class MemoryStore:
         async with self._call("overdue"):
             due = [
                 (d.due_at, d.notification_id, d.channel, d)
-                for d in self._deliveries.values()
+                for d in self._readable(self._deliveries.values())
                 if shard in {None, d.shard} and d.due_at is not None and d.due_at < now
             ]
             return [d for *_, d in sorted(due, key=lambda entry: entry[:3])[:limit]]
@@ -111,7 +119,7 @@ class MemoryStore:
         after: Position | None,
     ) -> Page[Notification, Position]:
         async with self._call("notifications"):
-            in_status = {d.notification_id for d in self._deliveries.values() if d.status is status}
+            in_status = {d.notification_id for d in self._readable(self._deliveries.values()) if d.status is status}
             rows = [
                 (Position(n.created_at, n.id), n)
                 for n in self._notifications.values()
@@ -119,7 +127,7 @@ class MemoryStore:
                 and recipient in {None, n.recipient}
                 and (status is None or n.id in in_status)
             ]
-            return _page(rows, limit, after)
+            return self._page(rows, limit, after)
 
     async def dead(
         self, *, caller: str | None, channel: str | None, limit: int, after: Position | None
@@ -131,7 +139,7 @@ class MemoryStore:
                 if d.status is DeliveryStatus.DEAD and d.dead_at is not None
                 if caller in {None, d.caller} and channel in {None, d.channel}
             ]
-            return _page(rows, limit, after)
+            return self._page(rows, limit, after)
 
     async def in_status(
         self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
@@ -142,7 +150,7 @@ class MemoryStore:
                 for d in self._deliveries.values()
                 if d.status is status and d.caller == caller
             ]
-            return _page(rows, limit, after)
+            return self._page(rows, limit, after)
 
     async def sent_as(self, channel: str, provider_message_id: str) -> Delivery | None:
         async with self._call("sent_as"):
@@ -151,11 +159,11 @@ class MemoryStore:
                 for d in self._deliveries.values()
                 if d.channel == channel and d.provider_message_id == provider_message_id
             )
-            return next(found, None)
+            return self._one(next(found, None))
 
     async def recipient(self, name: str) -> Recipient | None:
         async with self._call("recipient"):
-            return self._recipients.get(name)
+            return self._one(self._recipients.get(name))
 
     async def create_recipient(self, recipient: Recipient) -> None:
         async with self._call("create_recipient"):
@@ -178,7 +186,25 @@ class MemoryStore:
         async with self._call("recipients"):
             names = sorted(n for n in self._recipients if (after is None or n > after) and n.startswith(prefix))
             found = [self._recipients[name] for name in names[:limit]]
-            return Page(found, names[limit - 1] if len(names) > limit else None)
+            return Page(self._readable(found), names[limit - 1] if len(names) > limit else None)
+
+    def _one(self, record: P) -> P:
+        if record is not None and _path(record) in self._spoilt:
+            raise UnreadableRecord(f"{_path(record)}: spoilt")
+        return record
+
+    def _readable(self, found: Iterable[R]) -> list[R]:
+        return [record for record in found if _path(record) not in self._spoilt]
+
+    def _page(self, rows: Sequence[tuple[Position, R]], limit: int, after: Position | None) -> Page[R, Position]:
+        """The latest first; ids break ties, in the same direction."""
+        ordered = sorted(rows, key=lambda row: _order(row[0]), reverse=True)
+        rest = [row for row in ordered if after is None or _order(row[0]) < _order(after)]
+        items = rest[:limit]
+        return Page(self._readable(item for _, item in items), items[-1][0] if len(rest) > limit else None)
+
+    def _of(self, n: Notification) -> list[Delivery]:
+        return [self._deliveries[n.id, c] for c in n.channels if (n.id, c) in self._deliveries]
 
     def _recipient_at(self, name: str, version: int | None) -> Recipient:
         if name not in self._recipients:
@@ -210,12 +236,14 @@ class MemoryStore:
         return version
 
 
-def _page(rows: Sequence[tuple[Position, T]], limit: int, after: Position | None) -> Page[T, Position]:
-    """The latest first; ids break ties, in the same direction."""
-    ordered = sorted(rows, key=lambda row: _order(row[0]), reverse=True)
-    rest = [row for row in ordered if after is None or _order(row[0]) < _order(after)]
-    items = rest[:limit]
-    return Page([item for _, item in items], items[-1][0] if len(rest) > limit else None)
+def _path(record: Notification | Delivery | Recipient) -> str:
+    match record:
+        case Notification():
+            return f"notifications/{record.id}"
+        case Delivery():
+            return f"notifications/{record.notification_id}/deliveries/{record.channel}"
+        case Recipient():
+            return f"recipients/{record.name}"
 
 
 def _order(position: Position) -> tuple[datetime, list[str]]:

@@ -31,6 +31,11 @@ class Asked:
         """What makes gcloud ask here; folder: for its credentials."""
         (folder / "token").write_text("no-token-of-anybody")
         overrides = {f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}": f"{self.url}/" for api in APIS}
+        # Whichever host it has in mind, it asks here: it puts the region before that of Cloud Run, and such a host is
+        # nowhere, which would take it half a minute to believe.
+        here = urlsplit(self.url)
+        overrides |= {"CLOUDSDK_PROXY_TYPE": "http", "CLOUDSDK_PROXY_ADDRESS": str(here.hostname)}
+        overrides |= {"CLOUDSDK_PROXY_PORT": str(here.port)}
         return {**overrides, "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(folder / "token")}
 
     def unpack(self, folder: Path) -> Path:
@@ -50,7 +55,7 @@ def functions_api() -> Iterator[Asked]:
                 self._answer({"versions": [_version(number) for number in (2, 10, 9)]})
             elif "/builds" in self.path:
                 self._answer({"builds": [build for build in asked.builds if _matches(build, self.path)]})
-            elif "/functions/" in self.path:
+            elif "/functions/" in self.path or "/namespaces/" in self.path:  # no function, no service of Cloud Run
                 self._answer({"error": {"code": 404, "status": "NOT_FOUND"}}, 404)
             else:
                 self._answer({"projectId": "some-project", "projectNumber": "123456789012", "state": "ENABLED"})

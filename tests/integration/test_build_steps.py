@@ -174,7 +174,7 @@ def test_each_step_has_what_it_needs_and_nothing_besides(name: str) -> None:
 
 @pytest.mark.parametrize(("value", "runs"), [("false", ".ci/run"), ("true", ".ci/run --roll-back"), ("", ".ci/run")])
 def test_a_way_back_is_not_stopped_by_what_was_found_since(value: str, runs: str, tmp_path: Path) -> None:
-    """The step's last line, with a stand-in for CI. What `--roll-back` does: tests/unit/test_audit.py."""
+    """The step's last line, with a stand-in for CI. What `--roll-back` does: tests/unit/infra/test_audit.py."""
     (tmp_path / ".ci").mkdir()
     (tmp_path / ".ci" / "run").write_text('#!/bin/sh\necho "$0" "$@"\n')
     (tmp_path / ".ci" / "run").chmod(0o755)

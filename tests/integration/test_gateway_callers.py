@@ -493,8 +493,14 @@ async def test_a_record_of_a_newer_version_is_in_nobodys_way(hark: Hark) -> None
     async with client_of(hark.gateway, newer["key"]) as client:
         assert (await client.get("/v1/notifications")).status_code == 200
         problem(await client.get("/v1/channels"), 403)
+    # Whether a key opens it, nobody can tell: it is not said to be wrong.
     async with client_of(hark.gateway, unreadable["key"]) as client:
-        problem(await client.get("/v1/notifications"), 401)
+        problem(await client.get("/v1/notifications"), 500)
+    for answer in (
+        await hark.client.get(f"/v1/callers/{unreadable['id']}"),
+        await hark.client.delete(f"/v1/callers/{unreadable['id']}"),
+    ):
+        assert "cannot be read" in problem(answer, 500)["detail"]
 
 
 async def test_a_caller_made_by_hand_is_known(hark: Hark) -> None:

@@ -18,7 +18,7 @@ import pytest
 from emulator import config
 from emulator.stack import functions
 from functions.gateway.access.caller import Scope
-from functions.gateway.access.list_turns import MOST_OF_A_CALLER
+from functions.gateway.access.list_concurrency import MOST_OF_A_CALLER
 from shared.http.server import PATIENCE_SECONDS
 from tests.fakes.clock import START
 from tests.fakes.records import a_notification, queued_deliveries
@@ -158,7 +158,7 @@ async def test_readers_that_never_read_hold_little_and_are_cut_off(gateway: Gate
         # Those whose turn it was hold up nobody else, and the others of their caller for a while.
         assert await p99_of_accepts(gateway) < PATIENCE_SECONDS
         await asyncio.sleep(PATIENCE_SECONDS + 2)
-    answers = [await read(reader) for reader in readers]
+    answers = await asyncio.gather(*map(read, readers))
     pages = [answer for answer in answers if answer.startswith(b"HTTP/1.1 200")]
     refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 429")]
     assert len(refused) >= READERS - 2 * MOST_OF_A_CALLER

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from functions.dead_letter import given_up_messages
 from functions.gateway.callers import revocation
-from functions.gateway.notifications import acceptance as accepting
+from functions.gateway.notifications import acceptance, idempotency
 from functions.relay import overdue_deliveries
 from functions.relay import waiting_receipts as waiting
 from shared.sending import pipeline, receipts
@@ -62,9 +62,9 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             for module in modules:
                 stack.enter_context(patch.object(module, name, value))
 
-        put("time", SimpleNamespace(monotonic=loop.time), accepting, pipeline, overdue_deliveries, revocation, waiting)
-        put("log", log, accepting, pipeline, overdue_deliveries, revocation, waiting, receipts, given_up_messages)
-        put("SHARDS", SHARDS, accepting, overdue_deliveries, waiting)
-        put("random", random, accepting, revocation)
-        put("uuid", ids, accepting)
+        put("time", SimpleNamespace(monotonic=loop.time), acceptance, pipeline, overdue_deliveries, revocation, waiting)
+        put("log", log, acceptance, pipeline, overdue_deliveries, revocation, waiting, receipts, given_up_messages)
+        put("SHARDS", SHARDS, acceptance, overdue_deliveries, waiting)
+        put("random", random, acceptance, revocation)
+        put("uuid", ids, idempotency)
         yield

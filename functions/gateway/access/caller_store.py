@@ -2,8 +2,8 @@
 
 callers/{id}        one caller; written by /v1/callers
 uses/{id}           its last use, in a record of its own: a use is no conflict for whoever changes the caller
-usage/{id}-{day}    what it has used on one day (UTC), added up by every gateway (`limits.py`)
-usage/{key}-{hour}  how many messages went to one address in one hour, likewise (`address_limits.py`)
+usage/{id}-{day}    what it has used on one day (UTC), added up by every gateway (`caller_quotas.py`)
+usage/{key}-{hour}  how many messages went to one address in one hour, likewise (`address_quotas.py`)
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,10 @@ from typing import Any, Protocol
 from functions.gateway.access.caller import Caller, CallerKind, Key, Scope
 from shared.delivery.store import Page
 from shared.google.firestore import pages, queries, writes
-from shared.google.firestore.codec import decode, encode
-from shared.google.firestore.records import document, known_values, readable
+from shared.google.firestore.records import document, known_values, read_one, readable
 from shared.google.firestore.rpc import DocumentMask, FieldTransform, Rpc, Write, to_version
+from shared.google.firestore.value_encoding import decode, encode
 
-_WHAT = "a caller's record"
 _USAGE_DAYS = 40  # how long a day's usage is kept, by TTL
 
 
@@ -41,7 +40,11 @@ class CallerStore(Protocol):
         ...
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
-        """Those that exist."""
+        """Those that exist. Raises UnreadableRecord when one of them cannot be read."""
+        ...
+
+    async def look_up(self, ids: Sequence[str]) -> Mapping[str, Caller]:
+        """Those that exist and can be read: for what is said beside others' records."""
         ...
 
     async def replace(self, caller: Caller, by: Caller | None = None) -> None:
@@ -81,7 +84,11 @@ class FirestoreCallers:
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Caller]:
         found = await self._rpc.batch_get([self._name(i) for i in ids])
-        return {caller.id: caller for caller in readable(found.values(), _caller, _WHAT)}
+        return {caller.id: caller for caller in (read_one(doc, _caller) for doc in found.values())}
+
+    async def look_up(self, ids: Sequence[str]) -> Mapping[str, Caller]:
+        found = await self._rpc.batch_get([self._name(i) for i in ids])
+        return {caller.id: caller for caller in readable(found.values(), _caller)}
 
     async def replace(self, caller: Caller, by: Caller | None = None) -> None:
         await self._rpc.commit([self._change(caller), *self._unchanged(caller, by)])
@@ -93,11 +100,11 @@ class FirestoreCallers:
     async def callers(self, *, limit: int, after: str | None) -> Page[Caller, str]:
         cursor = [] if after is None else [queries.reference(self._name(after))]
         found, more = await pages.first(self._rpc, queries.select("callers", after=cursor), limit)
-        return Page(list(readable(found, _caller, _WHAT)), found[-1].name.rpartition("/")[2] if more else None)
+        return Page(list(readable(found, _caller)), found[-1].name.rpartition("/")[2] if more else None)
 
     async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:
         found = await self._rpc.batch_get([self._use_name(i) for i in ids]) if ids else {}
-        return {name.rpartition("/")[2]: decode(doc.fields["at"]) for name, doc in found.items()}
+        return dict(readable(found.values(), _use))
 
     async def add(self, usage: Usage) -> Usage:
         day = {"caller": usage.caller, "expire_at": usage.at + timedelta(days=_USAGE_DAYS)}
@@ -145,6 +152,13 @@ class FirestoreCallers:
 
     def _use_name(self, caller_id: str) -> str:
         return f"{self._rpc.documents}/uses/{caller_id}"
+
+
+def _use(doc: Any) -> tuple[str, datetime]:
+    at = decode(doc.fields["at"])
+    if not isinstance(at, datetime):
+        raise TypeError("at")
+    return doc.name.rpartition("/")[2], at
 
 
 def _values(caller: Caller) -> dict[str, Any]:

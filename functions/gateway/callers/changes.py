@@ -65,7 +65,7 @@ class Manager:
         """By each caller's id, who made it, where this manager sees that one."""
         made = {caller.id: caller.created_by for caller in callers if caller.created_by is not None}
         others = sorted(set(made.values()) - {self.caller.id})
-        found = await self.gateway.callers.read(others) if others else {}
+        found = await self.gateway.callers.look_up(others) if others else {}
         seen = {self.caller.id, *(i for i, caller in found.items() if self.sees(caller))}
         return {i: maker for i, maker in made.items() if maker in seen}
 

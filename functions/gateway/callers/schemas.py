@@ -13,7 +13,7 @@ from functions.gateway.access.authentication import identity_id
 from functions.gateway.access.caller import KEY_KINDS, Caller, CallerKind, Key, Scope
 from functions.gateway.access.certificate_names import is_certificate_name
 from functions.gateway.channels.addresses import normalised, unknown_channel
-from functions.gateway.web.fields import NAME, ONE_LINE, Address, ChannelName, ChannelNames, at_most, each_once, said
+from functions.gateway.web.common_fields import NAME, ONE_LINE, Address, ChannelName, ChannelNames, Entries, Names, said
 from functions.gateway.web.problem_details import field_error, invalid
 from shared.channels.declaration import Channel
 from shared.channels.text_checks import one_line
@@ -45,30 +45,15 @@ class CallerChange(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     name: Line = Field(description="For people: who or what calls.")
-    scopes: Annotated[list[Scope], at_most(20), AfterValidator(each_once)] = Field(
-        min_length=1, max_length=20, json_schema_extra={"uniqueItems": True}
-    )
+    scopes: Names[Scope]
     channels: ChannelNames | None = Field(default=None, description="The only channels that it may send over.")
-    recipients: (
-        Annotated[
-            list[Prefix],
-            at_most(20),
-            AfterValidator(each_once),
-            Field(min_length=1, max_length=20, json_schema_extra={"uniqueItems": True}),
-        ]
-        | None
-    ) = Field(
+    recipients: Names[Prefix] | None = Field(
         default=None,
         description="Prefixes of recipients' names: it reads, writes and sends to these, and to no bare address.",
     )
-    addresses: (
-        Annotated[
-            dict[ChannelName, Annotated[list[Address], at_most(100), said(maxItems=100)]],
-            Field(min_length=1, max_length=20),
-            at_most(20),
-        ]
-        | None
-    ) = Field(default=None, description="Of a team key: the only addresses that it sends to.")
+    addresses: Annotated[dict[ChannelName, Annotated[list[Address], Entries(100)]], Entries(20, least=1)] | None = (
+        Field(default=None, description="Of a team key: the only addresses that it sends to.")
+    )
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = 3_000
     notifications_per_day: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = 100_000
     segments_per_day: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = Field(

@@ -129,7 +129,7 @@ async def _again(gateway: Gateway, existing: Notification, request: Notification
     """The same request once more: goes on where the first stopped. Problem 422 when it is another."""
     if existing.fingerprint != fingerprint(request):
         raise invalid(field_error("Idempotency-Key", "was used for another request"))
-    deliveries = (await gateway.store.deliveries([existing]))[existing.id]
+    deliveries = await gateway.store.deliveries_of(existing)
     # Hints without content: one of these may be queued again by a replay, with attempts that no message knows of.
     await _publish(
         gateway,

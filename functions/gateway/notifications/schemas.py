@@ -12,7 +12,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from typing_extensions import TypeAliasType, TypedDict
 
 from functions.gateway.access.caller import Caller
-from functions.gateway.web.fields import ONE_LINE, PRINTABLE, Addresses, ChannelNames, RecipientName, at_most, said
+from functions.gateway.web.common_fields import (
+    ONE_LINE,
+    PRINTABLE,
+    Addresses,
+    ChannelNames,
+    Entries,
+    RecipientName,
+    said,
+)
 from shared.channels.text_checks import one_line, printable
 from shared.delivery.model import (
     Attempt,
@@ -74,9 +82,7 @@ class NotificationRequest(BaseModel):
         description="Plain text, not blank; each channel has its longest (GET /v1/channels).",
         json_schema_extra={"pattern": PRINTABLE, "minLength": 1},
     )
-    tags: Annotated[dict[TagName, TagValue], Field(max_length=50), at_most(50)] = Field(
-        default_factory=dict, description="Your own labels."
-    )
+    tags: Annotated[dict[TagName, TagValue], Entries(50)] = Field(default_factory=dict, description="Your own labels.")
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:

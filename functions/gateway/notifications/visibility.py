@@ -13,7 +13,7 @@ def whose(caller: Caller) -> str | None:
 
 
 async def with_deliveries(gateway: Gateway, notification: Notification, caller: Caller) -> NotificationJson:
-    deliveries = (await gateway.store.deliveries([notification]))[notification.id]
+    deliveries = await gateway.store.deliveries_of(notification)
     if not deliveries:
         raise Problem(404, "the notification has expired")
     return notification_json(notification, deliveries, caller)

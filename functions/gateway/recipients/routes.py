@@ -14,10 +14,10 @@ from functions.gateway.channels.addresses import normalised
 from functions.gateway.recipients import changes
 from functions.gateway.recipients.schemas import RecipientJson, RecipientRequest, RecipientsJson, recipient_json
 from functions.gateway.services import Gateway
-from functions.gateway.web.fields import NAME, recipient_name
+from functions.gateway.web.common_fields import NAME, recipient_name
 from functions.gateway.web.json_responses import json_answer
+from functions.gateway.web.listing_pages import PageQuery, name_cursor_of, name_of
 from functions.gateway.web.openapi_declarations import answers, link, request_body
-from functions.gateway.web.pages import PageQuery, name_cursor_of, name_of
 from functions.gateway.web.problem_details import Problem, field_error, invalid
 from functions.gateway.web.request_bodies import body_of
 from shared.delivery.model import Recipient
@@ -85,7 +85,7 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         """Of the callers that wrote these last: the caller itself, and those that it may manage."""
         writers = {r.updated_by for r in shown if r.updated_by is not None}
         others = sorted(writers - {caller.id}) if Scope.CALLERS_MANAGE in caller.scopes else []
-        found = await gateway.callers.read(others) if others else {}
+        found = await gateway.callers.look_up(others) if others else {}
         return {caller.id} | {other.id for other in found.values() if exceeds(other, caller) is None}
 
     async def _recipients(caller: Caller, limit: int, after: str | None) -> Page[Recipient, str]:
@@ -101,8 +101,10 @@ def recipients_router(gateway: Gateway) -> APIRouter:
                 prefix=prefix,
             )
             found += page.items
-            if page.next is not None or len(found) > limit:
-                return Page(found[:limit], found[:limit][-1].name)
+            if len(found) > limit:
+                return Page(found[:limit], found[limit - 1].name)
+            if page.next is not None:
+                return Page(found, page.next)
         return Page(found)
 
     return routes

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from functions.gateway.web.problem_details import RETRY_LATER, Problem
-from shared.delivery.errors import StoreUnavailable
+from shared.delivery.errors import StoreUnavailable, UnreadableRecord
 from shared.runtime.logs import get_logger
 
 log = get_logger(__name__)
@@ -33,6 +33,13 @@ async def _unavailable(_: Request, error: Exception) -> Response:
     return Problem(503, "the records cannot be reached; try again", headers=RETRY_LATER).response()
 
 
+async def _unreadable(_: Request, error: Exception) -> Response:
+    log.error("a record cannot be read", error=str(error))
+    return Problem(
+        500, "a record that this needs cannot be read: a newer version wrote it, or it is damaged"
+    ).response()
+
+
 async def _gone(_: Request, error: Exception) -> Response:
     return Response(status_code=499)  # nobody reads it
 
@@ -41,5 +48,6 @@ HANDLERS: Mapping[type[Exception], ExceptionHandler] = {
     Problem: _problem,
     HTTPException: _http_exception,
     StoreUnavailable: _unavailable,
+    UnreadableRecord: _unreadable,
     ClientDisconnect: _gone,
 }

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from shared.delivery.model import DeliveryStatus, Receipt
-from shared.google.firestore import queries
-from shared.google.firestore.records import document, known_values, readable
+from shared.google.firestore import pages, queries
+from shared.google.firestore.records import document, known_values
 from shared.google.firestore.rpc import Rpc, Write
 from shared.sending.receipts import Waiting
 
@@ -26,9 +26,8 @@ class FirestoreReceipts:
             "receipts",
             filters=[*queries.given(shard=shard), queries.before("due_at", now)],
             order="due_at",
-            limit=limit,
         )
-        return list(readable(await self._rpc.run_query(query), _waiting, "a waiting receipt"))
+        return await pages.first_readable(self._rpc, query, limit, _waiting)
 
     async def forget(self, waiting: Waiting) -> None:
         await self._rpc.commit([Write(delete=self._name(waiting))])

@@ -6,14 +6,18 @@ recipients/{name}
 receipts/{hash}                           a receipt that came before the record of its send
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
+from enum import StrEnum
 from functools import cache
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from shared.delivery.errors import UnreadableRecord
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
-from shared.google.firestore.codec import decode, put
 from shared.google.firestore.rpc import Document, to_version
+from shared.google.firestore.value_encoding import decode, put
 from shared.runtime.logs import get_logger, place
 
 T = TypeVar("T")
@@ -40,16 +44,30 @@ STATE_FIELDS = tuple(f.name for f in fields(Delivery) if f.name not in {*_FIXED,
 """What an update writes. A field that is None is removed, which is what takes a delivery out of the due index."""
 
 
-def readable(docs: Iterable[Any], read: Callable[[Any], T], what: str) -> Iterator[T]:
-    """Those that this version can read, as `read` reads them: one of a newer version must not keep the others back.
+def read_one(doc: Any, read: Callable[[Any], T]) -> T:
+    """The Document as `read` reads it. Raises UnreadableRecord."""
+    try:
+        return read(doc)
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
+        raise UnreadableRecord(f"{_said(doc.name)}: {place(error)}") from None
 
-    what: they are, for the log
-    """
+
+def readable(docs: Iterable[Any], read: Callable[[Any], T]) -> Iterator[T]:
+    """Those that this version can read, for a listing: one that it cannot must not keep the others back."""
     for doc in docs:
         try:
-            yield read(doc)
-        except (TypeError, ValueError, LookupError) as error:
-            log.error(f"{what} cannot be read", document=doc.name, error=place(error))
+            yield read_one(doc, read)
+        except UnreadableRecord as error:
+            log.error("a record is left out", error=str(error))
+
+
+def _said(name: str) -> str:
+    """A record's path, for people. The name of a recipient may be a person's, or an address: its SHA-256 stands for it,
+    as in the gateway's log.
+    """
+    path = name.partition("/documents/")[2]
+    kind, _, rest = path.partition("/")
+    return f"{kind}/{hashlib.sha256(rest.encode()).hexdigest()[:16]}" if kind == "recipients" else path
 
 
 def document(name: str, values: Mapping[str, Any]) -> Any:
@@ -120,14 +138,36 @@ def _to_attempt(values: Mapping[str, Any]) -> Attempt:
 
 
 def known_values(doc: Any, model: type) -> dict[str, Any]:
-    """The fields that this version knows: during a rollout, or after a rollback, a newer one has written more."""
+    """The fields that this version knows: during a rollout, or after a rollback, a newer one has written more.
+
+    Raises TypeError for one of another type: what compares or adds it later would fail for all that are read with it.
+    """
     known = _known(model)
-    return {key: decode(value) for key, value in doc.fields.items() if key in known}
+    values = {key: decode(value) for key, value in doc.fields.items() if key in known}
+    for key, value in values.items():
+        if not isinstance(value, known[key]):
+            raise TypeError(key)
+    return values
 
 
 @cache
-def _known(model: type) -> frozenset[str]:
-    return frozenset(f.name for f in fields(model))
+def _known(model: type) -> Mapping[str, tuple[type, ...]]:
+    """The model's fields, and as what each of them comes out of a record."""
+    hints = get_type_hints(model)
+    return {f.name: tuple(map(_stored, _either(hints[f.name]))) for f in fields(model)}
+
+
+def _either(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) is UnionType else (hint,)
+
+
+def _stored(hint: Any) -> type:
+    kind: type = get_origin(hint) or hint
+    if kind in {tuple, frozenset}:
+        return list
+    if kind is Mapping:
+        return dict
+    return str if issubclass(kind, StrEnum) else kind
 
 
 def _last(name: str) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 from shared.delivery.model import Delivery, DeliveryStatus, Notification, Recipient
 from shared.delivery.store import Page, Position
 from shared.google.firestore import pages, queries, records, writes
-from shared.google.firestore.codec import decode, encode
 from shared.google.firestore.rpc import Rpc, Write, to_version
+from shared.google.firestore.value_encoding import decode, encode
 
 _AFTER_ANY_NAME = "\x7f"  # sorts after every character that a recipient's name can have
 _BEFORE_ANY_CHANNEL = "!"  # sorts before every channel's name, so a cursor on it is past all of a notification's
@@ -33,16 +33,22 @@ class FirestoreStore:
     async def notification(self, notification_id: str) -> Notification | None:
         name = records.notification_name(self._documents, notification_id)
         found = await self._rpc.batch_get([name])
-        return records.to_notification(found[name]) if name in found else None
+        return records.read_one(found[name], records.to_notification) if name in found else None
+
+    async def deliveries_of(self, notification: Notification) -> Sequence[Delivery]:
+        names = self._delivery_names(notification)
+        found = await self._rpc.batch_get(names)
+        return [records.read_one(found[name], records.to_delivery) for name in names if name in found]
 
     async def deliveries(self, notifications: Sequence[Notification]) -> Mapping[str, Sequence[Delivery]]:
-        names = [
-            [records.delivery_name(self._documents, n.id, channel) for channel in n.channels] for n in notifications
-        ]
+        names = [self._delivery_names(n) for n in notifications]
         found, of = await pages.first_groups(self._rpc, names)
+        there = [[found[name] for name in group if name in found] for group in names[:of]]
+        read = [list(records.readable(group, records.to_delivery)) for group in there]
+        # What some of them tell of a notification may be wrong: without the others it is left out.
         return {
-            n.id: [records.to_delivery(found[name]) for name in group if name in found]
-            for n, group in zip(notifications[:of], names, strict=False)
+            n.id: group if len(group) == len(docs) else []
+            for n, group, docs in zip(notifications, read, there, strict=False)
         }
 
     async def load(self, notification_id: str, channel: str) -> tuple[Notification, Delivery] | None:
@@ -51,7 +57,10 @@ class FirestoreStore:
         found = await self._rpc.batch_get([notification, delivery])
         if len(found) < 2:
             return None
-        return records.to_notification(found[notification]), records.to_delivery(found[delivery])
+        return (
+            records.read_one(found[notification], records.to_notification),
+            records.read_one(found[delivery], records.to_delivery),
+        )
 
     async def update(self, delivery: Delivery) -> int:
         return await self._rpc.write(self._update(delivery))
@@ -65,9 +74,8 @@ class FirestoreStore:
             group=True,
             filters=[*queries.given(shard=shard), queries.before("due_at", now)],
             order="due_at",
-            limit=limit,
         )
-        return list(records.readable(await self._rpc.run_query(query), records.to_delivery, "a delivery's record"))
+        return await pages.first_readable(self._rpc, query, limit, records.to_delivery)
 
     async def notifications(
         self,
@@ -90,8 +98,8 @@ class FirestoreStore:
             after=cursor,
         )
         found, more = await pages.first(self._rpc, query, limit)
-        items = [records.to_notification(doc) for doc in found]
-        return Page(items, Position(items[-1].created_at, items[-1].id) if more else None)
+        items = list(records.readable(found, records.to_notification))
+        return Page(items, self._position(found[-1], "created_at") if more else None)
 
     async def _notifications_with(
         self, filters: Sequence[Any], limit: int, after: Position | None
@@ -109,15 +117,17 @@ class FirestoreStore:
                 after=[] if after is None else self._delivery_cursor(after),
             )
             documents, more = await pages.first(self._rpc, query, limit + 1)
-            batch = [records.to_delivery(doc) for doc in documents]
+            batch = list(records.readable(documents, records.to_delivery))
             created |= {d.notification_id: d.created_at for d in batch}
-            if len(batch) <= limit:  # the last, or so many bytes
+            if len(documents) <= limit and (created or not more):  # the last, or so many bytes
                 break
-            after = Position(batch[-1].created_at, batch[-1].notification_id)
+            last = self._position(documents[-1], "created_at")
+            after = Position(last.at, last.id.partition("/")[0])
         ids = list(created)[:limit]
         names = [records.notification_name(self._documents, i) for i in ids]
         found, of = await pages.first_groups(self._rpc, [[name] for name in names])
-        items = [records.to_notification(found[name]) for name in names[:of] if name in found]
+        there = [found[name] for name in names[:of] if name in found]
+        items = list(records.readable(there, records.to_notification))
         return Page(items, Position(created[ids[of - 1]], ids[of - 1]) if more or len(created) > of else None)
 
     async def in_status(
@@ -133,12 +143,8 @@ class FirestoreStore:
             after=[] if after is None else self._cursor(after.at, f"notifications/{after.id}"),
         )
         docs = await self._rpc.run_query(query)
-        items = list(records.readable(docs[:limit], records.to_delivery, "a delivery's record"))
-        if len(docs) <= limit:
-            return Page(items)
-        last = docs[limit - 1]
-        path = last.name.removeprefix(f"{self._documents}/notifications/")
-        return Page(items, Position(decode(last.fields["created_at"]), path))
+        items = list(records.readable(docs[:limit], records.to_delivery))
+        return Page(items, self._position(docs[limit - 1], "created_at") if len(docs) > limit else None)
 
     async def dead(
         self, *, caller: str | None, channel: str | None, limit: int, after: Position | None
@@ -153,17 +159,13 @@ class FirestoreStore:
             after=[] if after is None else self._cursor(after.at, f"notifications/{after.id}"),
         )
         found, more = await pages.first(self._rpc, query, limit)
-        items = [records.to_delivery(doc) for doc in found]
-        if not more:
-            return Page(items)
-        last = items[-1]
-        assert last.dead_at is not None  # noqa: S101 - the query is ordered by it
-        return Page(items, Position(last.dead_at, f"{last.notification_id}/deliveries/{last.channel}"))
+        items = list(records.readable(found, records.to_delivery))
+        return Page(items, self._position(found[-1], "dead_at") if more else None)
 
     async def recipient(self, name: str) -> Recipient | None:
         path = self._recipient_name(name)
         found = await self._rpc.batch_get([path])
-        return records.to_recipient(found[path]) if path in found else None
+        return records.read_one(found[path], records.to_recipient) if path in found else None
 
     async def create_recipient(self, recipient: Recipient) -> None:
         await self._rpc.commit(
@@ -184,8 +186,8 @@ class FirestoreStore:
         if prefix:
             query = queries.within(query, self._recipient(prefix), self._recipient(prefix + _AFTER_ANY_NAME))
         found, more = await pages.first(self._rpc, query, limit)
-        items = [records.to_recipient(doc) for doc in found]
-        return Page(items, items[-1].name if more else None)
+        items = list(records.readable(found, records.to_recipient))
+        return Page(items, found[-1].name.rpartition("/")[2] if more else None)
 
     async def sent_as(self, channel: str, provider_message_id: str) -> Delivery | None:
         query = queries.select(
@@ -194,8 +196,8 @@ class FirestoreStore:
             filters=queries.given(channel=channel, provider_message_id=provider_message_id),
             limit=1,
         )
-        found = [records.to_delivery(doc) for doc in await self._rpc.run_query(query)]
-        return found[0] if found else None
+        found = await self._rpc.run_query(query)
+        return records.read_one(found[0], records.to_delivery) if found else None
 
     def _recipient(self, name: str) -> Any:
         return queries.reference(self._recipient_name(name))
@@ -203,11 +205,19 @@ class FirestoreStore:
     def _recipient_name(self, name: str) -> str:
         return records.recipient_name(self._documents, name)
 
+    def _delivery_names(self, n: Notification) -> list[str]:
+        return [records.delivery_name(self._documents, n.id, channel) for channel in n.channels]
+
     def _delivery_name(self, d: Delivery) -> str:
         return records.delivery_name(self._documents, d.notification_id, d.channel)
 
     def _update(self, d: Delivery) -> Any:
         return writes.change(self._delivery_name(d), records.state_values(d), writes.at_version(d.version))
+
+    def _position(self, last: Any, order: str) -> Position:
+        """Of the last Document of a page, whether or not it can be read."""
+        path = last.name.removeprefix(f"{self._documents}/notifications/")
+        return Position(decode(last.fields[order]), path)
 
     def _cursor(self, at: datetime, path: str) -> list[Any]:
         return [encode(at), queries.reference(f"{self._documents}/{path}")]

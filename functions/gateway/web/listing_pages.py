@@ -1,0 +1,96 @@
+"""Pages of a listing: the query that asks for one, and the cursor from one to the next."""
+
+import base64
+import json
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.gateway.web.common_fields import recipient_name
+from functions.gateway.web.problem_details import Problem, field_error, invalid
+from shared.delivery.store import Position
+
+MOST_ITEMS = 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DEAD_LETTER_PATH = re.compile(r"/deliveries/[a-z][a-z0-9_]{0,63}")
+_NO_PATH = re.compile("")
+_UUID_LENGTH = 36
+
+
+class PageQuery(BaseModel):
+    """The query of every listing. A parameter that is not known would be a filter that silently does nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=50, ge=1, le=MOST_ITEMS)
+    cursor: str | None = Field(
+        default=None,
+        max_length=512,
+        description="`next_cursor` of the page before.",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]+={0,2}$"},
+    )
+
+
+def is_notification_id(text: str) -> bool:
+    """Whether it is a UUID in the spelling that we give out."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def cursor_of(kind: str, position: Position) -> str:
+    """An opaque cursor. `kind`: the listing it belongs to."""
+    return _encoded(kind, (position.at - _EPOCH) // timedelta(microseconds=1), position.id)
+
+
+def position_of(kind: str, cursor: str | None) -> Position | None:
+    """The position in a cursor of that kind. Problem 422 for anything that `cursor_of` did not make."""
+    if cursor is None:
+        return None
+    try:
+        _, micros, last = _decoded(cursor)
+        position = Position(_EPOCH + timedelta(microseconds=micros), last)
+        path = _DEAD_LETTER_PATH if kind == "dead-letters" else _NO_PATH
+        good = is_notification_id(last[:_UUID_LENGTH]) and path.fullmatch(last, _UUID_LENGTH)
+        if good and cursor_of(kind, position) == cursor:
+            return position
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise _foreign_cursor()
+
+
+def name_cursor_of(kind: str, name: str) -> str:
+    """A cursor of a listing by name."""
+    return _encoded(kind, name)
+
+
+def name_of(kind: str, cursor: str | None) -> str | None:
+    """The name in a cursor of that kind. Problem 422 for anything that `name_cursor_of` did not make."""
+    if cursor is None:
+        return None
+    try:
+        _, name = _decoded(cursor)
+        if name_cursor_of(kind, recipient_name(name)) == cursor:
+            return str(name)
+    except (ValueError, TypeError):
+        pass
+    raise _foreign_cursor()
+
+
+def _encoded(*parts: str | int) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
+
+
+def _decoded(cursor: str) -> Any:
+    try:
+        return json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _foreign_cursor() -> Problem:
+    return invalid(field_error("cursor", "must be the next_cursor of a page of this listing"))
