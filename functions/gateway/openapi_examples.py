@@ -67,7 +67,7 @@ _SENT = _notification(
         attempts=[_ACCEPTED],
     ),
 )
-_RETRYABLE = {"number": 1, "at": _AT, "outcome": "retryable", "error": "503", "duration_ms": 120}
+_RETRYABLE = {"number": 1, "at": _AT, "outcome": "retryable", "error": "503", "duration_ms": 12}
 _REPLAYED = _notification("queued", _delivery("email", "a@example.com", attempts=[_RETRYABLE]))
 
 _RECIPIENT = {
