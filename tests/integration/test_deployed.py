@@ -75,8 +75,8 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
             install = [sys.executable, "-m", "pip", f"--python={bin_ / 'python'}", "install", "--upgrade", "--quiet"]
             install += ["--upgrade-strategy", "only-if-needed", "--force-reinstall", "--no-compile", "--requirement"]
             install += [str(ROOT / "requirements.txt")]
-            compiled = [bin_ / "python", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-            for command in (install, [*compiled, folder / "lib"]):
+            compiled = [str(bin_ / "python"), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+            for command in (install, [*compiled, str(folder / "lib")]):
                 subprocess.run(command, check=True, timeout=200)
             (folder / "ready").touch()
     return bin_
