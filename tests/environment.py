@@ -23,8 +23,8 @@ _LOOK_SECONDS = 2.0
 
 
 def settings() -> frozenset[str]:
-    """The names in README's table of settings."""
-    _, _, table = (ROOT / "README.md").read_text().partition("| setting | who |")
+    """The names in docs/settings.md."""
+    _, _, table = (ROOT / "docs" / "settings.md").read_text().partition("| setting | who |")
     rows = table.partition("\n\n")[0].splitlines()
     return frozenset(name for row in rows for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", row.split(" | ")[0]))
 

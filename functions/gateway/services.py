@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functions.gateway.access.authentication import Identity
 from functions.gateway.access.caller_quotas import Limits
 from functions.gateway.access.caller_store import CallerStore
-from functions.gateway.access.list_turns import Lists
+from functions.gateway.access.list_concurrency import Lists
 from shared.channels.declaration import Channel, Screen
 from shared.delivery.retries import Policy
 from shared.delivery.store import Store

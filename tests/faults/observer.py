@@ -9,9 +9,9 @@ from typing import Any
 from shared.delivery.errors import StoreUnavailable
 from shared.delivery.model import PENDING, Delivery
 from shared.google.firestore import queries
-from shared.google.firestore.codec import encode
 from shared.google.firestore.records import to_delivery, to_notification
 from shared.google.firestore.rpc import Rpc, connect
+from shared.google.firestore.value_encoding import encode
 from tests.faults.histories import History
 
 _PAGE = 1000

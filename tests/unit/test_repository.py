@@ -14,7 +14,7 @@ from shared.runtime.settings import Settings
 from tests.e2e.stack import ROOT
 
 FUNCTIONS = sorted(path.parent for path in (ROOT / "functions").glob("*/main.py"))
-README = (ROOT / "README.md").read_text()
+SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 
 
 def test_every_channel_has_its_folder_and_every_folder_its_channel() -> None:
@@ -42,19 +42,30 @@ def test_every_provider_of_a_channel_can_be_imported_and_log_is_one(channel: str
         assert callable(importlib.import_module(module).provider)
 
 
-def test_every_setting_is_in_the_readmes_table() -> None:
+def test_every_setting_is_in_the_table() -> None:
     for path in (ROOT / "functions").glob("*/*_provider.py"):
         importlib.import_module(f"functions.{path.parent.name}.{path.stem}")
-    table = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", README))
+    table = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", SETTINGS))
     names = {name.upper() for cls in _subclasses(Settings) for name in cls.model_fields}
     names |= {f"{channel.upper()}_PROVIDER" for channel in channel_names()}
     assert names <= table
 
 
 def test_what_make_run_sets_for_a_channel_is_a_setting_in_the_table() -> None:
-    table = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", README))
+    table = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", SETTINGS))
     entries = yaml.safe_load((ROOT / "infra" / "channels.yaml").read_text())
     assert {name for entry in entries.values() for name in entry["local"]} <= table
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_every_room_says_what_belongs_in_it() -> None:
+    rooms = [ROOT / "shared", ROOT / "functions" / "gateway"]
+    for room in [folder for parent in rooms for folder in (parent, *parent.rglob("*")) if folder.is_dir()]:
+        if room.name != "__pycache__":
+            assert ast.get_docstring(ast.parse((room / "__init__.py").read_text())), room
 
 
 def test_the_files_that_the_readme_and_docs_link_to_exist() -> None:

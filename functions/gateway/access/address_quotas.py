@@ -1,10 +1,11 @@
 """How many messages an hour (by the clock) go to one address, from all callers together.
 
 Each gateway counts by itself. Whenever it has let through a tenth of the limit (at least one) that the others cannot
-know of yet, it exchanges with the record, beside the request: one write that adds its count and returns everybody's. So
-a message to an address that gets few costs no write, and it is approximate, as `limits.py` is: with n gateways an
-address gets at most about n tenths more, and what arrives while an exchange is on its way. Should the records be out of
-reach, or more addresses than MOST_ADDRESSES be written to within the hour, a gateway knows what it still has.
+know of yet, it exchanges with the record, beside the request: one write that adds its count and returns everybody's.
+So a message to an address that gets few costs no write, and it is approximate, as the quotas of callers are: with n
+gateways an address gets at most about n tenths more, and what arrives while an exchange is on its way. Should the
+records be out of reach, or more addresses than MOST_ADDRESSES be written to within the hour, a gateway knows what it
+still has.
 
 An address is kept as a hash. What a test key sends reaches nobody, and is counted apart.
 """

@@ -200,7 +200,7 @@ class Identity:
         return await self._named(CallerKind.CERTIFICATE, names, fresh)
 
     async def _named(self, kind: CallerKind, names: Sequence[str], fresh: bool) -> Caller:
-        """One record decides (`shadows.py`): a revoked certificate does not get in by its host's name."""
+        """One record decides (`credential_precedence.py`): a revoked certificate does not get in by its host's name."""
         ids = dict.fromkeys(identity_id(kind, name) for name in names)
         found = await self.callers.read(list(ids), fresh=fresh)
         fitting = [caller for caller in found if caller.identity in names and caller.kind is kind]

@@ -1,7 +1,7 @@
 """Who may call, and what each may do.
 
-A caller is known by an API key, a client certificate or an OIDC token (`identity.py`); all three end here. What it
-may do is its scopes, narrowed by limits to channels and to recipients' names. Nobody can make, change or take over a
+A caller is known by an API key, a client certificate or an OIDC token (`authentication.py`); all three end here. What
+it may do is its scopes, narrowed by limits to channels and to recipients' names. Nobody can make, change or take over a
 caller that may do more than they may (`exceeds`).
 """
 
@@ -50,7 +50,7 @@ class Caller:
 
     addresses: of a team key, by channel: the only ones that it sends to
     requests_per_minute, notifications_per_day, segments_per_day: None is no limit
-    identity: of a certificate or token (`identity.py`); keys: of the other kinds, the last is the newest
+    identity: of a certificate or token (`authentication.py`); keys: of the other kinds, the last is the newest
     created_by: the id of the caller that made it; None: whoever may write to the database, or nobody knows any more
     key_makers: who added a key later, by the key's id
     version: of the record as read

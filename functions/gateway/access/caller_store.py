@@ -2,8 +2,8 @@
 
 callers/{id}        one caller; written by /v1/callers
 uses/{id}           its last use, in a record of its own: a use is no conflict for whoever changes the caller
-usage/{id}-{day}    what it has used on one day (UTC), added up by every gateway (`limits.py`)
-usage/{key}-{hour}  how many messages went to one address in one hour, likewise (`address_limits.py`)
+usage/{id}-{day}    what it has used on one day (UTC), added up by every gateway (`caller_quotas.py`)
+usage/{key}-{hour}  how many messages went to one address in one hour, likewise (`address_quotas.py`)
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from functions.gateway.access.caller import Caller, CallerKind, Key, Scope
 from shared.delivery.store import Page
 from shared.google.firestore import pages, queries, writes
-from shared.google.firestore.codec import decode, encode
 from shared.google.firestore.records import document, known_values, read_one, readable
 from shared.google.firestore.rpc import DocumentMask, FieldTransform, Rpc, Write, to_version
+from shared.google.firestore.value_encoding import decode, encode
 
 _USAGE_DAYS = 40  # how long a day's usage is kept, by TTL
 

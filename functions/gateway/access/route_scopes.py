@@ -9,9 +9,9 @@ from fastapi.dependencies.models import Dependant
 from functions.gateway.access.authentication import Identity
 from functions.gateway.access.caller import Scope
 from functions.gateway.access.caller_quotas import Limits
-from functions.gateway.access.list_turns import Lists, RequiresTurn
+from functions.gateway.access.list_concurrency import Lists, RequiresTurn
 from functions.gateway.access.scopes import RequiresScope
-from functions.gateway.web.fields import NOTIFICATION_ID
+from functions.gateway.web.common_fields import NOTIFICATION_ID
 
 NotificationId = Annotated[str, Path(json_schema_extra={"pattern": NOTIFICATION_ID})]
 """Of a path. Anything else is not found, which is why only /openapi.json has the pattern."""

@@ -2,7 +2,7 @@
 
 Both are done in bounded time, and asking again goes on. What if the process dies: what is written stays, and asking
 again does the rest. What if one that is to be revoked makes another meanwhile: it can until it is revoked itself
-(`caller_changes.py`), so the callers are looked through again until nothing is found.
+(`changes.py`), so the callers are looked through again until nothing is found.
 """
 
 import asyncio

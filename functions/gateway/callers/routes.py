@@ -1,4 +1,4 @@
-"""The routes of callers. What a manager may do to them is in `caller_changes.py`."""
+"""The routes of callers. What a manager may do to them is in `changes.py`."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -30,8 +30,8 @@ from functions.gateway.callers.schemas import (
 )
 from functions.gateway.services import Gateway
 from functions.gateway.web.json_responses import json_answer
+from functions.gateway.web.listing_pages import PageQuery, name_cursor_of, name_of
 from functions.gateway.web.openapi_declarations import LOCATION, answers, link, request_body
-from functions.gateway.web.pages import PageQuery, name_cursor_of, name_of
 from functions.gateway.web.problem_details import Problem
 from functions.gateway.web.request_bodies import body_of
 

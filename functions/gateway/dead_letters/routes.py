@@ -19,8 +19,8 @@ from functions.gateway.notifications.schemas import NotificationJson
 from functions.gateway.notifications.visibility import whose, with_deliveries
 from functions.gateway.services import Gateway
 from functions.gateway.web.json_responses import json_answer
+from functions.gateway.web.listing_pages import PageQuery, cursor_of, is_notification_id, position_of
 from functions.gateway.web.openapi_declarations import answers, link
-from functions.gateway.web.pages import PageQuery, cursor_of, is_notification_id, position_of
 from functions.gateway.web.problem_details import Problem, field_error, invalid
 from shared.delivery.errors import Conflict, NotFound, PublishFailed, StoreUnavailable, WrongState
 from shared.delivery.model import Delivery, Notification

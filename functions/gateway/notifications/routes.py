@@ -19,10 +19,10 @@ from functions.gateway.notifications.schemas import (
 )
 from functions.gateway.notifications.visibility import whose, with_deliveries
 from functions.gateway.services import Gateway
-from functions.gateway.web.fields import RecipientName
+from functions.gateway.web.common_fields import RecipientName
 from functions.gateway.web.json_responses import json_answer
+from functions.gateway.web.listing_pages import PageQuery, cursor_of, is_notification_id, position_of
 from functions.gateway.web.openapi_declarations import LOCATION, answers, link, request_body
-from functions.gateway.web.pages import PageQuery, cursor_of, is_notification_id, position_of
 from functions.gateway.web.problem_details import Problem
 from shared.delivery.model import DeliveryStatus
 from shared.delivery.store import Position

@@ -12,7 +12,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from typing_extensions import TypeAliasType, TypedDict
 
 from functions.gateway.access.caller import Caller
-from functions.gateway.web.fields import ONE_LINE, PRINTABLE, Addresses, ChannelNames, Entries, RecipientName, said
+from functions.gateway.web.common_fields import (
+    ONE_LINE,
+    PRINTABLE,
+    Addresses,
+    ChannelNames,
+    Entries,
+    RecipientName,
+    said,
+)
 from shared.channels.text_checks import one_line, printable
 from shared.delivery.model import (
     Attempt,

@@ -14,10 +14,10 @@ from functions.gateway.channels.addresses import normalised
 from functions.gateway.recipients import changes
 from functions.gateway.recipients.schemas import RecipientJson, RecipientRequest, RecipientsJson, recipient_json
 from functions.gateway.services import Gateway
-from functions.gateway.web.fields import NAME, recipient_name
+from functions.gateway.web.common_fields import NAME, recipient_name
 from functions.gateway.web.json_responses import json_answer
+from functions.gateway.web.listing_pages import PageQuery, name_cursor_of, name_of
 from functions.gateway.web.openapi_declarations import answers, link, request_body
-from functions.gateway.web.pages import PageQuery, name_cursor_of, name_of
 from functions.gateway.web.problem_details import Problem, field_error, invalid
 from functions.gateway.web.request_bodies import body_of
 from shared.delivery.model import Recipient

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from functions.gateway.web.fields import Addresses, RecipientName
+from functions.gateway.web.common_fields import Addresses, RecipientName
 from shared.delivery.model import Recipient
 
 

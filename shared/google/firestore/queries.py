@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.delivery.store import SHARDS
-from shared.google.firestore.codec import encode
 from shared.google.firestore.rpc import Cursor, StructuredQuery, Value
+from shared.google.firestore.value_encoding import encode
 
 _ASCENDING, _DESCENDING = 1, 2
 _LESS_THAN, _EQUAL, _IN = 1, 5, 8

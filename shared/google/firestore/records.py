@@ -16,8 +16,8 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from shared.delivery.errors import UnreadableRecord
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
-from shared.google.firestore.codec import decode, put
 from shared.google.firestore.rpc import Document, to_version
+from shared.google.firestore.value_encoding import decode, put
 from shared.runtime.logs import get_logger, place
 
 T = TypeVar("T")

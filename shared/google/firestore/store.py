@@ -7,8 +7,8 @@ from typing import Any
 from shared.delivery.model import Delivery, DeliveryStatus, Notification, Recipient
 from shared.delivery.store import Page, Position
 from shared.google.firestore import pages, queries, records, writes
-from shared.google.firestore.codec import decode, encode
 from shared.google.firestore.rpc import Rpc, Write, to_version
+from shared.google.firestore.value_encoding import decode, encode
 
 _AFTER_ANY_NAME = "\x7f"  # sorts after every character that a recipient's name can have
 _BEFORE_ANY_CHANNEL = "!"  # sorts before every channel's name, so a cursor on it is past all of a notification's

@@ -5,13 +5,13 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from functions.gateway.access.list_turns import MOST_MADE, MOST_OF_A_CALLER, MOST_WAITING, Lists
+from functions.gateway.access.list_concurrency import MOST_MADE, MOST_OF_A_CALLER, MOST_WAITING, Lists
 from functions.gateway.web.problem_details import Problem
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.gateway.access.list_turns.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("functions.gateway.access.list_concurrency.WAIT_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from functions.relay.overdue_deliveries import Relay
 from shared.delivery.errors import UnreadableRecord
 from shared.delivery.model import DeliveryStatus
 from shared.google.firestore import records
-from shared.google.firestore.codec import encode
+from shared.google.firestore.value_encoding import encode
 from shared.runtime import logs
 from tests.fakes.api import Api, api_on_fakes
 from tests.fakes.clock import START, Clock

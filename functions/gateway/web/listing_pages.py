@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.gateway.web.fields import recipient_name
+from functions.gateway.web.common_fields import recipient_name
 from functions.gateway.web.problem_details import Problem, field_error, invalid
 from shared.delivery.store import Position
 
