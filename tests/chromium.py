@@ -1,13 +1,15 @@
 """A headless Chromium, driven by its DevTools protocol: https://chromedevtools.github.io/devtools-protocol/."""
 
 import asyncio
+import base64
 import json
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,20 @@ import pytest
 from emulator.process import die_with_parent
 
 WAIT = 30.0  # seconds; a Chromium that starts beside the other tests needs some of them
+# Where the middle of an element is, if a click there reaches it and it has not moved within two frames.
+_MIDDLE = """
+(async () => {
+  const found = document.querySelector(SELECTOR);
+  if (!found) return null;
+  found.scrollIntoView({block: "center", behavior: "instant"});
+  const frame = () => new Promise(requestAnimationFrame);
+  const middle = () => { const r = found.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; };
+  const before = middle();
+  await frame(); await frame();
+  const [x, y] = middle();
+  return before[0] === x && before[1] === y && found.contains(document.elementFromPoint(x, y)) ? [x, y] : null;
+})()
+"""
 _ENABLED = ("Page", "Runtime", "Network", "Log")
 
 
@@ -82,35 +98,32 @@ class Tab:
     async def until(self, condition: str) -> Any:
         """Once the script gives something true, that."""
         async with asyncio.timeout(WAIT):
-            while not (value := await self.run(condition)):
+            while not (value := await self.run(condition)):  # noqa: ASYNC110 - the page makes it true
                 await asyncio.sleep(0.05)
         return value
 
     async def click(self, selector: str) -> None:
-        await self.until(f"!!document.querySelector({json.dumps(selector)})")
-        await self.run(f"document.querySelector({json.dumps(selector)}).click()")
+        """In the middle of what is there, as a mouse does, once it is there and holds still."""
+        x, y = await self.until(_MIDDLE.replace("SELECTOR", json.dumps(selector)))
+        for event in ("mousePressed", "mouseReleased"):
+            await self.call("Input.dispatchMouseEvent", type=event, x=x, y=y, button="left", clickCount=1)
 
     async def fill(self, selector: str, text: str) -> None:
-        await self.until(f"!!document.querySelector({json.dumps(selector)})")
-        await self.run(f"document.querySelector({json.dumps(selector)}).focus()")
+        await self.click(selector)
         await self.call("Input.insertText", text=text)
+
+    async def screenshot(self) -> bytes:
+        """As PNG."""
+        return base64.b64decode((await self.call("Page.captureScreenshot", format="png"))["data"])
 
 
 @asynccontextmanager
-async def chromium(folder: Path) -> AsyncIterator[Tab]:
-    """An empty tab of a new browser, which keeps its files in `folder`."""
-    # The sandbox needs rights that a container does not give; what is opened is ours.
-    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
-    options += ["--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={folder}"]
-    process = subprocess.Popen(  # noqa: ASYNC220 - it does not wait
-        [need_chromium(), *options, "about:blank"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - the browser is not to outlive a killed pytest
-    )
-    try:
-        async with aiohttp.ClientSession() as http, http.ws_connect(await _address(folder), max_msg_size=0) as socket:
+async def chromium() -> AsyncIterator[Tab]:
+    """An empty tab of a new browser. All its files are gone with it."""
+    # Not pytest's folder: its path is too long for the socket that Chromium makes there.
+    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as folder, _process(Path(folder)):
+        address = await _address(Path(folder))
+        async with aiohttp.ClientSession() as http, http.ws_connect(address, max_msg_size=0) as socket:
             tab = Tab(socket)
             listening = asyncio.create_task(tab.listen())
             target = (await tab.call("Target.createTarget", url="about:blank"))["targetId"]
@@ -120,6 +133,23 @@ async def chromium(folder: Path) -> AsyncIterator[Tab]:
                 await tab.call(f"{domain}.enable")
             yield tab
             listening.cancel()
+
+
+@contextmanager
+def _process(folder: Path) -> Iterator[None]:
+    # The sandbox needs rights that a container does not give; what is opened is ours.
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+    options += ["--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={folder}"]
+    process = subprocess.Popen(
+        [need_chromium(), *options, "about:blank"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(folder)},
+        preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - the browser is not to outlive a killed pytest
+    )
+    try:
+        yield
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -130,7 +160,7 @@ async def _address(folder: Path) -> str:
     """Of its DevTools. It writes the port and the path down when it listens."""
     file = folder / "DevToolsActivePort"
     async with asyncio.timeout(WAIT):
-        while not file.exists() or file.read_text().count("\n") < 1:
+        while not file.exists() or file.read_text().count("\n") < 1:  # noqa: ASYNC110 - Chromium writes it
             await asyncio.sleep(0.05)
     port, path = file.read_text().splitlines()[:2]
     return f"ws://127.0.0.1:{port}{path}"

@@ -72,7 +72,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         return Response(b"" if known else asset.body, 304 if known else 200, asset.headers)
 
     described = Once(lambda: json.dumps(app.openapi(), separators=(",", ":")).encode())
-    page_assets = Once(lambda: docs_page.assets())
+    page_assets = Once(docs_page.assets)
     api_routes = [route for each in routers for route in each.routes if isinstance(route, APIRoute)]
     app.openapi = lambda: openapi(app, api_routes, gateway.channels)  # type: ignore[method-assign]
     for error, handler in HANDLERS.items():

@@ -129,11 +129,7 @@ EXAMPLES: Mapping[str, Example] = {
     "read_notification": Example(200, _SENT, _OF_NOTIFICATION),
     "list_channels": Example(
         200,
-        {
-            "items": [
-                {"name": "email", "address": "e-mail address", "max_length": 100_000, "measure": "bytes of UTF-8"}
-            ]
-        },
+        {"items": [{"name": "email", "address": "e-mail address", "max_length": 100_000, "measure": "bytes of UTF-8"}]},
     ),
     "put_recipient": Example(201, _RECIPIENT, _OF_RECIPIENT, {"addresses": _RECIPIENT["addresses"]}),
     "list_recipients": Example(200, {"items": [_RECIPIENT], "next_cursor": None}),

@@ -4,16 +4,17 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import uvicorn
 
 from functions.gateway.application import application
 from tests.chromium import Tab, chromium, need_chromium
+from tests.contract.providers import until
 from tests.integration.gateway import Hark
 
 SEND = "#operations-Notifications-send_notification"
+STATUS = ".live-responses-table tbody .response-col_status"
 
 
 @pytest.fixture
@@ -30,9 +31,9 @@ async def url(hark: Hark) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def tab(url: str, tmp_path: Path) -> AsyncIterator[Tab]:
+async def tab(url: str) -> AsyncIterator[Tab]:
     """The page, once it shows its operations. Whatever it does, it complains of nothing and calls nobody else."""
-    async with chromium(tmp_path) as tab:
+    async with chromium() as tab:
         await tab.call("Page.navigate", url=f"{url}/docs")
         await tab.until("document.querySelectorAll('.opblock').length > 0")
         yield tab
@@ -58,9 +59,7 @@ async def test_one_puts_the_key_in_sends_and_sees_the_202(tab: Tab, hark: Hark) 
     await tab.click(".btn-done")
     await tab.click(f"{SEND} .opblock-summary-control")
     await tab.click(f"{SEND} button.execute")
-    assert await tab.until(f"document.querySelector('{SEND} .live-responses-table td.response-col_status')?.innerText")
-    status = await tab.run(f"document.querySelector('{SEND} .live-responses-table td.response-col_status').innerText")
-    assert status.split()[0] == "202"
+    assert await tab.until(f"document.querySelector('{SEND} {STATUS}')?.innerText") == "202"
     said = await tab.run(f"document.querySelector('{SEND} .live-responses-table .microlight').innerText")
     notification = json.loads(said)
     read = await hark.client.get(f"/v1/notifications/{notification['id']}")
@@ -70,7 +69,7 @@ async def test_one_puts_the_key_in_sends_and_sees_the_202(tab: Tab, hark: Hark) 
 async def test_a_wrong_key_is_shown_as_a_401(tab: Tab, url: str) -> None:
     await tab.click("#operations-Channels-list_channels .opblock-summary-control")
     await tab.click("#operations-Channels-list_channels button.execute")
-    await tab.until("document.querySelector('.live-responses-table td.response-col_status')?.innerText")
+    assert (await tab.until(f"document.querySelector('{STATUS}')?.innerText")).startswith("401")
     assert (f"{url}/v1/channels", 401) in tab.answered
     [refused] = tab.complaints  # Chromium's own line about the 401
     assert "401" in refused
@@ -80,9 +79,6 @@ async def test_a_wrong_key_is_shown_as_a_401(tab: Tab, url: str) -> None:
 async def test_the_watch_sees_what_the_policy_forbids(tab: Tab) -> None:
     """That no complaint means something."""
     await tab.run("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">'), 0")
-    await tab.until("1")
-    async with asyncio.timeout(10):
-        while not tab.complaints:
-            await asyncio.sleep(0.05)
+    await until(lambda: bool(tab.complaints))
     assert "Content Security Policy" in tab.complaints[0]
     tab.complaints.clear()

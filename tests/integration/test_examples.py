@@ -57,7 +57,9 @@ async def parameters(hark: Hark, operation: str) -> dict[str, str]:
 async def example_of(hark: Hark, operation: str) -> Any:
     """The answer to an example, of what must be there for another."""
     example = EXAMPLES[operation]
-    method, path = {"put_recipient": ("PUT", "/v1/recipients/alice"), "create_caller": ("POST", "/v1/callers")}[operation]
+    method, path = {"put_recipient": ("PUT", "/v1/recipients/alice"), "create_caller": ("POST", "/v1/callers")}[
+        operation
+    ]
     answer = await hark.client.request(method, path, json=example.body)
     assert answer.status_code == 201, answer.text
     return answer.json()
@@ -70,7 +72,9 @@ async def receipt(hark: Hark, operation: str) -> httpx.Response:
         if operation == "twilio_receipts":
             return await twilio(provider, an_sid(), "delivered")
         event = {"event": "delivered", "email": "a@example.com", "timestamp": int(time.time())}
-        return await sendgrid(provider, {**event, "sg_event_id": secrets.token_hex(8), "sg_message_id": "14c5d75ce93.x"})
+        return await sendgrid(
+            provider, {**event, "sg_event_id": secrets.token_hex(8), "sg_message_id": "14c5d75ce93.x"}
+        )
 
 
 def shape(value: Any) -> Any:
@@ -115,7 +119,8 @@ async def test_an_example_is_answered_as_it_says(hark: Hark, document: Any, oper
     if operation_id.endswith("_receipts"):
         answer = await receipt(hark, operation_id)
     else:
-        filled = path.format(**{**shown, **await parameters(hark, operation_id)})
+        made = await parameters(hark, operation_id)
+        filled = path.format(**{**shown, **made})
         request = {"json": body["example"]} if body else {}
         answer = await hark.client.request(method.upper(), filled, **request)
 
@@ -124,6 +129,8 @@ async def test_an_example_is_answered_as_it_says(hark: Hark, document: Any, oper
         assert answer.content == b""
         return
     got = answer.json() if "json" in answer.headers["content-type"] else answer.text
+    if operation_id == "list_callers":  # there is also the one that asks
+        got["items"] = [caller for caller in got["items"] if caller["id"] == made["caller_id"]]
     assert shape(got) == shape(said)
     for value in (got, said):
         validator(document, content.get("schema", {})).validate(value)

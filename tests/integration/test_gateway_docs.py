@@ -233,7 +233,8 @@ async def test_a_file_of_the_page_says_what_it_is_and_is_loaded_once(hark: Hark,
 
 
 @pytest.mark.parametrize(
-    "name", ["__init__.py", "..%2Fmain.py", "%2e%2e/main.py", "..\\main.py", "start.js/", "START.JS", "start.js%0A", "x"]
+    "name",
+    ["__init__.py", "..%2Fmain.py", "%2e%2e/main.py", "..\\main.py", "start.js/", "START.JS", "start.js%0A", "x"],
 )
 async def test_nothing_else_is_served_beside_the_page(hark: Hark, name: str) -> None:
     problem(await hark.client.get(f"/docs/{name}"), 404)

@@ -88,7 +88,11 @@ def test_only_the_page_itself_is_named(page: Page) -> None:
     """No host, nothing inline but by its hash, no eval; and no scheme but that of images which stand in a style."""
     for directive, sources in page.policy.items():
         for source in sources:
-            assert (directive, source) == ("img-src", "data:") or source in {"'none'", "'self'"} or re.fullmatch("'sha256-[A-Za-z0-9+/]{43}='", source)
+            assert (
+                (directive, source) == ("img-src", "data:")
+                or source in {"'none'", "'self'"}
+                or re.fullmatch("'sha256-[A-Za-z0-9+/]{43}='", source)
+            )
 
 
 def test_nothing_is_sniffed_and_no_address_is_passed_on(page: Page) -> None:

@@ -1,8 +1,8 @@
 """What anybody can have the gateway do before they are known: next to nothing, whatever they send."""
 
 import asyncio
-import itertools
 import base64
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
