@@ -143,7 +143,6 @@ def test_nobody_else_queries() -> None:
         "rpc.py",
         "pages.py",
         "store.py",
-        "receipt_store.py",
     }
 
 
