@@ -61,10 +61,18 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     @app.get("/docs", include_in_schema=False)
     async def page() -> Response:
-        return HTMLResponse(await page_of_docs.get(), headers=docs_page.HEADERS)
+        return HTMLResponse(docs_page.PAGE, headers=docs_page.HEADERS)
+
+    @app.get("/docs/{name}", include_in_schema=False)
+    async def asset_of_page(name: str, request: Request) -> Response:
+        if name not in docs_page.ASSETS:
+            raise Problem(404)
+        asset = (await page_assets.get())[name]
+        known = request.headers.get("if-none-match") == asset.headers["ETag"]
+        return Response(b"" if known else asset.body, 304 if known else 200, asset.headers)
 
     described = Once(lambda: json.dumps(app.openapi(), separators=(",", ":")).encode())
-    page_of_docs = Once(lambda: docs_page.page(app.openapi()).encode())
+    page_assets = Once(docs_page.assets)
     api_routes = [route for each in routers for route in each.routes if isinstance(route, APIRoute)]
     app.openapi = lambda: openapi(app, api_routes, gateway.channels)  # type: ignore[method-assign]
     for error, handler in HANDLERS.items():

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from functions.gateway.access.route_scopes import scope_of
 from functions.gateway.callers.schemas import CallerChange, CallerRequest
 from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.openapi_examples import add_examples
 from functions.gateway.recipients.schemas import RecipientRequest
 from functions.gateway.web.openapi_declarations import answers
 from functions.gateway.web.problem_details import ProblemDetails
@@ -56,8 +57,22 @@ def openapi(app: FastAPI, api_routes: Sequence[APIRoute], channels: Mapping[str,
                 operation["security"] = [{"bearer": [scope]}, {"mutualTLS": [scope]}]
                 further = {str(status): answer for status, answer in answers(None, 401, 403, 429, 503).items()}
                 operation["responses"] = dict(sorted({**operation["responses"], **further}.items()))
+        _name_operations(schema["paths"])
+        add_examples(schema["paths"])
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _name_operations(paths: Mapping[str, Mapping[str, Any]]) -> None:
+    """A title of each, and a group by what it is about: FastAPI's own titles Are Written Like This."""
+    for path, methods in paths.items():
+        for operation in methods.values():
+            operation["summary"] = _title(operation["operationId"])
+            operation["tags"] = [_title(path.removeprefix("/v1/").strip("/").partition("/")[0])]
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ").capitalize()
 
 
 def _name_channels(components: dict[str, Any], channels: Mapping[str, Channel]) -> None:

@@ -59,7 +59,7 @@ def provider():
 PAGER_MAIN = """
 import functions_framework.aio
 
-from shared.entrypoint.push_handler import channel_function
+from shared.entrypoint.channel_function import channel_function
 
 _handle = channel_function("pager", {"file": "functions.pager.file_provider"})
 

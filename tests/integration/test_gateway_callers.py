@@ -33,7 +33,7 @@ from tests.integration.gateway import (
     problem,
 )
 
-OPEN = {"/healthz", "/openapi.json", "/docs"}
+OPEN = {"/healthz", "/openapi.json", "/docs", "/docs/{name}"}
 SIGNED = {"/v1/receipts/twilio", "/v1/receipts/sendgrid"}
 CALLER = {"name": "billing", "kind": "live", "scopes": ["notifications:send", "notifications:read"]}
 

@@ -136,14 +136,13 @@ def test_nobody_else_queries() -> None:
     files = [*(root / "shared").rglob("*.py"), *(root / "functions").rglob("*.py")]
     assert {path.name for path in files if "queries.select" in path.read_text()} == {
         "store.py",
-        "receipts.py",
+        "receipt_store.py",
         "caller_store.py",
     }
     assert {path.name for path in files if "run_query" in path.read_text()} == {
         "rpc.py",
         "pages.py",
         "store.py",
-        "receipts.py",
     }
 
 

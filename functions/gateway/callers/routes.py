@@ -108,6 +108,7 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
     async def read_caller(
         request: Request, caller_id: CallerId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]
     ) -> Response:
+        """Who it is, what it may do and when it was last used."""
         managed = managing(request, manager)
         return await _shown(managed, await managed.read(caller_id))
 

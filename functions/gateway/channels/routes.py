@@ -19,6 +19,7 @@ def channels_router(gateway: Gateway) -> APIRouter:
 
     @routes.get("", responses=answers(ChannelsJson, 200))
     async def list_channels(_: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]) -> Response:
+        """What each channel takes: an address, and how long a message may be."""
         channels = gateway.channels.values()
         items = [
             ChannelJson(name=c.name, address=c.address, max_length=c.max_length, measure=c.measure.name)

@@ -56,6 +56,7 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
     async def list_dead_letters(
         query: Annotated[DeadLettersQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.DEAD_LETTERS_MANAGE)]
     ) -> Response:
+        """Deliveries that wait for an operator, the latest first."""
         if query.channel is not None and query.channel not in gateway.channels:
             raise invalid(field_error("channel", f"there are {', '.join(gateway.channels)}"))
         async with gateway.lists.making(caller.id):
@@ -79,6 +80,7 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         channel: Channel,
         caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)],
     ) -> Response:
+        """A fresh set of attempts for a dead or failed delivery. The old ones stay on record."""
         notification, delivery = await _delivery(notification_id, channel, caller)
         within_limits = caller.may_use(channel) and caller.may_name(delivery.recipient or "")
         if not (within_limits and caller.may_reach(channel, delivery.address)):
@@ -106,6 +108,7 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         channel: Channel,
         caller: Annotated[Caller, requires(Scope.DEAD_LETTERS_MANAGE)],
     ) -> Response:
+        """Gives a dead delivery up."""
         _, delivery = await _delivery(notification_id, channel, caller)
         await _move(store, lambda: discarded(delivery, gateway.now()))
         return Response(status_code=204)

@@ -66,6 +66,7 @@ def notifications_router(gateway: Gateway) -> APIRouter:
         ),
     )
     async def send_notification(request: Request, caller: Annotated[Caller, requires(post_route.SCOPE)]) -> Response:
+        """To one person, over one or more channels. After the 202 it is sent, or its record says why not."""
         return await post_route.send_notification(gateway, request, caller)
 
     @routes.get("", responses=answers(NotificationsJson, 200, 422, 503))
@@ -94,6 +95,7 @@ def notifications_router(gateway: Gateway) -> APIRouter:
     async def read_notification(
         notification_id: NotificationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_READ)]
     ) -> Response:
+        """With each delivery and its attempts."""
         found = await store.notification(notification_id) if is_notification_id(notification_id) else None
         if found is None or not caller.may_see(found):
             raise Problem(404, "there is no such notification")

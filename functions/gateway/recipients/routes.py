@@ -44,6 +44,7 @@ def recipients_router(gateway: Gateway) -> APIRouter:
     async def put_recipient(
         name: Name, request: Request, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]
     ) -> Response:
+        """Registers a person's addresses, or replaces all of them."""
         _check_name(name, caller)
         body = await body_of(request, RecipientRequest)
         if body.name not in {None, name}:
@@ -56,6 +57,7 @@ def recipients_router(gateway: Gateway) -> APIRouter:
     async def list_recipients(
         query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.RECIPIENTS_READ)]
     ) -> Response:
+        """By name, those that the caller may use."""
         async with gateway.lists.making(caller.id):
             page = await _recipients(caller, query.limit, name_of("recipients", query.cursor))
             callers = await _callers_seen(caller, page.items)
@@ -65,6 +67,7 @@ def recipients_router(gateway: Gateway) -> APIRouter:
 
     @routes.get("/{name:path}", responses=answers(RecipientJson, 200, 404, 422, 503))
     async def read_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_READ)]) -> Response:
+        """A person's addresses."""
         _check_name(name, caller)
         recipient = await store.recipient(name)
         if recipient is None:
@@ -73,6 +76,7 @@ def recipients_router(gateway: Gateway) -> APIRouter:
 
     @routes.delete("/{name:path}", status_code=204, responses=answers(None, 204, 404, 422, 503))
     async def delete_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]) -> Response:
+        """What was accepted for this person is still sent."""
         _check_name(name, caller)
         await changes.delete(store, name, caller)
         return Response(status_code=204)

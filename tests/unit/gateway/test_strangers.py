@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ URL = "https://hark.example.com"
 KEY = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = base64.b64encode(KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 READERS: Mapping[str, ReceiptReader] = {"twilio": TwilioReceipts("token", URL), "sendgrid": SendGridReceipts(PUBLIC)}
+SCRIPT = "/docs/swagger-ui-bundle.js"
 TWILIO, SENDGRID = "/v1/receipts/twilio", "/v1/receipts/sendgrid"
 SIGNATURE = "X-Twilio-Signature"
 EVENTS = "X-Twilio-Email-Event-Webhook-"
@@ -96,7 +98,7 @@ def app() -> ASGIApp:
             CallerCache(MemoryCallers()), Verifier(["https://issuer.example"], ["hark"]), True, "s" * 16
         )
         app = application(replace(gateway, readers=READERS, identity=identity, now=lambda: AT))
-        for target in ("/docs", "/openapi.json"):
+        for target in ("/docs", SCRIPT, "/openapi.json"):
             assert (await ask(app, "GET", target)).status == 200
         return app
 
@@ -158,6 +160,8 @@ CASES: dict[str, tuple[str, str, Headers, bytes, set[int]]] = {
             ("DELETE", "/v1/dead-letters/6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4/email"),
             ("POST", "/v1/receipts/nobody"),
             ("GET", "/docs"),
+            ("GET", SCRIPT),
+            ("GET", "/docs/nothing"),
             ("GET", "/openapi.json"),
             ("GET", "/healthz"),
             ("PATCH", "/docs"),
@@ -262,12 +266,12 @@ async def test_the_pages_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return making
 
-    monkeypatch.setattr(docs_page, "page", watched("docs", docs_page.page))
+    monkeypatch.setattr(docs_page, "assets", watched("assets", docs_page.assets))
     monkeypatch.setattr("functions.gateway.fastapi_app.openapi", watched("openapi", openapi))
     gateway, *_ = await a_gateway()
     app = application(gateway)
-    for method, target in (("GET", "/openapi.json"), ("GET", "/docs"), ("HEAD", "/docs"), ("HEAD", "/openapi.json")):
+    for method, target in itertools.product(("GET", "HEAD"), ("/openapi.json", "/docs", SCRIPT, "/docs/start.js")):
         answers = await asyncio.gather(*(ask(app, method, target) for _ in range(5)))
         assert len({answer.body for answer in answers}) == 1
-    assert made.count("docs") == 1
+    assert made.count("assets") == 1
     assert made.count("openapi") <= 2

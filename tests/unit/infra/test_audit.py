@@ -118,7 +118,7 @@ def test_on_the_way_back_a_pip_audit_that_is_used_wrongly_still_fails(audit: Aud
 def test_ci_tells_the_audit_whether_it_is_a_way_back(arguments: list[str], told: str, tmp_path: Path) -> None:
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
-    for name, script in (("make", 'echo "$1 ${AUDIT:-}"'), ("nginx", "")):
+    for name, script in {"make": 'echo "$1 ${AUDIT:-}"', "nginx": "", "faketime": "", "chromium": ""}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
     # Whatever the environment has of that name is not asked.

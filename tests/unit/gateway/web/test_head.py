@@ -13,8 +13,15 @@ from tests.unit.gateway.test_application import GOOD, a_gateway
 from tests.unit.gateway.test_strangers import ask
 
 UNKNOWN = "6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4"
-OPEN = ["/healthz", "/docs", "/openapi.json"]
-REFUSED = ["/v1/notifications?limit=0", f"/v1/notifications/{UNKNOWN}", "/v1/recipients/bob", "/v1/nothing", "/%00"]
+OPEN = ["/healthz", "/docs", "/docs/swagger-ui-bundle.js", "/docs/page.css", "/openapi.json"]
+REFUSED = [
+    "/v1/notifications?limit=0",
+    f"/v1/notifications/{UNKNOWN}",
+    "/v1/recipients/bob",
+    "/v1/nothing",
+    "/docs/x",
+    "/%00",
+]
 TOLD = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",

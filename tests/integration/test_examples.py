@@ -1,0 +1,168 @@
+"""Each example of /openapi.json is sent for real, and is answered as it says."""
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from functions.email.sendgrid_receipts import SendGridReceipts
+from functions.gateway.openapi_examples import EXAMPLES
+from functions.sms.twilio_receipts import TwilioReceipts
+from shared.delivery.model import Attempt, DeliveryStatus, Outcome
+from shared.sending.receipts import ReceiptReader
+from tests.integration.gateway import Hark, client_of
+from tests.integration.test_gateway_receipts import PUBLIC_KEY, TOKEN, URL, an_sid, sendgrid, twilio
+
+MESSAGE: Mapping[str, Any] = {"subject": "Deploy", "message": "Build 42 is live", "tags": {"team": "infra"}}
+FOUND: Mapping[str, str] = {
+    "list_notifications": "read_notification",
+    "list_recipients": "read_recipient",
+    "list_callers": "read_caller",
+}
+"""Where there must be one to list, it is that of another example."""
+
+
+async def sent(hark: Hark) -> str:
+    notification = await hark.sent(to={"email": "a@example.com"}, **MESSAGE)
+    attempt = Attempt(1, datetime.now(UTC), Outcome.ACCEPTED, None, 120)
+    accepted = {"attempts": (attempt,), "provider": "sendgrid", "provider_message_id": "14c5d75ce93"}
+    await hark.set(notification["id"], "email", DeliveryStatus.SENT, **accepted)
+    return notification["id"]
+
+
+async def parameters(hark: Hark, operation: str) -> dict[str, str]:
+    """Makes what the operation is about. The parameters of its path, in the place of the example's."""
+    match FOUND.get(operation, operation):
+        case "read_notification":
+            return {"notification_id": await sent(hark)}
+        case "read_recipient" | "delete_recipient":
+            await example_of(hark, "put_recipient")
+            return {"name": "alice"}
+        case "list_dead_letters" | "replay" | "discard":
+            return {"notification_id": await hark.dead(to={"email": "a@example.com"}, **MESSAGE), "channel": "email"}
+        case "read_caller" | "change_caller" | "revoke_caller" | "add_key" | "revoke_key":
+            made = await example_of(hark, "create_caller")
+            return {"caller_id": made["id"], "key_id": made["keys"][0]["id"]}
+        case _:
+            return dict(EXAMPLES[operation].path)
+
+
+async def example_of(hark: Hark, operation: str) -> Any:
+    """The answer to an example, of what must be there for another."""
+    example = EXAMPLES[operation]
+    method, path = {"put_recipient": ("PUT", "/v1/recipients/alice"), "create_caller": ("POST", "/v1/callers")}[
+        operation
+    ]
+    answer = await hark.client.request(method, path, json=example.body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def receipt(hark: Hark, operation: str) -> httpx.Response:
+    """One that is signed. Nobody has sent what it is about: it waits on record."""
+    readers: dict[str, ReceiptReader] = {"twilio": TwilioReceipts(TOKEN, URL), "sendgrid": SendGridReceipts(PUBLIC_KEY)}
+    async with client_of(replace(hark.gateway, readers=readers), None) as provider:
+        if operation == "twilio_receipts":
+            return await twilio(provider, an_sid(), "delivered")
+        event = {"event": "delivered", "email": "a@example.com", "timestamp": int(time.time())}
+        return await sendgrid(
+            provider, {**event, "sg_event_id": secrets.token_hex(8), "sg_message_id": "14c5d75ce93.x"}
+        )
+
+
+def shape(value: Any) -> Any:
+    """The names in a JSON value, and of which type each thing is. A list is like its first item."""
+    match value:
+        case dict():
+            return {name: shape(item) for name, item in value.items()}
+        case list():
+            return [shape(item) for item in value[:1]]
+        case _:
+            return type(value).__name__
+
+
+@pytest.fixture
+async def document(hark: Hark) -> Any:
+    return (await hark.client.get("/openapi.json")).json()
+
+
+def validator(document: Any, schema: Any) -> Any:
+    return jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
+
+
+async def test_each_operation_has_an_example(document: Any) -> None:
+    operations = [o["operationId"] for methods in document["paths"].values() for o in methods.values()]
+    assert sorted(operations) == sorted(EXAMPLES)
+
+
+@pytest.mark.parametrize("operation_id", sorted(EXAMPLES))
+async def test_an_example_is_answered_as_it_says(hark: Hark, document: Any, operation_id: str) -> None:
+    [(path, method, operation)] = [
+        (path, method, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if operation["operationId"] == operation_id
+    ]
+    shown = {p["name"]: p["example"] for p in operation.get("parameters", []) if "example" in p}
+    assert shown.keys() == {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    assert ("example" in body) == ("requestBody" in operation)
+    status, (said, content) = answer_of(operation)
+
+    if operation_id.endswith("_receipts"):
+        answer = await receipt(hark, operation_id)
+    else:
+        made = await parameters(hark, operation_id)
+        filled = path.format(**{**shown, **made})
+        request = {"json": body["example"]} if body else {}
+        answer = await hark.client.request(method.upper(), filled, **request)
+
+    assert answer.status_code == status, answer.text
+    if said is None:
+        assert answer.content == b""
+        return
+    got: Any = answer.json() if "json" in answer.headers["content-type"] else answer.text
+    if operation_id == "list_callers":  # there is also the one that asks
+        got["items"] = [caller for caller in got["items"] if caller["id"] == made["caller_id"]]
+    assert shape(got) == shape(said)
+    for value in (got, said):
+        validator(document, content.get("schema", {})).validate(value)
+    if body:
+        validator(document, body["schema"]).validate(body["example"])
+    assert same(got, said), json.dumps(got)
+
+
+def answer_of(operation: Any) -> tuple[int, tuple[Any, Any]]:
+    """The status of the example's answer, the answer, and where it stands in the document."""
+    example = EXAMPLES[operation["operationId"]]
+    shown = [
+        (int(status), content)
+        for status, answer in operation["responses"].items()
+        for content in answer.get("content", {}).values()
+        if "example" in content
+    ]
+    if not shown:
+        assert example.answer is None
+        assert str(example.status) in operation["responses"]
+        return example.status, (None, {})
+    [(status, content)] = shown
+    return status, (content["example"], content)
+
+
+def same(got: Any, said: Any) -> bool:
+    """Whether the example's words are the real ones, but for what is new each time."""
+    new = {"id", "notification_id", "created_at", "updated_at", "dead_at", "at", "updated_by", "created_by", "key"}
+    match said:
+        case dict():
+            return all(name in new or same(got[name], item) for name, item in said.items())
+        case list():
+            return all(same(one, other) for one, other in zip(got, said, strict=False))
+        case _:
+            return bool(got == said)
