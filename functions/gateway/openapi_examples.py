@@ -104,7 +104,7 @@ _CALLER = {
     "issuer": None,
     "keys": [_SHOWN_KEY],
     "created_at": _AT,
-    "created_by": "fedcba9876543210",
+    "created_by": _CALLER_ID,
     "revoked_at": None,
     "last_used_at": None,
 }
