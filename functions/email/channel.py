@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from functions.email.addresses import checked
+from functions.email.providers import PROVIDERS
 from shared.channels.declaration import UTF_8_BYTES, Channel
 from shared.runtime.settings import Settings, load
 
@@ -25,16 +26,11 @@ def normaliser() -> Callable[[str], str]:
 CHANNEL = Channel(
     name="email",
     address="e-mail address",
-    example="someone@example.com",
     content="functions.email.content",
     max_length=100_000,  # so that it fits a request's body in any script, each quote and line end escaped
     measure=UTF_8_BYTES,
     normalise=normalise,
     normaliser=normaliser,
-    providers={
-        "sendgrid": "functions.email.sendgrid_provider",
-        "smtp": "functions.email.smtp_provider",
-        "log": "shared.sending.log_provider",
-    },
+    providers=PROVIDERS,
     receipts={"sendgrid": "functions.email.sendgrid_receipts"},
 )

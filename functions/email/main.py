@@ -4,10 +4,10 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.email.channel import CHANNEL
+from functions.email.providers import PROVIDERS
 from shared.entrypoint.channel_function import channel_function
 
-_handle = channel_function(CHANNEL)
+_handle = channel_function("email", PROVIDERS)
 
 
 @functions_framework.aio.http

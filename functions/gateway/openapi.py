@@ -11,11 +11,12 @@ from pydantic import TypeAdapter
 from functions.gateway.access.route_scopes import scope_of
 from functions.gateway.callers.schemas import CallerChange, CallerRequest
 from functions.gateway.notifications.schemas import NotificationRequest
-from functions.gateway.openapi_examples import add_examples
+from functions.gateway.openapi_examples import add_examples, examples
 from functions.gateway.recipients.schemas import RecipientRequest
 from functions.gateway.web.openapi_declarations import answers
 from functions.gateway.web.problem_details import ProblemDetails
 from shared.channels.declaration import Channel
+from shared.channels.registry import example_addresses
 
 _SCHEMAS = (NotificationRequest, RecipientRequest, CallerRequest, CallerChange, ProblemDetails)
 """What `request_body` and `answers` refer to by name."""
@@ -58,7 +59,7 @@ def openapi(app: FastAPI, api_routes: Sequence[APIRoute], channels: Mapping[str,
                 further = {str(status): answer for status, answer in answers(None, 401, 403, 429, 503).items()}
                 operation["responses"] = dict(sorted({**operation["responses"], **further}.items()))
         _name_operations(schema["paths"])
-        add_examples(schema["paths"])
+        add_examples(schema["paths"], examples(channels, example_addresses()))
         app.openapi_schema = schema
     return app.openapi_schema
 

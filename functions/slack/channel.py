@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from functions.slack.providers import PROVIDERS
 from shared.channels.declaration import Channel, Measure
 from shared.channels.text_checks import one_line
 
@@ -51,15 +52,9 @@ def _is_spelt(character: str) -> bool:
 CHANNEL = Channel(
     name="slack",
     address="Slack channel id, user id or #name",
-    example="#general",
-    content="functions.slack.content",
     max_length=MAX_LENGTH,
     measure=ESCAPED,
     normalise=normalise,
-    providers={
-        "slack": "functions.slack.web_api_provider",
-        "webhook": "functions.slack.webhook_provider",
-        "log": "shared.sending.log_provider",
-    },
+    providers=PROVIDERS,
     screen="functions.slack.webhook_channel",
 )

@@ -4,10 +4,10 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.slack.channel import CHANNEL
+from functions.slack.providers import PROVIDERS
 from shared.entrypoint.channel_function import channel_function
 
-_handle = channel_function(CHANNEL)
+_handle = channel_function("slack", PROVIDERS)
 
 
 @functions_framework.aio.http

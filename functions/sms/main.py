@@ -4,10 +4,10 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.sms.channel import CHANNEL
+from functions.sms.providers import PROVIDERS
 from shared.entrypoint.channel_function import channel_function
 
-_handle = channel_function(CHANNEL)
+_handle = channel_function("sms", PROVIDERS)
 
 
 @functions_framework.aio.http

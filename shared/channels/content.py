@@ -1,10 +1,9 @@
-"""The parts that a message may have, for the models of channels and of the request. Loaded by who describes or reads them.
+"""The parts that a message may have. A channel that takes more than plain text has a model of its own.
 
-A channel's model is `Content` in the module that `Channel.content` names. What one channel alone has stands there.
+Apart from the declaration, which loads no pydantic.
 """
 
 import importlib
-from collections.abc import Callable
 from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -28,40 +27,26 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Message = Annotated[
-    str, AfterValidator(printable), AfterValidator(_not_blank), said(pattern=PRINTABLE, minLength=1)
-]
+Message = Annotated[str, AfterValidator(printable), AfterValidator(_not_blank), said(pattern=PRINTABLE, minLength=1)]
 Subject = Annotated[str, StringConstraints(max_length=255), AfterValidator(one_line), said(pattern=ONE_LINE)]
 
 
-class ContentParts(BaseModel):
-    """What a channel's model builds on."""
+class Content(BaseModel):
+    """The parts of a message."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-
-def message_of(channel: Channel) -> Any:
-    """The field `message` of a channel: its longest, in words and, as far as a schema can say it, in characters."""
-    return Field(
-        description=f"Plain text, not blank, {channel.limit}.", json_schema_extra={"maxLength": channel.max_length}
-    )
-
-
-def fitting(channel: Channel) -> AfterValidator:
-    """Refuses what is longer than a channel's longest message, as the channel counts."""
-
-    def fits(message: str) -> str:
-        if not channel.fits(message):
-            raise ValueError(f"{channel.name} takes {channel.limit}")
-        return message
-
-    return AfterValidator(fits)
+    message: Message
 
 
 class ContentModule(Protocol):
-    Content: type[ContentParts]
+    Content: type[Content]
 
 
-def load_content(channel: Channel) -> type[ContentParts]:
+def content_schema(channel: Channel) -> dict[str, Any]:
+    """The JSON Schema of what this channel's messages may have."""
     module: ContentModule = importlib.import_module(channel.content)
-    return module.Content
+    schema = module.Content.model_json_schema()
+    # What is counted may be more than characters, never less.
+    schema["properties"]["message"] |= {"maxLength": channel.max_length, "description": f"Takes {channel.limit}."}
+    return schema

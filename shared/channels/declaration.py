@@ -1,9 +1,8 @@
 """What a channel declares of itself.
 
-A channel is a folder functions/<name>/ whose channel.py holds `CHANNEL`, all that it declares. The core never names one.
+A channel is a folder functions/<name>/ whose channel.py holds `CHANNEL`. The core never names one.
 
-Parts that not everybody needs are named by their module: a function that sends loads one provider and no content model,
-the gateway loads no provider, and a content model only when the API is described.
+What not everybody needs is named by its module: the gateway loads no provider, and who sends loads one.
 """
 
 from collections.abc import Callable, Mapping
@@ -57,9 +56,8 @@ class Channel:
     """What an address and a message must be for one channel.
 
     address: what an address is, in words, for people
-    example: an address, as `normalise` spells it
-    content: the module that says which parts a message may have (`ContentModule` in `shared/channels/content.py`)
     max_length: the longest message, as `measure` counts
+    content: the module of the parts that a message may have (`ContentModule` in `shared/channels/content.py`)
     normalise: the one spelling of an address; raises ValueError with a reason that does not repeat the address
     normaliser: makes `normalise` by the channel's own settings, where there are some; SystemExit when one is wrong
     providers: the module of each, by the word that `<NAME>_PROVIDER` may hold (`shared/entrypoint/channel_function.py`)
@@ -70,12 +68,11 @@ class Channel:
 
     name: str
     address: str
-    example: str
-    content: str
     max_length: int
     normalise: Callable[[str], str]
-    providers: Mapping[str, str]
+    providers: Mapping[str, str] = field(default_factory=dict)
     receipts: Mapping[str, str] = field(default_factory=dict)
+    content: str = "shared.channels.content"
     measure: Measure = CHARACTERS
     segments: Callable[[str], Segments] | None = None
     screen: str | None = None

@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from shared.channels.declaration import Channel, Screen, ScreenModule
 
@@ -12,10 +13,20 @@ CHANNELS_FILE = Path(__file__).parents[2] / "infra" / "channels.yaml"
 
 def channel_names() -> tuple[str, ...]:
     """The names in infra/channels.yaml, in its order."""
+    return tuple(_entries())
+
+
+def example_addresses() -> Mapping[str, str]:
+    """By channel, an address that the deployment's settings allow."""
+    return {name: entry["example"] for name, entry in _entries().items()}
+
+
+def _entries() -> Mapping[str, Any]:
     # Only whoever asks for all channels pays for it: a channel's own function does not.
     import yaml  # noqa: PLC0415
 
-    return tuple(yaml.safe_load(CHANNELS_FILE.read_text(encoding="utf-8")))
+    entries: Mapping[str, Any] = yaml.safe_load(CHANNELS_FILE.read_text(encoding="utf-8"))
+    return entries
 
 
 def load_channels() -> Mapping[str, Channel]:

@@ -2,10 +2,9 @@
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from shared.channels.declaration import Channel
 from shared.entrypoint.push_handler import Deliver, push_handler
 from shared.entrypoint.push_requests import Handler
 from shared.entrypoint.startup import open_store, start
@@ -19,24 +18,23 @@ class ProviderModule(Protocol):
     def provider(self) -> Callable[[], Provider]: ...
 
 
-def channel_function(channel: Channel) -> Handler:
+def channel_function(channel: str, providers: Mapping[str, str]) -> Handler:
     """The whole of a channel's main.py: its pushes go through the pipeline to the provider that is set.
 
-    Of the channel's providers only the one that `<NAME>_PROVIDER` names is imported.
+    providers: the module of each, by the word that `<CHANNEL>_PROVIDER` may hold; only the chosen one is imported.
     """
     settings = start()
-    connect = _chosen(channel)
+    connect = _chosen(f"{channel.upper()}_PROVIDER", providers)
 
     def open_pipeline() -> Deliver:
         return Pipeline(open_store(settings), connect(), settings.policy()).deliver
 
-    return push_handler(open_pipeline, channel.name)
+    return push_handler(open_pipeline, channel)
 
 
-def _chosen(channel: Channel) -> Callable[[], Provider]:
-    setting = f"{channel.name.upper()}_PROVIDER"
+def _chosen(setting: str, providers: Mapping[str, str]) -> Callable[[], Provider]:
     choice = os.environ.get(setting, "")
-    if choice not in channel.providers:
-        raise SystemExit(f"hark: {setting} must be one of {', '.join(sorted(channel.providers))}")
-    module: ProviderModule = importlib.import_module(channel.providers[choice])
+    if choice not in providers:
+        raise SystemExit(f"hark: {setting} must be one of {', '.join(sorted(providers))}")
+    module: ProviderModule = importlib.import_module(providers[choice])
     return module.provider()

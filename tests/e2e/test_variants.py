@@ -32,7 +32,8 @@ async def test_smtp_webhook_and_log_are_chosen_by_settings(tmp_path: Path) -> No
 PAGER_CHANNEL = """
 from shared.channels.declaration import Channel
 
-CHANNEL = Channel(name="pager", address="pager code", max_length=20, normalise=str.upper)
+PROVIDERS = {"file": "functions.pager.file_provider"}
+CHANNEL = Channel(name="pager", address="pager code", max_length=20, normalise=str.upper, providers=PROVIDERS)
 """
 
 PAGER_PROVIDER = """
@@ -59,9 +60,10 @@ def provider():
 PAGER_MAIN = """
 import functions_framework.aio
 
+from functions.pager.channel import PROVIDERS
 from shared.entrypoint.channel_function import channel_function
 
-_handle = channel_function("pager", {"file": "functions.pager.file_provider"})
+_handle = channel_function("pager", PROVIDERS)
 
 
 @functions_framework.aio.http
@@ -89,8 +91,10 @@ async def test_a_channel_is_added_by_one_folder_and_one_entry(tmp_path: Path, co
     with running(tmp_path, {"PAGER_FILE": str(pages)}, root=copy_with_a_pager) as system:
         async with talking_to(system) as stack:
             listed = (await stack.http.get(f"{stack.url}/v1/channels")).json()["items"]
-            entry = {"name": "pager", "address": "pager code", "max_length": 20, "measure": "characters"}
-            assert entry in listed
+            [entry] = [entry for entry in listed if entry["name"] == "pager"]
+            assert (entry["address"], entry["max_length"], entry["measure"]) == ("pager code", 20, "characters")
+            assert list(entry["content"]["properties"]) == ["message"]
+            assert entry["providers"] == [{"name": "file", "receipts": False}]
             sent = await stack.send(to={"pager": "ab12"}, message="disk full")
             assert (await stack.ended(sent["id"]))["status"] == "sent"
             assert pages.read_text() == "AB12 disk full\n"

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from functions.gateway.channels.schemas import ChannelsJson
-from functions.gateway.web.common_fields import NOTIFICATION_ID, ONE_LINE, PRINTABLE
+from functions.gateway.web.common_fields import NOTIFICATION_ID
 from functions.gateway.web.problem_details import MEDIA_TYPE
+from shared.channels.content import ONE_LINE, PRINTABLE
 from shared.channels.text_checks import one_line, printable
 from tests.integration.gateway import Hark, client_of, declared, problem
 

@@ -13,8 +13,9 @@ from functions.gateway.access.authentication import identity_id
 from functions.gateway.access.caller import KEY_KINDS, Caller, CallerKind, Key, Scope
 from functions.gateway.access.certificate_names import is_certificate_name
 from functions.gateway.channels.addresses import normalised, unknown_channel
-from functions.gateway.web.common_fields import NAME, ONE_LINE, Address, ChannelName, ChannelNames, Entries, Names, said
+from functions.gateway.web.common_fields import NAME, Address, ChannelName, ChannelNames, Entries, Names
 from functions.gateway.web.problem_details import field_error, invalid
+from shared.channels.content import ONE_LINE, said
 from shared.channels.declaration import Channel
 from shared.channels.text_checks import one_line
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import Requires
-from functions.gateway.channels.schemas import ChannelJson, ChannelsJson
+from functions.gateway.channels.schemas import ChannelsJson, channel_json
 from functions.gateway.services import Gateway
 from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.openapi_declarations import answers
@@ -19,12 +19,7 @@ def channels_router(gateway: Gateway) -> APIRouter:
 
     @routes.get("", responses=answers(ChannelsJson, 200))
     async def list_channels(_: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]) -> Response:
-        """What each channel takes: an address, and how long a message may be."""
-        channels = gateway.channels.values()
-        items = [
-            ChannelJson(name=c.name, address=c.address, max_length=c.max_length, measure=c.measure.name)
-            for c in channels
-        ]
-        return json_answer(ChannelsJson(items=items))
+        """What each channel takes, and who sends it."""
+        return json_answer(ChannelsJson(items=[channel_json(channel) for channel in gateway.channels.values()]))
 
     return routes

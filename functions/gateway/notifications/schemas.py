@@ -12,15 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from typing_extensions import TypeAliasType, TypedDict
 
 from functions.gateway.access.caller import Caller
-from functions.gateway.web.common_fields import (
-    ONE_LINE,
-    PRINTABLE,
-    Addresses,
-    ChannelNames,
-    Entries,
-    RecipientName,
-    said,
-)
+from functions.gateway.web.common_fields import Addresses, ChannelNames, Entries, RecipientName
+from shared.channels.content import ONE_LINE, PRINTABLE, Message, Subject, said
 from shared.channels.text_checks import one_line, printable
 from shared.delivery.model import (
     Attempt,
@@ -38,12 +31,6 @@ def _tag_name(text: str) -> str:
     if re.fullmatch("__.*__", text):
         raise ValueError("must not begin and end with __")
     return one_line(text)
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be blank")
-    return text
 
 
 TagName = TypeAliasType(
@@ -75,13 +62,8 @@ class NotificationRequest(BaseModel):
     channels: ChannelNames | None = Field(
         default=None, description="By default every channel that there is an address for and that the caller may use."
     )
-    subject: (
-        Annotated[str, StringConstraints(max_length=255), AfterValidator(one_line), said(pattern=ONE_LINE)] | None
-    ) = Field(default=None, description="For channels that have one: e-mail.")
-    message: Annotated[str, AfterValidator(printable), AfterValidator(_not_blank)] = Field(
-        description="Plain text, not blank; each channel has its longest (GET /v1/channels).",
-        json_schema_extra={"pattern": PRINTABLE, "minLength": 1},
-    )
+    subject: Subject | None = Field(default=None, description="For channels that have one (GET /v1/channels).")
+    message: Message = Field(description="Plain text, not blank; each channel has its longest (GET /v1/channels).")
     tags: Annotated[dict[TagName, TagValue], Entries(50)] = Field(default_factory=dict, description="Your own labels.")
 
     @model_validator(mode="after")

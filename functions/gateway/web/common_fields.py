@@ -4,15 +4,14 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic import AfterValidator, GetCoreSchemaHandler, StringConstraints
 from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 from typing_extensions import TypeAliasType
 
+from shared.channels.content import said
+
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
 NOTIFICATION_ID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-# What `shared.channels.text_checks` checks, for /openapi.json.
-PRINTABLE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]*$"
-ONE_LINE = r"^[^\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]*$"
 _ADDRESS_LENGTH = 320
 S = TypeVar("S", bound=str)
 
@@ -49,11 +48,6 @@ def each_once(names: list[S]) -> list[S]:
     if len(set(names)) < len(names):
         raise ValueError("must not name one twice")
     return names
-
-
-def said(**schema: Any) -> Any:
-    """For /openapi.json alone: what a validator holds that pydantic cannot read."""
-    return Field(json_schema_extra=schema)
 
 
 RecipientName = Annotated[str, AfterValidator(recipient_name), said(pattern=NAME)]

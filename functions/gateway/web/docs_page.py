@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 
 DESCRIPTION = (
-    "Accepts a notification once and gets it to a person by e-mail, SMS or Slack, or says exactly why not. "
+    "Accepts a notification once and gets it to a person, or says exactly why not. "
     "Errors are RFC 9457 problem details; times are RFC 3339 in UTC."
 )
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from pydantic import ValidationError
 
-from functions.sms.channel import normalise
 from functions.sms.destinations import DestinationSettings, Kind, refusals, screen
+from functions.sms.phone_numbers import in_e164
 from functions.sms.twilio_provider import TwilioSettings, provider
 
 ACCOUNT = {"twilio_account_sid": "AC" + "0" * 32, "twilio_from": "+15005550006"}
@@ -34,7 +34,7 @@ def why(address: str, **settings: str) -> str:
     countries = chosen.countries()
     assert countries is not None
     # As the gateway asks: of an address in its one spelling.
-    return refusals(countries, frozenset(chosen.sms_kinds))(normalise(address)) or ""
+    return refusals(countries, frozenset(chosen.sms_kinds))(in_e164(address)) or ""
 
 
 @pytest.mark.parametrize(
