@@ -42,7 +42,7 @@ class Direct:
     def __init__(self, gateway: Gateway, load: Callable[[Gateway], ASGIApp]) -> None:
         self._gateway = gateway
         self._everything = Once(lambda: load(gateway))
-        self._requirement = RequiresScope(gateway.identity, gateway.limits, SCOPE)
+        self._requirement = RequiresScope(gateway.identity, gateway.quotas, SCOPE)
         self._sending = ExceptionMiddleware(self._send, HANDLERS)
         self._route = Route(PATH, self._send, methods=["POST"])
 

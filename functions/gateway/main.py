@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from functions.gateway.access.authentication import CallerCache, Identity, TokenVerifier
-from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import FirestoreCallers
 from functions.gateway.application import application
 from functions.gateway.receipts.receipt_readers import load_readers
@@ -53,7 +53,7 @@ def _open() -> Gateway:
             trusts_certificates=_own.behind_load_balancer,
             secret=secret.get_secret_value() if secret else None,
         ),
-        limits=Limits(callers, lambda: datetime.now(UTC)),
+        quotas=CallerQuotas(callers, lambda: datetime.now(UTC)),
         callers=callers,
         receipts=FirestoreReceipts(rpc),
         readers=_readers,

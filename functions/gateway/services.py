@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from functions.gateway.access.authentication import Identity
-from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import CallerStore
 from functions.gateway.access.list_concurrency import Lists
 from shared.channels.declaration import Channel, Screen
@@ -25,7 +25,7 @@ class Gateway:
     policy: Policy
     retention: timedelta
     identity: Identity
-    limits: Limits
+    quotas: CallerQuotas
     callers: CallerStore
     receipts: ReceiptStore
     lists: Lists = field(default_factory=Lists)

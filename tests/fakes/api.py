@@ -75,4 +75,4 @@ async def api_on_fakes() -> AsyncIterator[Api]:
     async with api.open:
         yield api
     # The counts are exchanged beside the requests; none may outlive the loop.
-    await asyncio.gather(*(c.exchange for c in api.gateway.limits._counts.values() if c.exchange))
+    await asyncio.gather(*(c.exchange for c in api.gateway.quotas._counts.values() if c.exchange))

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from functions.gateway.access import api_keys
 from functions.gateway.access.authentication import CallerCache, Identity
 from functions.gateway.access.caller import Caller, CallerKind, Scope
-from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import CallerStore, FirestoreCallers
 from functions.gateway.application import application
 from functions.gateway.notifications.schemas import NotificationJson
@@ -239,7 +239,7 @@ def gateway_over(
         policy=POLICY,
         retention=timedelta(days=30),
         identity=changes.pop("identity", Identity(CallerCache(callers))),
-        limits=Limits(callers, lambda: datetime.now(UTC)),
+        quotas=CallerQuotas(callers, lambda: datetime.now(UTC)),
         callers=callers,
         receipts=receipts,
         **changes,
@@ -279,8 +279,8 @@ async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
         async with hark.client:
             yield hark
         # The counts are exchanged beside the requests; none may outlive the loop.
-        await asyncio.gather(*(c.exchange for c in gateway.limits._counts.values() if c.exchange))
-        await asyncio.gather(*(c.exchange for c in gateway.limits.addresses._counts.values() if c.exchange))
+        await asyncio.gather(*(c.exchange for c in gateway.quotas._counts.values() if c.exchange))
+        await asyncio.gather(*(c.exchange for c in gateway.quotas.addresses._counts.values() if c.exchange))
 
 
 def declared(schema: Any, answer: httpx.Response) -> Any:

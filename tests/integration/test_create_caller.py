@@ -13,7 +13,7 @@ import pytest
 from functions.gateway.access import api_keys
 from functions.gateway.access.authentication import CallerCache, Identity
 from functions.gateway.access.caller import CallerKind, Scope
-from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import FirestoreCallers
 from shared.google.firestore.rpc import Rpc
 from tests.e2e.stack import ROOT
@@ -141,12 +141,12 @@ async def test_callers_and_what_they_have_used_are_in_their_own_database(hark: H
     assert await documents(hark, "callers") == {"callers"}
     records = Rpc(hark.channel, f"projects/{hark.project}/databases/(default)", emulated=True)
     callers = FirestoreCallers(records.beside("callers"))
-    limits = Limits(callers, lambda: datetime.now(UTC))
-    own = replace(hark.gateway, callers=callers, identity=Identity(CallerCache(callers)), limits=limits)
+    quotas = CallerQuotas(callers, lambda: datetime.now(UTC))
+    own = replace(hark.gateway, callers=callers, identity=Identity(CallerCache(callers)), quotas=quotas)
     before = await hark.documents()
     async with client_of(own, key) as client:
         assert (await client.get("/v1/callers")).json()["items"][0]["id"] == key.split("_")[2]
-        await asyncio.gather(*(count.exchange for count in limits._counts.values() if count.exchange))
+        await asyncio.gather(*(count.exchange for count in quotas._counts.values() if count.exchange))
         made_there = await client.post("/v1/callers", json={"name": "x", "kind": "live", "scopes": ["callers:manage"]})
         assert (await client.delete(f"/v1/callers/{made_there.json()['id']}?cascade=true")).status_code == 204
     assert await documents(hark, "callers") == {"callers", "uses", "usage"}

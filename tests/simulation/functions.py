@@ -9,7 +9,7 @@ from typing import Any
 
 from functions.dead_letter.given_up_messages import DeadLetter
 from functions.gateway.access.authentication import CallerCache, Identity
-from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.services import Gateway
 from functions.relay.overdue_deliveries import Relay
 from functions.relay.waiting_receipts import WaitingReceipts
@@ -71,7 +71,7 @@ class Functions:
             policy=self.policy,
             retention=timedelta(days=30),
             identity=Identity(CallerCache(callers)),
-            limits=Limits(callers, process.now, asyncio.get_running_loop().time),
+            quotas=CallerQuotas(callers, process.now, asyncio.get_running_loop().time),
             callers=callers,
             receipts=self.receipts(process),
             now=process.now,

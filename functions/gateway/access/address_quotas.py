@@ -45,7 +45,7 @@ class AddressCount:
         return self.new >= max(1, self.most // 10)
 
 
-class AddressLimits:
+class AddressQuotas:
     def __init__(self, store: CallerStore, now: Callable[[], datetime]) -> None:
         self._store = store
         self._now = now

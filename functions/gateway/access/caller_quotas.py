@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from functions.gateway.access.address_quotas import AddressLimits
+from functions.gateway.access.address_quotas import AddressQuotas
 from functions.gateway.access.caller import Caller
 from functions.gateway.access.caller_store import CallerStore, Usage
 from functions.gateway.web.problem_details import Problem
@@ -84,11 +84,11 @@ class _Count:
         self.at = now
 
 
-class Limits:
+class CallerQuotas:
     def __init__(
         self, store: CallerStore, now: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self.addresses = AddressLimits(store, now)
+        self.addresses = AddressQuotas(store, now)
         self._store = store
         self._now = now
         self._monotonic = monotonic

@@ -8,7 +8,7 @@ from fastapi.dependencies.models import Dependant
 
 from functions.gateway.access.authentication import Identity
 from functions.gateway.access.caller import Scope
-from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.list_concurrency import Lists, RequiresTurn
 from functions.gateway.access.scopes import RequiresScope
 from functions.gateway.web.common_fields import NOTIFICATION_ID
@@ -22,15 +22,15 @@ class Requires:
     """`caller: Annotated[Caller, requires(Scope.X)]` in a route's signature is its declaration."""
 
     identity: Identity
-    limits: Limits
+    quotas: CallerQuotas
     lists: Lists
 
     def __call__(self, scope: Scope, *, fresh: bool = False) -> Any:
-        return Depends(RequiresScope(self.identity, self.limits, scope, fresh=fresh), use_cache=False)
+        return Depends(RequiresScope(self.identity, self.quotas, scope, fresh=fresh), use_cache=False)
 
     def turn(self, scope: Scope) -> Any:
         """The same of a route that lists."""
-        return Depends(RequiresTurn(self.identity, self.limits, scope, self.lists), use_cache=False)
+        return Depends(RequiresTurn(self.identity, self.quotas, scope, self.lists), use_cache=False)
 
 
 def scope_of(dependant: Dependant) -> Scope | None:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 
 from functions.gateway.access.authentication import Identity
 from functions.gateway.access.caller import Caller, Scope
-from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.web.problem_details import Problem
 
 
@@ -15,14 +15,14 @@ class RequiresScope:
     """Of a request, its caller, who has that scope. Problem 401, 403, 429 or 503."""
 
     identity: Identity
-    limits: Limits
+    quotas: CallerQuotas
     scope: Scope
     fresh: bool = field(default=False, kw_only=True)
     """Whether it must be so on record now, and not up to half a minute ago."""
 
     async def __call__(self, request: Request) -> Caller:
         caller = await self.identity.caller(request.headers)
-        self.limits.request(caller)
+        self.quotas.request(caller)
         if self.fresh:  # only now: whom the kept record refuses costs no read
             return await self.now(request)
         return self._with_scope(caller)

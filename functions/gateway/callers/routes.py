@@ -61,8 +61,8 @@ class RevokeQuery(BaseModel):
 
 def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after the other
     routes = APIRouter(prefix="/v1/callers")
-    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
-    scope = RequiresScope(gateway.identity, gateway.limits, Scope.CALLERS_MANAGE)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+    scope = RequiresScope(gateway.identity, gateway.quotas, Scope.CALLERS_MANAGE)
 
     def managing(request: Request, caller: Caller) -> Manager:
         return Manager(gateway, caller, lambda: scope.now(request))

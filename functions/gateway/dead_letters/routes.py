@@ -43,7 +43,7 @@ class DeadLettersQuery(PageQuery):
 def dead_letters_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/dead-letters")
     store = gateway.store
-    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
 
     @routes.get(
         "",
@@ -85,9 +85,9 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         within_limits = caller.may_use(channel) and caller.may_name(delivery.recipient or "")
         if not (within_limits and caller.may_reach(channel, delivery.address)):
             raise forbidden("this caller may not send to this address")
-        addresses = gateway.limits.addresses
+        addresses = gateway.quotas.addresses
         counts = addresses.check(gateway.screens, {channel: delivery.address}, simulated=delivery.simulated)
-        counted = gateway.limits.notification(caller, delivery.segments or 0)
+        counted = gateway.quotas.notification(caller, delivery.segments or 0)
         addresses.add(counts)
         try:
             await _move(store, lambda: replayed(delivery, gateway.now(), gateway.policy))

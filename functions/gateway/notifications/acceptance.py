@@ -48,16 +48,16 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     try:
         addresses = await resolve_addresses(gateway, request, caller)
         check_screens(gateway.screens, request, addresses)
-        counts = gateway.limits.addresses.check(gateway.screens, addresses, simulated=simulated)
+        counts = gateway.quotas.addresses.check(gateway.screens, addresses, simulated=simulated)
         segments = segments_of(gateway.channels, addresses, request.message)
-        counted = gateway.limits.notification(caller, sum(each.count for each in segments.values()))
+        counted = gateway.quotas.notification(caller, sum(each.count for each in segments.values()))
     except Problem:
         # With a key, the answer of the first time holds, even if the recipient has gone since, or a limit is reached.
         existing = await gateway.store.notification(notification_id) if key is not None else None
         if existing is None:
             raise
         return await _again(gateway, existing, request, replayed=True)
-    gateway.limits.addresses.add(counts)
+    gateway.quotas.addresses.add(counts)
     now = gateway.now()
     notification = Notification(
         id=notification_id,
@@ -84,7 +84,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
         if key is not None:
             # Asked again it is the same one: whoever does so through an outage is not to find the day used up by it.
             counted.uncount()
-            gateway.limits.addresses.uncount(counts)
+            gateway.quotas.addresses.uncount(counts)
         raise
     except AlreadyExists:
         existing = await gateway.store.notification(notification_id)
@@ -92,7 +92,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
         ours = existing is not None and existing.created_at == now
         if not ours:
             counted.uncount()
-            gateway.limits.addresses.uncount(counts)
+            gateway.quotas.addresses.uncount(counts)
         if existing is None:
             raise Problem(503, "try again", headers=RETRY_LATER) from None
         return await _again(gateway, existing, request, replayed=not ours)

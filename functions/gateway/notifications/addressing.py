@@ -19,7 +19,7 @@ async def resolve_addresses(gateway: Gateway, request: NotificationRequest, call
     if request.to is not None:
         addresses = normalised(known, request.to, "to")
     else:
-        gateway.limits.notification_left(caller)
+        gateway.quotas.notification_left(caller)
         recipient = await gateway.store.recipient(request.recipient or "")
         if recipient is None:
             raise invalid(field_error("recipient", "no recipient has this name"))

@@ -38,7 +38,7 @@ class NotificationsQuery(PageQuery):
 def notifications_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/notifications")
     store = gateway.store
-    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
 
     @routes.post(
         "",

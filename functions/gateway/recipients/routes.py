@@ -30,7 +30,7 @@ _BY_NAME = ("read_recipient", "delete_recipient")
 def recipients_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/recipients")
     store = gateway.store
-    requires = Requires(gateway.identity, gateway.limits, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
 
     @routes.put(
         "/{name:path}",

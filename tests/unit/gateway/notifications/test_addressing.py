@@ -10,7 +10,7 @@ import pytest
 
 from functions.gateway.access.authentication import CallerCache, Identity
 from functions.gateway.access.caller import Caller, CallerKind, Scope
-from functions.gateway.access.caller_quotas import Limits
+from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.channels.addresses import normalised
 from functions.gateway.notifications import acceptance as accepting
 from functions.gateway.notifications.acceptance import Accepted, accept
@@ -55,7 +55,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def gateway(store: MemoryStore, publisher: MemoryPublisher, clock: Clock) -> AsyncIterator[Gateway]:
     callers = MemoryCallers()
-    limits = Limits(callers, clock.now)
+    quotas = CallerQuotas(callers, clock.now)
     yield Gateway(
         store=store,
         publisher=publisher,
@@ -63,13 +63,13 @@ async def gateway(store: MemoryStore, publisher: MemoryPublisher, clock: Clock) 
         policy=POLICY,
         retention=timedelta(days=30),
         identity=Identity(CallerCache(callers)),
-        limits=limits,
+        quotas=quotas,
         callers=callers,
         receipts=MemoryReceipts(),
         screens={"sms": BLOCKED},
         now=clock.now,
     )
-    for count in limits.addresses._counts.values():
+    for count in quotas.addresses._counts.values():
         if count.exchange is not None:
             await count.exchange
 
@@ -97,7 +97,7 @@ def fields(problem: Problem) -> dict[str, str]:
 
 
 def used(gateway: Gateway) -> int:
-    return sum(count.notifications.used for count in gateway.limits._counts.values())
+    return sum(count.notifications.used for count in gateway.quotas._counts.values())
 
 
 async def test_what_is_on_record_and_published_is_what_was_asked(
