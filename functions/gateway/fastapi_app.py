@@ -63,14 +63,13 @@ def create_app(gateway: Gateway) -> FastAPI:
     async def page() -> Response:
         return HTMLResponse(docs_page.PAGE, headers=docs_page.HEADERS)
 
-    @app.get("/docs/{name}", include_in_schema=False)
-    async def asset_of_page(name: str, request: Request) -> Response:
-        if name not in docs_page.ASSETS:
-            raise Problem(404)
-        asset = (await page_assets.get())[name]
+    async def asset_of_page(request: Request) -> Response:
+        asset = (await page_assets.get())[request.url.path.rpartition("/")[2]]
         known = request.headers.get("if-none-match") == asset.headers["ETag"]
         return Response(b"" if known else asset.body, 304 if known else 200, asset.headers)
 
+    for name in docs_page.ASSETS:
+        app.add_api_route(f"/docs/{name}", asset_of_page, include_in_schema=False)
     described = Once(lambda: json.dumps(app.openapi(), separators=(",", ":")).encode())
     page_assets = Once(docs_page.assets)
     api_routes = [route for each in routers for route in each.routes if isinstance(route, APIRoute)]
