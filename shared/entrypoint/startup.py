@@ -5,6 +5,7 @@ so the settings are read at import (a wrong one stops the start), and the connec
 request.
 """
 
+import gc
 import os
 from collections.abc import Callable
 
@@ -24,6 +25,8 @@ def start() -> CoreSettings:
     failpoints.arm(settings.hark_fail_at)
     keep_connections()
     keep_workers()
+    # What the fork's two sides share stays shared: the collector writes to all that it looks at.
+    os.register_at_fork(before=gc.freeze)
     return settings
 
 

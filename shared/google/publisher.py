@@ -12,17 +12,22 @@ from typing import Any
 import grpc
 import grpc.aio
 from google.api_core.gapic_v1 import routing_header
-from google.pubsub_v1.services.publisher.transports.grpc_asyncio import PublisherGrpcAsyncIOTransport
-from google.pubsub_v1.types import pubsub
 
 from shared.channels.declaration import topic
 from shared.delivery.errors import PublishFailed
-from shared.google.grpc_channel import CHANNEL_OPTIONS
+from shared.google import grpc_channel
+from shared.google.bare_packages import bare
 from shared.google.rpc_batching import Batches, byte_size
 from shared.runtime import telemetry, trace_context
 from shared.runtime.settings import CoreSettings
 from shared.runtime.telemetry import Kind
 from shared.sending.messages import Message
+
+with bare("google.pubsub_v1"):
+    from google.pubsub_v1.types import pubsub
+
+HOST = "pubsub.googleapis.com"
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform", "https://www.googleapis.com/auth/pubsub")
 
 PublishRequest = pubsub.PublishRequest.pb()
 PubsubMessage = pubsub.PubsubMessage.pb()
@@ -39,9 +44,7 @@ def open_publisher(settings: CoreSettings) -> "PubsubPublisher":
 
 def connect(emulator_host: str | None, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()) -> grpc.aio.Channel:
     """A channel to the emulator at host:port, or to Pub/Sub with the process's own credentials."""
-    if emulator_host:
-        return grpc.aio.insecure_channel(emulator_host, options=CHANNEL_OPTIONS, interceptors=interceptors)
-    return PublisherGrpcAsyncIOTransport.create_channel(options=CHANNEL_OPTIONS)
+    return grpc_channel.connect(emulator_host, HOST, SCOPES, interceptors)
 
 
 class PubsubPublisher:

@@ -109,17 +109,53 @@ def test_without_a_project_no_function_starts() -> None:
     assert "Traceback" not in done.stderr
 
 
+def said(script: str, **settings: str) -> str:
+    """What a script prints in a process that has only these settings."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "GOOGLE_CLOUD_PROJECT": "test", "SMS_PROVIDER": "log", **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("function", ["gateway", "sms"])
+def test_no_client_library_of_googles_is_loaded_and_whoever_wants_one_gets_it(function: str) -> None:
+    script = f"""
+import sys
+import functions.{function}.main
+clients = "google.cloud.firestore", "google.cloud.pubsub", "google.pubsub"
+print([name for name in sys.modules if name.startswith(clients) and ".types" not in name])
+from shared.google.firestore.rpc import Write
+from google.cloud import firestore, firestore_v1
+import google.pubsub_v1.types
+import google.pubsub_v1
+print(firestore.Client.__name__, google.pubsub_v1.PublisherClient.__name__, firestore_v1.types.Write.pb() is Write)
+"""
+    assert said(script).splitlines() == ["[]", "Client PublisherClient True"]
+
+
+def test_what_is_loaded_before_a_fork_is_shared_with_the_worker() -> None:
+    script = """
+import gc, os
+import functions.sms.main
+if os.fork() == 0:
+    print(gc.get_freeze_count() > 10_000 and gc.isenabled(), flush=True)
+    os._exit(0)
+os.wait()
+"""
+    assert said(script) == "True"
+
+
+def test_who_sends_no_mail_does_not_load_what_checks_its_addresses() -> None:
+    assert "email_validator" not in loaded("functions.gateway.main")
+
+
 def test_who_exports_nothing_does_not_load_opentelemetry() -> None:
     script = "import functions.gateway.main, functions.sms.main, sys; print('opentelemetry.sdk' in sys.modules)"
     for exporter, loads in (("none", "False"), ("otlp", "True")):
-        environ = {"PATH": os.environ["PATH"], "GOOGLE_CLOUD_PROJECT": "test", "SMS_PROVIDER": "log", "OTEL": exporter}
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            cwd=ROOT,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        assert done.stdout.strip() == loads
+        assert said(script, OTEL=exporter) == loads

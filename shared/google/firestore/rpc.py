@@ -13,14 +13,19 @@ from typing import Any
 import grpc
 import grpc.aio
 from google.api_core.gapic_v1 import routing_header
-from google.cloud.firestore_v1.services.firestore.transports.grpc_asyncio import FirestoreGrpcAsyncIOTransport
-from google.cloud.firestore_v1.types import common, document, firestore, query, write
 
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable
-from shared.google.grpc_channel import CHANNEL_OPTIONS
+from shared.google import grpc_channel
+from shared.google.bare_packages import bare
 from shared.google.rpc_batching import Batches, byte_size
 from shared.runtime import telemetry
 from shared.runtime.telemetry import Kind, Span
+
+with bare("google.cloud.firestore_v1"):
+    from google.cloud.firestore_v1.types import common, document, firestore, query, write
+
+HOST = "firestore.googleapis.com"
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform", "https://www.googleapis.com/auth/datastore")
 
 Document = document.Document.pb()
 Value = document.Value.pb()
@@ -52,9 +57,7 @@ _CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.St
 
 def connect(emulator_host: str | None, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()) -> grpc.aio.Channel:
     """A channel to the emulator at host:port, or to Firestore with the process's own credentials."""
-    if emulator_host:
-        return grpc.aio.insecure_channel(emulator_host, options=CHANNEL_OPTIONS, interceptors=interceptors)
-    return FirestoreGrpcAsyncIOTransport.create_channel(options=CHANNEL_OPTIONS)
+    return grpc_channel.connect(emulator_host, HOST, SCOPES, interceptors)
 
 
 class Rpc:

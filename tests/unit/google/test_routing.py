@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import grpc
@@ -16,6 +17,7 @@ from google.pubsub_v1.services.publisher.async_client import PublisherAsyncClien
 from google.pubsub_v1.services.publisher.transports.grpc_asyncio import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.types import pubsub
 
+from shared.google import publisher
 from shared.google.firestore import rpc
 from shared.google.publisher import PubsubPublisher
 from shared.sending.messages import Message
@@ -98,3 +100,10 @@ async def test_a_publish_is_routed_as_googles_client_routes_it(server: Server, p
     google = PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=server.channel))
     await google.publish(pubsub.PublishRequest.deserialize(request))
     assert [(name, theirs) for name, _, theirs in server.taken()] == [(method, headers)]
+
+
+@pytest.mark.parametrize(
+    ("ours", "official"), [(rpc, FirestoreGrpcAsyncIOTransport), (publisher, PublisherGrpcAsyncIOTransport)]
+)
+def test_we_connect_where_googles_client_does_and_with_its_scopes(ours: ModuleType, official: Any) -> None:
+    assert (ours.HOST, ours.SCOPES) == (official.DEFAULT_HOST, official.AUTH_SCOPES)
