@@ -7,13 +7,18 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 
-from emulator.config import check_ports_free, load
-from emulator.errors import StackError
+from emulator import google
+from emulator.config import Config, check_one_process, check_ports_free, load
+from emulator.errors import NoEmulators, StackError
 from emulator.rundir import RunDir
 from emulator.stack import Stack
+
+if TYPE_CHECKING:
+    from emulator.embedded.stack import EmbeddedStack
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,7 +46,7 @@ class Signals:
 
 def say(text: str, to_stderr: bool = False) -> None:
     with contextlib.suppress(OSError):  # nobody reads the console any more; that stops nothing
-        print(f"hark: {text}", file=sys.stderr if to_stderr else sys.stdout, flush=True)
+        print(f"hark: {text}", file=sys.stderr if to_stderr else sys.__stdout__, flush=True)
 
 
 def first_cause(error: BaseException) -> BaseException:
@@ -50,19 +55,45 @@ def first_cause(error: BaseException) -> BaseException:
     return error
 
 
+async def stack_for(config: Config, run_dir: RunDir, http: aiohttp.ClientSession) -> "Stack | EmbeddedStack":
+    """On the emulators, or without them in this process. Raises StackError."""
+    if not config.embedded:
+        try:
+            return Stack(config, run_dir, http, say, await google.find(config, say))
+        except NoEmulators as missing:
+            if config.embedded is False:
+                raise
+            check_one_process(config)
+            say(f"{missing}\n")
+    say("all runs in one process. Records and messages are in memory, and gone when it stops")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it has a line for each connection that ends
+    # The functions are imported with it, which takes longer than all else that a supervisor does.
+    from emulator.embedded.stack import EmbeddedStack  # noqa: PLC0415
+
+    return EmbeddedStack(config, run_dir, http, say)
+
+
 async def main() -> int:
     """The exit status: 0 when asked to stop, 1 when it could not start."""
     signals = Signals()
     try:
         config = load(ROOT, os.environ)
+        if config.embedded:
+            check_one_process(config)
         check_ports_free(config)  # before RunDir: the files may be of the stack that has the ports
     except StackError as error:
         say(str(error), to_stderr=True)
         return 1
     run_dir = RunDir(config)
+    stack: Stack | EmbeddedStack | None = None
     async with aiohttp.ClientSession() as http:
-        stack = Stack(config, run_dir, http, say)
-        serving = asyncio.create_task(stack.serve())
+
+        async def serve() -> None:
+            nonlocal stack
+            stack = await stack_for(config, run_dir, http)
+            await stack.serve()
+
+        serving = asyncio.create_task(serve())
         asked = asyncio.create_task(signals.stop.wait())
         try:
             await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
@@ -80,7 +111,8 @@ async def main() -> int:
             return 1
         finally:
             asked.cancel()
-            await stack.stop(signals.at_once)
+            if stack is not None:
+                await stack.stop(signals.at_once)
             run_dir.close()
     return 0
 

@@ -90,6 +90,14 @@ class Config:
         return TRACES in self.ports
 
     @property
+    def embedded(self) -> bool | None:
+        """EMBEDDED: whether it is to be one process, without emulators; None: if there are none. Raises ConfigError."""
+        value = self.environ.get("EMBEDDED", "")
+        if value not in ("", "0", "1"):
+            raise ConfigError(f"EMBEDDED={value!r}: expected 1, for one process without emulators, or 0, for never")
+        return None if value == "" else value == "1"
+
+    @property
     def functions(self) -> tuple[str, ...]:
         return (GATEWAY, DEAD_LETTER, RELAY, *(channel.name for channel in self.channels))
 
@@ -195,6 +203,18 @@ def plan_ports(channels: tuple[Channel, ...], offset: int, *, mtls: bool, traces
     if highest + offset > 65535:
         raise ConfigError(f"HARK_PORT_OFFSET={offset} is too high: at most {65535 - highest}")
     return {name: port + offset for name, port in plan.items()}
+
+
+def check_one_process(config: Config) -> None:
+    """Raises ConfigError for what is asked for and cannot be in one process."""
+    impossible = {
+        "MTLS": (config.mtls, "nginx is a process of its own"),
+        "OTEL": (otel(config.environ) != "none", "all functions would be one service"),
+        "HARK_FAIL_AT": (bool(config.environ.get("HARK_FAIL_AT")), "it would kill everything, records and all"),
+    }
+    for name, (asked, why) in impossible.items():
+        if asked:
+            raise ConfigError(f"{name} is set, which in one process cannot be: {why}. It needs the emulators.")
 
 
 def check_ports_free(config: Config) -> None:

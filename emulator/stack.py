@@ -8,25 +8,30 @@ from pathlib import Path
 import aiohttp
 
 from emulator import caller, google, mtls
-from emulator.config import GATEWAY, HOST, RELAY, TRACES, Config, function_environment
+from emulator.config import GATEWAY, HOST, TRACES, Config, function_environment
 from emulator.errors import StartFailed
+from emulator.greeting import greeting
 from emulator.process import Process, Program, until_answers
 from emulator.provision import plan, provision
+from emulator.relay_calls import call_relay
 from emulator.rundir import RunDir, environment
 from emulator.traces.collector import Collector
 
 START_SECONDS = 120.0
-RELAY_EVERY_SECONDS = 1.0
-RELAY_SELDOM_SECONDS = 60.0  # never less often than this: so often Cloud Scheduler calls it
-RELAY_TIMEOUT_SECONDS = 60.0
-RELAY_SHARE = 0.1  # of the time, at most: the emulator looks at all that it stores for each of a sweep's queries
 
 
 class Stack:
     def __init__(
-        self, config: Config, run_dir: RunDir, http: aiohttp.ClientSession, say: Callable[[str], None]
+        self,
+        config: Config,
+        run_dir: RunDir,
+        http: aiohttp.ClientSession,
+        say: Callable[[str], None],
+        emulators: Mapping[str, google.Emulator],
     ) -> None:
+        """emulators: as `google.find` gives them"""
         self._config = config
+        self._emulators = emulators
         self._run_dir = run_dir
         self._http = http
         self._say = say
@@ -42,7 +47,7 @@ class Stack:
         began = asyncio.get_running_loop().time()
         if self._collector:
             await self._collector.start(HOST, self._config.ports[TRACES])
-        emulators = await google.find(self._config, self._say)
+        emulators = self._emulators
         pubsub, firestore = emulators["pubsub"], emulators["firestore"]
         wanted = plan(self._config, pubsub.push_host)
 
@@ -86,8 +91,10 @@ class Stack:
             assert self._key is not None
             env = environment(self._config, pubsub.host, firestore.host, self._key)
             self._run_dir.announce({**env, **(balancer.announcement if balancer else {})})
-            self._greet(asyncio.get_running_loop().time() - began)
-            tasks.create_task(self._call_relay())
+            seconds = asyncio.get_running_loop().time() - began
+            self._say(greeting(self._config, self._run_dir, seconds))
+            self._say("ready")
+            tasks.create_task(call_relay(self._http, self._config, self._say))
 
     async def stop(self, at_once: asyncio.Event) -> None:
         await asyncio.gather(*(process.stop(at_once) for process in self._processes))
@@ -107,54 +114,6 @@ class Stack:
             names = ", ".join(process.program.name for process in silent) or "the emulator that the environment names"
             words = "".join(f"\n{process.last_words()}" for process in silent)
             raise StartFailed(f"no answer within {START_SECONDS:.0f} s from: {names}.{words}") from None
-
-    def _greet(self, seconds: float) -> None:
-        gateway = self._config.url(GATEWAY)
-        balancer = self._run_dir.load_balancer
-        certificates = (
-            f"  client certificates at {balancer.url}; without --cert and --key this is a 401:\n    {balancer.curl}\n"
-            if balancer
-            else ""
-        )
-        traces = "  traces     here, each as a tree when no more of it comes\n" if self._collector else ""
-        self._say(
-            f"everything is up after {seconds:.1f} s\n"
-            f"  gateway    {gateway}\n"
-            f"  docs       {gateway}/docs\n"
-            f"  lab inbox  {self._config.url('lab')}/\n"
-            f"  logs       {self._run_dir.logs}\n"
-            f"{traces}"
-            f"{certificates}"
-            "  Ctrl-C stops it all."
-        )
-        self._say("ready")
-
-    async def _call_relay(self) -> None:
-        """As Cloud Scheduler does every minute. One call at a time; an outage is a line, not one a second.
-
-        A call is the slower the more is stored, so the next one waits by what the last one took.
-        """
-        clock = asyncio.get_running_loop().time
-        timeout = aiohttp.ClientTimeout(total=RELAY_TIMEOUT_SECONDS)
-        working = True
-        while True:
-            began = clock()
-            try:
-                async with self._http.post(self._config.url(RELAY) + "/", timeout=timeout) as answer:
-                    problem = f"status {answer.status}" if answer.status >= 400 else ""
-            except (aiohttp.ClientError, TimeoutError) as error:
-                problem = str(error) or type(error).__name__
-            if working and problem:
-                self._say(f"WARNING: calling the relay fails ({problem}), trying on")
-            elif not working and not problem:
-                self._say("calling the relay works again")
-            working = not problem
-            await asyncio.sleep(relay_pause(clock() - began))
-
-
-def relay_pause(took: float) -> float:
-    """The seconds between a call of the relay that took so many and the next."""
-    return max(RELAY_EVERY_SECONDS - took, min(took * (1 / RELAY_SHARE - 1), RELAY_SELDOM_SECONDS))
 
 
 def lab(config: Config, run_dir: RunDir) -> Program:

@@ -53,6 +53,12 @@ class Addresses:
     smtp_port: int
 
 
+def twilio_auth_token(environ: Mapping[str, str]) -> str:
+    """With which the lab signs as Twilio: its own setting, else the functions', else the one of infra/channels.yaml."""
+    given = environ.get("LAB_TWILIO_AUTH_TOKEN") or environ.get("TWILIO_AUTH_TOKEN")
+    return given or Settings.twilio_auth_token
+
+
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Addresses]:
     """A lab that accepts connections; afterwards every connection is closed and the witness file is whole.

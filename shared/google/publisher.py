@@ -30,6 +30,7 @@ HOST = "pubsub.googleapis.com"
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform", "https://www.googleapis.com/auth/pubsub")
 
 PublishRequest = pubsub.PublishRequest.pb()
+PublishResponse = pubsub.PublishResponse.pb()
 PubsubMessage = pubsub.PubsubMessage.pb()
 
 PUBLISH_TIMEOUT = 5.0  # seconds; the official client's default retries for ten minutes
@@ -59,7 +60,7 @@ class PubsubPublisher:
         self._publish = call(
             "/google.pubsub.v1.Publisher/Publish",
             request_serializer=PublishRequest.SerializeToString,
-            response_deserializer=pubsub.PublishResponse.pb().FromString,
+            response_deserializer=PublishResponse.FromString,
         )
         self._topics: dict[str, Batches[Any, None]] = {}
 

@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
+from emulator.embedded.firestore import serving
 from shared.delivery.store import Store
 from shared.google.firestore import rpc
 from shared.google.firestore.records import document
@@ -33,6 +36,16 @@ async def spoil(store: Store, path: str) -> None:
 @asynccontextmanager
 async def memory() -> AsyncIterator[Store]:
     yield MemoryStore()
+
+
+@asynccontextmanager
+async def firestore_of(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """Where the Firestore of the parameter "firestore" (the emulator's) or "embedded" listens, as host:port."""
+    if request.param == "firestore":
+        yield request.getfixturevalue("firestore_host")
+    else:
+        async with serving() as host:
+            yield host
 
 
 @asynccontextmanager

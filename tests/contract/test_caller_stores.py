@@ -13,6 +13,7 @@ from functions.gateway.access.caller_store import CallerStore, FirestoreCallers,
 from shared.delivery.errors import AlreadyExists, Conflict, UnreadableRecord
 from shared.google.firestore import rpc
 from shared.google.firestore.records import document
+from tests.contract import stores
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START
 
@@ -38,13 +39,13 @@ BARE = Caller(
 )
 
 
-@pytest.fixture(params=["memory", "firestore"])
+@pytest.fixture(params=["memory", "firestore", "embedded"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[CallerStore]:
     if request.param == "memory":
         yield MemoryCallers()
         return
     project = f"test-{uuid.uuid4().hex[:12]}"
-    async with rpc.connect(request.getfixturevalue("firestore_host")) as channel:
+    async with stores.firestore_of(request) as host, rpc.connect(host) as channel:
         yield FirestoreCallers(rpc.Rpc(channel, f"projects/{project}/databases/(default)", emulated=True))
 
 

@@ -27,13 +27,13 @@ LATER = START + timedelta(days=1)
 UNICODE = "Zażółć gęślą jaźń 🦜 \u202eלום\u202c 漢字 \ue000 \U0010fffd"
 
 
-@pytest.fixture(params=["memory", "firestore"])
+@pytest.fixture(params=["memory", "firestore", "embedded"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     if request.param == "memory":
-        opened = stores.memory()
-    else:
-        opened = stores.firestore(request.getfixturevalue("firestore_host"))
-    async with opened as store:
+        async with stores.memory() as store:
+            yield store
+        return
+    async with stores.firestore_of(request) as host, stores.firestore(host) as store:
         yield store
 
 

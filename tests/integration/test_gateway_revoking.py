@@ -1,6 +1,7 @@
 """Revoked managers: what they can do no more, what becomes of what they made, and of what is queued of theirs."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -194,21 +195,25 @@ async def test_what_is_made_meanwhile_is_revoked_too(hark: Hark) -> None:
 
     begun = asyncio.Event()
 
-    async def makes(key: str) -> list[str]:
+    async def makes(client: httpx.AsyncClient) -> list[str]:
         """As long as it is let."""
         ids: list[str] = []
-        async with elsewhere(hark, key) as client:
-            while (answer := await client.post("/v1/callers", json=CALLER)).status_code == 201:
-                ids.append(answer.json()["id"])
-                begun.set()
+        while (answer := await client.post("/v1/callers", json=CALLER)).status_code == 201:
+            ids.append(answer.json()["id"])
+            begun.set()
         assert answer.status_code == 401, answer.text
         return ids
 
-    making = [asyncio.create_task(makes(key)) for key in keys]
-    await asyncio.wait_for(begun.wait(), 10)
-    answer = await hark.client.delete(f"/v1/callers/{manager['id']}?cascade=true")
-    assert answer.status_code == 204, answer.text
-    meanwhile = [i for ids in await asyncio.gather(*making) for i in ids]
+    async with AsyncExitStack() as gateways:
+        clients = [await gateways.enter_async_context(elsewhere(hark, key)) for key in keys]
+        # Each gateway makes its application by itself: what FastAPI hushes while it does, several threads would not.
+        for client in clients:
+            await client.get("/openapi.json")
+        making = [asyncio.create_task(makes(client)) for client in clients]
+        await asyncio.wait_for(begun.wait(), 10)
+        answer = await hark.client.delete(f"/v1/callers/{manager['id']}?cascade=true")
+        assert answer.status_code == 204, answer.text
+        meanwhile = [i for ids in await asyncio.gather(*making) for i in ids]
     assert all([(await on_record(hark, i)).revoked_at for i in (*made, *meanwhile)])
 
 

@@ -36,9 +36,13 @@ DocumentMask = common.DocumentMask.pb()
 StructuredQuery = query.StructuredQuery.pb()
 Cursor = query.Cursor.pb()
 CommitRequest = firestore.CommitRequest.pb()
+CommitResponse = firestore.CommitResponse.pb()
 BatchWriteRequest = firestore.BatchWriteRequest.pb()
+BatchWriteResponse = firestore.BatchWriteResponse.pb()
 RunQueryRequest = firestore.RunQueryRequest.pb()
+RunQueryResponse = firestore.RunQueryResponse.pb()
 BatchGetDocumentsRequest = firestore.BatchGetDocumentsRequest.pb()
+BatchGetDocumentsResponse = firestore.BatchGetDocumentsResponse.pb()
 
 WRITE_TIMEOUT = 3.0  # seconds
 READ_TIMEOUT = 5.0
@@ -86,22 +90,22 @@ class Rpc:
         self._commit: Callable[..., Awaitable[Any]] = unary(
             "/google.firestore.v1.Firestore/Commit",
             request_serializer=CommitRequest.SerializeToString,
-            response_deserializer=firestore.CommitResponse.pb().FromString,
+            response_deserializer=CommitResponse.FromString,
         )
         self._batch_write: Callable[..., Awaitable[Any]] = unary(
             "/google.firestore.v1.Firestore/BatchWrite",
             request_serializer=BatchWriteRequest.SerializeToString,
-            response_deserializer=firestore.BatchWriteResponse.pb().FromString,
+            response_deserializer=BatchWriteResponse.FromString,
         )
         self._run_query: Callable[..., AsyncIterator[Any]] = stream(
             "/google.firestore.v1.Firestore/RunQuery",
             request_serializer=RunQueryRequest.SerializeToString,
-            response_deserializer=firestore.RunQueryResponse.pb().FromString,
+            response_deserializer=RunQueryResponse.FromString,
         )
         self._batch_get: Callable[..., AsyncIterator[Any]] = stream(
             "/google.firestore.v1.Firestore/BatchGetDocuments",
             request_serializer=BatchGetDocumentsRequest.SerializeToString,
-            response_deserializer=firestore.BatchGetDocumentsResponse.pb().FromString,
+            response_deserializer=BatchGetDocumentsResponse.FromString,
         )
 
         self._writes = Batches(

@@ -7,8 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from emulator.config import RELAY
-from emulator.stack import Stack
+from emulator.relay_calls import call_relay
 from tests.simulation.virtual import VirtualLoop
 
 HOUR = 3600.0
@@ -33,11 +32,10 @@ def called_for_an_hour(relay: Relay) -> list[float]:
     """The pauses between one call's beginning and the next one's."""
 
     async def an_hour() -> None:
-        config = SimpleNamespace(url=lambda name: name, traces_on_console=False, ports={RELAY: 1})
-        stack = Stack(cast(Any, config), cast(Any, None), cast(Any, relay), lambda _: None)
+        config = SimpleNamespace(url=lambda name: name)
         with suppress(TimeoutError):
             async with asyncio.timeout(HOUR):
-                await stack._call_relay()
+                await call_relay(cast(Any, relay), cast(Any, config), lambda _: None)
 
     loop = VirtualLoop()
     try:

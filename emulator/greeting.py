@@ -1,0 +1,26 @@
+"""What `make run` says when all is up: where everything is."""
+
+from emulator.config import GATEWAY, Config
+from emulator.rundir import RunDir
+
+
+def greeting(config: Config, run_dir: RunDir, seconds: float) -> str:
+    """seconds: since the start"""
+    gateway = config.url(GATEWAY)
+    balancer = run_dir.load_balancer
+    certificates = (
+        f"  client certificates at {balancer.url}; without --cert and --key this is a 401:\n    {balancer.curl}\n"
+        if balancer
+        else ""
+    )
+    traces = "  traces     here, each as a tree when no more of it comes\n" if config.traces_on_console else ""
+    return (
+        f"everything is up after {seconds:.1f} s\n"
+        f"  gateway    {gateway}\n"
+        f"  docs       {gateway}/docs\n"
+        f"  lab inbox  {config.url('lab')}/\n"
+        f"  logs       {run_dir.logs}\n"
+        f"{traces}"
+        f"{certificates}"
+        "  Ctrl-C stops it all."
+    )
