@@ -5,11 +5,11 @@ so the settings are read at import (a wrong one stops the start), and the connec
 request.
 """
 
-import gc
 import os
 from collections.abc import Callable
 
 from shared.delivery.store import Store
+from shared.entrypoint import garbage_collection
 from shared.google.firestore import rpc
 from shared.google.firestore.store import FirestoreStore
 from shared.http.server import keep_connections, keep_workers
@@ -25,8 +25,7 @@ def start() -> CoreSettings:
     failpoints.arm(settings.hark_fail_at)
     keep_connections()
     keep_workers()
-    # What the fork's two sides share stays shared: the collector writes to all that it looks at.
-    os.register_at_fork(before=gc.freeze)
+    garbage_collection.resume()
     return settings
 
 
