@@ -5,11 +5,11 @@ so the settings are read at import (a wrong one stops the start), and the connec
 request.
 """
 
+import gc
 import os
 from collections.abc import Callable
 
 from shared.delivery.store import Store
-from shared.entrypoint import garbage_collection
 from shared.google.firestore import rpc
 from shared.google.firestore.store import FirestoreStore
 from shared.http.server import keep_connections, keep_workers
@@ -25,8 +25,17 @@ def start() -> CoreSettings:
     failpoints.arm(settings.hark_fail_at)
     keep_connections()
     keep_workers()
-    garbage_collection.resume()
+    _collect_garbage()
     return settings
+
+
+def _collect_garbage() -> None:
+    """But not what is there now, nor what is when gunicorn forks: the collector writes to all that it looks at, and so
+    would make the worker's own copy of every page.
+    """
+    gc.freeze()
+    gc.enable()
+    os.register_at_fork(before=gc.freeze)
 
 
 def _exporter(settings: CoreSettings) -> Callable[[], telemetry.Backend] | None:

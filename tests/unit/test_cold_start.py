@@ -156,6 +156,18 @@ print(gc.isenabled(), min(frozen) > 10_000)
     assert said(script, EMAIL_PROVIDER="log", SLACK_PROVIDER="log") == "True True"
 
 
+def test_who_is_no_function_collects_garbage() -> None:
+    """What tests, commands and the emulators import of a function does not pause it."""
+    script = """
+import gc, importlib, pathlib
+for path in [*pathlib.Path("shared").rglob("*.py"), *pathlib.Path("functions").rglob("*.py")]:
+    if path.stem not in ("main", "__main__", "pause_garbage_collection"):
+        importlib.import_module(".".join(path.with_suffix("").parts))
+print(gc.isenabled())
+"""
+    assert said(script) == "True"
+
+
 def test_the_server_freezes_what_it_has_loaded_before_it_forks_its_worker(tmp_path: Path) -> None:
     """Deployed it is this command that starts a function: gunicorn forks, and the function is loaded before."""
     source = tmp_path / "main.py"
