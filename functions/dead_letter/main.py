@@ -4,6 +4,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest is imported
 from functions.dead_letter.given_up_messages import DeadLetter
 from shared.entrypoint.push_handler import Deliver, push_handler
 from shared.entrypoint.startup import open_store, start

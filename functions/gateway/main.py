@@ -6,6 +6,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
+import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest is imported
 from functions.gateway.access.authentication import CallerCache, Identity, TokenVerifier
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import FirestoreCallers

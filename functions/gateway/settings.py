@@ -3,7 +3,6 @@
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import NoDecode
 
 from shared.runtime.settings import IssuerUrl, Settings, listed
 
@@ -20,7 +19,7 @@ class GatewaySettings(Settings):
     ingress: Literal["all", "internal", "internal-and-cloud-load-balancing"] = "all"
     behind_load_balancer: bool = False
     load_balancer_secret: SecretStr | None = Field(default=None, min_length=16)
-    oidc_issuers: Annotated[tuple[IssuerUrl, ...], NoDecode, BeforeValidator(listed), Field(min_length=1)] = (GOOGLE,)
+    oidc_issuers: Annotated[tuple[IssuerUrl, ...], BeforeValidator(listed), Field(min_length=1)] = (GOOGLE,)
     oidc_audience: str | None = None
 
     @model_validator(mode="after")

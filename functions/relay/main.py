@@ -6,6 +6,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest is imported
 from functions.relay.overdue_deliveries import Relay
 from functions.relay.waiting_receipts import WaitingReceipts
 from shared.delivery.errors import StoreUnavailable

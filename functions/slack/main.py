@@ -4,6 +4,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest is imported
 from functions.slack.providers import PROVIDERS
 from shared.entrypoint.channel_function import channel_function
 

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Self
 import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberType
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic_settings import NoDecode
 
 from functions.sms.senders import Sender, is_number
 from shared.channels.declaration import Screen
@@ -87,15 +86,15 @@ def _kinds(names: tuple[str, ...]) -> tuple[Kind, ...]:
     return tuple(map(Kind, names))
 
 
-Listed = (NoDecode, BeforeValidator(listed))
+Listed = BeforeValidator(listed)
 
 
 class DestinationSettings(Settings):
     """twilio_from: what the sms function sends from. The gateway has it for this alone."""
 
     twilio_from: Sender | None = None
-    sms_countries: Annotated[tuple[str, ...], *Listed, AfterValidator(_countries)] = ()
-    sms_kinds: Annotated[tuple[Any, ...], *Listed, AfterValidator(_kinds)] = ()
+    sms_countries: Annotated[tuple[str, ...], Listed, AfterValidator(_countries)] = ()
+    sms_kinds: Annotated[tuple[Any, ...], Listed, AfterValidator(_kinds)] = ()
     sms_per_number_per_hour: int = Field(default=30, ge=0)
 
     @model_validator(mode="after")

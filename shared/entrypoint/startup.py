@@ -25,9 +25,17 @@ def start() -> CoreSettings:
     failpoints.arm(settings.hark_fail_at)
     keep_connections()
     keep_workers()
-    # What the fork's two sides share stays shared: the collector writes to all that it looks at.
-    os.register_at_fork(before=gc.freeze)
+    _collect_garbage()
     return settings
+
+
+def _collect_garbage() -> None:
+    """But not what is there now, nor what is when gunicorn forks: the collector writes to all that it looks at, and so
+    would make the worker's own copy of every page.
+    """
+    gc.freeze()
+    gc.enable()
+    os.register_at_fork(before=gc.freeze)
 
 
 def _exporter(settings: CoreSettings) -> Callable[[], telemetry.Backend] | None:

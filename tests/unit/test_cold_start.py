@@ -2,10 +2,12 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -139,16 +141,73 @@ print(firestore.Client.__name__, google.pubsub_v1.PublisherClient.__name__, fire
     assert said(script).splitlines() == ["[]", "Client PublisherClient True"]
 
 
-def test_what_is_loaded_before_a_fork_is_shared_with_the_worker() -> None:
+@pytest.mark.parametrize("function", sorted(path.parent.name for path in ROOT.glob("functions/*/main.py")))
+def test_no_garbage_is_looked_for_until_the_function_is_imported(function: str) -> None:
+    script = f"""
+import gc
+import functions_framework.aio
+gc.collect()
+frozen = []
+gc.callbacks.append(lambda phase, info: frozen.append(gc.get_freeze_count()))
+import functions.{function}.main
+gc.collect()
+print(gc.isenabled(), min(frozen) > 10_000)
+"""
+    assert said(script, EMAIL_PROVIDER="log", SLACK_PROVIDER="log") == "True True"
+
+
+def test_who_is_no_function_collects_garbage() -> None:
+    """What tests, commands and the emulators import of a function does not pause it."""
     script = """
-import gc, os
-import functions.sms.main
-if os.fork() == 0:
-    print(gc.get_freeze_count() > 10_000 and gc.isenabled(), flush=True)
-    os._exit(0)
-os.wait()
+import gc, importlib, pathlib
+for path in [*pathlib.Path("shared").rglob("*.py"), *pathlib.Path("functions").rglob("*.py")]:
+    if path.stem not in ("main", "__main__", "pause_garbage_collection"):
+        importlib.import_module(".".join(path.with_suffix("").parts))
+print(gc.isenabled())
 """
     assert said(script) == "True"
+
+
+def test_the_server_freezes_what_it_has_loaded_before_it_forks_its_worker(tmp_path: Path) -> None:
+    """Deployed it is this command that starts a function: gunicorn forks, and the function is loaded before."""
+    source = tmp_path / "main.py"
+    source.write_text("""
+import gc, os
+import functions.sms.main
+import functions_framework.aio
+
+loaded_by, made, frozen = os.getpid(), [[] for _ in range(5000)], gc.get_freeze_count()
+
+@functions_framework.aio.http
+async def report(request):
+    return {"forked": os.getppid() == loaded_by, "more": gc.get_freeze_count() - frozen, "on": gc.isenabled()}
+""")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [Path(sys.executable).with_name("functions-framework")],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "GOOGLE_CLOUD_PROJECT": "test",
+            "SMS_PROVIDER": "log",
+            "FUNCTION_TARGET": "report",
+            "FUNCTION_SOURCE": str(source),
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+        },
+    )
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:  # 0.5 s, 1 s and so on between them
+            answer = client.get(f"http://127.0.0.1:{port}/", timeout=60).json()
+    finally:
+        server.terminate()
+        server.wait(60)
+    assert answer["forked"]
+    assert answer["on"]
+    assert answer["more"] > 5000
 
 
 def test_who_sends_no_mail_does_not_load_what_checks_its_addresses() -> None:

@@ -16,7 +16,7 @@ from functions.relay.overdue_deliveries import Relay
 from shared.delivery.errors import Permanent, Retryable, Throttled
 from shared.delivery.model import DeliveryStatus
 from shared.runtime import telemetry, trace_context
-from shared.runtime.settings import CoreSettings
+from shared.runtime.settings import CoreSettings, load
 from shared.runtime.telemetry import Kind
 from shared.sending.messages import Message, hint
 from shared.sending.pipeline import Pipeline
@@ -198,5 +198,5 @@ async def test_where_nobody_listens_each_request_has_a_trace_all_the_same(
 def test_an_exporter_that_there_is_not_stops_the_start(monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]) -> None:
     for name, value in {"GOOGLE_CLOUD_PROJECT": "test", **wrong}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(ValueError, match="otel"):
-        CoreSettings()
+    with pytest.raises(SystemExit, match="OTEL"):
+        load(CoreSettings)
