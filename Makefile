@@ -27,7 +27,7 @@ demo: $(READY) ## one notification to every channel, with its timeline
 	@exec $(BIN)/python -m emulator.demo
 
 test: $(READY) ## all tests, on the real emulators, with coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n $(WORKERS) -rs --cov --cov-report=term:skip-covered
 
 fuzz: $(READY) ## many requests made from /openapi.json, to a system of its own (N=1000 of each operation, SEED=)
 	@exec $(BIN)/python -m tests.e2e.fuzz $(or $(N),1000) $(SEED)

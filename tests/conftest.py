@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import hypothesis
 import pytest
@@ -15,7 +15,7 @@ import structlog
 
 from emulator.errors import NoEmulators
 from tests import environment
-from tests.emulators import emulator
+from tests.emulators import emulator, without_emulators
 from tests.integration.deployment import gcloud_version, pinned_gcloud
 from tests.leftovers import pytest_configure, pytest_sessionfinish  # noqa: F401 - hooks, which pytest finds here
 
@@ -55,6 +55,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return OneStackAtATime(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A whole stack is for tests of processes and emulators; without them it would be the one in one process."""
+    if item.nodeid.startswith((*STACKS, "tests/integration/test_supervisor")) and "test_embedded" not in item.nodeid:
+        missing = without_emulators()
+        if missing:
+            _leave_out(missing)
+
+
 @pytest.fixture(scope="session")
 def firestore_host() -> Iterator[str]:
     """host:port of a Firestore emulator; one for the session (and for the xdist worker)."""
@@ -72,10 +81,14 @@ def _emulator(name: str) -> Iterator[str]:
         try:
             host = stack.enter_context(emulator(name))
         except NoEmulators as missing:
-            if os.environ.get("CI"):
-                pytest.fail(f"CI is set, so this may not be skipped: {missing}")
-            pytest.skip(str(missing))
+            _leave_out(str(missing))
         yield host
+
+
+def _leave_out(missing: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(f"CI is set, so this may not be skipped: {missing}")
+    pytest.skip(missing.partition(". ")[0])
 
 
 @pytest.fixture(autouse=True)

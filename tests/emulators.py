@@ -5,6 +5,7 @@ Where they come from is emulator/google.py's to say: a *_EMULATOR_HOST that is s
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from emulator import config, google
+from emulator.errors import NoEmulators
 from emulator.process import die_with_parent
 from tests import environment
 from tests.ports import free_offset
@@ -60,6 +62,18 @@ def emulator(name: str) -> Iterator[str]:
             yield found.host
         finally:
             _stop(process)
+
+
+@functools.cache
+def without_emulators() -> str | None:
+    """What is missing, if one of them cannot be had."""
+    for name in google.ENVIRONMENT:
+        try:
+            with ThreadPoolExecutor(1) as aside:
+                aside.submit(asyncio.run, _find(name)).result()
+        except NoEmulators as missing:
+            return str(missing)
+    return None
 
 
 def _warm_up(url: str) -> None:

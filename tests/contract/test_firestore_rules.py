@@ -8,6 +8,7 @@ from typing import Any
 import grpc.aio
 import pytest
 
+from emulator.embedded.firestore import serving
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
 from shared.google.firestore import queries, rpc, writes
 from shared.google.firestore.records import document
@@ -144,7 +145,7 @@ async def test_databases_and_projects_are_apart(firestore: Rpc) -> None:
 
 
 async def test_a_call_that_is_not_there_says_so() -> None:
-    async with stores.serving() as host, grpc.aio.insecure_channel(host) as channel:
+    async with serving() as host, grpc.aio.insecure_channel(host) as channel:
         call: Any = channel.unary_unary("/google.firestore.v1.Firestore/Rollback")
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await call(b"")
@@ -152,7 +153,7 @@ async def test_a_call_that_is_not_there_says_so() -> None:
 
 
 async def test_a_query_that_hark_does_not_make_is_refused_and_not_half_answered() -> None:
-    async with stores.serving() as host, rpc.connect(host) as channel:
+    async with serving() as host, rpc.connect(host) as channel:
         firestore = Rpc(channel, "projects/p/databases/(default)", emulated=True)
         await firestore.commit([writes.create(f"{firestore.documents}/things/a", {"n": 1})])
         query = queries.select("things", filters=[queries.equal("n", 1)])

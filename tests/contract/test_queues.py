@@ -66,8 +66,10 @@ async def listening(function: Function) -> AsyncIterator[Function]:
     site = web.TCPSite(runner, HOST, 0)
     await site.start()
     function.url = f"http://{HOST}:{runner.addresses[0][1]}/"
-    yield function
-    await runner.cleanup()
+    try:
+        yield function
+    finally:
+        await runner.cleanup()
 
 
 Provision = Callable[[Plan], Awaitable[None]]
@@ -103,7 +105,7 @@ async def queue(request: pytest.FixtureRequest) -> AsyncIterator[Queue]:
         policy = {"deadLetterTopic": f"{topic}-dead", "maxDeliveryAttempts": MOST_PUSHES}
         pushed = {"ackDeadlineSeconds": 10, "topic": topic, "pushConfig": {"pushEndpoint": function.url}}
         dead = {"ackDeadlineSeconds": 10, "topic": f"{topic}-dead", "pushConfig": {"pushEndpoint": dead_letter.url}}
-        subscriptions = {
+        subscriptions: dict[str, dict[str, Any]] = {
             f"{subscription}-push": {**pushed, "deadLetterPolicy": policy},
             f"{subscription}-dead-push": dead,
             f"{subscription}-dead-keep": {"topic": f"{topic}-dead"},
