@@ -68,7 +68,9 @@ class Run:
         if self._accepted:
             both = work.together(self._accepted, self._delivered)
             self._keep(work.together_table(both), both)
-        self.tables.append(work.memory_table(self.sides))
+        taken = work.memory(self.sides)
+        self._keep(work.memory_table(taken), taken)
+        self.targets += work.memory_targets(taken)
 
     def latency(self) -> None:
         self._start("accepting")

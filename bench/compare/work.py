@@ -184,14 +184,26 @@ def targets(
     return found
 
 
-def memory_table(sides: Sequence[Side]) -> Table:
-    """After the load of the other measurements."""
-    rows = []
+def memory(sides: Sequence[Side]) -> dict[str, tuple[int, float, float]]:
+    """By side and what it does: the number of its processes, their RSS and PSS in MB, after what it has done so far."""
+    taken = {}
     for side in sides:
         for what, child in (("accepting", side.accepting), ("delivering", getattr(side, "delivering", None))):
             if child is not None:
                 sums = child.memory()
-                rows.append((f"{side.name}, {what}", len(child.pids()), sums["Rss"], sums["Pss"]))
+                taken[f"{side.name}, {what}"] = (len(child.pids()), sums["Rss"], sums["Pss"])
+    return taken
+
+
+def memory_targets(taken: Mapping[str, tuple[int, float, float]]) -> list[Target]:
+    return [
+        Target(f"PSS, {what}", [taken[f"hark, {what}"][2] / taken[f"raw, {what}"][2]], 1.15)
+        for what in ("accepting", "delivering")
+    ]
+
+
+def memory_table(taken: Mapping[str, tuple[int, float, float]]) -> Table:
+    rows = [(name, *sums) for name, sums in taken.items()]
     header = ("processes", "number", "RSS, MB", "PSS, MB")
     return Table(
         "memory", "Memory", header, rows, 3, "megabytes", ["RSS counts a shared page once a process, PSS once."]
