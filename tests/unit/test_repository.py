@@ -83,14 +83,15 @@ def _sections(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_no_configuration_is_read_from_the_environment_but_in_one_room() -> None:
+def test_no_configuration_is_read_from_the_environment_but_by_the_settings_and_where_a_function_starts() -> None:
     readers = {
-        str(path.parent.relative_to(ROOT))
+        str(path.relative_to(ROOT))
         for folder in ("shared", "functions")
         for path in (ROOT / folder).rglob("*.py")
         if re.search(r"os\.environ(?!\[\"\w+\"\] = )", path.read_text())  # to set one, for the framework, is no reading
     }
-    assert readers == {"shared/entrypoint"}
+    starting = {f"shared/entrypoint/{name}.py" for name in ("channel_function", "startup")}
+    assert readers == {"shared/runtime/settings.py", *starting}
 
 
 def _subclasses(cls: type[Settings]) -> Iterator[type[Settings]]:
