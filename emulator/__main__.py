@@ -63,8 +63,8 @@ async def stack_for(config: Config, run_dir: RunDir, http: aiohttp.ClientSession
         except NoEmulators as missing:
             if config.embedded is False:
                 raise
+            say(f"{missing}\n")  # first: what needs the emulators is refused, and this says how to get them
             check_one_process(config)
-            say(f"{missing}\n")
     say("all runs in one process. Records and messages are in memory, and gone when it stops")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it has a line for each connection that ends
     # The functions are imported with it, which takes longer than all else that a supervisor does.

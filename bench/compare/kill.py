@@ -110,7 +110,7 @@ def of_peer(world: World, side: Peer) -> Victim:
 def hark(world: World) -> Iterator[Victim]:
     """The whole of `make run`, with its relay, on emulators of its own: its supervisor starts again what dies."""
     offset, run_dir = world.config.offset + _OFFSET, world.folder / "stack"
-    environ = {**world.config.environ, "HARK_PORT_OFFSET": str(offset), "HARK_RUN_DIR": str(run_dir)}
+    environ = {**world.config.environ, "HARK_PORT_OFFSET": str(offset), "HARK_RUN_DIR": str(run_dir), "EMBEDDED": "0"}
     stack = world.start("stack", (sys.executable, "-m", "emulator"), environ)
     planned = config.load(ROOT, environ)
     env_file, folder = planned.stack_dir / "env", planned.stack_dir

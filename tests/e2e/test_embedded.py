@@ -79,6 +79,13 @@ def test_what_cannot_be_is_said_in_a_line(
     assert "Traceback" not in done.stderr
 
 
+def test_what_needs_the_emulators_says_how_to_get_them(tmp_path: Path, bare: Mapping[str, str]) -> None:
+    done = said_by(tmp_path, {**bare, "MTLS": "1"}, "emulator")
+    assert done.returncode == 1
+    assert "gcloud components install" in done.stdout
+    assert "It needs the emulators" in done.stderr
+
+
 def said_by(tmp_path: Path, settings: Mapping[str, str], module: str) -> "subprocess.CompletedProcess[str]":
     local = {"HARK_PORT_OFFSET": str(free_offset()), "HARK_RUN_DIR": str(tmp_path), "SMS_COUNTRIES": "*"}
     return subprocess.run(

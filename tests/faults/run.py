@@ -208,6 +208,7 @@ async def _system(options: Options, folder: Path, firestore: str) -> AsyncIterat
         "PYTHONPATH": os.pathsep.join([str(options.root), str(ROOT)]),
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "FIRESTORE_EMULATOR_HOST": firestore,
+        "EMBEDDED": "0",  # it kills processes
         "HARK_PORT_OFFSET": str(offset),
         "HARK_RUN_DIR": str(folder / "run"),
         "FAULTS_FOLDER": str(folder),
