@@ -137,8 +137,8 @@ def _applied(write: Any, before: Any | None, now: int) -> tuple[Any | None, list
 
 def _transformed(document: Any, transform: Any) -> Any:
     kind = transform.WhichOneof("transform_type")
-    if kind != "increment":
-        raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"the transform {kind} is not there")
+    if kind != "increment" or not transform.increment.HasField("integer_value"):
+        raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"the transform {kind} is not there, but an increment by integers")
     before = queries.field(document, transform.field_path)
     total = Value(integer_value=(before.integer_value if before is not None else 0) + transform.increment.integer_value)
     _set(document.fields, queries.path_of(transform.field_path), total)
