@@ -10,7 +10,7 @@ from shared.delivery.errors import Refused, Retryable, SendError, Throttled, Unk
 from shared.runtime import failpoints
 from shared.runtime.failpoints import Failpoint
 
-ANSWER_LIMIT = 256 * 1024  # bytes; most providers' answers are a few thousand, an SMS repeated in one included
+ANSWER_LIMIT = 256 * 1024  # bytes; most providers' answers are a few thousand, a message repeated in one included
 _LARGE_AT_ONCE = 4  # answers beyond that limit, where a provider may give one: each of them fills memory
 _LONGEST_PAUSE = 86_400.0  # seconds; what is longer is no time to plan with
 
@@ -49,7 +49,7 @@ def session(provider: str, largest_answer: int = ANSWER_LIMIT) -> aiohttp.Client
     """A session without a time limit of its own (the pipeline sets one on each call), made in the running loop.
 
     It raises SendError instead of following a redirect: a POST that came back as a GET's 200 would look like
-    success, and the message and our token are for nobody else. Slack's SDK has no switch for that.
+    success, and the message and our token are for nobody else. Some providers' SDKs have no switch for that.
 
     largest_answer: in bytes; what is longer is no answer of the provider's, and raises aiohttp.ClientPayloadError
     """

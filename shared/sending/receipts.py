@@ -37,7 +37,7 @@ NOTIFICATION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FIRST_PAUSE = timedelta(seconds=5)  # before a waiting receipt is looked at again; doubled each time
 KEPT = timedelta(days=3)  # longer than any delivery can stay undecided
 # What does not name a notification is found once its send is on record, which takes at most a lease; most of it is not
-# ours at all: SendGrid reports an account's other mails, too.
+# ours at all: a provider may report all that its account sends.
 FIRST_PAUSE_UNNAMED = timedelta(seconds=60)
 KEPT_UNNAMED = timedelta(hours=1)
 _TRIES = 5  # of a write that others are faster than
