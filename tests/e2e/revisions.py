@@ -1,14 +1,18 @@
 """The functions of an older commit beside those of a stack, on the same records, topics and providers."""
 
 import asyncio
+import contextlib
 import itertools
 import os
+import re
 import signal
 import subprocess
+import sys
 import tarfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
 
@@ -44,6 +48,25 @@ def check_out(commit: str, folder: Path) -> Path:
     return folder
 
 
+def packages_of(old: Path, folder: Path) -> Path:
+    """A folder, in `folder`, of what the checkout's functions need and this environment no longer has."""
+    locked = re.split(r"^(?=[a-z0-9])", (old / "requirements.txt").read_text(), flags=re.MULTILINE)
+    gone = [lines for lines in locked if lines and not _installed(re.split(r"[\[=]", lines, maxsplit=1)[0])]
+    target, missing = folder / "packages", folder / "missing.txt"
+    target.mkdir()
+    if gone:
+        missing.write_text("".join(gone))
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+        subprocess.run([*install, "--target", str(target), "--requirement", str(missing)], check=True)
+    return target
+
+
+def _installed(package: str) -> bool:
+    with contextlib.suppress(PackageNotFoundError):
+        return bool(version(package))
+    return False
+
+
 def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
 
@@ -76,12 +99,15 @@ class Revisions:
 
 
 @asynccontextmanager
-async def beside(stack: Stack, old: Path) -> AsyncIterator[Revisions]:
-    """The functions of the checkout `old` beside the stack's; every push goes to one or the other, by turns."""
+async def beside(stack: Stack, old: Path, packages: Path) -> AsyncIterator[Revisions]:
+    """The functions of the checkout `old` beside the stack's; every push goes to one or the other, by turns.
+
+    packages: a folder of those that only the old ones need
+    """
     pubsub, firestore = (stack.system.env[name] for name in ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST"))
     environ = environment.neutral(os.environ)
     new = config.load(ROOT, environ | {"HARK_PORT_OFFSET": str(stack.offset)})
-    planned = config.load(old, environ | {"HARK_PORT_OFFSET": str(free_offset())})
+    planned = config.load(old, environ | {"HARK_PORT_OFFSET": str(free_offset()), "PYTHONPATH": str(packages)})
     planned = replace(planned, ports={**planned.ports, "lab": new.ports["lab"], "smtp": new.ports["smtp"]})
     to_the_stack = {name: {"PUBLIC_URL": stack.url} for name in planned.functions}  # where the lab reports to
     programs = functions(planned, pubsub, firestore, overrides=to_the_stack)

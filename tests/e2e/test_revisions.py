@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.delivery.model import PENDING
-from tests.e2e.revisions import beside, check_out, last_other_commit
+from tests.e2e.revisions import beside, check_out, last_other_commit, packages_of
 from tests.e2e.stack import ARRIVED, running, talking_to, until
 
 NOTIFICATIONS = 200
@@ -30,9 +30,10 @@ async def test_functions_of_the_last_commit_beside_these(tmp_path: Path) -> None
     if commit is None:
         pytest.skip("git has no commit here whose functions are others: an archive, or a shallow clone")
     old = check_out(commit, tmp_path / "old")
+    packages = packages_of(old, tmp_path)
     (tmp_path / "run").mkdir()
     with running(tmp_path / "run") as system:
-        async with talking_to(system) as stack, beside(stack, old) as revisions:
+        async with talking_to(system) as stack, beside(stack, old, packages) as revisions:
             for channel in CHANNELS:
                 await stack.fault(channel, "503", rate=0.3)
             places = asyncio.Semaphore(AT_ONCE)
