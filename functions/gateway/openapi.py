@@ -15,6 +15,7 @@ from functions.gateway.openapi_examples import add_examples, examples
 from functions.gateway.recipients.schemas import RecipientRequest
 from functions.gateway.web.openapi_declarations import answers
 from functions.gateway.web.problem_details import ProblemDetails
+from shared.channels.content import content_schema
 from shared.channels.declaration import Channel
 from shared.channels.registry import example_addresses
 
@@ -85,6 +86,20 @@ def _name_channels(components: dict[str, Any], channels: Mapping[str, Channel]) 
         "properties": {name: {**address, "description": channel.address} for name, channel in channels.items()},
         "additionalProperties": False,
     }
+    components["ContentByChannel"] = {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": {name: _own_content(channel, components) for name, channel in channels.items()},
+    }
+
+
+def _own_content(channel: Channel, components: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what a request may say for this channel: it needs no message, where there is one for all."""
+    schema = content_schema(channel, "#/components/schemas/{model}")
+    components.update(schema.pop("$defs", {}))
+    schema.pop("required", None)
+    return schema
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from functions.gateway.channels.schemas import channel_json
+from shared.channels.content import takes
 from shared.channels.declaration import Channel
 
 _AT = "2026-11-25T09:00:00Z"
@@ -77,6 +78,7 @@ def _delivery(channel: Channel, address: str) -> dict[str, Any]:
         "channel": channel.name,
         "address": address,
         "status": "queued",
+        "content": {part: text for part, text in _TEXTS.items() if part != "tags" and takes(channel, part)},
         "provider": None,
         "provider_message_id": None,
         "error": None,

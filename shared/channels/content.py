@@ -4,12 +4,14 @@ Apart from the declaration, which loads no pydantic.
 """
 
 import importlib
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.channels.declaration import Channel
 from shared.channels.text_checks import one_line, printable
+from shared.delivery.model import Attachment
 
 # What `text_checks` checks, for /openapi.json.
 PRINTABLE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]*$"
@@ -32,21 +34,43 @@ Subject = Annotated[str, StringConstraints(max_length=255), AfterValidator(one_l
 
 
 class Content(BaseModel):
-    """The parts of a message."""
+    """The parts of a message. A channel that has more has a subclass."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     message: Message
+
+    @classmethod
+    def merged(cls, common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+        """The parts, not yet judged: those that all channels share where this one takes them, and over them its own."""
+        return {name: part for name, part in common.items() if name in cls.model_fields} | dict(own)
+
+    def parts(self) -> dict[str, Any]:
+        """As they go on record and to the provider, in values of JSON. Raises ValueError."""
+        return self.model_dump(exclude_none=True)
+
+    def files(self) -> Sequence[Attachment]:
+        """What lies beside the record, since it is too large for it; `parts` has their names, types and sizes."""
+        return ()
 
 
 class ContentModule(Protocol):
     Content: type[Content]
 
 
-def content_schema(channel: Channel) -> dict[str, Any]:
-    """The JSON Schema of what this channel's messages may have."""
+def content_of(channel: Channel) -> type[Content]:
+    """The model of what its messages may have."""
     module: ContentModule = importlib.import_module(channel.content)
-    schema = module.Content.model_json_schema()
+    return module.Content
+
+
+def takes(channel: Channel, part: str) -> bool:
+    return part in content_of(channel).model_fields
+
+
+def content_schema(channel: Channel, ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
+    """The JSON Schema of what this channel's messages may have."""
+    schema = content_of(channel).model_json_schema(ref_template=ref_template)
     # What is counted may be more than characters, never less.
     schema["properties"]["message"] |= {"maxLength": channel.max_length, "description": f"Takes {channel.limit}."}
     return schema

@@ -101,6 +101,18 @@ class Segments:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a message.
+
+    type: its media type, "application/pdf"
+    """
+
+    name: str
+    type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A notification on its way over one channel.
 
@@ -108,6 +120,8 @@ class Delivery:
     `version` is the record's version as last read or written (Firestore's update time, ns since the epoch).
     `traceparent` is of the request that was answered with 202: whatever is done later belongs to its trace.
     `segments` and `encoding` are None where the channel has none (`Segments`).
+    `content` is what this channel's message has, as JSON, frozen at accept; None: the notification's subject and
+    message, and nothing else. `attachments` is how many files lie beside it (`Store.attachments`).
     """
 
     notification_id: str
@@ -122,6 +136,8 @@ class Delivery:
     traceparent: str | None = None
     segments: int | None = None
     encoding: str | None = None
+    content: str | None = None
+    attachments: int = 0
 
     status: DeliveryStatus = DeliveryStatus.QUEUED
     attempts: tuple[Attempt, ...] = ()

@@ -10,9 +10,10 @@ a listing leaves it out, says so in the log, and goes on behind it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar
 
-from shared.delivery.model import Delivery, DeliveryStatus, Notification, Recipient
+from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Recipient
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -39,11 +40,21 @@ class Page(Generic[T, P]):
 
 
 class Store(Protocol):
-    async def create(self, notification: Notification, deliveries: Sequence[Delivery]) -> int:
+    async def create(
+        self,
+        notification: Notification,
+        deliveries: Sequence[Delivery],
+        attachments: Mapping[str, Sequence[Attachment]] = MappingProxyType({}),
+    ) -> int:
         """Write a notification and all its deliveries, or nothing. Returns the deliveries' version.
 
+        attachments: of each channel that has some, each at most 700 KiB: a record takes 1 MiB
         Raises AlreadyExists when the id is taken.
         """
+        ...
+
+    async def attachments(self, notification_id: str, channel: str, count: int) -> Sequence[Attachment]:
+        """The first `count` of a delivery, in order, without those that are gone."""
         ...
 
     async def notification(self, notification_id: str) -> Notification | None: ...

@@ -4,9 +4,10 @@ A message is a hint: it says which delivery to look at. The gateway's first one 
 function needs, so that the usual delivery reads nothing.
 """
 
+import json
 from collections.abc import Sequence
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -24,6 +25,16 @@ class Content(BaseModel):
     created_at: AwareDatetime
     version: int
     simulated: bool = False
+    parts: str | None = None
+    """`Delivery.content`"""
+    attachments: int = 0
+
+    def everything(self) -> dict[str, Any]:
+        """What the message has: `subject`, `message`, and what its channel has besides."""
+        if self.parts is not None:
+            parts: dict[str, Any] = json.loads(self.parts)
+            return parts
+        return {"subject": self.subject, "message": self.message}
 
 
 class Message(BaseModel):
@@ -44,13 +55,16 @@ class Message(BaseModel):
 def content_of(notification: Notification, delivery: Delivery) -> Content:
     """What a function needs to send this delivery, as it goes into a message."""
     assert delivery.version is not None  # noqa: S101 - it was read or written
+    own = delivery.content is not None
     return Content(
         address=delivery.address,
-        subject=notification.subject,
-        message=notification.message,
+        subject=None if own else notification.subject,
+        message="" if own else notification.message,
         created_at=notification.created_at,
         version=delivery.version,
         simulated=delivery.simulated,
+        parts=delivery.content,
+        attachments=delivery.attachments,
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from shared.delivery.errors import (
     Conflict,
     NotFound,
+    Refused,
     Retryable,
     SendError,
     StoreUnavailable,
@@ -26,7 +27,7 @@ from shared.delivery.errors import (
     Unknown,
     UnreadableRecord,
 )
-from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
+from shared.delivery.model import Attachment, Attempt, Delivery, DeliveryStatus, Outcome
 from shared.delivery.retries import Policy
 from shared.delivery.state_machine import Done, Early, Leased, Own, Write, decide, settle
 from shared.delivery.store import Store
@@ -154,9 +155,13 @@ class Pipeline:
         """The attempts made under this claim (several when short throttles were waited out), and how the last ended."""
         made: list[Attempt] = []
         deadline = time.monotonic() + self._send_seconds(claimed)
+        parts = content.everything()
+        subject, text = parts.pop("subject", None), parts.pop("message")
+        attachments = await self._attachments(claimed, content)
         while True:
             left = deadline - time.monotonic()
-            outgoing = Outgoing(claimed.notification_id, claimed.address, content.subject, content.message, left)
+            ready = () if isinstance(attachments, SendError) else attachments
+            outgoing = Outgoing(claimed.notification_id, claimed.address, subject, text, left, parts, ready)
             at, began = self.now(), time.monotonic()
             error: SendError | None = None
             provider_message_id = None
@@ -165,6 +170,8 @@ class Pipeline:
             provider = self._provider_of(claimed)
             with telemetry.span(f"send {provider.name}", Kind.CLIENT, {"hark.attempt": number}, before) as span:
                 try:
+                    if isinstance(attachments, SendError):
+                        raise attachments
                     provider_message_id = await call(provider, outgoing)
                     failpoints.reached(Failpoint.ACCEPTED)
                 except SendError as raised:
@@ -188,6 +195,16 @@ class Pipeline:
             if asked is None or len(made) > 1 or max(asked, _SHORTEST_PAUSE) > longest:
                 return made, error, provider_message_id
             await self.sleep(max(asked, _SHORTEST_PAUSE))
+
+    async def _attachments(self, claimed: Delivery, content: Content) -> Sequence[Attachment] | SendError:
+        """The files that go with it, or why it cannot go without them. Who has none pays nothing."""
+        if not content.attachments:
+            return ()
+        try:
+            found = await self.store.attachments(claimed.notification_id, claimed.channel, content.attachments)
+        except (StoreUnavailable, UnreadableRecord):
+            return Retryable("its attachments could not be read")
+        return found if len(found) == content.attachments else Refused("its attachments are no longer on record")
 
     def _send_seconds(self, claimed: Delivery) -> float:
         """The send deadline, less what a slow claim has used of the lease: no call may outlive it."""
@@ -282,6 +299,7 @@ def _first(message: Message, content: Content) -> Delivery:
         address=content.address,
         created_at=content.created_at,
         simulated=content.simulated,
+        attachments=content.attachments,
         queued_at=content.created_at,
         version=content.version,
     )

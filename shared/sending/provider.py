@@ -1,18 +1,27 @@
 """What a provider is: the one hole of the pipeline that a channel fills."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from shared.delivery.model import Attachment
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What to send. `timeout`: seconds that this call may still take."""
+    """What to send.
+
+    timeout: seconds that this call may still take
+    parts: what the message has besides subject and text, as the channel's `Content.parts` froze it
+    """
 
     notification_id: str
     address: str
     subject: str | None
     text: str
     timeout: float
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    attachments: Sequence[Attachment] = ()
 
 
 class Provider(Protocol):

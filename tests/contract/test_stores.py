@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
-from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
+from shared.delivery.model import Attachment, Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
 from shared.delivery.state_machine import Write, decide, discarded, relayed, settle
 from shared.delivery.store import Store
 from shared.google.firestore import records, rpc
@@ -549,3 +549,22 @@ async def test_a_record_of_a_newer_version_is_read_and_one_that_cannot_be_keeps_
     found = await store.overdue(1, LATER, 10)
     assert {d.notification_id for d in found} == {newer.notification_id, plain.notification_id}
     await channel.close()
+
+
+async def test_attachments_lie_beside_their_delivery_and_are_read_in_order(store: Store) -> None:
+    notification = a_notification(channels=["email", "slack"])
+    files = [Attachment(f"{i}.bin", "application/octet-stream", bytes([i]) * 300_000) for i in range(2)]
+    deliveries = queued_deliveries(notification)
+    version = await store.create(notification, deliveries, {"email": files})
+    assert await store.attachments(notification.id, "email", 2) == files
+    assert await store.attachments(notification.id, "email", 3) == files  # the third is gone
+    assert await store.attachments(notification.id, "slack", 1) == []
+    assert {d.version for d in await store.deliveries_of(notification)} == {version}
+
+
+async def test_what_a_channel_has_of_its_own_is_on_record(store: Store) -> None:
+    notification = a_notification()
+    (delivery,) = queued_deliveries(notification)
+    await store.create(notification, [replace(delivery, content=f'{{"message": "{UNICODE}"}}', attachments=2)])
+    (read,) = await store.deliveries_of(notification)
+    assert (read.content, read.attachments) == (f'{{"message": "{UNICODE}"}}', 2)

@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
+from types import MappingProxyType
 from typing import TypeVar
 
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable, UnreadableRecord
-from shared.delivery.model import Delivery, DeliveryStatus, Notification, Recipient
+from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Recipient
 from shared.delivery.store import Page, Position
 from shared.google.firestore.records import STATE_FIELDS
 
@@ -29,6 +30,7 @@ class MemoryStore:
         self.calls: Counter[str] = Counter()
         self._notifications: dict[str, Notification] = {}
         self._deliveries: dict[tuple[str, str], Delivery] = {}
+        self._attachments: dict[tuple[str, str], tuple[Attachment, ...]] = {}
         self._recipients: dict[str, Recipient] = {}
         self._versions = count(1_767_323_045_678_901_000, 1_000)
         self._faults: dict[tuple[str, int], bool] = {}
@@ -63,7 +65,12 @@ class MemoryStore:
         if landed:
             raise StoreUnavailable(f"{operation}: the fake was told to lose its answer")
 
-    async def create(self, notification: Notification, deliveries: Sequence[Delivery]) -> int:
+    async def create(
+        self,
+        notification: Notification,
+        deliveries: Sequence[Delivery],
+        attachments: Mapping[str, Sequence[Attachment]] = MappingProxyType({}),
+    ) -> int:
         async with self._call("create"):
             keys = [(d.notification_id, d.channel) for d in deliveries]
             if notification.id in self._notifications or any(key in self._deliveries for key in keys):
@@ -71,7 +78,12 @@ class MemoryStore:
             version = next(self._versions)
             self._notifications[notification.id] = notification
             self._deliveries |= {key: replace(d, version=version) for key, d in zip(keys, deliveries, strict=True)}
+            self._attachments |= {(notification.id, channel): tuple(each) for channel, each in attachments.items()}
             return version
+
+    async def attachments(self, notification_id: str, channel: str, count: int) -> Sequence[Attachment]:
+        async with self._call("attachments"):
+            return list(self._attachments.get((notification_id, channel), ())[:count])
 
     async def notification(self, notification_id: str) -> Notification | None:
         async with self._call("notification"):

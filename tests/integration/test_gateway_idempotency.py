@@ -1,7 +1,7 @@
 """The same request again: one notification, whatever went wrong in between."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from functions.gateway.access.caller import Scope
 from shared.delivery.errors import StoreUnavailable
-from shared.delivery.model import Delivery, DeliveryStatus, Notification
+from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification
 from shared.sending.messages import Message
 from tests.integration.gateway import MINIMAL, BrokenPublisher, Hark, client_of, nothing_done, problem
 
@@ -186,8 +186,10 @@ async def test_a_commit_whose_answer_is_lost_makes_one_notification_and_is_no_re
     create = hark.store.create
     lost = [True]
 
-    async def unheard(notification: Notification, deliveries: Sequence[Delivery]) -> int:
-        version = await create(notification, deliveries)
+    async def unheard(
+        notification: Notification, deliveries: Sequence[Delivery], files: Mapping[str, Sequence[Attachment]]
+    ) -> int:
+        version = await create(notification, deliveries, files)
         if lost and lost.pop():
             raise StoreUnavailable("a test")
         return version

@@ -29,7 +29,7 @@ async def test_a_notification_is_accepted_with_its_place_and_every_field(hark: H
     assert "idempotent-replayed" not in answer.headers
     sent = declared(NotificationJson, answer)
     assert answer.headers["location"] == f"/v1/notifications/{sent['id']}"
-    at = sent["created_at"]
+    at, message = sent["created_at"], "Build 42 is live"
     delivery = {
         "status": "queued",
         "provider": None,
@@ -47,8 +47,13 @@ async def test_a_notification_is_accepted_with_its_place_and_every_field(hark: H
         "tags": {"team": "infra"},
         "created_at": at,
         "deliveries": [
-            {"channel": "slack", "address": "#ops", **delivery},
-            {"channel": "email", "address": "a@example.com", **delivery},
+            {"channel": "slack", "address": "#ops", "content": {"message": message}, **delivery},
+            {
+                "channel": "email",
+                "address": "a@example.com",
+                "content": {"subject": "Deploy", "message": message},
+                **delivery,
+            },
         ],
     }
     read = await hark.client.get(answer.headers["location"])

@@ -19,7 +19,7 @@ import yaml
 
 from functions.gateway.access.caller import Caller
 from functions.gateway.access.caller_store import FirestoreCallers, Usage
-from shared.delivery.model import Delivery, DeliveryStatus, Notification, Receipt, Recipient
+from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Receipt, Recipient
 from shared.delivery.store import Position
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.records import STATE_FIELDS, fixed_values
@@ -177,13 +177,14 @@ def _written() -> Iterator[tuple[str, str]]:
     for collection, model, left_out in (
         ("notifications", Notification, {"id"}),
         ("deliveries", Delivery, {"version"}),
+        ("attachments", Attachment, set[str]()),
         ("recipients", Recipient, {"name", "version"}),
         ("receipts", Receipt, set[str]()),
         ("receipts", Waiting, {"id", "receipt"}),
         ("callers", Caller, {"id", "version"}),
     ):
         yield from ((collection, f.name) for f in fields(model) if f.name not in left_out)
-    yield from (("uses", "at"), ("usage", "caller"), ("usage", "expire_at"))
+    yield from (("attachments", "expire_at"), ("uses", "at"), ("usage", "caller"), ("usage", "expire_at"))
     yield from (("usage", "requests"), ("usage", "notifications"), ("usage", "segments"), ("usage", "messages"))
 
 

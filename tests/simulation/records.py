@@ -1,10 +1,11 @@
 """The store of `tests/fakes`, looked at with each write; and the receipts that wait."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
-from shared.delivery.model import Delivery, Notification
+from shared.delivery.model import Attachment, Delivery, Notification
 from shared.delivery.retries import Policy
 from shared.sending.receipts import Waiting
 from tests.fakes.receipts import MemoryReceipts
@@ -32,8 +33,13 @@ class Records(MemoryStore):
         self._broken = broken
         self._tell = tell
 
-    async def create(self, notification: Notification, deliveries: Sequence[Delivery]) -> int:
-        version = await super().create(notification, deliveries)
+    async def create(
+        self,
+        notification: Notification,
+        deliveries: Sequence[Delivery],
+        attachments: Mapping[str, Sequence[Attachment]] = MappingProxyType({}),
+    ) -> int:
+        version = await super().create(notification, deliveries, attachments)
         self.created |= {(d.notification_id, d.channel): d for d in deliveries}
         return version
 

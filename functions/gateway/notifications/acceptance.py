@@ -9,17 +9,18 @@ What if the process dies
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from functions.gateway.access.caller import Caller, CallerKind
-from functions.gateway.notifications.addressing import check_screens, resolve_addresses, segments_of
+from functions.gateway.notifications.addressing import check_screens, resolve_addresses
+from functions.gateway.notifications.contents import ChannelContent, own_contents, segments_of
 from functions.gateway.notifications.idempotency import fingerprint, new_notification_id
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import RETRY_LATER, Problem, field_error, invalid
 from shared.delivery.errors import AlreadyExists, PublishFailed, StoreUnavailable
-from shared.delivery.model import Delivery, DeliveryStatus, Notification
+from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification
 from shared.delivery.state_machine import queued
 from shared.delivery.store import SHARDS, Store
 from shared.runtime import failpoints, telemetry, trace_context
@@ -46,10 +47,11 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     notification_id = new_notification_id(caller.id, key)
     simulated = caller.kind is CallerKind.TEST
     try:
-        addresses = await resolve_addresses(gateway, request, caller)
+        own = own_contents(gateway.channels, request)
+        addresses = await resolve_addresses(gateway, request, caller, own)
         check_screens(gateway.screens, request, addresses)
         counts = gateway.quotas.addresses.check(gateway.screens, addresses, simulated=simulated)
-        segments = segments_of(gateway.channels, addresses, request.message)
+        segments = segments_of(gateway.channels, addresses, request, own)
         counted = gateway.quotas.notification(caller, sum(each.count for each in segments.values()))
     except Problem:
         # With a key, the answer of the first time holds, even if the recipient has gone since, or a limit is reached.
@@ -75,11 +77,15 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     )
     failpoints.reached(Failpoint.VALIDATED)
     deliveries = [
-        queued(notification, channel, address, gateway.policy, trace_context.current(), segments.get(channel))
+        _with_content(
+            queued(notification, channel, address, gateway.policy, trace_context.current(), segments.get(channel)),
+            own.get(channel),
+        )
         for channel, address in addresses.items()
     ]
+    files = {name: content.files for name, content in own.items() if name in addresses and content.files}
     try:
-        version = await _create(gateway.store, notification, deliveries)
+        version = await _create(gateway.store, notification, deliveries, files)
     except StoreUnavailable:
         if key is not None:
             # Asked again it is the same one: whoever does so through an outage is not to find the day used up by it.
@@ -113,12 +119,21 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     return Accepted(notification, deliveries, replayed=False)
 
 
-async def _create(store: Store, notification: Notification, deliveries: Sequence[Delivery]) -> int:
+def _with_content(delivery: Delivery, own: ChannelContent | None) -> Delivery:
+    return delivery if own is None else replace(delivery, content=own.content, attachments=len(own.files))
+
+
+async def _create(
+    store: Store,
+    notification: Notification,
+    deliveries: Sequence[Delivery],
+    files: Mapping[str, Sequence[Attachment]],
+) -> int:
     """The commit, again while its answer is lost: the id is the same, so it cannot be made twice."""
     give_up_at = time.monotonic() + _CREATE_SECONDS
     while True:
         try:
-            return await store.create(notification, deliveries)
+            return await store.create(notification, deliveries, files)
         except StoreUnavailable:
             if time.monotonic() >= give_up_at:
                 raise

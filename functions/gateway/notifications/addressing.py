@@ -5,17 +5,19 @@ from collections.abc import Iterable, Mapping
 from functions.gateway.access.caller import Caller
 from functions.gateway.access.scopes import forbidden
 from functions.gateway.channels.addresses import normalised, unknown_channel
+from functions.gateway.notifications.contents import ChannelContent, too_long_of
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.services import Gateway
-from functions.gateway.web.problem_details import FieldError, field_error, invalid
+from functions.gateway.web.problem_details import field_error, invalid
 from shared.channels.declaration import Channel, Screen
-from shared.delivery.model import Segments
 
 
-async def resolve_addresses(gateway: Gateway, request: NotificationRequest, caller: Caller) -> dict[str, str]:
+async def resolve_addresses(
+    gateway: Gateway, request: NotificationRequest, caller: Caller, own: Mapping[str, ChannelContent]
+) -> dict[str, str]:
     """The address for each channel asked for. Problem 403, 422, 429."""
     known = gateway.channels
-    _judge(known, request, caller)
+    _judge(known, request, caller, own)
     if request.to is not None:
         addresses = normalised(known, request.to, "to")
     else:
@@ -32,7 +34,7 @@ async def resolve_addresses(gateway: Gateway, request: NotificationRequest, call
     missing = [name for name in wanted if name not in addresses]
     if missing or not wanted:
         raise invalid(*(field_error("channels", f"there is no address for {name}") for name in missing or ["any"]))
-    too_long = _too_long(known, wanted, request.message)
+    too_long = too_long_of(known, wanted, request, own)
     if too_long:
         raise invalid(*too_long)
     unlisted = [name for name in wanted if not caller.may_reach(name, addresses[name])]
@@ -41,7 +43,9 @@ async def resolve_addresses(gateway: Gateway, request: NotificationRequest, call
     return {name: addresses[name] for name in wanted}
 
 
-def _judge(channels: Mapping[str, Channel], request: NotificationRequest, caller: Caller) -> None:
+def _judge(
+    channels: Mapping[str, Channel], request: NotificationRequest, caller: Caller, own: Mapping[str, ChannelContent]
+) -> None:
     """Refuse what can be refused without the recipient's record, so that these answers do not depend on which
     recipients there are. Problem 403, 422.
     """
@@ -57,7 +61,7 @@ def _judge(channels: Mapping[str, Channel], request: NotificationRequest, caller
     if request.recipient is not None:
         # Without `channels` it goes over those that it has addresses for: one that takes the text may be among them.
         possible = asked or [name for name in channels if caller.may_use(name)]
-        too_long = _too_long(channels, possible, request.message)
+        too_long = too_long_of(channels, possible, request, own)
         if too_long and (asked or len(too_long) == len(possible)):
             raise invalid(*too_long)
 
@@ -66,14 +70,6 @@ def _check_use(names: Iterable[str], caller: Caller) -> None:
     barred = [name for name in names if not caller.may_use(name)]
     if barred:
         raise forbidden(f"this caller may not send over {', '.join(barred)}")
-
-
-def _too_long(channels: Mapping[str, Channel], names: Iterable[str], message: str) -> list[FieldError]:
-    return [
-        field_error("message", f"{name} takes {channels[name].limit}")
-        for name in names
-        if not channels[name].fits(message)
-    ]
 
 
 def check_screens(screens: Mapping[str, Screen], request: NotificationRequest, addresses: Mapping[str, str]) -> None:
@@ -85,8 +81,3 @@ def check_screens(screens: Mapping[str, Screen], request: NotificationRequest, a
             errors.append(field_error(f"to.{name}" if request.to is not None else "recipient", f"{name}: {refusal}"))
     if errors:
         raise invalid(*errors)
-
-
-def segments_of(channels: Mapping[str, Channel], names: Iterable[str], message: str) -> dict[str, Segments]:
-    """What the message is cut into, by channel, for those that are paid by the piece."""
-    return {name: counted(message) for name in names if (counted := channels[name].segments) is not None}

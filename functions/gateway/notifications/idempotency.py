@@ -13,6 +13,7 @@ from functions.gateway.web.problem_details import field_error, invalid
 KEYS = uuid.UUID("6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4")
 """Namespace of the ids that idempotency keys make. Changing it would forget every key in use."""
 
+_FIRST_FIELDS = frozenset({"recipient", "to", "channels", "subject", "message", "tags"})
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -34,4 +35,7 @@ def new_notification_id(caller_id: str, key: str | None) -> str:
 
 def fingerprint(request: NotificationRequest) -> str:
     """The same for two requests that ask for the same, however their JSON is spelt."""
-    return hashlib.sha256(json.dumps(request.model_dump(), sort_keys=True).encode()).hexdigest()
+    asked = request.model_dump(mode="json")
+    # What came later counts where it is there: records of before have fingerprints without it.
+    old = {name: value for name, value in asked.items() if name in _FIRST_FIELDS or value is not None}
+    return hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()

@@ -87,7 +87,8 @@ def notifications_router(gateway: Gateway) -> APIRouter:
             shown = [n for n in page.items if n.id in deliveries]
             after = page.next if len(shown) == len(page.items) else Position(shown[-1].created_at, shown[-1].id)
             # What has no deliveries left is expiring: TTL takes documents in any order.
-            items = [notification_json(n, deliveries[n.id], caller) for n in shown if deliveries[n.id]]
+            there = [n for n in shown if deliveries[n.id]]
+            items = [notification_json(n, deliveries[n.id], caller, gateway.channels) for n in there]
             following = None if after is None else cursor_of("notifications", after)
             return json_answer(NotificationsJson(items=items, next_cursor=following))
 

@@ -3,8 +3,9 @@
 What goes out is a TypedDict: checked by mypy, documented by FastAPI, cheap to make.
 """
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, NotRequired, Self
 
@@ -12,8 +13,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from typing_extensions import TypeAliasType, TypedDict
 
 from functions.gateway.access.caller import Caller
-from functions.gateway.web.common_fields import Addresses, ChannelNames, Entries, RecipientName
-from shared.channels.content import ONE_LINE, PRINTABLE, Message, Subject, said
+from functions.gateway.web.common_fields import Addresses, ChannelName, ChannelNames, Entries, RecipientName
+from shared.channels.content import ONE_LINE, PRINTABLE, Message, Subject, said, takes
+from shared.channels.declaration import Channel
 from shared.channels.text_checks import one_line, printable
 from shared.delivery.model import (
     Attempt,
@@ -44,6 +46,9 @@ TagName = TypeAliasType(
 )
 TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(printable), said(pattern=PRINTABLE)]
 
+# Named, so that `openapi` can put in what each channel takes.
+ContentByChannel = TypeAliasType("ContentByChannel", Annotated[dict[ChannelName, dict[str, Any]], Entries(20, least=1)])
+
 _ONE_TARGET: dict[str, Any] = {
     "oneOf": [
         {"required": ["recipient"], "properties": {"recipient": {"type": "string"}, "to": {"type": "null"}}},
@@ -64,6 +69,9 @@ class NotificationRequest(BaseModel):
     )
     subject: Subject | None = Field(default=None, description="For channels that have one (GET /v1/channels).")
     message: Message = Field(description="Plain text, not blank; each channel has its longest (GET /v1/channels).")
+    content: ContentByChannel | None = Field(
+        default=None, description="What a channel has of its own, or instead of subject and message (GET /v1/channels)."
+    )
     tags: Annotated[dict[TagName, TagValue], Entries(50)] = Field(default_factory=dict, description="Your own labels.")
 
     @model_validator(mode="after")
@@ -71,6 +79,15 @@ class NotificationRequest(BaseModel):
         if (self.recipient is None) == (self.to is None):
             raise ValueError("exactly one of recipient and to is needed")
         return self
+
+
+def attached_bytes(body: Any) -> int:
+    """Of what stands in a body as `content.<channel>.attachments`, in base64; the body may be anything else, too."""
+    contents = body.get("content") if isinstance(body, dict) else None
+    own = [each for each in contents.values() if isinstance(each, dict)] if isinstance(contents, dict) else []
+    lists = [many for each in own if isinstance(many := each.get("attachments"), list)]
+    files = [file["data"] for many in lists for file in many if isinstance(file, dict) and "data" in file]
+    return sum(len(data) for data in files if isinstance(data, str))
 
 
 class AttemptJson(TypedDict):
@@ -90,6 +107,7 @@ class DeliveryJson(TypedDict):
         Field(description="Null where it came from a recipient that the caller may not read (recipients:read)."),
     ]
     status: DeliveryStatus
+    content: Annotated[dict[str, Any], Field(description="As it was frozen; of attachments their names and sizes.")]
     segments: NotRequired[int]
     encoding: NotRequired[str]
     provider: str | None
@@ -115,7 +133,9 @@ class NotificationsJson(TypedDict):
     next_cursor: str | None
 
 
-def notification_json(notification: Notification, deliveries: Sequence[Delivery], caller: Caller) -> NotificationJson:
+def notification_json(
+    notification: Notification, deliveries: Sequence[Delivery], caller: Caller, channels: Mapping[str, Channel]
+) -> NotificationJson:
     """As `caller` may see it."""
     addresses = caller.may_see_addresses(notification)
     return NotificationJson(
@@ -126,15 +146,29 @@ def notification_json(notification: Notification, deliveries: Sequence[Delivery]
         message=notification.message,
         tags=dict(notification.tags),
         created_at=notification.created_at,
-        deliveries=[_delivery_json(delivery, addresses=addresses) for delivery in deliveries],
+        deliveries=[
+            _delivery_json(delivery, content_json(notification, delivery, channels), addresses=addresses)
+            for delivery in deliveries
+        ],
     )
 
 
-def _delivery_json(d: Delivery, *, addresses: bool) -> DeliveryJson:
+def content_json(n: Notification, d: Delivery, channels: Mapping[str, Channel]) -> dict[str, Any]:
+    """What this delivery's message has."""
+    if d.content is not None:
+        own: dict[str, Any] = json.loads(d.content)
+        return own
+    channel = channels.get(d.channel)  # one that has been taken out since takes nothing more
+    with_subject = n.subject is not None and channel is not None and takes(channel, "subject")
+    return {"subject": n.subject, "message": n.message} if with_subject else {"message": n.message}
+
+
+def _delivery_json(d: Delivery, content: dict[str, Any], *, addresses: bool) -> DeliveryJson:
     made = DeliveryJson(
         channel=d.channel,
         address=d.address if addresses else None,
         status=d.status,
+        content=content,
         provider=d.provider,
         provider_message_id=d.provider_message_id,
         error=d.error,

@@ -16,4 +16,4 @@ async def with_deliveries(gateway: Gateway, notification: Notification, caller: 
     deliveries = await gateway.store.deliveries_of(notification)
     if not deliveries:
         raise Problem(404, "the notification has expired")
-    return notification_json(notification, deliveries, caller)
+    return notification_json(notification, deliveries, caller, gateway.channels)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NotRequired
 
-from pydantic_core import to_json
+from pydantic_core import ValidationError, to_json
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -71,6 +71,12 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
     if any(e["type"] == "json_invalid" for e in errors):
         return Problem(400, "the body is not JSON: " + errors[0]["msg"].removeprefix("Invalid JSON: "))
     return invalid(*(field_error(_path(e["loc"]), _message(e)) for e in errors))
+
+
+def field_errors(error: ValidationError, *place: str) -> list[FieldError]:
+    """Pydantic's errors, of what stands at this place of the body."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return [field_error(_path((*place, *e["loc"])), _message(e)) for e in found]
 
 
 def _message(error: Mapping[str, Any]) -> str:

@@ -1,9 +1,11 @@
 """Reading a request's JSON body. Each refusal names the field."""
 
 from codecs import BOM_UTF8
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 from starlette.requests import Request
 
 from functions.gateway.web.problem_details import MOST_ERRORS, Problem, field_error, invalid, of_validation
@@ -11,14 +13,17 @@ from shared.delivery.errors import BodyTooLarge, BodyTooSlow
 from shared.http import request_body
 
 BODY_LIMIT = 256 * 1024  # bytes
+ATTACHED_LIMIT = 4 * 700 * 1024 // 3 + 1024  # in base64, of which an attachment may have line ends
 _PLAIN = {"Accept-Encoding": "identity"}  # RFC 9110, 15.5.16
 _CLOSE = {"Connection": "close"}  # the rest of the body is not read, so no other request can follow it
 
 M = TypeVar("M", bound=BaseModel)
 
 
-async def body_of(request: Request, model: type[M]) -> M:
+async def body_of(request: Request, model: type[M], attached: Callable[[Any], int] | None = None) -> M:
     """The body as the model.
+
+    attached: bytes in a larger one that are a file's and not the request's own, of which BODY_LIMIT is asked
 
     Problem 400 for no JSON, 415 for a compressed body, 422 for the wrong fields, and those of `read_body`.
     """
@@ -27,7 +32,9 @@ async def body_of(request: Request, model: type[M]) -> M:
             raise Problem(
                 415, "the body must not be compressed: no Content-Encoding, as gzip, is taken", headers=_PLAIN
             )
-    body = await read_body(request, BODY_LIMIT)
+    body = await read_body(request, BODY_LIMIT if attached is None else BODY_LIMIT + ATTACHED_LIMIT)
+    if attached is not None and len(body) > BODY_LIMIT:
+        _check_own_size(body, attached)
     try:
         return model.model_validate_json(body.removeprefix(BOM_UTF8))  # RFC 8259, 8.1
     except ValidationError as error:
@@ -35,6 +42,15 @@ async def body_of(request: Request, model: type[M]) -> M:
             # Pydantic would make them all: a second of work for a body of nothing but mistakes.
             raise invalid(field_error("body", f"has more than {MOST_ERRORS} mistakes")) from None
         raise of_validation(error.errors(include_url=False, include_input=False, include_context=False)) from None
+
+
+def _check_own_size(body: bytes, attached: Callable[[Any], int]) -> None:
+    try:
+        files = attached(from_json(body))
+    except ValueError:
+        files = 0
+    if len(body) - files > BODY_LIMIT:
+        raise Problem(413, f"the body has more than {BODY_LIMIT} bytes besides its attachments", headers=_CLOSE)
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -2,6 +2,7 @@
 
 notifications/{id}                        what was asked; written once
 notifications/{id}/deliveries/{channel}   one state machine
+notifications/{id}/attachments/{channel}.{n}
 recipients/{name}
 receipts/{hash}                           a receipt that came before the record of its send
 """
@@ -9,13 +10,22 @@ receipts/{hash}                           a receipt that came before the record 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from shared.delivery.errors import UnreadableRecord
-from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
+from shared.delivery.model import (
+    Attachment,
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    Notification,
+    Outcome,
+    Recipient,
+)
 from shared.google.firestore.rpc import Document, to_version
 from shared.google.firestore.value_encoding import decode, put
 from shared.runtime.logs import get_logger, place
@@ -37,6 +47,8 @@ _FIXED = (
     "traceparent",
     "segments",
     "encoding",
+    "content",
+    "attachments",
 )
 _NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")
 _ATTEMPT_FIELDS = tuple(f.name for f in fields(Attempt))
@@ -91,7 +103,12 @@ def notification_values(n: Notification) -> dict[str, Any]:
 
 
 def fixed_values(d: Delivery) -> dict[str, Any]:
-    return {name: getattr(d, name) for name in _FIXED}
+    values = {name: getattr(d, name) for name in _FIXED}
+    return values | {"attachments": d.attachments or None}  # none is no field: of most there are none
+
+
+def attachment_values(a: Attachment, expire_at: datetime) -> dict[str, Any]:
+    return {"name": a.name, "type": a.type, "data": a.data, "expire_at": expire_at}
 
 
 def state_values(d: Delivery) -> dict[str, Any]:
@@ -121,6 +138,10 @@ def to_delivery(doc: Any) -> Delivery:
     values["status"] = DeliveryStatus(values["status"])
     values["attempts"] = tuple(_to_attempt(attempt) for attempt in values["attempts"])
     return Delivery(**values, version=to_version(doc.update_time))
+
+
+def to_attachment(doc: Any) -> Attachment:
+    return Attachment(**known_values(doc, Attachment))
 
 
 def to_recipient(doc: Any) -> Recipient:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from shared.delivery.model import Delivery, DeliveryStatus, Notification, Recipient
+from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Recipient
 from shared.delivery.store import Page, Position
 from shared.google.firestore import pages, queries, records, writes
 from shared.google.firestore.rpc import Rpc, Write, to_version
@@ -21,9 +22,19 @@ class FirestoreStore:
         self._rpc = rpc
         self._documents = rpc.documents
 
-    async def create(self, notification: Notification, deliveries: Sequence[Delivery]) -> int:
+    async def create(
+        self,
+        notification: Notification,
+        deliveries: Sequence[Delivery],
+        attachments: Mapping[str, Sequence[Attachment]] = MappingProxyType({}),
+    ) -> int:
         name = records.notification_name(self._documents, notification.id)
         all_of_it = [writes.create(name, records.notification_values(notification))]
+        all_of_it += [
+            writes.create(f"{name}/attachments/{channel}.{i}", records.attachment_values(each, notification.expire_at))
+            for channel, files in attachments.items()
+            for i, each in enumerate(files)
+        ]
         all_of_it += [
             writes.create(self._delivery_name(d), records.fixed_values(d) | records.state_values(d)) for d in deliveries
         ]
@@ -61,6 +72,12 @@ class FirestoreStore:
             records.read_one(found[notification], records.to_notification),
             records.read_one(found[delivery], records.to_delivery),
         )
+
+    async def attachments(self, notification_id: str, channel: str, count: int) -> Sequence[Attachment]:
+        beside = f"{records.notification_name(self._documents, notification_id)}/attachments/{channel}"
+        names = [f"{beside}.{i}" for i in range(count)]
+        found = await self._rpc.batch_get(names)
+        return [records.read_one(found[name], records.to_attachment) for name in names if name in found]
 
     async def update(self, delivery: Delivery) -> int:
         return await self._rpc.write(self._update(delivery))

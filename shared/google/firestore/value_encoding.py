@@ -1,4 +1,4 @@
-"""Between Python values and Firestore's: None, bool, int, str, datetime, and lists and maps of these."""
+"""Between Python values and Firestore's: None, bool, int, str, bytes, datetime, and lists and maps of these."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,8 @@ def put(target: Any, value: Any) -> None:
     match value:
         case str():
             target.string_value = value
+        case bytes():
+            target.bytes_value = value
         case bool():
             target.boolean_value = value
         case int():
