@@ -42,6 +42,7 @@ OTEL_VALUES = ("none", "console", "otlp", "google")
 # start-up: ack deadline > send deadline + margin, lease > send deadline. A variable of the environment wins.
 LOCAL_DEFAULTS = {
     "GRACE_SECONDS": "5",
+    "RELAY_AHEAD_SECONDS": "5",
     "RETRY_BASE_SECONDS": "0.5",
     "RETRY_CAP_SECONDS": "5",
     "SEND_DEADLINE_SECONDS": "10",

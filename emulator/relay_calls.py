@@ -26,6 +26,8 @@ async def call_relay(http: aiohttp.ClientSession, config: Config, say: Callable[
         try:
             async with http.post(config.url(RELAY) + "/", timeout=timeout) as answer:
                 problem = f"status {answer.status}" if answer.status >= 400 else ""
+                # What it waited for a delivery's time was no work.
+                began += 0.0 if problem else float((await answer.json()).get("waited", 0.0))
         except (aiohttp.ClientError, TimeoutError) as error:
             problem = str(error) or type(error).__name__
         if working and problem:

@@ -2,7 +2,7 @@
 
 locals {
   publishers = {
-    for pair in setproduct(["gateway", "relay", "dead_letter"], keys(local.channels)) :
+    for pair in setproduct(local.functions, keys(local.channels)) :
     join(" ", pair) => { function = pair[0], channel = pair[1] }
   }
 }

@@ -30,7 +30,18 @@ def run(query: Any, documents: Iterable[Any]) -> list[Any]:
         found = [d for d in found if _compared(d, orders, query.start_at.values) >= int(not query.start_at.before)]
     if query.HasField("end_at"):
         found = [d for d in found if _compared(d, orders, query.end_at.values) <= -int(query.end_at.before)]
-    return found[: query.limit.value] if query.HasField("limit") else found
+    found = found[: query.limit.value] if query.HasField("limit") else found
+    wanted = [field.field_path for field in query.select.fields]
+    return [_with_only(document, wanted) for document in found] if wanted else found
+
+
+def _with_only(document: Any, fields: Sequence[str]) -> Any:
+    """The document with these fields, of those that are its own and no map's."""
+    left = type(document)(name=document.name, create_time=document.create_time, update_time=document.update_time)
+    for name in fields:
+        if name in document.fields:
+            left.fields[name].CopyFrom(document.fields[name])
+    return left
 
 
 def path_of(text: str) -> tuple[str, ...]:

@@ -1,6 +1,9 @@
 """The function that publishes again whatever is overdue. Cloud Scheduler calls it every minute."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -8,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest is imported
 from functions.relay.overdue_deliveries import Relay
+from functions.relay.scheduled_deliveries import ScheduledDeliveries
 from functions.relay.waiting_receipts import WaitingReceipts
 from shared.delivery.errors import StoreUnavailable
 from shared.delivery.store import SHARDS
@@ -20,7 +24,7 @@ from shared.runtime import logs
 
 log = logs.get_logger(__name__)
 _settings = start()
-_sweeps: tuple[WaitingReceipts, Relay] | None = None
+_sweeps: tuple[WaitingReceipts, Relay, ScheduledDeliveries] | None = None
 
 
 @functions_framework.aio.http
@@ -34,10 +38,14 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
     try:
         if _sweeps is None:
             _sweeps = _open()
-        receipts, overdue = _sweeps
-        # Receipts first: one of them may end a delivery that would be sent again.
-        applied = await _applied(receipts)
-        swept = await overdue.sweep()
+        receipts, overdue, scheduled = _sweeps
+        looking_ahead = asyncio.create_task(scheduled.sweep())
+        try:
+            # Receipts first: one of them may end a delivery that would be sent again.
+            applied = await _applied(receipts)
+            swept = await overdue.sweep()
+        finally:
+            on_time = await looking_ahead
     except StoreUnavailable as error:
         log.error("sweep failed", error=str(error))
         return Response(status_code=503)
@@ -45,23 +53,22 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
         # The framework would log this one with its text, which may hold anything.
         log.error("sweep failed", error=logs.place(error))
         return Response(status_code=500)
-    return JSONResponse(
-        {"published": swept.published, "dead": swept.dead, "unpublished": swept.unpublished, "receipts": applied}
-    )
+    return JSONResponse({**asdict(swept), "receipts": applied, "on_time": on_time.published, "waited": on_time.waited})
 
 
 _handle = push_requests(_sweep, too_large=lambda: Response(status_code=400))
 
 
-def _open() -> tuple[WaitingReceipts, Relay]:
+def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries]:
     rpc = open_rpc(_settings)
-    store = FirestoreStore(rpc)
+    store, publisher = FirestoreStore(rpc), open_publisher(_settings)
     # Firestore serves a shard by its index, all of them at once. Its emulator has no indexes and looks at all that it
     # stores, 16 times for 16 shards: with 40,000 stored no query ended in its time, and accepts were refused (2026-11).
     shards: Sequence[int | None] = [None] if _settings.firestore_emulator_host else range(SHARDS)
     return (
-        WaitingReceipts(store, FirestoreReceipts(rpc), shards=shards),
-        Relay(store, open_publisher(_settings), _settings.policy(), shards=shards),
+        WaitingReceipts(store, FirestoreReceipts(rpc), shards=shards, publisher=publisher),
+        Relay(store, publisher, _settings.policy(), shards=shards),
+        ScheduledDeliveries(store, publisher, timedelta(seconds=_settings.relay_ahead_seconds), shards=shards),
     )
 
 

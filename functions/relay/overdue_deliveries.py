@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from shared.delivery.errors import PublishFailed
-from shared.delivery.model import Delivery
+from shared.delivery.model import Delivery, DeliveryStatus
 from shared.delivery.retries import Policy
 from shared.delivery.state_machine import relayed
 from shared.delivery.store import SHARDS, Store
@@ -21,6 +21,7 @@ from shared.runtime import failpoints, telemetry
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger
 from shared.sending.messages import Publisher, hint
+from shared.sending.waiting_deliveries import is_waited_for, publish_waiting
 
 log = get_logger(__name__)
 
@@ -34,6 +35,7 @@ class Swept:
 
     published: int = 0
     dead: int = 0
+    expired: int = 0
     unpublished: int = 0
 
 
@@ -79,15 +81,20 @@ class Relay:
             failpoints.reached(Failpoint.REPUBLISHED)
             for delivery in ours:
                 if not delivery.pending:
-                    swept.dead += 1
-                    log.error(
-                        "dead",
-                        reason=delivery.error,
-                        notification_id=delivery.notification_id,
-                        channel=delivery.channel,
-                    )
+                    await self._ended(delivery, swept)
             if len(overdue) < BATCH or not ours:
                 return
+
+    async def _ended(self, delivery: Delivery, swept: Swept) -> None:
+        ids = {"notification_id": delivery.notification_id, "channel": delivery.channel}
+        if delivery.status is DeliveryStatus.DEAD:
+            swept.dead += 1
+            log.error("dead", reason=delivery.error, **ids)
+        else:
+            swept.expired += 1
+            log.info("not sent", status=delivery.status, rule=delivery.reason, **ids)
+        if is_waited_for(delivery):
+            await publish_waiting(self.store, self.publisher, delivery)
 
     async def _publish(self, deliveries: list[Delivery], swept: Swept) -> None:
         messages = [hint(delivery) for delivery in deliveries]

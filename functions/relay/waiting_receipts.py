@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from shared.delivery.store import SHARDS, Store
 from shared.runtime.logs import get_logger
+from shared.sending.messages import Publisher
 from shared.sending.receipts import ReceiptStore, Waiting, apply, first_pause
 
 log = get_logger(__name__)
@@ -28,6 +29,7 @@ class WaitingReceipts:
     receipts: ReceiptStore
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     shards: Sequence[int | None] = field(default_factory=lambda: range(SHARDS))
+    publisher: Publisher | None = None
 
     async def sweep(self) -> int:
         """How many were done with. Raises StoreUnavailable."""
@@ -53,7 +55,7 @@ class WaitingReceipts:
     async def _look(self, waiting: Waiting) -> bool:
         """Whether it is done with. Each look moves its due time on, further each time."""
         now = self.now()
-        pause = await apply(self.store, waiting.receipt, now)
+        pause = await apply(self.store, waiting.receipt, now, self.publisher)
         if pause is None or now >= waiting.expire_at:
             if pause is not None:
                 log.warning("a receipt of nothing that we know", provider=waiting.receipt.provider)

@@ -12,10 +12,11 @@ from enum import StrEnum
 class DeliveryStatus(StrEnum):
     """Where one delivery stands. A delivery that is not terminal always has a `due_at`."""
 
+    SCHEDULED = "scheduled"  # accepted; its time has not come
     QUEUED = "queued"  # accepted; no attempt has begun (or a replay has asked for a fresh set)
     SENDING = "sending"  # a channel function holds the lease
     RETRYING = "retrying"  # the last attempt did not get through; another will follow
-    DEFERRED = "deferred"  # the provider asked us to come back later
+    DEFERRED = "deferred"  # the provider asked us to come back later, or the gate holds it back (`Delivery.reason`)
     SENT = "sent"  # the provider accepted it
     DELIVERED = "delivered"  # the provider reported that it reached the person
     UNDELIVERED = "undelivered"  # the provider accepted it and later reported that it did not arrive
@@ -23,16 +24,26 @@ class DeliveryStatus(StrEnum):
     DEAD = "dead"  # refused, attempts used up, or nobody took it for a day; can be replayed
     EXPIRED = "expired"  # its time ran out before it was sent
     CANCELLED = "cancelled"  # withdrawn before it was sent; an attempt of which nobody knows may have arrived
+    SUPERSEDED = "superseded"  # not sent, as a newer one with its collapse key was accepted
     DISCARDED = "discarded"  # an operator gave a dead delivery up
 
 
-PENDING = frozenset({DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.RETRYING, DeliveryStatus.DEFERRED})
+PENDING = frozenset(
+    {
+        DeliveryStatus.SCHEDULED,
+        DeliveryStatus.QUEUED,
+        DeliveryStatus.SENDING,
+        DeliveryStatus.RETRYING,
+        DeliveryStatus.DEFERRED,
+    }
+)
 SUCCESS = frozenset({DeliveryStatus.SENT, DeliveryStatus.DELIVERED})
 
 
 class NotificationStatus(StrEnum):
     """What all deliveries of a notification amount to; derived when read, never stored."""
 
+    SCHEDULED = "scheduled"  # no delivery's time has come
     QUEUED = "queued"  # no delivery has begun
     SENDING = "sending"  # some delivery is not terminal
     SENT = "sent"  # every delivery was sent or delivered
@@ -40,6 +51,19 @@ class NotificationStatus(StrEnum):
     PARTIAL = "partial"  # some were, some were not
     EXPIRED = "expired"  # every delivery expired
     CANCELLED = "cancelled"  # every delivery was cancelled
+    SUPERSEDED = "superseded"  # every delivery was superseded
+
+
+class Rule(StrEnum):
+    """Why a delivery is held back, or was not sent: the gate's rules (`shared/delivery/gate.py`), as on record."""
+
+    ORDER = "order"  # held back: one before it with its ordering key has not ended
+    ORDER_BOUND = "order_bound"  # sent all the same, as that one took too long
+    ESCALATION = "escalation"  # held back: the channel before it may still get there
+    NOT_NEEDED = "not_needed"  # cancelled: that channel got there
+    CANCELLED = "cancelled"  # the notification was cancelled
+    DELIVER_BY = "deliver_by"  # expired: its time ran out
+    COLLAPSE_KEY = "collapse_key"  # superseded
 
 
 class Outcome(StrEnum):
@@ -58,6 +82,7 @@ class Attempt:
     """One call of a provider. `duration_ms` is None when the process died before it could tell.
 
     traceparent: of its span, where one was recorded; the next attempt's links to it
+    reason: why the person may have got the message twice because of it, where its outcome does not say so
     """
 
     number: int
@@ -66,13 +91,34 @@ class Attempt:
     error: str | None = None
     duration_ms: int | None = None
     traceparent: str | None = None
+    reason: str | None = None
+
+
+ESCALATION_AFTER_RECEIPT = "escalation_after_receipt"
+"""`Attempt.reason`: it turned out to have arrived when the next channel had already been tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One channel of an escalation.
+
+    after: seconds that the one before has for it; None: until it has ended
+    unless: what that one has to reach meanwhile, SENT or DELIVERED
+    """
+
+    channel: str
+    after: int | None = None
+    unless: DeliveryStatus = DeliveryStatus.SENT
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What was asked; written once by the gateway and never changed.
+    """What was asked; written once by the gateway, and but for `cancelled_at` never changed.
 
     caller: the id of who asked; simulated: asked with a test key, so no provider is called.
+    send_at: None is at once; deliver_by: no attempt begins after it
+    escalation: the channels of this list go one after the other, the others of `channels` at once
+    cancelled_at: every later claim sees it; what has no attempt under way is cancelled besides
     """
 
     id: str
@@ -87,6 +133,12 @@ class Notification:
     recipient: str | None = None
     subject: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    send_at: datetime | None = None
+    deliver_by: datetime | None = None
+    collapse_key: str | None = None
+    ordering_key: str | None = None
+    escalation: tuple[Step, ...] = ()
+    cancelled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +174,8 @@ class Delivery:
     `segments` and `encoding` are None where the channel has none (`Segments`).
     `content` is what this channel's message has, as JSON, frozen at accept; None: the notification's subject and
     message, and nothing else. `attachments` is how many files lie beside it (`Store.attachments`).
+    `collapse` and `ordering` are the ids of its keys' records (`Store.keys`); `follows` is the notification before it
+    in its order. `escalates_from`, `escalates_to`: the channels before and after it; `after`, `unless`: as `Step`.
     """
 
     notification_id: str
@@ -138,6 +192,14 @@ class Delivery:
     encoding: str | None = None
     content: str | None = None
     attachments: int = 0
+    deliver_by: datetime | None = None
+    collapse: str | None = None
+    ordering: str | None = None
+    follows: str | None = None
+    escalates_from: str | None = None
+    escalates_to: str | None = None
+    after: int | None = None
+    unless: DeliveryStatus | None = None
 
     status: DeliveryStatus = DeliveryStatus.QUEUED
     attempts: tuple[Attempt, ...] = ()
@@ -154,12 +216,20 @@ class Delivery:
     provider_message_id: str | None = None
     error: str | None = None
     dead_at: datetime | None = None
+    scheduled_for: datetime | None = None  # while scheduled, when the relay publishes it to the second
+    reason: str | None = None  # the rule of the gate that holds it back, or that ended it
 
     version: int | None = None
 
     @property
     def pending(self) -> bool:
         return self.status in PENDING
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no other record has a say in whether it may be sent, and none waits for it to end."""
+        alone = self.collapse is None and self.ordering is None
+        return alone and self.escalates_from is None and self.escalates_to is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +269,13 @@ class Receipt:
 
 def notification_status(deliveries: Iterable[Delivery]) -> NotificationStatus:
     """The status of a notification with these deliveries (at least one)."""
-    statuses = frozenset(delivery.status for delivery in deliveries)
-    if statuses == {DeliveryStatus.QUEUED}:
-        return NotificationStatus.QUEUED
+    deliveries = list(deliveries)
+    # What was not needed says nothing of those that were.
+    needed = [delivery for delivery in deliveries if delivery.reason != Rule.NOT_NEEDED] or deliveries
+    statuses = frozenset(delivery.status for delivery in needed)
+    if statuses <= {DeliveryStatus.QUEUED, DeliveryStatus.SCHEDULED}:
+        waiting = DeliveryStatus.QUEUED not in statuses
+        return NotificationStatus.SCHEDULED if waiting else NotificationStatus.QUEUED
     if statuses & PENDING:
         return NotificationStatus.SENDING
     if statuses <= SUCCESS:
@@ -214,5 +288,6 @@ def notification_status(deliveries: Iterable[Delivery]) -> NotificationStatus:
 _ALL_ALIKE = {
     frozenset({DeliveryStatus.EXPIRED}): NotificationStatus.EXPIRED,
     frozenset({DeliveryStatus.CANCELLED}): NotificationStatus.CANCELLED,
+    frozenset({DeliveryStatus.SUPERSEDED}): NotificationStatus.SUPERSEDED,
 }
 """Nobody tried and failed: it was not to be sent."""

@@ -19,6 +19,7 @@ class Policy:
     wait_in_place: a pause up to this long is slept through; a longer one is left to the relay
     give_up: a delivery that nobody took, or that was throttled, for so long is dead
     max_throttles: so is one that was throttled so often; it bounds the record, which takes 1 MiB
+    order_wait: how long one that follows another with its ordering key waits for it, once that one is the first in line
     longest_pause: bound on the relay's doubling and on a provider's Retry-After
     """
 
@@ -32,6 +33,7 @@ class Policy:
     give_up: timedelta = timedelta(hours=24)
     max_throttles: int = 400
     longest_pause: timedelta = timedelta(hours=1)
+    order_wait: timedelta = timedelta(hours=1)
 
 
 def _round(delivery: Delivery) -> Sequence[Attempt]:

@@ -1,9 +1,10 @@
 """The state machine of one delivery: pure functions from a delivery and the time to what comes next.
 
-    queued ─claim─▶ sending ─settle─▶ sent | failed | dead | retrying | deferred
+    queued, and scheduled in its time ─claim─▶ sending ─settle─▶ sent | failed | dead | retrying | deferred | expired
     retrying, deferred, and sending once its lease is over ─claim─▶ sending (or dead, attempts used up)
-    queued, retrying, deferred, sending ─relayed, untaken for a day─▶ dead
-    queued, retrying, deferred, and sending once its lease is over ─cancelled─▶ cancelled
+    what could be claimed ─the gate's no─▶ cancelled | superseded | expired   ─its later─▶ deferred | scheduled
+    pending, untaken for a day ─relayed─▶ dead      pending, its deliver_by past ─relayed─▶ expired
+    pending, and sending once its lease is over ─cancelled─▶ cancelled   ─superseded─▶ superseded
     dead, failed ─replayed─▶ queued        dead ─discarded─▶ discarded
     receipts: see `shared/sending/receipts.py`
 
@@ -17,7 +18,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.delivery.errors import WrongState
-from shared.delivery.model import PENDING, Attempt, Delivery, DeliveryStatus, Notification, Outcome, Segments
+from shared.delivery.gate import NOTHING, Facts, Later, No, gate, is_late
+from shared.delivery.model import (
+    PENDING,
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    Notification,
+    Outcome,
+    Rule,
+    Segments,
+    Step,
+)
 from shared.delivery.retries import Policy, retry_pause, throttles, tries
 
 
@@ -44,13 +56,18 @@ class Early:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The gate holds it back, as is on record. It has a due time; what it waits for publishes it when that ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
-    """Write `delivery`: claimed if its status is sending, else it ended dead."""
+    """Write `delivery`: claimed if its status is sending, else it ended, or the gate holds it back."""
 
     delivery: Delivery
 
 
-Decision = Done | Own | Leased | Early | Write
+Decision = Done | Own | Leased | Early | Held | Write
 
 
 def queued(
@@ -62,6 +79,9 @@ def queued(
     segments: Segments | None = None,
 ) -> Delivery:
     """A new delivery, as the gateway writes it."""
+    now, later = notification.created_at, notification.send_at
+    if later is not None and later <= now:
+        later = None
     return Delivery(
         notification_id=notification.id,
         channel=channel,
@@ -75,26 +95,60 @@ def queued(
         traceparent=traceparent,
         segments=segments.count if segments else None,
         encoding=segments.encoding if segments else None,
-        queued_at=notification.created_at,
+        deliver_by=notification.deliver_by,
+        status=DeliveryStatus.QUEUED if later is None else DeliveryStatus.SCHEDULED,
+        queued_at=later or notification.created_at,
         updated_at=notification.created_at,
-        due_at=notification.created_at + policy.grace,
+        due_at=_due(notification, later or notification.created_at + policy.grace),
+        next_try_at=later,
+        scheduled_for=later,
     )
 
 
-def decide(delivery: Delivery, token: str, now: datetime, policy: Policy) -> Decision:
-    """What a channel function that holds a message for this delivery does with it."""
+def step_of(delivery: Delivery, before: Delivery, step: Step, policy: Policy) -> Delivery:
+    """A new delivery as the step after `before`: scheduled for when that one has had its time."""
+    start = before.next_try_at or before.queued_at or before.created_at
+    at = start + (policy.grace if step.after is None else timedelta(seconds=step.after))
+    return replace(
+        delivery,
+        status=DeliveryStatus.SCHEDULED,
+        escalates_from=before.channel,
+        after=step.after,
+        unless=step.unless,
+        queued_at=at,
+        next_try_at=at,
+        due_at=_due(delivery, at),
+        scheduled_for=None if step.after is None else at,
+        reason=Rule.ESCALATION,
+    )
+
+
+def _due(bounded: Notification | Delivery, at: datetime) -> datetime:
+    """This time, or its deliver_by if that is sooner: then the relay ends it."""
+    return at if bounded.deliver_by is None else min(at, bounded.deliver_by)
+
+
+def decide(delivery: Delivery, token: str, now: datetime, policy: Policy, facts: Facts = NOTHING) -> Decision:
+    """What a channel function that holds a message for this delivery does with it. facts: for the gate"""
     if not delivery.pending:
         return Done()
+    lost = False
     if delivery.status is DeliveryStatus.SENDING:
         if delivery.claim == token:
             return Own()
         if delivery.lease_until is not None and delivery.lease_until > now:
             return Leased()
-        delivery = with_lost_attempt(delivery)
-        if tries(delivery) >= policy.max_attempts:
-            return Write(_dead(delivery, now, f"attempts used up; the last one: {delivery.attempts[-1].error}"))
-    elif delivery.next_try_at is not None and delivery.next_try_at > now:
-        return Early(delivery.next_try_at - now)
+        delivery, lost = with_lost_attempt(delivery), True
+    permission = gate(delivery, facts, now, policy)
+    if isinstance(permission, No):
+        return Write(_ended(delivery, permission.status, now, _unsure(delivery, permission.why), permission.rule))
+    if lost and tries(delivery) >= policy.max_attempts:
+        return Write(_dead(delivery, now, f"attempts used up; the last one: {delivery.attempts[-1].error}"))
+    early = delivery.next_try_at - now if delivery.next_try_at is not None else timedelta()
+    if early > timedelta() and delivery.reason not in _GATES_OWN:
+        return Early(early)
+    if isinstance(permission, Later):
+        return _held(delivery, permission, now)
     lease_until = now + policy.lease
     return Write(
         replace(
@@ -105,7 +159,31 @@ def decide(delivery: Delivery, token: str, now: datetime, policy: Policy) -> Dec
             lease_until=lease_until,
             due_at=lease_until + policy.grace,
             next_try_at=None,
+            scheduled_for=None,
+            reason=permission.rule or (delivery.reason if delivery.reason == Rule.ORDER_BOUND else None),
             relays=0,
+            updated_at=now,
+        )
+    )
+
+
+_GATES_OWN = frozenset({Rule.ORDER, Rule.ESCALATION})
+"""What these hold back waits for another delivery: its time is when to look again at the latest."""
+
+
+def _held(delivery: Delivery, later: Later, now: datetime) -> Held | Write:
+    known = delivery.status is later.status and delivery.reason == later.rule
+    if known and delivery.next_try_at is not None and now < delivery.next_try_at <= later.until:
+        return Held()
+    scheduled = later.status is DeliveryStatus.SCHEDULED and delivery.after is not None
+    return Write(
+        replace(
+            delivery,
+            status=later.status,
+            reason=later.rule,
+            next_try_at=later.until,
+            due_at=_due(delivery, later.until),
+            scheduled_for=later.until if scheduled else None,
             updated_at=now,
         )
     )
@@ -122,13 +200,15 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
     retry_after: timedelta | None = None,
     jitter: float = 0.0,
 ) -> Delivery:
-    """The claimed delivery after the attempts just `made` (at least one); the last decides.
+    """The claimed delivery after the attempts just `made`; the last decides. None were made when its time was up.
 
     retry_after: what a throttling provider asked for; jitter: in [0, 1), spreads retries of many deliveries.
     Raises ValueError when it is not claimed.
     """
     if claimed.status is not DeliveryStatus.SENDING:
         raise ValueError(f"a {claimed.status} delivery is not claimed, so it cannot be settled")
+    if not made:
+        return _ended(claimed, DeliveryStatus.EXPIRED, now, _unsure(claimed, "its deliver_by is past"), Rule.DELIVER_BY)
     last = made[-1]
     after = replace(
         claimed,
@@ -154,12 +234,22 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
                 return _dead(after, now, f"throttled {throttled} times; the last answer: {last.error}")
             pause = max(retry_pause(throttled, policy, jitter), retry_after or timedelta())
             due = now + min(pause, policy.longest_pause)
+            if is_late(after, due):
+                return _too_late_for_another(after, now)
             return replace(after, status=DeliveryStatus.DEFERRED, next_try_at=due, due_at=due)
         case Outcome.RETRYABLE | Outcome.UNKNOWN:
             if tries(after) >= policy.max_attempts:
                 return _dead(after, now, f"attempts used up; the last one: {last.error}")
             next_try = now + retry_pause(tries(after), policy, jitter)
-            return replace(after, status=DeliveryStatus.RETRYING, next_try_at=next_try, due_at=next_try + policy.grace)
+            if is_late(after, next_try):
+                return _too_late_for_another(after, now)
+            due = _due(after, next_try + policy.grace)
+            return replace(after, status=DeliveryStatus.RETRYING, next_try_at=next_try, due_at=due)
+
+
+def _too_late_for_another(delivery: Delivery, now: datetime) -> Delivery:
+    why = f"its deliver_by comes before another attempt; the last one: {delivery.error}"
+    return _ended(delivery, DeliveryStatus.EXPIRED, now, _unsure(delivery, why), Rule.DELIVER_BY)
 
 
 def dead_lettered(delivery: Delivery, now: datetime, policy: Policy) -> Delivery | None:
@@ -177,12 +267,15 @@ def dead_lettered(delivery: Delivery, now: datetime, policy: Policy) -> Delivery
 
 
 def relayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
-    """An overdue delivery with its due time moved on, or dead because nobody took it for a day.
+    """An overdue delivery with its due time moved on; or expired, or dead because nobody took it for a day.
 
     Raises ValueError when it is terminal.
     """
     if not delivery.pending:
         raise ValueError(f"a {delivery.status} delivery cannot be due")
+    if is_late(delivery, now) and not _is_leased(delivery, now):
+        lost = with_lost_attempt(delivery) if delivery.status is DeliveryStatus.SENDING else delivery
+        return _ended(lost, DeliveryStatus.EXPIRED, now, _unsure(lost, "its deliver_by is past"), Rule.DELIVER_BY)
     waiting_since = max(
         t for t in (delivery.updated_at, delivery.next_try_at, delivery.lease_until, delivery.created_at) if t
     )
@@ -192,7 +285,21 @@ def relayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
         return _dead(delivery, now, f"no channel function took it for {_hours(policy.give_up)}")
     # 2**16 graces are past any longest_pause; the exponent is bounded so that it cannot overflow a timedelta.
     pause = min(policy.grace * 2 ** min(delivery.relays, 16), policy.longest_pause)
-    return replace(delivery, due_at=now + pause, relays=delivery.relays + 1)
+    if delivery.reason in _GATES_OWN:
+        pause = min(pause, _LONGEST_HOLD)  # it is taken, each time, and not let through
+    due = now + pause
+    if not _is_leased(delivery, now):
+        due = _due(delivery, due)
+    return replace(delivery, due_at=due, relays=delivery.relays + 1)
+
+
+_LONGEST_HOLD = timedelta(minutes=5)
+"""Whatever another delivery's end should have published is looked at again so often at least."""
+
+
+def _is_leased(delivery: Delivery, now: datetime) -> bool:
+    held = delivery.status is DeliveryStatus.SENDING
+    return held and delivery.lease_until is not None and delivery.lease_until > now
 
 
 def replayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
@@ -205,17 +312,20 @@ def replayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
         raise WrongState("the delivery is neither dead nor failed")
     if delivery.expire_at is not None and delivery.expire_at - now < 2 * policy.give_up:
         raise WrongState("the delivery's record is about to expire")
+    if is_late(delivery, now):
+        raise WrongState("the delivery's deliver_by is past")
     return replace(
         delivery,
         status=DeliveryStatus.QUEUED,
         round_start=len(delivery.attempts),
         queued_at=now,
         updated_at=now,
-        due_at=now + policy.grace,
+        due_at=_due(delivery, now + policy.grace),
         next_try_at=None,
         relays=0,
         error=None,
         dead_at=None,
+        reason=None,
     )
 
 
@@ -231,15 +341,30 @@ def cancelled(delivery: Delivery, now: datetime, reason: str) -> Delivery | None
 
     What was sent before and ended unknown may have arrived all the same: its attempt stays on record.
     """
-    if not delivery.pending:
+    return _withdrawn(delivery, DeliveryStatus.CANCELLED, now, reason, Rule.CANCELLED)
+
+
+def superseded(delivery: Delivery, now: datetime, newest: str) -> Delivery | None:
+    """The same for a newer notification with its collapse key, of this id."""
+    why = f"notification {newest} has its collapse_key"
+    return _withdrawn(delivery, DeliveryStatus.SUPERSEDED, now, why, Rule.COLLAPSE_KEY)
+
+
+def _withdrawn(delivery: Delivery, status: DeliveryStatus, now: datetime, reason: str, rule: Rule) -> Delivery | None:
+    if not delivery.pending or _is_leased(delivery, now):
         return None
     if delivery.status is DeliveryStatus.SENDING:
-        if delivery.lease_until is not None and delivery.lease_until > now:
-            return None
         delivery = with_lost_attempt(delivery)
-    unsure = any(attempt.outcome is Outcome.UNKNOWN for attempt in delivery.attempts)
-    why = f"{reason}; an attempt may have arrived" if unsure else reason
-    return _ended(delivery, DeliveryStatus.CANCELLED, now, why)
+    return _ended(delivery, status, now, _unsure(delivery, reason), rule)
+
+
+def may_have_arrived(delivery: Delivery) -> bool:
+    """Whether an attempt ended so that nobody can tell."""
+    return any(attempt.outcome is Outcome.UNKNOWN for attempt in delivery.attempts)
+
+
+def _unsure(delivery: Delivery, why: str) -> str:
+    return f"{why}; an attempt may have arrived" if may_have_arrived(delivery) else why
 
 
 def with_lost_attempt(delivery: Delivery) -> Delivery:
@@ -259,11 +384,13 @@ def _dead(delivery: Delivery, now: datetime, reason: str) -> Delivery:
     return replace(_ended(delivery, DeliveryStatus.DEAD, now, reason), dead_at=now)
 
 
-def _ended(delivery: Delivery, status: DeliveryStatus, now: datetime, reason: str) -> Delivery:
+def _ended(delivery: Delivery, status: DeliveryStatus, now: datetime, why: str, rule: Rule | None = None) -> Delivery:
     return replace(
         delivery,
         status=status,
-        error=reason,
+        error=why,
+        reason=rule,
+        scheduled_for=None,
         updated_at=now,
         due_at=None,
         next_try_at=None,

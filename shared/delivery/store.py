@@ -13,6 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar
 
+from shared.delivery.gate import Facts
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Recipient
 
 T = TypeVar("T")
@@ -32,6 +33,17 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """What a collapse or an ordering key was last used for.
+
+    latest: the id of that notification; version: of the record as read
+    """
+
+    latest: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[T, P]):
     """One page of a listing, bounded by number and by bytes. next: where it ended; None on the last."""
 
@@ -45,11 +57,35 @@ class Store(Protocol):
         notification: Notification,
         deliveries: Sequence[Delivery],
         attachments: Mapping[str, Sequence[Attachment]] = MappingProxyType({}),
+        keys: Mapping[str, int | None] = MappingProxyType({}),
     ) -> int:
         """Write a notification and all its deliveries, or nothing. Returns the deliveries' version.
 
         attachments: of each channel that has some, each at most 700 KiB: a record takes 1 MiB
-        Raises AlreadyExists when the id is taken.
+        keys: the ids of keys whose last notification it becomes, and the version of each as read, None: there was none
+        Raises AlreadyExists when the id is taken, Conflict or AlreadyExists when another was faster with a key.
+        """
+        ...
+
+    async def keys(self, ids: Sequence[str]) -> Mapping[str, Key]:
+        """Those of these keys that have been used."""
+        ...
+
+    async def cancel(self, notification_id: str, at: datetime) -> None:
+        """Mark a notification as cancelled, for every later claim to see. Raises NotFound."""
+        ...
+
+    async def facts(self, notification: Notification, delivery: Delivery) -> Facts:
+        """What the gate has to know of others; of a plain delivery this reads nothing."""
+        ...
+
+    async def followers(self, delivery: Delivery) -> Sequence[Delivery]:
+        """Those that follow this one in its order: one, as a rule, or none yet."""
+        ...
+
+    async def scheduled(self, shard: int | None, start: datetime, end: datetime, limit: int) -> Sequence[Delivery]:
+        """Deliveries of one shard (None: as `overdue`) that are scheduled for this time or later, and before the end,
+        the soonest first.
         """
         ...
 

@@ -19,13 +19,17 @@ class Failpoint(StrEnum):
     COMMITTED = "gateway.committed"  # on record, not published
     PUBLISHED = "gateway.published"  # published, not answered
     ANSWERED = "gateway.answered"  # the 202 is with the client
+    MARKED = "gateway.marked"  # a notification is marked as cancelled, and none of its deliveries is
+    CANCELLED = "gateway.cancelled"  # those are, and the request is not answered
     RECEIVED = "function.received"  # a push, with nothing done yet
+    NOT_LET = "function.not_let"  # the gate's answer is on record, and what waited for the delivery is not published
     CLAIMED = "function.claimed"  # the lease is on record, nothing is sent
     REQUEST_SENT = "function.request_sent"  # the provider has the request, we have no answer (providers over HTTP)
     ACCEPTED = "function.accepted"  # the provider has answered, nothing is on record
     RECORDED = "function.recorded"  # the outcome is on record, the push not answered
     ACKED = "function.acked"  # the push is answered
     MOVED = "relay.moved"  # due times are moved on, nothing is published
+    PUBLISHED_ON_TIME = "relay.published_on_time"  # some of what it has looked ahead at
     REPUBLISHED = "relay.republished"
     APPLIED = "receipts.applied"  # a receipt is on record, the provider has no answer
     DEAD_LETTERED = "dead_letter.recorded"

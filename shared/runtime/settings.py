@@ -97,6 +97,8 @@ class CoreSettings(Settings):
     send_deadline_seconds: float = Field(default=30, gt=0, le=86_400)
     ack_deadline_seconds: float = Field(default=60, ge=10, le=600)  # Pub/Sub allows 10 to 600
     ack_margin_seconds: float = Field(default=10, gt=0, le=86_400)
+    order_wait_seconds: float = Field(default=3600, gt=0, le=86_400)
+    relay_ahead_seconds: float = Field(default=65, gt=0, le=90)  # until the next call, which may be late
     otel: Literal["none", "otlp", "google"] = "none"
     otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"  # OpenTelemetry's own variable
     hark_fail_at: Annotated[str | None, AfterValidator(failpoints.checked)] = None
@@ -128,6 +130,7 @@ class CoreSettings(Settings):
             grace=timedelta(seconds=self.grace_seconds),
             lease=timedelta(seconds=self.lease_seconds),
             send_deadline=timedelta(seconds=self.send_deadline_seconds),
+            order_wait=timedelta(seconds=self.order_wait_seconds),
         )
 
 

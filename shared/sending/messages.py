@@ -28,6 +28,7 @@ class Content(BaseModel):
     parts: str | None = None
     """`Delivery.content`"""
     attachments: int = 0
+    deliver_by: AwareDatetime | None = None
 
     def everything(self) -> dict[str, Any]:
         """What the message has: `subject`, `message`, and what its channel has besides."""
@@ -65,6 +66,7 @@ def content_of(notification: Notification, delivery: Delivery) -> Content:
         simulated=delivery.simulated,
         parts=delivery.content,
         attachments=delivery.attachments,
+        deliver_by=delivery.deliver_by,
     )
 
 

@@ -27,17 +27,19 @@ from shared.delivery.errors import (
     Unknown,
     UnreadableRecord,
 )
+from shared.delivery.gate import NOTHING, Facts, is_late
 from shared.delivery.model import Attachment, Attempt, Delivery, DeliveryStatus, Outcome
 from shared.delivery.retries import Policy
-from shared.delivery.state_machine import Done, Early, Leased, Own, Write, decide, settle
+from shared.delivery.state_machine import Done, Early, Held, Leased, Own, Write, decide, settle
 from shared.delivery.store import Store
 from shared.runtime import failpoints, telemetry
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger, place
 from shared.runtime.telemetry import Kind
-from shared.sending.messages import Answer, Content, Message, content_of
+from shared.sending.messages import Answer, Content, Message, Publisher, content_of
 from shared.sending.provider import Outgoing, Provider
 from shared.sending.simulated_provider import SIMULATED
+from shared.sending.waiting_deliveries import is_waited_for, publish_waiting
 
 log = get_logger(__name__)
 
@@ -51,7 +53,10 @@ _SHORTEST_PAUSE = 1.0  # seconds before a throttling provider is asked again
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """One channel's sending. The clock, tokens, pauses and chance come in, so that tests can hold them."""
+    """One channel's sending. The clock, tokens, pauses and chance come in, so that tests can hold them.
+
+    publisher: opens it, for what waits for a delivery to end; None: that is left to the relay
+    """
 
     store: Store
     provider: Provider
@@ -60,6 +65,7 @@ class Pipeline:
     token: Callable[[], str] = lambda: uuid.uuid4().hex
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: Callable[[], float] = field(default=random.random)
+    publisher: Callable[[], Publisher] | None = None
 
     async def deliver(self, message: Message) -> Answer:
         """Take one message as far as it can go now, and say whether Pub/Sub may forget it.
@@ -74,17 +80,20 @@ class Pipeline:
         token = self.token()
         content = message.content
         delivery = _first(message, content) if content else None
+        facts = NOTHING
         give_up_at = time.monotonic() + _CLAIM_SECONDS
         while time.monotonic() < give_up_at:
             if delivery is None or content is None:
-                loaded = await self.store.load(message.notification_id, message.channel)
+                loaded = await self._load(message)
                 if loaded is None:
                     log.error("no such delivery", **_ids(message))
                     return Answer.ACK
-                notification, delivery = loaded
-                content = content_of(notification, delivery)
-            match decide(delivery, token, self.now(), self.policy):
+                delivery, content, facts = loaded
+            match decide(delivery, token, self.now(), self.policy, facts):
                 case Done():
+                    await self._publish_waiting(delivery)  # whoever ended it may have died before
+                    return Answer.ACK
+                case Held():
                     return Answer.ACK
                 case Leased():
                     # A live lease has a due time: if its holder dies the relay publishes again. A nack would
@@ -102,14 +111,35 @@ class Pipeline:
                     recorded = await self._write(written, written.attempts[len(delivery.attempts) :])
                     if recorded is None:
                         delivery = None  # another was faster, or our own write had landed: the record tells
-                    elif recorded.status is DeliveryStatus.SENDING:
-                        failpoints.reached(Failpoint.CLAIMED)
-                        return recorded, content
                     else:
-                        log.error("dead", reason=recorded.error, **_ids(message))
-                        return Answer.ACK
+                        return (recorded, content) if await self._is_let(recorded) else Answer.ACK
         log.warning("not claimed in time", **_ids(message))
         return Answer.NACK
+
+    async def _load(self, message: Message) -> tuple[Delivery, Content, Facts] | None:
+        loaded = await self.store.load(message.notification_id, message.channel)
+        if loaded is None:
+            return None
+        notification, delivery = loaded
+        return delivery, content_of(notification, delivery), await self.store.facts(notification, delivery)
+
+    async def _is_let(self, recorded: Delivery) -> bool:
+        """Whether it was claimed; else the gate holds it back, or it has ended."""
+        if recorded.status is DeliveryStatus.SENDING:
+            failpoints.reached(Failpoint.CLAIMED)
+            return True
+        failpoints.reached(Failpoint.NOT_LET)
+        ids = {"notification_id": recorded.notification_id, "channel": recorded.channel}
+        if recorded.status is DeliveryStatus.DEAD:
+            log.error("dead", reason=recorded.error, **ids)
+        else:
+            log.info("not sent", status=recorded.status, rule=recorded.reason, **ids)
+        await self._publish_waiting(recorded)
+        return False
+
+    async def _publish_waiting(self, ended: Delivery) -> None:
+        if self.publisher is not None and is_waited_for(ended):
+            await publish_waiting(self.store, self.publisher(), ended)
 
     async def _write(self, written: Delivery, lost: Sequence[Attempt]) -> Delivery | None:
         """It as it is on record now, with the lost attempts that it adds; None when it is not sure to be there."""
@@ -142,28 +172,34 @@ class Pipeline:
         if not recorded:
             return Answer.NACK
         self._count(settled, made)
+        await self._publish_waiting(settled)
         # What used its attempts up is nacked too: if this was the message's fifth push, its dead-letter topic keeps it
         # as well. A refusal comes at the first push as a rule: its nack would only bring one push more, and slow the
         # whole subscription down.
-        refused = made[-1].outcome is Outcome.REFUSED
+        refused = bool(made) and made[-1].outcome is Outcome.REFUSED
         retry = settled.status in {DeliveryStatus.RETRYING, DeliveryStatus.DEAD} and not refused
         return Answer.NACK if retry else Answer.ACK
 
     async def _send(
         self, claimed: Delivery, content: Content
     ) -> tuple[Sequence[Attempt], SendError | None, str | None]:
-        """The attempts made under this claim (several when short throttles were waited out), and how the last ended."""
+        """The attempts made under this claim, and how the last ended: several when short throttles were waited out,
+        none when its deliver_by is past.
+        """
         made: list[Attempt] = []
         deadline = time.monotonic() + self._send_seconds(claimed)
         parts = content.everything()
         subject, text = parts.pop("subject", None), parts.pop("message")
         attachments = await self._attachments(claimed, content)
+        error: SendError | None = None
         while True:
+            if is_late(claimed, self.now()):
+                return made, error, None
             left = deadline - time.monotonic()
             ready = () if isinstance(attachments, SendError) else attachments
             outgoing = Outgoing(claimed.notification_id, claimed.address, subject, text, left, parts, ready)
             at, began = self.now(), time.monotonic()
-            error: SendError | None = None
+            error = None
             provider_message_id = None
             number = len(claimed.attempts) + len(made) + 1
             before = [attempt.traceparent for attempt in (*claimed.attempts, *made)[-1:]]
@@ -253,6 +289,9 @@ class Pipeline:
 
     def _log(self, settled: Delivery, error: SendError | None, recorded: bool) -> None:
         ids = {"notification_id": settled.notification_id, "channel": settled.channel}
+        if settled.status is DeliveryStatus.EXPIRED:
+            log.info("not sent", status=settled.status, rule=settled.reason, recorded=recorded, **ids)
+            return
         attempt = settled.attempts[-1]
         event: dict[str, Any] = {
             "outcome": attempt.outcome,
@@ -300,6 +339,7 @@ def _first(message: Message, content: Content) -> Delivery:
         created_at=content.created_at,
         simulated=content.simulated,
         attachments=content.attachments,
+        deliver_by=content.deliver_by,
         queued_at=content.created_at,
         version=content.version,
     )

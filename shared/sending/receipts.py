@@ -22,12 +22,14 @@ from typing import Protocol
 from starlette.datastructures import Headers
 
 from shared.delivery.errors import Conflict, NotFound, UnreadableRecord
-from shared.delivery.model import Delivery, DeliveryStatus, Outcome, Receipt
+from shared.delivery.model import ESCALATION_AFTER_RECEIPT, Delivery, DeliveryStatus, Outcome, Receipt
 from shared.delivery.state_machine import with_lost_attempt
 from shared.delivery.store import Store
 from shared.runtime import failpoints, telemetry
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger
+from shared.sending.messages import Publisher
+from shared.sending.waiting_deliveries import is_waited_for, publish_waiting
 
 log = get_logger(__name__)
 
@@ -127,7 +129,7 @@ def reported(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery | 
         case DeliveryStatus.DELIVERED | DeliveryStatus.UNDELIVERED:
             news = same and receipt.status is not delivery.status and receipt.overrules
             return _moved(delivery, receipt, now) if news else None
-        case DeliveryStatus.DISCARDED | DeliveryStatus.EXPIRED | DeliveryStatus.CANCELLED:
+        case DeliveryStatus.DISCARDED | DeliveryStatus.EXPIRED | DeliveryStatus.CANCELLED | DeliveryStatus.SUPERSEDED:
             return None
         case DeliveryStatus.SENDING if delivery.lease_until is not None:
             if delivery.lease_until > now:
@@ -147,6 +149,8 @@ def _moved(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery:
         provider=receipt.provider,
         provider_message_id=receipt.provider_message_id or delivery.provider_message_id,
         error=receipt.reason,
+        reason=None,
+        scheduled_for=None,
         updated_at=now,
         due_at=None,
         next_try_at=None,
@@ -156,12 +160,14 @@ def _moved(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery:
     )
 
 
-async def take(store: Store, waiting: ReceiptStore, receipt: Receipt, now: datetime) -> None:
+async def take(
+    store: Store, waiting: ReceiptStore, receipt: Receipt, now: datetime, publisher: Publisher | None = None
+) -> None:
     """Apply a receipt, or put it on record until it can be. Raises StoreUnavailable.
 
     What if the process dies: the provider has no answer and sends it again, and applying it twice is applying it once.
     """
-    pause = await apply(store, receipt, now)
+    pause = await apply(store, receipt, now, publisher)
     if pause is not None:
         receipt_id = _id(receipt)
         shard = int(receipt_id[0], 16)  # of 16, like the store's
@@ -174,8 +180,11 @@ def first_pause(receipt: Receipt) -> timedelta:
     return FIRST_PAUSE if receipt.notification_id is not None else FIRST_PAUSE_UNNAMED
 
 
-async def apply(store: Store, receipt: Receipt, now: datetime) -> timedelta | None:
-    """None when it is done with, else how long to wait at least before the next look. Raises StoreUnavailable."""
+async def apply(store: Store, receipt: Receipt, now: datetime, publisher: Publisher | None = None) -> timedelta | None:
+    """None when it is done with, else how long to wait at least before the next look. Raises StoreUnavailable.
+
+    publisher: for what waits for the delivery to end; None: that is left to the relay
+    """
     for _ in range(_TRIES):
         try:
             delivery = await _delivery(store, receipt)
@@ -188,6 +197,7 @@ async def apply(store: Store, receipt: Receipt, now: datetime) -> timedelta | No
         outcome = reported(delivery, receipt, now)
         if not isinstance(outcome, Delivery):
             return outcome
+        outcome = await _after_the_next_channel(store, outcome)
         ids = {"notification_id": outcome.notification_id, "channel": outcome.channel}
         try:
             with telemetry.span(f"receipt {outcome.channel}", attributes=_attributes(outcome), links=_sent(outcome)):
@@ -195,8 +205,21 @@ async def apply(store: Store, receipt: Receipt, now: datetime) -> timedelta | No
         except (Conflict, NotFound):
             continue  # somebody moved it on meanwhile: look again
         log.info("receipt", status=outcome.status, was=delivery.status, provider=outcome.provider, **ids)
+        if publisher is not None and is_waited_for(outcome):
+            await publish_waiting(store, publisher, outcome)
         return None
     return first_pause(receipt)
+
+
+async def _after_the_next_channel(store: Store, delivery: Delivery) -> Delivery:
+    """The delivery, with it on record if it arrived when its escalation had already tried the next channel."""
+    if delivery.escalates_to is None or delivery.status is not DeliveryStatus.DELIVERED or not delivery.attempts:
+        return delivery
+    loaded = await store.load(delivery.notification_id, delivery.escalates_to)
+    if loaded is None or not loaded[1].attempts:
+        return delivery
+    *others, last = delivery.attempts
+    return replace(delivery, attempts=(*others, replace(last, reason=ESCALATION_AFTER_RECEIPT)))
 
 
 def _attributes(delivery: Delivery) -> telemetry.Attributes:

@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable, UnreadableRecord
+from shared.delivery.gate import Facts
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Recipient
-from shared.delivery.store import Page, Position
+from shared.delivery.store import Key, Page, Position
 from shared.google.firestore.records import STATE_FIELDS
 
 R = TypeVar("R", Notification, Delivery, Recipient)
@@ -30,6 +31,7 @@ class MemoryStore:
         self.calls: Counter[str] = Counter()
         self._notifications: dict[str, Notification] = {}
         self._deliveries: dict[tuple[str, str], Delivery] = {}
+        self._keys: dict[str, Key] = {}
         self._attachments: dict[tuple[str, str], tuple[Attachment, ...]] = {}
         self._recipients: dict[str, Recipient] = {}
         self._versions = count(1_767_323_045_678_901_000, 1_000)
@@ -70,20 +72,61 @@ class MemoryStore:
         notification: Notification,
         deliveries: Sequence[Delivery],
         attachments: Mapping[str, Sequence[Attachment]] = MappingProxyType({}),
+        keys: Mapping[str, int | None] = MappingProxyType({}),
     ) -> int:
         async with self._call("create"):
-            keys = [(d.notification_id, d.channel) for d in deliveries]
-            if notification.id in self._notifications or any(key in self._deliveries for key in keys):
+            names = [(d.notification_id, d.channel) for d in deliveries]
+            if notification.id in self._notifications or any(name in self._deliveries for name in names):
                 raise AlreadyExists(notification.id)
+            for key, known in keys.items():
+                if (self._keys[key].version if key in self._keys else None) != known:
+                    raise Conflict(key)
             version = next(self._versions)
+            self._keys |= {key: Key(notification.id, version) for key in keys}
             self._notifications[notification.id] = notification
-            self._deliveries |= {key: replace(d, version=version) for key, d in zip(keys, deliveries, strict=True)}
+            self._deliveries |= {name: replace(d, version=version) for name, d in zip(names, deliveries, strict=True)}
             self._attachments |= {(notification.id, channel): tuple(each) for channel, each in attachments.items()}
             return version
 
     async def attachments(self, notification_id: str, channel: str, count: int) -> Sequence[Attachment]:
         async with self._call("attachments"):
             return list(self._attachments.get((notification_id, channel), ())[:count])
+
+    async def keys(self, ids: Sequence[str]) -> Mapping[str, Key]:
+        async with self._call("keys"):
+            return {key: self._keys[key] for key in ids if key in self._keys}
+
+    async def cancel(self, notification_id: str, at: datetime) -> None:
+        async with self._call("cancel"):
+            if notification_id not in self._notifications:
+                raise NotFound(notification_id)
+            self._notifications[notification_id] = replace(self._notifications[notification_id], cancelled_at=at)
+
+    async def facts(self, notification: Notification, delivery: Delivery) -> Facts:
+        if delivery.is_plain:
+            return Facts(cancelled_at=notification.cancelled_at)
+        async with self._call("facts"):
+            newest = self._keys.get(delivery.collapse or "")
+            return Facts(
+                cancelled_at=notification.cancelled_at,
+                newest=None if newest is None else newest.latest,
+                before=self._one(self._deliveries.get((delivery.follows or "", delivery.channel))),
+                step_before=self._one(self._deliveries.get((delivery.notification_id, delivery.escalates_from or ""))),
+            )
+
+    async def followers(self, delivery: Delivery) -> Sequence[Delivery]:
+        async with self._call("followers"):
+            mine = (delivery.channel, delivery.notification_id)
+            return [d for d in self._readable(self._deliveries.values()) if (d.channel, d.follows) == mine]
+
+    async def scheduled(self, shard: int | None, start: datetime, end: datetime, limit: int) -> Sequence[Delivery]:
+        async with self._call("scheduled"):
+            due = [
+                (d.scheduled_for, d.notification_id, d.channel, d)
+                for d in self._readable(self._deliveries.values())
+                if shard in {None, d.shard} and d.scheduled_for is not None and start <= d.scheduled_for < end
+            ]
+            return [d for *_, d in sorted(due, key=lambda entry: entry[:3])[:limit]]
 
     async def notification(self, notification_id: str) -> Notification | None:
         async with self._call("notification"):

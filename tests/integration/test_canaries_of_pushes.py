@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from functions.dead_letter.given_up_messages import DeadLetter
 from functions.relay.overdue_deliveries import Relay
+from functions.relay.scheduled_deliveries import LookedAhead
 from shared.delivery.errors import Conflict, Permanent, Refused, Retryable, SendError, Throttled, Unknown
 from shared.delivery.model import Delivery, DeliveryStatus
 from shared.delivery.store import Store
@@ -152,7 +153,7 @@ async def test_a_sweep_that_fails_gives_nothing_away(
     clock.advance(POLICY.grace * 2)
     store = cast(Store, Faulty(records, operation))
     relay = Relay(store, cast(Any, Faulty(MemoryPublisher(), operation)), POLICY, clock.now)
-    monkeypatch.setattr(main, "_sweeps", (Nothing(), relay))
+    monkeypatch.setattr(main, "_sweeps", (Nothing(), relay, NothingScheduled()))
     assert await called(main.relay) == 500
     assert output.lines()[-1]["error"].startswith("ValueError at canaries.py:")
 
@@ -162,6 +163,11 @@ class Nothing:
 
     async def sweep(self) -> int:
         return 0
+
+
+class NothingScheduled:
+    async def sweep(self) -> LookedAhead:
+        return LookedAhead()
 
 
 async def called(function: Callable[[Request], Awaitable[Any]]) -> int:

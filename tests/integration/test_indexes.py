@@ -20,7 +20,7 @@ import yaml
 from functions.gateway.access.caller import Caller
 from functions.gateway.access.caller_store import FirestoreCallers, Usage
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Receipt, Recipient
-from shared.delivery.store import Position
+from shared.delivery.store import Key, Position
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.records import STATE_FIELDS, fixed_values
 from shared.google.firestore.rpc import Rpc, StructuredQuery
@@ -52,6 +52,8 @@ ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[
     ),
     FirestoreStore.dead: ({name: GIVEN[name] for name in ("caller", "channel", "after")}, {"limit": 9}),
     FirestoreStore.recipients: ({"after": (None, "alice"), "prefix": ("", "team-")}, {"limit": 9}),
+    FirestoreStore.scheduled: ({}, {"shard": 0, "start": NOW, "end": NOW, "limit": 9}),
+    FirestoreStore.followers: ({}, {"delivery": Delivery("n", "email", "a", NOW)}),
     FirestoreStore.sent_as: ({}, {"channel": "sms", "provider_message_id": "SM1"}),
     FirestoreReceipts.due: ({}, {"shard": 0, "now": NOW, "limit": 9}),
     FirestoreCallers.callers: ({"after": (None, "c")}, {"limit": 9}),
@@ -115,7 +117,7 @@ def declared() -> list[Index]:
 
 
 def _declared(collection: str, scope: str, fields: list[str]) -> Index:
-    ordered = [f for f in fields if re.search(r"_at( desc)?$", f)]
+    ordered = [f for f in fields if re.search(r"(_at|_for)( desc)?$", f)]
     assert fields[len(fields) - len(ordered) :] == ordered, "what is ordered by comes last"
     return Index(collection, scope, frozenset(fields) - frozenset(ordered), tuple(ordered))
 
@@ -178,13 +180,20 @@ def _written() -> Iterator[tuple[str, str]]:
         ("notifications", Notification, {"id"}),
         ("deliveries", Delivery, {"version"}),
         ("attachments", Attachment, set[str]()),
+        ("keys", Key, {"version"}),
         ("recipients", Recipient, {"name", "version"}),
         ("receipts", Receipt, set[str]()),
         ("receipts", Waiting, {"id", "receipt"}),
         ("callers", Caller, {"id", "version"}),
     ):
         yield from ((collection, f.name) for f in fields(model) if f.name not in left_out)
-    yield from (("attachments", "expire_at"), ("uses", "at"), ("usage", "caller"), ("usage", "expire_at"))
+    yield from (
+        ("attachments", "expire_at"),
+        ("keys", "expire_at"),
+        ("uses", "at"),
+        ("usage", "caller"),
+        ("usage", "expire_at"),
+    )
     yield from (("usage", "requests"), ("usage", "notifications"), ("usage", "segments"), ("usage", "messages"))
 
 

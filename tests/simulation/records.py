@@ -38,8 +38,9 @@ class Records(MemoryStore):
         notification: Notification,
         deliveries: Sequence[Delivery],
         attachments: Mapping[str, Sequence[Attachment]] = MappingProxyType({}),
+        keys: Mapping[str, int | None] = MappingProxyType({}),
     ) -> int:
-        version = await super().create(notification, deliveries, attachments)
+        version = await super().create(notification, deliveries, attachments, keys)
         self.created |= {(d.notification_id, d.channel): d for d in deliveries}
         return version
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from functions.gateway.access.caller import Caller
 from functions.gateway.callers.changes import PAGE, Manager
-from shared.delivery.model import DeliveryStatus
+from shared.delivery.model import PENDING, DeliveryStatus
 from shared.delivery.state_machine import cancelled
 from shared.runtime.logs import get_logger
 
@@ -22,7 +22,7 @@ log = get_logger(__name__)
 
 SECONDS = 15.0  # after these nothing further is begun; the load balancer waits for 30
 _AT_ONCE = 8  # callers whose deliveries are looked for
-_STATUSES = (DeliveryStatus.QUEUED, DeliveryStatus.RETRYING, DeliveryStatus.DEFERRED, DeliveryStatus.SENDING)
+_STATUSES = (*sorted(PENDING - {DeliveryStatus.SENDING}), DeliveryStatus.SENDING)
 _REASON = "its caller is revoked"
 
 

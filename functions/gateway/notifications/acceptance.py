@@ -11,18 +11,19 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from functions.gateway.access.caller import Caller, CallerKind
-from functions.gateway.notifications.addressing import check_screens, resolve_addresses
-from functions.gateway.notifications.contents import ChannelContent, own_contents, segments_of
 from functions.gateway.notifications.idempotency import fingerprint, new_notification_id
+from functions.gateway.notifications.judging import Judged, judged
+from functions.gateway.notifications.new_deliveries import in_order, keys_of, new_deliveries
 from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.notifications.superseding import supersede
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import RETRY_LATER, Problem, field_error, invalid
-from shared.delivery.errors import AlreadyExists, PublishFailed, StoreUnavailable
+from shared.delivery.errors import AlreadyExists, Conflict, PublishFailed, StoreUnavailable
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification
-from shared.delivery.state_machine import queued
-from shared.delivery.store import SHARDS, Store
+from shared.delivery.store import SHARDS, Key, Store
 from shared.runtime import failpoints, telemetry, trace_context
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger
@@ -45,82 +46,84 @@ class Accepted:
 async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller, key: str | None) -> Accepted:
     """The notification on record and published. Raises Problem: 403, 422, 429; 503 when it is not sure to be both."""
     notification_id = new_notification_id(caller.id, key)
-    simulated = caller.kind is CallerKind.TEST
     try:
-        own = own_contents(gateway.channels, request)
-        addresses = await resolve_addresses(gateway, request, caller, own)
-        check_screens(gateway.screens, request, addresses)
-        counts = gateway.quotas.addresses.check(gateway.screens, addresses, simulated=simulated)
-        segments = segments_of(gateway.channels, addresses, request, own)
-        counted = gateway.quotas.notification(caller, sum(each.count for each in segments.values()))
+        asked = await judged(gateway, request, caller)
+        counted = gateway.quotas.notification(caller, asked.segment_count)
     except Problem:
         # With a key, the answer of the first time holds, even if the recipient has gone since, or a limit is reached.
         existing = await gateway.store.notification(notification_id) if key is not None else None
         if existing is None:
             raise
         return await _again(gateway, existing, request, replayed=True)
-    gateway.quotas.addresses.add(counts)
-    now = gateway.now()
-    notification = Notification(
-        id=notification_id,
-        channels=tuple(addresses),
-        caller=caller.id,
-        simulated=simulated,
-        recipient=request.recipient,
-        subject=request.subject,
-        message=request.message,
-        tags=request.tags,
-        created_at=now,
-        expire_at=now + gateway.retention,
-        fingerprint=fingerprint(request),
-        shard=random.randrange(SHARDS),  # noqa: S311 - spreads load, guards nothing
-    )
+    gateway.quotas.addresses.add(asked.address_counts)
+    notification = new_notification(gateway, request, caller, asked, notification_id)
     failpoints.reached(Failpoint.VALIDATED)
-    deliveries = [
-        _with_content(
-            queued(notification, channel, address, gateway.policy, trace_context.current(), segments.get(channel)),
-            own.get(channel),
-        )
-        for channel, address in addresses.items()
-    ]
-    files = {name: content.files for name, content in own.items() if name in addresses and content.files}
+    deliveries = new_deliveries(
+        notification, asked.addresses, asked.own, asked.segments, gateway.policy, trace_context.current()
+    )
+    files = {name: asked.own[name].files for name in asked.addresses if name in asked.own and asked.own[name].files}
     try:
-        version = await _create(gateway.store, notification, deliveries, files)
+        deliveries, older = await _create(gateway.store, notification, deliveries, files)
     except StoreUnavailable:
         if key is not None:
             # Asked again it is the same one: whoever does so through an outage is not to find the day used up by it.
             counted.uncount()
-            gateway.quotas.addresses.uncount(counts)
+            gateway.quotas.addresses.uncount(asked.address_counts)
         raise
     except AlreadyExists:
         existing = await gateway.store.notification(notification_id)
         # Ours, when the commit had landed and only its answer was lost.
-        ours = existing is not None and existing.created_at == now
+        ours = existing is not None and existing.created_at == notification.created_at
         if not ours:
             counted.uncount()
-            gateway.quotas.addresses.uncount(counts)
+            gateway.quotas.addresses.uncount(asked.address_counts)
         if existing is None:
             raise Problem(503, "try again", headers=RETRY_LATER) from None
         return await _again(gateway, existing, request, replayed=not ours)
     failpoints.reached(Failpoint.COMMITTED)
-    for channel in addresses:
+    for channel in asked.addresses:
         telemetry.count(telemetry.ACCEPTED, {"channel": channel})
-    deliveries = [replace(delivery, version=version) for delivery in deliveries]
-    await _publish(
-        gateway,
-        notification.id,
-        [
-            Message(notification_id=notification.id, channel=d.channel, content=content_of(notification, d))
-            for d in deliveries
-        ],
-    )
+    await _publish(gateway, notification.id, [_message(notification, d) for d in deliveries if _goes_now(d)])
     failpoints.reached(Failpoint.PUBLISHED)
-    log.info("accepted", notification_id=notification.id, channels=list(addresses), caller=caller.id)
+    await supersede(gateway, deliveries, older)
+    log.info("accepted", notification_id=notification.id, channels=list(asked.addresses), caller=caller.id)
     return Accepted(notification, deliveries, replayed=False)
 
 
-def _with_content(delivery: Delivery, own: ChannelContent | None) -> Delivery:
-    return delivery if own is None else replace(delivery, content=own.content, attachments=len(own.files))
+def new_notification(
+    gateway: Gateway, request: NotificationRequest, caller: Caller, asked: Judged, notification_id: str
+) -> Notification:
+    steps = request.steps()
+    waits = timedelta(seconds=sum(step.after or 0 for step in steps))
+    return Notification(
+        id=notification_id,
+        channels=tuple(asked.addresses),
+        caller=caller.id,
+        simulated=caller.kind is CallerKind.TEST,
+        recipient=request.recipient,
+        subject=request.subject,
+        message=request.message,
+        tags=request.tags,
+        created_at=asked.timing.now,
+        expire_at=asked.timing.start + waits + gateway.retention,
+        fingerprint=fingerprint(request),
+        shard=random.randrange(SHARDS),  # noqa: S311 - spreads load, guards nothing
+        send_at=request.send_at,
+        deliver_by=request.deliver_by,
+        collapse_key=request.collapse_key,
+        ordering_key=request.ordering_key,
+        escalation=steps,
+    )
+
+
+def _goes_now(delivery: Delivery) -> bool:
+    return delivery.status is DeliveryStatus.QUEUED
+
+
+def _message(notification: Notification, delivery: Delivery) -> Message:
+    """With all that the function needs, if no other record has a say in it."""
+    content = content_of(notification, delivery) if delivery.is_plain else None
+    return Message(notification_id=notification.id, channel=delivery.channel, content=content)
 
 
 async def _create(
@@ -128,16 +131,32 @@ async def _create(
     notification: Notification,
     deliveries: Sequence[Delivery],
     files: Mapping[str, Sequence[Attachment]],
-) -> int:
-    """The commit, again while its answer is lost: the id is the same, so it cannot be made twice."""
+) -> tuple[list[Delivery], Mapping[str, Key]]:
+    """The deliveries as they are on record, and what their keys were used for before.
+
+    The commit, again while its answer is lost: the id is the same, so it cannot be made twice. And again while others
+    are faster with one of its keys: each use of a key follows the one before.
+    """
     give_up_at = time.monotonic() + _CREATE_SECONDS
+    ids = keys_of(deliveries)
     while True:
         try:
-            return await store.create(notification, deliveries, files)
+            known = await store.keys(ids) if ids else {}
+            linked = in_order(deliveries, known) if ids else deliveries
+            used = {key: known[key].version if key in known else None for key in ids}
+            version = await store.create(notification, linked, files, used)
         except StoreUnavailable:
             if time.monotonic() >= give_up_at:
                 raise
-            await asyncio.sleep(_CREATE_PAUSE)
+        except Conflict:
+            if time.monotonic() >= give_up_at:
+                raise StoreUnavailable("others are always faster with its keys") from None
+        except AlreadyExists:
+            if not ids or await store.notification(notification.id) is not None or time.monotonic() >= give_up_at:
+                raise
+        else:
+            return [replace(delivery, version=version) for delivery in linked], known
+        await asyncio.sleep(_CREATE_PAUSE * (random.random() / 2 + 0.1) if ids else _CREATE_PAUSE)  # noqa: S311
 
 
 async def _again(gateway: Gateway, existing: Notification, request: NotificationRequest, *, replayed: bool) -> Accepted:

@@ -29,7 +29,7 @@ async def resolve_addresses(
         addresses = {name: address for name, address in recipient.addresses.items() if name in known}
     # In the order of infra/channels.yaml: Firestore keeps none in a map.
     by_default = [name for name in known if name in addresses and (request.to is not None or caller.may_use(name))]
-    wanted = request.channels or by_default
+    wanted = [name for name, _ in request.asked_channels()] or by_default
     _check_use(wanted, caller)
     missing = [name for name in wanted if name not in addresses]
     if missing or not wanted:
@@ -49,8 +49,9 @@ def _judge(
     """Refuse what can be refused without the recipient's record, so that these answers do not depend on which
     recipients there are. Problem 403, 422.
     """
-    asked = request.channels or ()
-    unknown = [unknown_channel(f"channels.{i}", channels) for i, name in enumerate(asked) if name not in channels]
+    named = request.asked_channels()
+    asked = [name for name, _ in named]
+    unknown = [unknown_channel(field, channels) for name, field in named if name not in channels]
     if unknown:
         raise invalid(*unknown)
     if request.to is not None and caller.recipients is not None:

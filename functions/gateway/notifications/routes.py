@@ -10,11 +10,15 @@ from starlette.responses import Response
 
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import NotificationId, Requires
+from functions.gateway.access.scopes import forbidden
 from functions.gateway.notifications import post_route
+from functions.gateway.notifications.cancellation import cancel
 from functions.gateway.notifications.schemas import (
+    CancelledJson,
     NotificationJson,
     NotificationRequest,
     NotificationsJson,
+    VerdictJson,
     notification_json,
 )
 from functions.gateway.notifications.visibility import whose, with_deliveries
@@ -101,5 +105,20 @@ def notifications_router(gateway: Gateway) -> APIRouter:
         if found is None or not caller.may_see(found):
             raise Problem(404, "there is no such notification")
         return json_answer(await with_deliveries(gateway, found, caller))
+
+    @routes.post("/{notification_id}/cancel", responses=answers(CancelledJson, 200, 404, 503))
+    async def cancel_notification(
+        notification_id: NotificationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]
+    ) -> Response:
+        """What has not gone does not go. The verdicts say of each delivery whether that was in time."""
+        found = await store.notification(notification_id) if is_notification_id(notification_id) else None
+        if found is None or not caller.may_see(found):
+            raise Problem(404, "there is no such notification")
+        if found.caller != caller.id and Scope.DEAD_LETTERS_MANAGE not in caller.scopes:
+            raise forbidden("another caller's notification is an operator's to cancel", Scope.DEAD_LETTERS_MANAGE)
+        ended = await cancel(gateway, found, caller.id)
+        shown = notification_json(found, [delivery for delivery, _ in ended], caller, gateway.channels)
+        verdicts = [VerdictJson(channel=delivery.channel, verdict=verdict) for delivery, verdict in ended]
+        return json_answer(CancelledJson(**shown, verdicts=verdicts))
 
     return routes

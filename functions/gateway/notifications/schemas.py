@@ -7,13 +7,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, NotRequired, Self
+from enum import StrEnum
+from typing import Annotated, Any, Literal, NotRequired, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypeAliasType, TypedDict
 
 from functions.gateway.access.caller import Caller
-from functions.gateway.web.common_fields import Addresses, ChannelName, ChannelNames, Entries, RecipientName
+from functions.gateway.notifications.timing import Instant
+from functions.gateway.web.common_fields import Addresses, ChannelName, ChannelNames, Entries, RecipientName, each_once
 from shared.channels.content import ONE_LINE, PRINTABLE, Message, Subject, said, takes
 from shared.channels.declaration import Channel
 from shared.channels.text_checks import one_line, printable
@@ -24,6 +26,7 @@ from shared.delivery.model import (
     Notification,
     NotificationStatus,
     Outcome,
+    Step,
     notification_status,
 )
 
@@ -49,6 +52,43 @@ TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(prin
 # Named, so that `openapi` can put in what each channel takes.
 ContentByChannel = TypeAliasType("ContentByChannel", Annotated[dict[ChannelName, dict[str, Any]], Entries(20, least=1)])
 
+KeyText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255),
+    AfterValidator(one_line),
+    said(pattern=ONE_LINE),
+]
+
+
+class EscalationStep(BaseModel):
+    """A channel that is tried when the one before it ends without success, or has not got far enough in time."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    channel: ChannelName
+    after: Annotated[int, Field(ge=1, le=604_800)] | None = Field(
+        default=None, description="Seconds that the one before has; by default until it has ended."
+    )
+    unless: Literal["sent", "delivered"] = Field(
+        default="sent", description="What the one before has to reach within `after`."
+    )
+
+    @model_validator(mode="after")
+    def _waits_for_something(self) -> Self:
+        if self.unless == "delivered" and self.after is None:
+            raise ValueError("unless: delivered needs after, the seconds that a receipt may take")
+        return self
+
+
+def _one_after_the_other(steps: list[EscalationStep]) -> list[EscalationStep]:
+    if steps and steps[0].after is not None:
+        raise ValueError("the first step has none before it, so it takes no after")
+    each_once([step.channel for step in steps])
+    return steps
+
+
+EscalationSteps = Annotated[list[EscalationStep], Entries(20, least=1), AfterValidator(_one_after_the_other)]
+
 _ONE_TARGET: dict[str, Any] = {
     "oneOf": [
         {"required": ["recipient"], "properties": {"recipient": {"type": "string"}, "to": {"type": "null"}}},
@@ -72,6 +112,17 @@ class NotificationRequest(BaseModel):
     content: ContentByChannel | None = Field(
         default=None, description="What a channel has of its own, or instead of subject and message (GET /v1/channels)."
     )
+    send_at: Instant | None = Field(default=None, description="When it goes, at most 366 days ahead; by default now.")
+    deliver_by: Instant | None = Field(default=None, description="No attempt begins after it: what is left expires.")
+    collapse_key: KeyText | None = Field(
+        default=None, description="Of those to one address with the same key only the newest is sent."
+    )
+    ordering_key: KeyText | None = Field(
+        default=None, description="Those to one address with the same key are sent in the order of their 202s."
+    )
+    escalation: EscalationSteps | None = Field(
+        default=None, description="Channels that are tried one after the other; those in `channels` alone go at once."
+    )
     tags: Annotated[dict[TagName, TagValue], Entries(50)] = Field(default_factory=dict, description="Your own labels.")
 
     @model_validator(mode="after")
@@ -79,6 +130,15 @@ class NotificationRequest(BaseModel):
         if (self.recipient is None) == (self.to is None):
             raise ValueError("exactly one of recipient and to is needed")
         return self
+
+    def asked_channels(self) -> list[tuple[str, str]]:
+        """The channels that it names, each with the field that does; none: all that there is an address for."""
+        named = [(name, f"channels.{i}") for i, name in enumerate(self.channels or ())]
+        steps = [(step.channel, f"escalation.{i}.channel") for i, step in enumerate(self.escalation or ())]
+        return named + [step for step in steps if step[0] not in (self.channels or ())]
+
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(Step(s.channel, s.after, DeliveryStatus(s.unless)) for s in self.escalation or ())
 
 
 def attached_bytes(body: Any) -> int:
@@ -90,12 +150,19 @@ def attached_bytes(body: Any) -> int:
     return sum(len(data) for data in files if isinstance(data, str))
 
 
+class StepJson(TypedDict):
+    channel: str
+    after: int | None
+    unless: str
+
+
 class AttemptJson(TypedDict):
     number: int
     at: datetime
     outcome: Outcome
     error: str | None
     duration_ms: int | None
+    reason: Annotated[str | None, Field(description="Why the person may have got it twice, if not by its outcome.")]
 
 
 class DeliveryJson(TypedDict):
@@ -113,6 +180,7 @@ class DeliveryJson(TypedDict):
     provider: str | None
     provider_message_id: str | None
     error: str | None
+    reason: Annotated[str | None, Field(description="The rule that holds it back, or that ended it unsent.")]
     updated_at: datetime
     attempts: list[AttemptJson]
 
@@ -124,8 +192,29 @@ class NotificationJson(TypedDict):
     subject: str | None
     message: str
     tags: dict[str, str]
+    send_at: datetime | None
+    deliver_by: datetime | None
+    collapse_key: str | None
+    ordering_key: str | None
+    escalation: list[StepJson] | None
     created_at: datetime
     deliveries: list[DeliveryJson]
+
+
+class Verdict(StrEnum):
+    CANCELLED = "cancelled"  # it never arrives
+    ALREADY_CANCELLED = "already_cancelled"
+    TOO_LATE = "too_late"  # it has ended, or an attempt is under way
+    STOPPED_RETRYING = "stopped_retrying"  # no further attempt is made, but one on record may have arrived
+
+
+class VerdictJson(TypedDict):
+    channel: str
+    verdict: Verdict
+
+
+class CancelledJson(NotificationJson):
+    verdicts: list[VerdictJson]
 
 
 class NotificationsJson(TypedDict):
@@ -145,6 +234,11 @@ def notification_json(
         subject=notification.subject,
         message=notification.message,
         tags=dict(notification.tags),
+        send_at=notification.send_at,
+        deliver_by=notification.deliver_by,
+        collapse_key=notification.collapse_key,
+        ordering_key=notification.ordering_key,
+        escalation=[_step_json(step) for step in notification.escalation] or None,
         created_at=notification.created_at,
         deliveries=[
             _delivery_json(delivery, content_json(notification, delivery, channels), addresses=addresses)
@@ -172,6 +266,7 @@ def _delivery_json(d: Delivery, content: dict[str, Any], *, addresses: bool) -> 
         provider=d.provider,
         provider_message_id=d.provider_message_id,
         error=d.error,
+        reason=d.reason,
         updated_at=d.updated_at or d.created_at,
         attempts=[_attempt_json(attempt) for attempt in d.attempts],
     )
@@ -181,4 +276,10 @@ def _delivery_json(d: Delivery, content: dict[str, Any], *, addresses: bool) -> 
 
 
 def _attempt_json(a: Attempt) -> AttemptJson:
-    return AttemptJson(number=a.number, at=a.at, outcome=a.outcome, error=a.error, duration_ms=a.duration_ms)
+    return AttemptJson(
+        number=a.number, at=a.at, outcome=a.outcome, error=a.error, duration_ms=a.duration_ms, reason=a.reason
+    )
+
+
+def _step_json(s: Step) -> StepJson:
+    return StepJson(channel=s.channel, after=s.after, unless=s.unless)

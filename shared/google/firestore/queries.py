@@ -36,7 +36,7 @@ def any_shard() -> Any:
     return any_of("shard", range(SHARDS))
 
 
-def select(
+def select(  # noqa: PLR0913 - the parts of a query, each named where it is asked
     collection: str,
     *,
     filters: Sequence[Any] = (),
@@ -45,15 +45,19 @@ def select(
     limit: int | None = None,
     group: bool = False,
     after: Sequence[Any] = (),
+    fields: Sequence[str] = (),
 ) -> Any:
     """A query ordered by `order` (if any) and by name, starting after the Values `after`.
 
     group: over all collections of that name, wherever they stand
+    fields: of the documents, those that are wanted; all by default
     limit: of documents; of a page, `pages.first` sets it
     """
     query = StructuredQuery()
     if limit is not None:
         query.limit.value = limit
+    for field in fields:
+        query.select.fields.add(field_path=field)
     query.from_.add(collection_id=collection, all_descendants=group)
     if filters:
         query.where.CopyFrom(_Filter(composite_filter=StructuredQuery.CompositeFilter(op=_AND, filters=filters)))

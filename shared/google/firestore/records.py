@@ -3,6 +3,7 @@
 notifications/{id}                        what was asked; written once
 notifications/{id}/deliveries/{channel}   one state machine
 notifications/{id}/attachments/{channel}.{n}
+keys/{hash}                               the last notification with a collapse or an ordering key
 recipients/{name}
 receipts/{hash}                           a receipt that came before the record of its send
 """
@@ -25,7 +26,9 @@ from shared.delivery.model import (
     Notification,
     Outcome,
     Recipient,
+    Step,
 )
+from shared.delivery.store import Key
 from shared.google.firestore.rpc import Document, to_version
 from shared.google.firestore.value_encoding import decode, put
 from shared.runtime.logs import get_logger, place
@@ -49,10 +52,20 @@ _FIXED = (
     "encoding",
     "content",
     "attachments",
+    "deliver_by",
+    "collapse",
+    "ordering",
+    "follows",
+    "escalates_from",
+    "escalates_to",
+    "after",
+    "unless",
 )
 _NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")
 _ATTEMPT_FIELDS = tuple(f.name for f in fields(Attempt))
 STATE_FIELDS = tuple(f.name for f in fields(Delivery) if f.name not in {*_FIXED, "version"})
+WITHOUT_CONTENT = tuple(name for name in (*_FIXED, *STATE_FIELDS) if name != "content")
+"""For who looks at many deliveries, and sends none: a content has up to 256 KiB."""
 """What an update writes. A field that is None is removed, which is what takes a delivery out of the due index."""
 
 
@@ -99,7 +112,12 @@ def fill(empty: Any, name: str, values: Mapping[str, Any]) -> None:
 
 
 def notification_values(n: Notification) -> dict[str, Any]:
-    return {name: getattr(n, name) for name in _NOTIFICATION_FIELDS}
+    values = {name: getattr(n, name) for name in _NOTIFICATION_FIELDS}
+    return values | {"escalation": [_step_values(step) for step in n.escalation] or None}
+
+
+def _step_values(step: Step) -> dict[str, Any]:
+    return {"channel": step.channel, "after": step.after, "unless": str(step.unless)}
 
 
 def fixed_values(d: Delivery) -> dict[str, Any]:
@@ -130,14 +148,24 @@ def recipient_values(r: Recipient) -> dict[str, Any]:
 
 def to_notification(doc: Any) -> Notification:
     values = known_values(doc, Notification)
-    return Notification(**{**values, "id": _last(doc.name), "channels": tuple(values["channels"])})
+    values["channels"] = tuple(values["channels"])
+    values["escalation"] = tuple(
+        Step(step["channel"], step["after"], DeliveryStatus(step["unless"])) for step in values.get("escalation", ())
+    )
+    return Notification(**values | {"id": _last(doc.name)})
 
 
 def to_delivery(doc: Any) -> Delivery:
     values = known_values(doc, Delivery)
     values["status"] = DeliveryStatus(values["status"])
     values["attempts"] = tuple(_to_attempt(attempt) for attempt in values["attempts"])
+    if "unless" in values:
+        values["unless"] = DeliveryStatus(values["unless"])
     return Delivery(**values, version=to_version(doc.update_time))
+
+
+def to_key(doc: Any) -> Key:
+    return Key(**known_values(doc, Key) | {"version": to_version(doc.update_time)})
 
 
 def to_attachment(doc: Any) -> Attachment:
@@ -201,6 +229,10 @@ def notification_name(documents: str, notification_id: str) -> str:
 
 def delivery_name(documents: str, notification_id: str, channel: str) -> str:
     return f"{notification_name(documents, notification_id)}/deliveries/{channel}"
+
+
+def key_name(documents: str, key: str) -> str:
+    return f"{documents}/keys/{key}"
 
 
 def recipient_name(documents: str, name: str) -> str:

@@ -1,16 +1,20 @@
 """The store on Firestore. Each write carries its precondition, so none needs a transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
+from shared.delivery.gate import Facts
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Recipient
-from shared.delivery.store import Page, Position
+from shared.delivery.store import Key, Page, Position
 from shared.google.firestore import pages, queries, records, writes
 from shared.google.firestore.rpc import Rpc, Write, to_version
 from shared.google.firestore.value_encoding import decode, encode
 
+T = TypeVar("T")
+
+_MOST_FOLLOWERS = 10  # a key's record knows one; two follow the same one when that had expired
 _AFTER_ANY_NAME = "\x7f"  # sorts after every character that a recipient's name can have
 _BEFORE_ANY_CHANNEL = "!"  # sorts before every channel's name, so a cursor on it is past all of a notification's
 
@@ -27,6 +31,7 @@ class FirestoreStore:
         notification: Notification,
         deliveries: Sequence[Delivery],
         attachments: Mapping[str, Sequence[Attachment]] = MappingProxyType({}),
+        keys: Mapping[str, int | None] = MappingProxyType({}),
     ) -> int:
         name = records.notification_name(self._documents, notification.id)
         all_of_it = [writes.create(name, records.notification_values(notification))]
@@ -35,11 +40,70 @@ class FirestoreStore:
             for channel, files in attachments.items()
             for i, each in enumerate(files)
         ]
+        for key, version in keys.items():
+            values = {"latest": notification.id, "expire_at": notification.expire_at}
+            all_of_it.append(writes.put(records.key_name(self._documents, key), values, version))
         all_of_it += [
             writes.create(self._delivery_name(d), records.fixed_values(d) | records.state_values(d)) for d in deliveries
         ]
         response = await self._rpc.commit(all_of_it)
         return to_version(response.write_results[-1].update_time)
+
+    async def keys(self, ids: Sequence[str]) -> Mapping[str, Key]:
+        names = {records.key_name(self._documents, key): key for key in ids}
+        found = await self._rpc.batch_get(list(names))
+        return {names[name]: records.read_one(doc, records.to_key) for name, doc in found.items()}
+
+    async def cancel(self, notification_id: str, at: datetime) -> None:
+        name = records.notification_name(self._documents, notification_id)
+        await self._rpc.write(writes.change(name, {"cancelled_at": at}))
+
+    async def facts(self, notification: Notification, delivery: Delivery) -> Facts:
+        if delivery.is_plain:
+            return Facts(cancelled_at=notification.cancelled_at)
+        before, step_before = (
+            None if of is None else records.delivery_name(self._documents, *of)
+            for of in (
+                delivery.follows and (delivery.follows, delivery.channel),
+                delivery.escalates_from and (delivery.notification_id, delivery.escalates_from),
+            )
+        )
+        key = None if delivery.collapse is None else records.key_name(self._documents, delivery.collapse)
+        names = [name for name in (before, step_before, key) if name is not None]
+        found = await self._rpc.batch_get(names) if names else {}
+
+        def read(name: str | None, of: Callable[[Any], T]) -> T | None:
+            return None if name is None or name not in found else records.read_one(found[name], of)
+
+        newest = read(key, records.to_key)
+        return Facts(
+            cancelled_at=notification.cancelled_at,
+            newest=None if newest is None else newest.latest,
+            before=read(before, records.to_delivery),
+            step_before=read(step_before, records.to_delivery),
+        )
+
+    async def followers(self, delivery: Delivery) -> Sequence[Delivery]:
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=queries.given(channel=delivery.channel, follows=delivery.notification_id),
+            fields=records.WITHOUT_CONTENT,
+            limit=_MOST_FOLLOWERS,
+        )
+        return list(records.readable(await self._rpc.run_query(query), records.to_delivery))
+
+    async def scheduled(self, shard: int | None, start: datetime, end: datetime, limit: int) -> Sequence[Delivery]:
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=[*queries.given(shard=shard), queries.before("scheduled_for", end)],
+            order="scheduled_for",
+            fields=records.WITHOUT_CONTENT,
+            after=[encode(start)],
+        )
+        query.start_at.before = True
+        return await pages.first_readable(self._rpc, query, limit, records.to_delivery)
 
     async def notification(self, notification_id: str) -> Notification | None:
         name = records.notification_name(self._documents, notification_id)
@@ -91,6 +155,7 @@ class FirestoreStore:
             group=True,
             filters=[*queries.given(shard=shard), queries.before("due_at", now)],
             order="due_at",
+            fields=records.WITHOUT_CONTENT,
         )
         return await pages.first_readable(self._rpc, query, limit, records.to_delivery)
 
@@ -154,6 +219,7 @@ class FirestoreStore:
             "deliveries",
             group=True,
             filters=[queries.any_shard(), *queries.given(caller=caller, status=status)],
+            fields=records.WITHOUT_CONTENT,
             order="created_at",
             descending=True,
             limit=limit + 1,

@@ -16,6 +16,13 @@ def create(name: str, values: Mapping[str, Any]) -> Any:
     return write
 
 
+def put(name: str, values: Mapping[str, Any], version: int | None) -> Any:
+    """The whole document, at the version as read; None: there was none."""
+    write = Write(current_document=_ABSENT if version is None else at_version(version))
+    fill(write.update, name, values)
+    return write
+
+
 def change(name: str, values: Mapping[str, Any], precondition: Any = PRESENT) -> Any:
     """Sets just these fields; those that are None are removed."""
     write = Write(current_document=precondition)

@@ -10,6 +10,7 @@ from shared.delivery.model import (
     Notification,
     NotificationStatus,
     Receipt,
+    Rule,
     notification_status,
 )
 from tests.fakes.clock import START
@@ -17,7 +18,8 @@ from tests.fakes.clock import START
 S, N = DeliveryStatus, NotificationStatus
 BEGUN = (S.SENDING, S.RETRYING, S.DEFERRED)
 ARRIVED = (S.SENT, S.DELIVERED)
-NOT_ARRIVED = tuple(set(S) - {S.QUEUED, *BEGUN, *ARRIVED})
+WAITING = {S.SCHEDULED, S.QUEUED}
+NOT_ARRIVED = tuple(set(S) - {*WAITING, *BEGUN, *ARRIVED})
 
 
 def status_of(*statuses: DeliveryStatus) -> NotificationStatus:
@@ -32,19 +34,28 @@ def status_of(*statuses: DeliveryStatus) -> NotificationStatus:
 
 def test_a_notification_of_which_no_delivery_has_begun_is_queued() -> None:
     assert status_of(S.QUEUED) is N.QUEUED
+    assert status_of(S.QUEUED, S.SCHEDULED) is N.QUEUED
+    assert status_of(S.SCHEDULED) is N.SCHEDULED
+
+
+def test_what_was_not_needed_says_nothing_of_the_others() -> None:
+    spared = Delivery("n", "sms", "a", START, status=S.CANCELLED, reason=Rule.NOT_NEEDED)
+    for status, whole in ((S.DELIVERED, N.SENT), (S.QUEUED, N.QUEUED), (S.FAILED, N.FAILED)):
+        assert notification_status([Delivery("n", "email", "a", START, status=status), spared]) is whole
+    assert notification_status([spared]) is N.CANCELLED
 
 
 @pytest.mark.parametrize("begun", BEGUN)
 def test_one_of_which_a_delivery_is_under_way_is_sending_whatever_the_others_are(begun: DeliveryStatus) -> None:
     assert status_of(begun) is N.SENDING
     assert {status_of(begun, other) for other in S} == {N.SENDING}
-    assert {status_of(S.QUEUED, other) for other in set(S) - {S.QUEUED}} == {N.SENDING}
+    assert {status_of(waits, other) for waits in WAITING for other in set(S) - WAITING} == {N.SENDING}
 
 
 def test_one_that_is_ended_is_sent_failed_or_partial() -> None:
     assert {status_of(*some) for some in ((S.SENT,), (S.DELIVERED,), ARRIVED)} == {N.SENT}
     for one, other in itertools.product(NOT_ARRIVED, NOT_ARRIVED):
-        alone = {S.CANCELLED: N.CANCELLED, S.EXPIRED: N.EXPIRED}.get(one, N.FAILED)
+        alone = {S.CANCELLED: N.CANCELLED, S.EXPIRED: N.EXPIRED, S.SUPERSEDED: N.SUPERSEDED}.get(one, N.FAILED)
         assert status_of(one, other) is (alone if one is other else N.FAILED)
     assert {status_of(*some) for some in itertools.product(ARRIVED, NOT_ARRIVED)} == {N.PARTIAL}
 

@@ -8,7 +8,7 @@ import pytest
 
 from shared.delivery import state_machine
 from shared.delivery.errors import WrongState
-from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Segments
+from shared.delivery.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome, Segments
 from shared.delivery.retries import Policy
 from shared.delivery.state_machine import (
     Leased,
@@ -281,7 +281,7 @@ def test_a_discarded_one() -> None:
 
 def test_a_cancelled_one() -> None:
     assert cancelled(replace(ANY, status=S.DEFERRED), NOW, "its caller was revoked") == replace(
-        ANY, **ENDED, status=S.CANCELLED, error="its caller was revoked"
+        ANY, **ENDED, status=S.CANCELLED, error="its caller was revoked", reason="cancelled"
     )
     assert cancelled(CLAIMED, NOW - MICROSECOND, "why") is None
     assert cancelled(CLAIMED, NOW, "why") == replace(
@@ -290,10 +290,11 @@ def test_a_cancelled_one() -> None:
         status=S.CANCELLED,
         attempts=(BEFORE, Attempt(2, BEGAN, Outcome.UNKNOWN, LOST)),
         error="why; an attempt may have arrived",
+        reason="cancelled",
     )
 
 
-@pytest.mark.parametrize("status", [s for s in S if s not in {S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED}])
+@pytest.mark.parametrize("status", sorted(set(S) - PENDING))
 def test_what_is_terminal_does_not_die(status: DeliveryStatus) -> None:
     with pytest.raises(ValueError, match=f"a {status} delivery cannot die"):
         state_machine._dead(replace(ANY, status=status), NOW, "why")

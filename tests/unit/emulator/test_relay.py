@@ -16,8 +16,9 @@ HOUR = 3600.0
 class Relay:
     """Takes its time over each call, of a clock that runs only then."""
 
-    def __init__(self, seconds: float, status: int = 200) -> None:
+    def __init__(self, seconds: float, status: int = 200, waited: float = 0.0) -> None:
         self.seconds = seconds
+        self.waited = waited
         self.status = status
         self.began: list[float] = []
 
@@ -25,7 +26,10 @@ class Relay:
     async def post(self, *_: Any, **__: Any) -> Any:
         self.began.append(asyncio.get_running_loop().time())
         await asyncio.sleep(self.seconds)
-        yield SimpleNamespace(status=self.status)
+        yield SimpleNamespace(status=self.status, json=self.swept)
+
+    async def swept(self) -> dict[str, float]:
+        return {"published": 0, "waited": self.waited}
 
 
 def called_for_an_hour(relay: Relay) -> list[float]:
@@ -71,7 +75,11 @@ def test_one_slow_call_slows_only_the_next(monkeypatch: pytest.MonkeyPatch) -> N
     async def post(*_: Any, **__: Any) -> Any:
         relay.began.append(asyncio.get_running_loop().time())
         await asyncio.sleep(next(slow, 0.0))
-        yield SimpleNamespace(status=200)
+        yield SimpleNamespace(status=200, json=relay.swept)
 
     monkeypatch.setattr(relay, "post", post)
     assert called_for_an_hour(relay)[:3] == pytest.approx([50.0, 1.0, 1.0])
+
+
+def test_what_it_waited_for_the_time_of_a_delivery_slows_no_call() -> None:
+    assert called_for_an_hour(Relay(5.0, waited=4.9)) == pytest.approx([5.9] * 610)

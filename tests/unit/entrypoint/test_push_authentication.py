@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.relay.overdue_deliveries import Relay
+from functions.relay.scheduled_deliveries import ScheduledDeliveries
 from shared.entrypoint.push_authentication import open_guard
 from shared.entrypoint.push_handler import Deliver, push_handler
 from shared.entrypoint.push_requests import push_requests
@@ -71,7 +73,8 @@ def sweeps(store: MemoryStore, publisher: MemoryPublisher, monkeypatch: pytest.M
     """The deployed relay over fakes, without a guard: requested before `issuer`, it is imported without one."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test")
     main = importlib.import_module("functions.relay.main")
-    monkeypatch.setattr(main, "_sweeps", (NothingWaits(), Relay(store, publisher, POLICY)))
+    scheduled = ScheduledDeliveries(store, publisher, timedelta(seconds=1))
+    monkeypatch.setattr(main, "_sweeps", (NothingWaits(), Relay(store, publisher, POLICY), scheduled))
     return client(main.relay)
 
 

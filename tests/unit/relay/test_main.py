@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import json
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.relay.overdue_deliveries import Relay
+from functions.relay.scheduled_deliveries import ScheduledDeliveries
 from functions.relay.waiting_receipts import WaitingReceipts
 from shared.delivery.errors import StoreUnavailable
 from shared.delivery.store import SHARDS
@@ -31,7 +33,8 @@ def main(store: MemoryStore, publisher: MemoryPublisher, monkeypatch: pytest.Mon
     module = importlib.import_module("functions.relay.main")
     clock = Clock(START + 2 * POLICY.grace)
     receipts = WaitingReceipts(store, MemoryReceipts(), clock.now)
-    monkeypatch.setattr(module, "_sweeps", (receipts, Relay(store, publisher, POLICY, clock.now)))
+    scheduled = ScheduledDeliveries(store, publisher, timedelta(seconds=1), clock.now)
+    monkeypatch.setattr(module, "_sweeps", (receipts, Relay(store, publisher, POLICY, clock.now), scheduled))
     logs.configure()
     return module
 
@@ -57,7 +60,8 @@ async def overdue(store: MemoryStore, count: int = 1) -> None:
 async def test_it_tells_what_it_did(function: httpx.AsyncClient, store: MemoryStore) -> None:
     await overdue(store, 2)
     answer = await function.post("/")
-    assert (answer.status_code, answer.json()) == (200, {"published": 2, "dead": 0, "unpublished": 0, "receipts": 0})
+    nothing = dict.fromkeys(("dead", "expired", "unpublished", "receipts", "on_time", "waited"), 0)
+    assert (answer.status_code, answer.json()) == (200, {"published": 2, **nothing})
     assert (await function.get("/")).status_code == 405
     assert (await function.get("/healthz")).status_code == 204
 
@@ -172,7 +176,8 @@ def test_what_it_opens_is_over_one_connection(
     monkeypatch.setattr(main, "open_publisher", lambda _: publisher)
     monkeypatch.setattr(main, "FirestoreStore", lambda connected: ("store", connected))
     monkeypatch.setattr(main, "FirestoreReceipts", lambda connected: ("receipts", connected))
-    receipts, relay = main._open()
+    receipts, relay, scheduled = main._open()
+    assert (scheduled.store, scheduled.publisher, list(scheduled.shards)) == (("store", rpc), publisher, shards)
     assert (receipts.store, receipts.receipts) == (("store", rpc), ("receipts", rpc))
     assert (relay.store, relay.publisher, relay.policy) == (("store", rpc), publisher, settings.policy())
     assert (list(receipts.shards), list(relay.shards)) == (shards, shards)

@@ -1,0 +1,42 @@
+"""Whether a request can be accepted, and what it comes to. Nothing is counted, and nothing is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from functions.gateway.access.address_quotas import AddressCount
+from functions.gateway.access.caller import Caller, CallerKind
+from functions.gateway.notifications.addressing import check_screens, resolve_addresses
+from functions.gateway.notifications.contents import ChannelContent, own_contents, segments_of
+from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.notifications.timing import Timing, timing_of
+from functions.gateway.services import Gateway
+from shared.delivery.model import Segments
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """addresses: by channel, of all that it goes over; own, segments: of those channels that have some
+
+    address_counts: what it adds to the hour of each address that is counted
+    """
+
+    timing: Timing
+    addresses: Mapping[str, str]
+    own: Mapping[str, ChannelContent]
+    segments: Mapping[str, Segments]
+    address_counts: Sequence[AddressCount]
+
+    @property
+    def segment_count(self) -> int:
+        return sum(each.count for each in self.segments.values())
+
+
+async def judged(gateway: Gateway, request: NotificationRequest, caller: Caller) -> Judged:
+    """Problem 403, 422, 429."""
+    timing = timing_of(request.send_at, request.deliver_by, gateway.now())
+    own = own_contents(gateway.channels, request)
+    addresses = await resolve_addresses(gateway, request, caller, own)
+    check_screens(gateway.screens, request, addresses)
+    simulated = caller.kind is CallerKind.TEST
+    counts = gateway.quotas.addresses.check(gateway.screens, addresses, simulated=simulated)
+    return Judged(timing, addresses, own, segments_of(gateway.channels, addresses, request, own), counts)

@@ -1,0 +1,29 @@
+"""Publishes the deliveries that waited for another one to end: the next in its order, the next step of its escalation.
+
+What if the process dies before: they have a due time, and the relay publishes them.
+"""
+
+from shared.delivery.errors import PublishFailed, StoreUnavailable
+from shared.delivery.model import Delivery
+from shared.delivery.store import Store
+from shared.runtime.logs import get_logger
+from shared.sending.messages import Message, Publisher, hint
+
+log = get_logger(__name__)
+
+
+def is_waited_for(delivery: Delivery) -> bool:
+    """Whether it has ended, and others may have waited for that."""
+    return not delivery.pending and (delivery.ordering is not None or delivery.escalates_to is not None)
+
+
+async def publish_waiting(store: Store, publisher: Publisher, ended: Delivery) -> None:
+    """Of a delivery that `is_waited_for`. An outage is left to the relay."""
+    try:
+        following = await store.followers(ended) if ended.ordering is not None else []
+        messages = [hint(delivery) for delivery in following if delivery.pending]
+        if ended.escalates_to is not None:
+            messages.append(Message(notification_id=ended.notification_id, channel=ended.escalates_to))
+        await publisher.publish(messages)
+    except (PublishFailed, StoreUnavailable) as error:
+        log.warning("what waited is left to the relay", notification_id=ended.notification_id, error=str(error))
