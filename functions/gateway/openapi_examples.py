@@ -45,7 +45,7 @@ def examples(channels: Mapping[str, Channel], addresses: Mapping[str, str]) -> M
 
 def _of_notifications(channels: Mapping[str, Channel], to: Mapping[str, str]) -> Mapping[str, Example]:
     first = next(iter(to))
-    attempt = {"number": 1, "at": _AT, "duration_ms": 120}
+    attempt = {"number": 1, "at": _AT, "duration_ms": 120, "reason": None}
     sent = {
         "status": "sent",
         "provider": next(iter(channels[first].providers), None),
@@ -63,6 +63,17 @@ def _of_notifications(channels: Mapping[str, Channel], to: Mapping[str, str]) ->
         "send_notification": Example(202, queued, body={"to": to, **_TEXTS}),
         "list_notifications": Example(200, {"items": [accepted], "next_cursor": None}),
         "read_notification": Example(200, accepted, of_notification),
+        "cancel_notification": Example(
+            200, {**accepted, "verdicts": [{"channel": first, "verdict": "too_late"}]}, of_notification
+        ),
+        "explain_request": Example(
+            200,
+            {"outcome": "accepted", "problem": None, "events": _forecast(channels, to)},
+            body={"to": to, **_TEXTS},
+        ),
+        "explain_notification": Example(
+            200, {"id": _ID, "status": "sent", "events": _history(channels[first]), "next": []}, of_notification
+        ),
         "list_dead_letters": Example(200, {"items": [dead], "next_cursor": None}),
         "replay": Example(202, replayed, of_delivery),
         "discard": Example(204, path=of_delivery),
@@ -70,7 +81,28 @@ def _of_notifications(channels: Mapping[str, Channel], to: Mapping[str, str]) ->
 
 
 def _notification(status: str, deliveries: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"id": _ID, "status": status, "recipient": None, **_TEXTS, "created_at": _AT, "deliveries": deliveries}
+    plain = dict.fromkeys(("recipient", "send_at", "deliver_by", "collapse_key", "ordering_key", "escalation"))
+    return {"id": _ID, "status": status, **plain, **_TEXTS, "created_at": _AT, "deliveries": deliveries}
+
+
+def _forecast(channels: Mapping[str, Channel], to: Mapping[str, str]) -> list[dict[str, Any]]:
+    events = [{"at": _AT, "channel": None, "code": "accepted", "text": f"It was accepted for {', '.join(to)}."}]
+    for name in to:
+        events.append({"at": _AT, "channel": name, "code": "queued", "text": "It would be sent at once."})
+        counted = channels[name].segments
+        if counted is not None:
+            text = f"It is {counted(_MESSAGE).count} segment in {counted(_MESSAGE).encoding}."
+            events.append({"at": None, "channel": name, "code": "segments", "text": text})
+    return events
+
+
+def _history(channel: Channel) -> list[dict[str, Any]]:
+    by = next(iter(channel.providers), None)
+    return [
+        {"at": _AT, "channel": None, "code": "accepted", "text": f"It was accepted for {channel.name}."},
+        {"at": _AT, "channel": channel.name, "code": "accepted", "text": f"Attempt 1 by {by} was accepted."},
+        {"at": _AT, "channel": channel.name, "code": "sent", "text": "The provider has it."},
+    ]
 
 
 def _delivery(channel: Channel, address: str) -> dict[str, Any]:
@@ -82,6 +114,7 @@ def _delivery(channel: Channel, address: str) -> dict[str, Any]:
         "provider": None,
         "provider_message_id": None,
         "error": None,
+        "reason": None,
         "updated_at": _AT,
         "attempts": [],
     }

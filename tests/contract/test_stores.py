@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
-from shared.delivery.model import Attachment, Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient
+from shared.delivery.gate import Facts
+from shared.delivery.model import Attachment, Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient, Step
 from shared.delivery.state_machine import Write, decide, discarded, relayed, settle
-from shared.delivery.store import Store
+from shared.delivery.store import Key, Store
 from shared.google.firestore import records, rpc
 from shared.google.firestore.store import FirestoreStore
 from tests.contract import stores
@@ -568,3 +569,94 @@ async def test_what_a_channel_has_of_its_own_is_on_record(store: Store) -> None:
     await store.create(notification, [replace(delivery, content=f'{{"message": "{UNICODE}"}}', attachments=2)])
     (read,) = await store.deliveries_of(notification)
     assert (read.content, read.attachments) == (f'{{"message": "{UNICODE}"}}', 2)
+
+
+async def test_what_is_asked_of_when_and_in_which_order_is_on_record(store: Store) -> None:
+    asked = replace(
+        a_notification(channels=["email", "sms"]),
+        send_at=LATER,
+        deliver_by=LATER + timedelta(hours=1),
+        collapse_key=UNICODE,
+        ordering_key="k",
+        escalation=(Step("email"), Step("sms", 300, S.DELIVERED)),
+    )
+    deliveries = [
+        replace(d, deliver_by=asked.deliver_by, collapse="c", ordering="o", follows="n", escalates_from="email")
+        for d in queued_deliveries(asked)
+    ]
+    deliveries = [replace(d, after=300, unless=S.DELIVERED, escalates_to="slack") for d in deliveries]
+    await store.create(asked, deliveries)
+    assert await store.notification(asked.id) == asked
+    assert [replace(d, version=None) for d in await store.deliveries_of(asked)] == deliveries
+
+
+async def test_a_key_is_used_by_one_after_the_other(store: Store) -> None:
+    first, second, third = (a_notification() for _ in range(3))
+    key = uuid.uuid4().hex
+    assert await store.keys([key]) == {}
+    await store.create(first, queued_deliveries(first), {}, {key: None})
+    known = (await store.keys([key, "none"]))[key]
+    assert known.latest == first.id
+    with pytest.raises((AlreadyExists, Conflict)):
+        await store.create(second, queued_deliveries(second), {}, {key: None})
+    assert await store.notification(second.id) is None
+    await store.create(second, queued_deliveries(second), {}, {key: known.version})
+    with pytest.raises(Conflict):
+        await store.create(third, queued_deliveries(third), {}, {key: known.version})
+    assert await store.notification(third.id) is None
+    assert (await store.keys([key]))[key] == Key(second.id, (await store.keys([key]))[key].version)
+
+
+async def test_a_notification_is_marked_as_cancelled(store: Store) -> None:
+    notification = a_notification()
+    await accepted(store, notification)
+    await store.cancel(notification.id, LATER)
+    assert await store.notification(notification.id) == replace(notification, cancelled_at=LATER)
+    with pytest.raises((NotFound, Conflict)):
+        await store.cancel(str(uuid.uuid4()), LATER)
+
+
+async def test_the_gate_is_told_of_others(store: Store) -> None:
+    before, mine = a_notification(), a_notification(channels=["email", "sms"])
+    key = uuid.uuid4().hex
+    (first,) = await accepted(store, before)
+    plain, step = queued_deliveries(mine)
+    of_mine = [replace(plain, ordering=key, collapse=key, follows=before.id), replace(step, escalates_from="email")]
+    await store.create(mine, of_mine, {}, {key: None})
+    email, sms = await store.deliveries_of(mine)
+    assert await store.facts(mine, email) == Facts(newest=mine.id, before=first)
+    assert await store.facts(mine, sms) == Facts(step_before=email)
+    gone = replace(email, follows=str(uuid.uuid4()), collapse="unused")
+    assert await store.facts(replace(mine, cancelled_at=LATER), gone) == Facts(cancelled_at=LATER)
+    assert await store.facts(before, first) == Facts()
+
+
+async def test_what_follows_a_delivery_is_found(store: Store) -> None:
+    before, mine = a_notification(), a_notification(channels=["email", "sms"])
+    (first,) = await accepted(store, before)
+    await store.create(mine, [replace(d, follows=before.id) for d in queued_deliveries(mine)])
+    (found,) = await store.followers(first)
+    assert (found.notification_id, found.channel) == (mine.id, "email")
+    assert await store.followers(found) == []
+
+
+async def test_what_is_scheduled_for_a_while_is_found_in_its_order(store: Store) -> None:
+    shard = 11
+    made = {}
+    for seconds in (5, 0, 10, 3):
+        notification = replace(a_notification(shard=shard), send_at=LATER + timedelta(seconds=seconds))
+        deliveries = [replace(d, content="{}") for d in queued_deliveries(notification)]
+        await store.create(notification, deliveries)
+        made[notification.id] = seconds
+    await accepted(store, a_notification(shard=shard))
+
+    async def found(shard: int | None, start: int, end: int, limit: int = 10) -> list[int]:
+        times = [LATER + timedelta(seconds=seconds) for seconds in (start, end)]
+        deliveries = await store.scheduled(shard, times[0], times[1], limit)
+        return [made[d.notification_id] for d in deliveries if d.notification_id in made]
+
+    assert await found(shard, 0, 10) == [0, 3, 5]
+    assert await found(shard, 0, 11, 2) == [0, 3]
+    assert await found(shard, 3, 11) == [3, 5, 10]
+    assert await found(shard + 1, 0, 11) == []
+    assert await found(None, 0, 11, 100) == [0, 3, 5, 10]

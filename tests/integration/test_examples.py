@@ -45,7 +45,7 @@ async def sent(hark: Hark) -> str:
 async def parameters(hark: Hark, operation: str) -> dict[str, str]:
     """Makes what the operation is about. The parameters of its path, in the place of the example's."""
     match FOUND.get(operation, operation):
-        case "read_notification":
+        case "read_notification" | "cancel_notification" | "explain_notification":
             return {"notification_id": await sent(hark)}
         case "read_recipient" | "delete_recipient":
             await example_of(hark, "put_recipient")

@@ -35,6 +35,7 @@ async def test_a_notification_is_accepted_with_its_place_and_every_field(hark: H
         "provider": None,
         "provider_message_id": None,
         "error": None,
+        "reason": None,
         "updated_at": at,
         "attempts": [],
     }
@@ -45,6 +46,11 @@ async def test_a_notification_is_accepted_with_its_place_and_every_field(hark: H
         "subject": "Deploy",
         "message": "Build 42 is live",
         "tags": {"team": "infra"},
+        "send_at": None,
+        "deliver_by": None,
+        "collapse_key": None,
+        "ordering_key": None,
+        "escalation": None,
         "created_at": at,
         "deliveries": [
             {"channel": "slack", "address": "#ops", "content": {"message": message}, **delivery},
@@ -162,9 +168,11 @@ def derived(statuses: Sequence[DeliveryStatus]) -> str:
     """The contract's words, written down a second time."""
     if all(s is DeliveryStatus.QUEUED for s in statuses):
         return "queued"
+    if all(s in {DeliveryStatus.QUEUED, DeliveryStatus.SCHEDULED} for s in statuses):
+        return "queued" if DeliveryStatus.QUEUED in statuses else "scheduled"
     if any(s in PENDING for s in statuses):
         return "sending"
-    if set(statuses) in ({DeliveryStatus.CANCELLED}, {DeliveryStatus.EXPIRED}):
+    if set(statuses) in ({DeliveryStatus.CANCELLED}, {DeliveryStatus.EXPIRED}, {DeliveryStatus.SUPERSEDED}):
         return statuses[0]
     successes = sum(s in SUCCESS for s in statuses)
     return "sent" if successes == len(statuses) else "partial" if successes else "failed"
@@ -198,9 +206,10 @@ async def test_attempts_are_shown_with_their_outcomes_also_one_without_a_duratio
 
     time = "2026-01-02T03:04:05Z"
     assert (delivery["provider"], delivery["provider_message_id"], delivery["updated_at"]) == ("sendgrid", "m-1", time)
+    no = {"reason": None}
     assert delivery["attempts"] == [
-        {"number": 1, "at": time, "outcome": "unknown", "error": "the lease ran out", "duration_ms": None},
-        {"number": 2, "at": time, "outcome": "accepted", "error": None, "duration_ms": 41},
+        {"number": 1, "at": time, "outcome": "unknown", "error": "the lease ran out", "duration_ms": None, **no},
+        {"number": 2, "at": time, "outcome": "accepted", "error": None, "duration_ms": 41, **no},
     ]
 
 

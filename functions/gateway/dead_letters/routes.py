@@ -85,6 +85,8 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         within_limits = caller.may_use(channel) and caller.may_name(delivery.recipient or "")
         if not (within_limits and caller.may_reach(channel, delivery.address)):
             raise forbidden("this caller may not send to this address")
+        if notification.cancelled_at is not None:
+            raise Problem(409, "the notification is cancelled")
         addresses = gateway.quotas.addresses
         counts = addresses.check(gateway.screens, {channel: delivery.address}, simulated=delivery.simulated)
         counted = gateway.quotas.notification(caller, delivery.segments or 0)

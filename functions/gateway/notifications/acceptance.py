@@ -58,9 +58,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     gateway.quotas.addresses.add(asked.address_counts)
     notification = new_notification(gateway, request, caller, asked, notification_id)
     failpoints.reached(Failpoint.VALIDATED)
-    deliveries = new_deliveries(
-        notification, asked.addresses, asked.own, asked.segments, gateway.policy, trace_context.current()
-    )
+    deliveries = deliveries_of(gateway, notification, asked)
     files = {name: asked.own[name].files for name in asked.addresses if name in asked.own and asked.own[name].files}
     try:
         deliveries, older = await _create(gateway.store, notification, deliveries, files)
@@ -114,6 +112,11 @@ def new_notification(
         ordering_key=request.ordering_key,
         escalation=steps,
     )
+
+
+def deliveries_of(gateway: Gateway, notification: Notification, asked: Judged) -> list[Delivery]:
+    traceparent = trace_context.current()
+    return new_deliveries(notification, asked.addresses, asked.own, asked.segments, gateway.policy, traceparent)
 
 
 def _goes_now(delivery: Delivery) -> bool:

@@ -31,7 +31,7 @@ async def cancel(gateway: Gateway, notification: Notification, caller_id: str) -
     before = await store.deliveries_of(notification)
     if not before:
         raise Problem(404, "the notification has expired")
-    if notification.cancelled_at is None and any(d.pending for d in before):
+    if notification.cancelled_at is None and any(_may_go(d) for d in before):
         await store.cancel(notification.id, gateway.now())
         failpoints.reached(Failpoint.MARKED)
     for _ in range(_TRIES):
@@ -47,6 +47,11 @@ async def cancel(gateway: Gateway, notification: Notification, caller_id: str) -
             if version is not None and is_waited_for(delivery):
                 await publish_waiting(store, gateway.publisher, delivery)
     raise Problem(503, "it is being sent; try again", headers=RETRY_LATER)
+
+
+def _may_go(delivery: Delivery) -> bool:
+    """By itself, or replayed."""
+    return delivery.pending or delivery.status in {DeliveryStatus.DEAD, DeliveryStatus.FAILED}
 
 
 def _verdict(was: DeliveryStatus, now: Delivery) -> Verdict:

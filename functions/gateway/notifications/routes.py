@@ -12,13 +12,18 @@ from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import NotificationId, Requires
 from functions.gateway.access.scopes import forbidden
 from functions.gateway.notifications import post_route
+from functions.gateway.notifications.acceptance import deliveries_of, new_notification
 from functions.gateway.notifications.cancellation import cancel
+from functions.gateway.notifications.explanation import ExplanationJson, ForecastJson, explained, forecast, refused
+from functions.gateway.notifications.idempotency import new_notification_id
+from functions.gateway.notifications.judging import judged
 from functions.gateway.notifications.schemas import (
     CancelledJson,
     NotificationJson,
     NotificationRequest,
     NotificationsJson,
     VerdictJson,
+    attached_bytes,
     notification_json,
 )
 from functions.gateway.notifications.visibility import whose, with_deliveries
@@ -28,7 +33,8 @@ from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.listing_pages import PageQuery, cursor_of, is_notification_id, position_of
 from functions.gateway.web.openapi_declarations import LOCATION, answers, link, request_body
 from functions.gateway.web.problem_details import Problem
-from shared.delivery.model import DeliveryStatus
+from functions.gateway.web.request_bodies import body_of
+from shared.delivery.model import DeliveryStatus, Notification
 from shared.delivery.store import Position
 
 _FIRST_DELIVERY = {"notification_id": "$response.body#/id", "channel": "$response.body#/deliveries/0/channel"}
@@ -101,24 +107,54 @@ def notifications_router(gateway: Gateway) -> APIRouter:
         notification_id: NotificationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_READ)]
     ) -> Response:
         """With each delivery and its attempts."""
-        found = await store.notification(notification_id) if is_notification_id(notification_id) else None
-        if found is None or not caller.may_see(found):
-            raise Problem(404, "there is no such notification")
-        return json_answer(await with_deliveries(gateway, found, caller))
+        return json_answer(await with_deliveries(gateway, await _found(notification_id, caller), caller))
+
+    @routes.post(
+        "/explain",
+        responses=answers(ForecastJson, 200, 400, 408, 413, 422, 503),
+        openapi_extra=request_body(NotificationRequest),
+    )
+    async def explain_request(
+        request: Request, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]
+    ) -> Response:
+        """What would happen to this request. Nothing is written, and nothing counts."""
+        body = await body_of(request, NotificationRequest, attached_bytes)
+        try:
+            asked = await judged(gateway, body, caller)
+            gateway.quotas.notification_left(caller, asked.segment_count)
+        except Problem as problem:
+            return json_answer(refused(problem.details()))
+        notification = new_notification(gateway, body, caller, asked, new_notification_id(caller.id, None))
+        return json_answer(forecast(notification, deliveries_of(gateway, notification, asked)))
+
+    @routes.get("/{notification_id}/explain", responses=answers(ExplanationJson, 200, 404, 503))
+    async def explain_notification(
+        notification_id: NotificationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_READ)]
+    ) -> Response:
+        """What happened to it, in order, and what each delivery waits for."""
+        found = await _found(notification_id, caller)
+        deliveries = await store.deliveries_of(found)
+        if not deliveries:
+            raise Problem(404, "the notification has expired")
+        return json_answer(explained(found, deliveries, gateway.now()))
 
     @routes.post("/{notification_id}/cancel", responses=answers(CancelledJson, 200, 404, 503))
     async def cancel_notification(
         notification_id: NotificationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]
     ) -> Response:
         """What has not gone does not go. The verdicts say of each delivery whether that was in time."""
-        found = await store.notification(notification_id) if is_notification_id(notification_id) else None
-        if found is None or not caller.may_see(found):
-            raise Problem(404, "there is no such notification")
+        found = await _found(notification_id, caller)
         if found.caller != caller.id and Scope.DEAD_LETTERS_MANAGE not in caller.scopes:
             raise forbidden("another caller's notification is an operator's to cancel", Scope.DEAD_LETTERS_MANAGE)
         ended = await cancel(gateway, found, caller.id)
         shown = notification_json(found, [delivery for delivery, _ in ended], caller, gateway.channels)
         verdicts = [VerdictJson(channel=delivery.channel, verdict=verdict) for delivery, verdict in ended]
         return json_answer(CancelledJson(**shown, verdicts=verdicts))
+
+    async def _found(notification_id: str, caller: Caller) -> Notification:
+        found = await store.notification(notification_id) if is_notification_id(notification_id) else None
+        if found is None or not caller.may_see(found):
+            raise Problem(404, "there is no such notification")
+        return found
 
     return routes

@@ -49,12 +49,15 @@ class Problem(Exception):
         self.headers = headers
 
     def response(self) -> Response:
+        return Response(to_json(self.details()), self.status, {**JSON_HEADERS, **(self.headers or {})}, MEDIA_TYPE)
+
+    def details(self) -> ProblemDetails:
         details = ProblemDetails(type="about:blank", title=HTTPStatus(self.status).phrase, status=self.status)
         if self.detail is not None:
             details["detail"] = self.detail
         if self.errors:
             details["errors"] = list(self.errors[:MOST_ERRORS])
-        return Response(to_json(details), self.status, {**JSON_HEADERS, **(self.headers or {})}, MEDIA_TYPE)
+        return details
 
 
 def invalid(*errors: FieldError) -> Problem:

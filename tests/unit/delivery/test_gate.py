@@ -1,0 +1,164 @@
+"""Whether a delivery may be sent now: each rule by itself, and which goes first."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.delivery.gate import NOTHING, Facts, Go, Later, No, gate
+from shared.delivery.model import SUCCESS, Attempt, Delivery, DeliveryStatus, Outcome, Rule
+from tests.fakes.clock import START
+from tests.fakes.records import POLICY
+
+S = DeliveryStatus
+SECOND = timedelta(seconds=1)
+ANY = Delivery("n", "email", "a", START, queued_at=START)
+FOLLOWER = replace(ANY, ordering="k", follows="before")
+STEP = replace(ANY, channel="sms", escalates_from="email", status=S.SCHEDULED, after=300, unless=S.DELIVERED)
+FAILED = frozenset(S) - SUCCESS - {S.SCHEDULED, S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED}
+
+
+def a_try(outcome: Outcome = Outcome.RETRYABLE) -> Attempt:
+    return Attempt(1, START, outcome)
+
+
+def test_a_plain_one_goes() -> None:
+    assert gate(ANY, NOTHING, START, POLICY) == Go()
+
+
+def test_one_whose_notification_is_cancelled_never_goes() -> None:
+    answer = gate(ANY, Facts(cancelled_at=START), START, POLICY)
+    assert isinstance(answer, No)
+    assert (answer.status, answer.rule) == (S.CANCELLED, Rule.CANCELLED)
+
+
+def test_nothing_begins_at_its_deliver_by_or_later() -> None:
+    bounded = replace(ANY, deliver_by=START)
+    assert gate(bounded, NOTHING, START - SECOND, POLICY) == Go()
+    for now in (START, START + SECOND):
+        answer = gate(bounded, NOTHING, now, POLICY)
+        assert isinstance(answer, No)
+        assert (answer.status, answer.rule) == (S.EXPIRED, Rule.DELIVER_BY)
+
+
+def test_of_those_with_a_collapse_key_only_the_newest_goes() -> None:
+    keyed = replace(ANY, collapse="k")
+    assert gate(keyed, Facts(newest="n"), START, POLICY) == Go()
+    assert gate(keyed, Facts(newest=None), START, POLICY) == Go()
+    answer = gate(keyed, Facts(newest="newer"), START, POLICY)
+    assert isinstance(answer, No)
+    assert (answer.status, answer.rule) == (S.SUPERSEDED, Rule.COLLAPSE_KEY)
+    assert "newer" in answer.why
+
+
+def test_what_somebody_asked_for_goes_before_what_a_clock_says() -> None:
+    late = replace(ANY, collapse="k", deliver_by=START)
+    answers = [
+        gate(late, Facts(cancelled_at=START, newest="newer"), START, POLICY),
+        gate(late, Facts(newest="newer"), START, POLICY),
+        gate(late, NOTHING, START, POLICY),
+    ]
+    assert [answer.status for answer in answers if isinstance(answer, No)] == [S.CANCELLED, S.SUPERSEDED, S.EXPIRED]
+
+
+@pytest.mark.parametrize("status", S)
+def test_one_in_an_order_goes_when_the_one_before_has_ended(status: DeliveryStatus) -> None:
+    answer = gate(FOLLOWER, Facts(before=replace(ANY, status=status)), START, POLICY)
+    if replace(ANY, status=status).pending:
+        assert answer == Later(START + POLICY.grace, Rule.ORDER)
+    else:
+        assert answer == Go()
+
+
+def test_the_first_in_an_order_and_one_whose_before_is_gone_go() -> None:
+    assert gate(replace(ANY, ordering="k"), NOTHING, START, POLICY) == Go()
+    assert gate(FOLLOWER, Facts(before=None), START, POLICY) == Go()
+
+
+def test_an_order_is_waited_for_so_long_and_that_is_on_record() -> None:
+    before = replace(ANY, status=S.RETRYING, attempts=(a_try(),))
+    over = START + POLICY.order_wait
+    assert gate(FOLLOWER, Facts(before=before), over - SECOND, POLICY) == Later(over, Rule.ORDER)
+    assert gate(FOLLOWER, Facts(before=before), over, POLICY) == Go(Rule.ORDER_BOUND)
+
+
+def test_one_that_waits_itself_is_waited_for_however_long() -> None:
+    before = replace(ANY, status=S.DEFERRED, reason=Rule.ORDER)
+    now = START + 10 * POLICY.order_wait
+    assert gate(FOLLOWER, Facts(before=before), now, POLICY) == Later(now + POLICY.grace, Rule.ORDER)
+
+
+def test_the_wait_counts_from_when_that_one_became_the_first() -> None:
+    now = START + 10 * POLICY.order_wait
+    before = replace(ANY, status=S.RETRYING, attempts=(replace(a_try(), at=now - SECOND),))
+    assert isinstance(gate(FOLLOWER, Facts(before=before), now, POLICY), Later)
+
+
+def test_one_that_has_been_tried_goes_on_whatever_the_one_before_does() -> None:
+    """That one may have been replayed."""
+    tried = replace(FOLLOWER, status=S.RETRYING, attempts=(a_try(),))
+    assert gate(tried, Facts(before=ANY), START, POLICY) == Go()
+    again = replace(tried, round_start=1)
+    assert isinstance(gate(again, Facts(before=ANY), START, POLICY), Later)
+
+
+@pytest.mark.parametrize("status", sorted(FAILED))
+@pytest.mark.parametrize("after", [None, 300])
+def test_a_step_goes_at_once_when_the_one_before_ended_without_success(
+    status: DeliveryStatus, after: int | None
+) -> None:
+    step = replace(STEP, after=after)
+    assert gate(step, Facts(step_before=replace(ANY, status=status)), START, POLICY) == Go()
+
+
+@pytest.mark.parametrize(
+    ("unless", "status", "spared"),
+    [
+        (S.SENT, S.SENT, True),
+        (S.SENT, S.DELIVERED, True),
+        (S.DELIVERED, S.DELIVERED, True),
+        (S.DELIVERED, S.SENT, False),
+    ],
+)
+def test_a_step_is_not_needed_when_the_one_before_got_far_enough(
+    unless: DeliveryStatus, status: DeliveryStatus, spared: bool
+) -> None:
+    step = replace(STEP, unless=unless)
+    answer = gate(step, Facts(step_before=replace(ANY, status=status)), START, POLICY)
+    if spared:
+        assert answer == No(S.CANCELLED, Rule.NOT_NEEDED, f"email is {status}")
+    else:
+        assert answer == Later(START + timedelta(seconds=300), Rule.ESCALATION, S.SCHEDULED)
+
+
+@pytest.mark.parametrize("status", [S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED, S.SENT])
+def test_a_step_goes_when_the_one_before_has_had_its_time(status: DeliveryStatus) -> None:
+    over = START + timedelta(seconds=300)
+    facts = Facts(step_before=replace(ANY, status=status))
+    assert isinstance(gate(STEP, facts, over - SECOND, POLICY), Later)
+    assert gate(STEP, facts, over, POLICY) == Go()
+
+
+def test_a_step_without_after_waits_for_the_end() -> None:
+    step = replace(STEP, after=None, unless=S.SENT)
+    now = START + 100 * POLICY.order_wait
+    assert gate(step, Facts(step_before=ANY), now, POLICY) == Later(now + POLICY.grace, Rule.ESCALATION, S.SCHEDULED)
+
+
+def test_no_step_goes_before_the_one_before_it_has_gone() -> None:
+    waits = replace(STEP, channel="slack", escalates_from="sms")
+    before = replace(STEP, next_try_at=START + timedelta(seconds=300))
+    assert isinstance(gate(waits, Facts(step_before=before), START + timedelta(days=1), POLICY), Later)
+
+
+def test_a_step_after_one_that_was_not_needed_is_not_needed() -> None:
+    waits = replace(STEP, channel="slack", escalates_from="sms")
+    spared = replace(STEP, status=S.CANCELLED, reason=Rule.NOT_NEEDED)
+    answer = gate(waits, Facts(step_before=spared), START, POLICY)
+    assert isinstance(answer, No)
+    assert answer.rule is Rule.NOT_NEEDED
+
+
+def test_a_step_that_has_begun_goes_on() -> None:
+    begun = replace(STEP, status=S.RETRYING, attempts=(a_try(),))
+    assert gate(begun, Facts(step_before=replace(ANY, status=S.DELIVERED)), START, POLICY) == Go()
