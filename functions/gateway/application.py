@@ -19,6 +19,7 @@ from functions.gateway.services import Gateway
 from functions.gateway.web.error_handlers import HANDLERS, fault
 from functions.gateway.web.load_once import Once
 from functions.gateway.web.middleware import answering_head, bounded, guarded, traced
+from shared.delivery.errors import StoreUnavailable
 from shared.http.security_headers import secured
 from shared.runtime import failpoints
 from shared.runtime.failpoints import Failpoint
@@ -53,9 +54,18 @@ class Direct:
             await self._sending(scope, receive, send)
             failpoints.reached(Failpoint.ANSWERED)
         elif asked == ("GET", "/healthz"):
-            await PlainTextResponse("ok")(scope, receive, send)
+            await (await self._health())(scope, receive, send)
         else:
             await (await self._everything.get())(scope, receive, send)
+
+    async def _health(self) -> PlainTextResponse:
+        """It asks nothing of others, unless it is to say whether restored records are held back."""
+        restored = self._gateway.restored
+        try:
+            held = None if restored is None else await restored.why_held()
+        except StoreUnavailable:
+            held = None
+        return PlainTextResponse("ok") if held is None else PlainTextResponse(f"held: {held}", 503)
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)

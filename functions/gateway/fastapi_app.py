@@ -52,7 +52,9 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     @app.get("/healthz", response_class=PlainTextResponse)
     async def healthz() -> str:
-        """200 while the process serves; it asks nothing of others, so that their outage does not restart it."""
+        """200 while the process serves; it asks nothing of others, so that their outage does not restart it. 503 and
+        why, while records that were restored from a backup are held back.
+        """
         return "ok"
 
     @app.get("/openapi.json", include_in_schema=False)

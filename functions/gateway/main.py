@@ -15,6 +15,7 @@ from functions.gateway.receipts.receipt_readers import load_readers
 from functions.gateway.services import Gateway
 from functions.gateway.settings import GatewaySettings
 from shared.channels.registry import load_channels, load_screens
+from shared.entrypoint.restored_records import restored_records
 from shared.entrypoint.startup import open_rpc, start
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.store import FirestoreStore
@@ -60,6 +61,7 @@ def _open() -> Gateway:
         readers=_readers,
         screens=_screens,
         issuers=_own.oidc_issuers,
+        restored=restored_records(_settings),
     )
 
 

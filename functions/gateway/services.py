@@ -11,6 +11,7 @@ from functions.gateway.access.list_concurrency import Lists
 from shared.channels.declaration import Channel, Screen
 from shared.delivery.retries import Policy
 from shared.delivery.store import Store
+from shared.entrypoint.restored_records import RestoredRecords
 from shared.sending.messages import Publisher
 from shared.sending.receipts import ReceiptReader, ReceiptStore
 
@@ -32,4 +33,5 @@ class Gateway:
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)
     screens: Mapping[str, Screen] = field(default_factory=dict)
     issuers: Sequence[str] = ()
+    restored: RestoredRecords | None = None
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))

@@ -16,6 +16,7 @@ from functions.relay.waiting_receipts import WaitingReceipts
 from shared.delivery.errors import StoreUnavailable
 from shared.delivery.store import SHARDS
 from shared.entrypoint.push_requests import push_requests
+from shared.entrypoint.restored_records import RestoredRecords, restored_records
 from shared.entrypoint.startup import open_rpc, start
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.store import FirestoreStore
@@ -24,6 +25,7 @@ from shared.runtime import logs
 
 log = logs.get_logger(__name__)
 _settings = start()
+_restored: RestoredRecords | None = None
 _sweeps: tuple[WaitingReceipts, Relay, ScheduledDeliveries] | None = None
 
 
@@ -34,11 +36,13 @@ async def relay(request: Request) -> Response:
 
 async def _sweep(_request: Request, _body: bytes) -> Response:
     """200 with what was done; 503 when the records could not be read. Cloud Scheduler's calls have no body."""
-    global _sweeps  # noqa: PLW0603 - connections belong to the loop of the first request
+    global _sweeps, _restored
     try:
         if _sweeps is None:
-            _sweeps = _open()
+            _sweeps, _restored = _open(), restored_records(_settings)
         receipts, overdue, scheduled = _sweeps
+        if _restored is not None and await _restored.why_held() is not None:
+            return JSONResponse({"held": await _restored.why_held()})
         looking_ahead = asyncio.create_task(scheduled.sweep())
         try:
             # Receipts first: one of them may end a delivery that would be sent again.

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from shared.entrypoint.push_handler import Deliver, push_handler
 from shared.entrypoint.push_requests import Handler
+from shared.entrypoint.restored_records import RestoredRecords, restored_records
 from shared.entrypoint.startup import open_store, start
-from shared.sending.messages import Publisher
+from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Provider
 
@@ -36,9 +37,19 @@ def channel_function(channel: str, providers: Mapping[str, str]) -> Handler:
         return open_publisher(settings)
 
     def open_pipeline() -> Deliver:
-        return Pipeline(open_store(settings), connect(), settings.policy(), publisher=publisher).deliver
+        deliver = Pipeline(open_store(settings), connect(), settings.policy(), publisher=publisher).deliver
+        restored = restored_records(settings)
+        return deliver if restored is None else _unless_held(restored, deliver)
 
     return push_handler(open_pipeline, channel)
+
+
+def _unless_held(restored: RestoredRecords, deliver: Deliver) -> Deliver:
+    async def unless_held(message: Message) -> Answer:
+        # What it was about stays due, and the relay publishes it when it may go.
+        return Answer.ACK if await restored.why_held() is not None else await deliver(message)
+
+    return unless_held
 
 
 def _chosen(setting: str, providers: Mapping[str, str]) -> Callable[[], Provider]:

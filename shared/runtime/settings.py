@@ -88,6 +88,7 @@ class CoreSettings(Settings):
     pubsub_emulator_host: str | None = None
     firestore_emulator_host: str | None = None
     firestore_database: str = "(default)"
+    epoch: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,64}$")
 
     max_attempts: int = Field(default=5, ge=2, le=100)  # an unknown attempt is always followed by another
     retry_base_seconds: float = Field(default=10, gt=0, le=86_400)
