@@ -109,6 +109,10 @@ class Store(Protocol):
         """One delivery and its notification, read together; None unless both are there."""
         ...
 
+    async def load_all(self, keys: Sequence[tuple[str, str]]) -> Sequence[tuple[Notification, Delivery]]:
+        """`load` for many at once, by notification id and channel; in any order, without those that cannot be read."""
+        ...
+
     async def update(self, delivery: Delivery) -> int:
         """Write the delivery's state if the record still has `delivery.version`. Returns the new version.
 

@@ -29,6 +29,8 @@ class Content(BaseModel):
     """`Delivery.content`"""
     attachments: int = 0
     deliver_by: AwareDatetime | None = None
+    send_at: AwareDatetime | None = None
+    """While it is scheduled."""
 
     def everything(self) -> dict[str, Any]:
         """What the message has: `subject`, `message`, and what its channel has besides."""
@@ -67,6 +69,19 @@ def content_of(notification: Notification, delivery: Delivery) -> Content:
         parts=delivery.content,
         attachments=delivery.attachments,
         deliver_by=delivery.deliver_by,
+        send_at=delivery.scheduled_for,
+    )
+
+
+def message_of(notification: Notification, delivery: Delivery) -> Message:
+    """With all that a first send needs, if no other record has a say in it."""
+    if not delivery.is_plain or notification.cancelled_at is not None:
+        return hint(delivery)
+    return Message(
+        notification_id=notification.id,
+        channel=delivery.channel,
+        content=content_of(notification, delivery),
+        traceparent=delivery.traceparent,
     )
 
 

@@ -340,7 +340,8 @@ def _first(message: Message, content: Content) -> Delivery:
         simulated=content.simulated,
         attachments=content.attachments,
         deliver_by=content.deliver_by,
-        queued_at=content.created_at,
+        queued_at=content.send_at or content.created_at,
+        next_try_at=content.send_at,
         version=content.version,
     )
 

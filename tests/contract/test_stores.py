@@ -660,3 +660,14 @@ async def test_what_is_scheduled_for_a_while_is_found_in_its_order(store: Store)
     assert await found(shard, 3, 11) == [3, 5, 10]
     assert await found(shard + 1, 0, 11) == []
     assert await found(None, 0, 11, 100) == [0, 3, 5, 10]
+
+
+async def test_many_are_read_with_their_notifications(store: Store) -> None:
+    first, second = a_notification(channels=["email", "sms"]), a_notification()
+    email, _ = await accepted(store, first)
+    (other,) = await accepted(store, second)
+    gone = str(uuid.uuid4())
+    found = await store.load_all([(first.id, "email"), (second.id, "email"), (second.id, "sms"), (gone, "email")])
+    assert sorted(found, key=lambda pair: pair[0].id) == sorted(
+        [(first, email), (second, other)], key=lambda p: p[0].id
+    )

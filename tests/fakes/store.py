@@ -147,6 +147,12 @@ class MemoryStore:
             delivery = self._deliveries.get((notification_id, channel))
             return (self._one(notification), self._one(delivery)) if notification and delivery else None
 
+    async def load_all(self, keys: Sequence[tuple[str, str]]) -> Sequence[tuple[Notification, Delivery]]:
+        async with self._call("load_all"):
+            pairs = [(self._notifications.get(key[0]), self._deliveries.get(key)) for key in keys]
+            there = [(n, d) for n, d in pairs if n is not None and d is not None]
+            return [(n, d) for n, d in there if self._readable([d]) and self._readable([n])]
+
     async def update(self, delivery: Delivery) -> int:
         async with self._call("update"):
             return self._update(delivery)

@@ -27,7 +27,7 @@ from shared.delivery.store import SHARDS, Key, Store
 from shared.runtime import failpoints, telemetry, trace_context
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger
-from shared.sending.messages import Message, content_of, hint
+from shared.sending.messages import Message, hint, message_of
 
 log = get_logger(__name__)
 
@@ -81,7 +81,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     failpoints.reached(Failpoint.COMMITTED)
     for channel in asked.addresses:
         telemetry.count(telemetry.ACCEPTED, {"channel": channel})
-    await _publish(gateway, notification.id, [_message(notification, d) for d in deliveries if _goes_now(d)])
+    await _publish(gateway, notification.id, [message_of(notification, d) for d in deliveries if _goes_now(d)])
     failpoints.reached(Failpoint.PUBLISHED)
     await supersede(gateway, deliveries, older)
     log.info("accepted", notification_id=notification.id, channels=list(asked.addresses), caller=caller.id)
@@ -121,12 +121,6 @@ def deliveries_of(gateway: Gateway, notification: Notification, asked: Judged) -
 
 def _goes_now(delivery: Delivery) -> bool:
     return delivery.status is DeliveryStatus.QUEUED
-
-
-def _message(notification: Notification, delivery: Delivery) -> Message:
-    """With all that the function needs, if no other record has a say in it."""
-    content = content_of(notification, delivery) if delivery.is_plain else None
-    return Message(notification_id=notification.id, channel=delivery.channel, content=content)
 
 
 async def _create(

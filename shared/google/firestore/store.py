@@ -137,6 +137,19 @@ class FirestoreStore:
             records.read_one(found[delivery], records.to_delivery),
         )
 
+    async def load_all(self, keys: Sequence[tuple[str, str]]) -> Sequence[tuple[Notification, Delivery]]:
+        names = {records.delivery_name(self._documents, *key): key[0] for key in keys}
+        of = {
+            notification_id: records.notification_name(self._documents, notification_id) for notification_id, _ in keys
+        }
+        found = await self._rpc.batch_get([*of.values(), *names])
+        notifications = {
+            n.id: n
+            for n in records.readable([found[name] for name in of.values() if name in found], records.to_notification)
+        }
+        deliveries = records.readable([found[name] for name in names if name in found], records.to_delivery)
+        return [(notifications[d.notification_id], d) for d in deliveries if d.notification_id in notifications]
+
     async def attachments(self, notification_id: str, channel: str, count: int) -> Sequence[Attachment]:
         beside = f"{records.notification_name(self._documents, notification_id)}/attachments/{channel}"
         names = [f"{beside}.{i}" for i in range(count)]
