@@ -668,6 +668,4 @@ async def test_many_are_read_with_their_notifications(store: Store) -> None:
     (other,) = await accepted(store, second)
     gone = str(uuid.uuid4())
     found = await store.load_all([(first.id, "email"), (second.id, "email"), (second.id, "sms"), (gone, "email")])
-    assert sorted(found, key=lambda pair: pair[0].id) == sorted(
-        [(first, email), (second, other)], key=lambda p: p[0].id
-    )
+    assert {n.id: (n, d) for n, d in found} == {first.id: (first, email), second.id: (second, other)}

@@ -151,7 +151,7 @@ class MemoryStore:
         async with self._call("load_all"):
             pairs = [(self._notifications.get(key[0]), self._deliveries.get(key)) for key in keys]
             there = [(n, d) for n, d in pairs if n is not None and d is not None]
-            return [(n, d) for n, d in there if self._readable([d]) and self._readable([n])]
+            return [(n, d) for n, d in there if _path(n) not in self._spoilt and _path(d) not in self._spoilt]
 
     async def update(self, delivery: Delivery) -> int:
         async with self._call("update"):

@@ -138,15 +138,11 @@ class FirestoreStore:
         )
 
     async def load_all(self, keys: Sequence[tuple[str, str]]) -> Sequence[tuple[Notification, Delivery]]:
-        names = {records.delivery_name(self._documents, *key): key[0] for key in keys}
-        of = {
-            notification_id: records.notification_name(self._documents, notification_id) for notification_id, _ in keys
-        }
-        found = await self._rpc.batch_get([*of.values(), *names])
-        notifications = {
-            n.id: n
-            for n in records.readable([found[name] for name in of.values() if name in found], records.to_notification)
-        }
+        names = [records.delivery_name(self._documents, *key) for key in keys]
+        of = {records.notification_name(self._documents, key[0]) for key in keys}
+        found = await self._rpc.batch_get([*of, *names])
+        read = records.readable([found[name] for name in of if name in found], records.to_notification)
+        notifications = {notification.id: notification for notification in read}
         deliveries = records.readable([found[name] for name in names if name in found], records.to_delivery)
         return [(notifications[d.notification_id], d) for d in deliveries if d.notification_id in notifications]
 
