@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from emulator.lab import faults, page, receipt_faults, sendgrid, slack, slack_webhook, twilio
+from emulator.lab import faults, page, receipt_faults, sendgrid, slack, slack_update, slack_webhook, twilio
 from emulator.lab.core import Lab
 from emulator.lab.faults import ACCEPTING, F, FieldError, InvalidFault, Mode, Plan
 from emulator.lab.messages import Acceptable, Answer, Call, Provider, timestamp
@@ -16,7 +16,7 @@ from emulator.lab.receipts import Receipts
 from emulator.lab.transport import PROXY_PAGE, cut, drip, hold, reset
 from shared.http import security_headers
 
-PROVIDERS: tuple[Provider, ...] = (sendgrid, twilio, slack, slack_webhook)
+PROVIDERS: tuple[Provider, ...] = (sendgrid, twilio, slack, slack_update, slack_webhook)
 # SendGrid's own limit for a whole mail; the other providers' are lower.
 MAX_BODY = 30 * 1024 * 1024
 LIMIT = re.compile(r"[1-9][0-9]{0,4}")
@@ -53,7 +53,7 @@ def provider_handler(lab: Lab, receipts: Receipts, provider: Provider, slow_seco
 
     async def receive(request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        outcome = provider.read(Call(lab.now(), request.match_info, request.headers, body))
+        outcome = provider.read(Call(lab.now(), request.match_info, request.headers, body, lab.witness.posted))
         if isinstance(outcome, Answer):
             return response(outcome)
         # Shielded: what a sender that leaves meanwhile has sent is accepted all the same, and reported.
