@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from base64 import b64encode
+import re
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -23,6 +24,7 @@ from functions.slack.webhook_provider import WebhookProvider, WebhookSettings
 from functions.sms.twilio_codes import CODES
 from functions.sms.twilio_provider import TwilioProvider, TwilioSettings
 from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.delivery.model import Attachment
 from shared.http.client import ANSWER_LIMIT, _BoundedResponse
 from shared.sending.log_provider import LogProvider
 from shared.sending.provider import Outgoing, Provider
@@ -30,6 +32,14 @@ from tests.contract.providers import BODIES, TEXT, TOKEN, AnyProvider, Contract,
 from tests.contract.scripted import Script, Smtp, Talk, answer, hang_up, http, pour, say, serving
 
 SENDER = "hark@example.com"
+SENDERS = {"billing": "Billing <billing@example.com>"}
+HTML = '<p style="color: red">Größe ✓ &lt;b&gt;\n.\n</p>'
+FILES = [
+    Attachment("a.pdf", "application/pdf", b"%PDF-1.7\r\n.\r\n\0\xff" * 500),
+    Attachment('Größe "✓" 🚀.txt', "text/plain", "eins\r\nzwei\n.\ndrei ü".encode()),
+    Attachment("x" * 200 + ".csv", "text/csv", b"a;b\n"),
+    Attachment("日" * 255, "application/octet-stream", bytes(range(256))),
+]
 PUBLISHED = json.loads((Path(__file__).parents[1] / "data" / "slack.json").read_text())
 
 
@@ -59,6 +69,33 @@ class Email(Contract):
         assert item["subject"].startswith("Build 42 is live. And so on.")
         assert len(item["subject"]) <= 78
 
+    async def test_all_parts_of_a_mail_arrive(self, lab: Lab) -> None:
+        await self.sent(lab.where, self.mail(**{"from": "billing"}))
+        [item] = await lab.inbox()
+        assert (item["text"], item["html"]) == (TEXT, HTML)
+        assert item["attachments"] == [{"name": f.name, "type": f.type, "size": len(f.data)} for f in FILES]
+        assert item["headers"]["From"] == "Billing <billing@example.com>"
+        assert item["headers"]["Reply-To"] == "help@xn--bcher-kva.example"
+        assert item["headers"]["Message-ID"].endswith("@example.com>")
+
+    async def test_a_part_alone_arrives(self, lab: Lab) -> None:
+        await self.sent(lab.where, replace(self.outgoing(), parts={"html": HTML}))
+        await self.sent(lab.where, replace(self.outgoing(), attachments=FILES[:1]))
+        with_html, with_file = await lab.inbox()
+        assert (with_html["text"], with_html["html"], "attachments" in with_html) == (TEXT, HTML, False)
+        assert (with_file["text"], "html" in with_file, len(with_file["attachments"])) == (TEXT, False, 1)
+
+    async def test_a_sender_that_is_gone_from_the_settings_is_an_operators_to_mend(self, lab: Lab) -> None:
+        error = await self.refused(lab.where, self.mail(**{"from": "sales"}))
+        assert type(error) is Refused
+        assert "EMAIL_SENDERS" in str(error)
+        assert await lab.inbox() == []
+
+    def mail(self, **parts: str) -> Outgoing:
+        """With all that a mail may have."""
+        all_parts = {"html": HTML, "reply_to": "help@bücher.example", **parts}
+        return replace(self.outgoing(), parts=all_parts, attachments=FILES)
+
     @pytest.mark.parametrize("subject", ["Größe ✓ 日本語", "x" * 500, 'a: b <c@d.e>, "f"', "=?utf-8?q?x?=", "x=?"])
     async def test_a_subject_arrives_as_it_was(self, lab: Lab, subject: str) -> None:
         await self.sent(lab.where, self.outgoing(subject=subject))
@@ -79,6 +116,7 @@ class TestSendGrid(Email, HttpContract):
                 sendgrid_api_key=SecretStr(TOKEN),
                 sendgrid_base_url=f"http://{where.host}:{where.port}",
                 email_from=SENDER,
+                email_senders=SENDERS,
             )
         )
 
@@ -459,7 +497,7 @@ class TestSmtp(Email):
 
     def provider(self, where: Where, user: str = "") -> Provider:
         url = f"smtp://{user}{where.host}:{where.smtp_port}"
-        return SmtpProvider(SmtpSettings(smtp_url=SecretStr(url), email_from=SENDER))
+        return SmtpProvider(SmtpSettings(smtp_url=SecretStr(url), email_from=SENDER, email_senders=SENDERS))
 
     def script(self, talk: Talk) -> Script:
         return Smtp({"END": talk})
@@ -577,6 +615,37 @@ class TestSmtp(Email):
             with pytest.raises(Permanent):
                 await provider.send(Outgoing("n-1", address, "Deploy", TEXT, 5))
         assert not [line for line in smtp.commands if line.startswith(b"RCPT")]
+
+
+async def test_both_email_providers_send_the_same_files() -> None:
+    """Byte for byte, under the same names and types; and again at the next try."""
+    outgoing = TestSmtp().mail()
+    smtp = [await TestSmtp().taken(outgoing) for _ in range(2)]
+    by_smtp = [message_from_bytes(each.mail.removesuffix(b".\r\n"), policy=policy.default) for each in smtp]
+    files = [
+        (part.get_filename(), part.get_content_type(), part.get_payload(decode=True))
+        for part in by_smtp[0].walk()
+        if part.get_content_disposition() == "attachment"
+    ]
+    heard: list[bytes] = []
+    async with serving(http(say(answer(202, b"", headers={"X-Message-Id": "1"})), heard)) as server:
+        await TestSendGrid().sent(Where("127.0.0.1", server.port, 0), outgoing)
+    posted = json.loads(heard[0].partition(b"\r\n\r\n")[2])["attachments"]
+    assert [(f["filename"], f["type"], b64decode(f["content"])) for f in posted] == files
+    assert files == [(f.name, f.type, f.data) for f in FILES]
+    assert all(len(line) <= 998 for line in smtp[0].mail.split(b"\r\n"))
+    assert smtp[0].mail.isascii()
+    dated = [re.sub(rb"\r\nDate: [^\r]*", b"", each.mail) for each in smtp]
+    assert dated[0] == dated[1]
+
+
+async def test_a_files_name_adds_no_header() -> None:
+    for name in ('a"; x="b', "a\\", "=?utf-8?q?=0D=0ABcc=3A=20x?=", "a;b=c", "%0d%0aBcc: x", "'", "*"):
+        sent = await TestSmtp().taken(replace(TestSmtp().outgoing(), attachments=[Attachment(name, "a/b", b"x")]))
+        mail = message_from_bytes(sent.mail, policy=policy.default)
+        [part] = [each for each in mail.walk() if each.get_content_disposition() == "attachment"]
+        assert part.get_filename() == name
+        assert part.keys() == ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition"]
 
 
 def assert_headers_are_ours(smtp: Smtp) -> None:

@@ -53,7 +53,7 @@ def _frozen(channel: Channel, request: NotificationRequest, own: Mapping[str, ob
     """Raises ValidationError, or ValueError for what the channel can say only when it makes something of it."""
     model = content_of(channel)
     common = {"subject": request.subject, "message": request.message}
-    content = model.model_validate(model.merged(common, own))
+    content = model.model_validate(model.merged(common, own), context=channel.content_context)
     parts = content.parts()
     field = f"content.{channel.name}.message" if "message" in own else "message"
     return ChannelContent(field, parts["message"], json.dumps(parts), content.files())
