@@ -49,6 +49,10 @@ class Content(BaseModel):
         """As they go on record and to the provider, in values of JSON. Raises ValueError."""
         return self.model_dump(exclude_none=True)
 
+    def earlier(self) -> Mapping[str, str]:
+        """By part, the id of an earlier notification whose message this one's goes with: it is sent after that."""
+        return {}
+
     def files(self) -> Sequence[Attachment]:
         """What lies beside the record, since it is too large for it; `parts` has their names, types and sizes."""
         return ()

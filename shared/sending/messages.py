@@ -29,6 +29,7 @@ class Content(BaseModel):
     """`Delivery.content`"""
     attachments: int = 0
     deliver_by: AwareDatetime | None = None
+    earlier: dict[str, str] = Field(default_factory=dict)
 
     def everything(self) -> dict[str, Any]:
         """What the message has: `subject`, `message`, and what its channel has besides."""
@@ -67,6 +68,7 @@ def content_of(notification: Notification, delivery: Delivery) -> Content:
         parts=delivery.content,
         attachments=delivery.attachments,
         deliver_by=delivery.deliver_by,
+        earlier=dict(delivery.earlier),
     )
 
 

@@ -27,7 +27,8 @@ from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Thr
 from shared.delivery.model import Attachment
 from shared.http.client import ANSWER_LIMIT, _BoundedResponse
 from shared.sending.log_provider import LogProvider
-from shared.sending.provider import Outgoing, Provider
+from shared.sending.pipeline import call
+from shared.sending.provider import Earlier, Outgoing, Provider, Sent
 from tests.contract.providers import BODIES, TEXT, TOKEN, AnyProvider, Contract, HttpContract, Lab, Where
 from tests.contract.scripted import Script, Smtp, Talk, answer, hang_up, http, pour, say, serving
 
@@ -40,6 +41,9 @@ FILES = [
     Attachment("x" * 200 + ".csv", "text/csv", b"a;b\n"),
     Attachment("日" * 255, "application/octet-stream", bytes(range(256))),
 ]
+SAID = Sent("1.2", "C012345678")
+"""What comes of the answer that Slack's tests give."""
+BLOCKS = [{"type": "section", "text": {"type": "mrkdwn", "text": "*Build 42* <https://a.test|is live>"}}]
 PUBLISHED = json.loads((Path(__file__).parents[1] / "data" / "slack.json").read_text())
 
 
@@ -327,6 +331,20 @@ class Slack(HttpContract):
         assert set(posted) <= set(PUBLISHED["arguments"])
         assert posted["text"] == "*no* &lt;!here&gt; &amp; _no_ https://a.test"
         assert [posted[name] for name in ("mrkdwn", "unfurl_links", "unfurl_media")] == [False, False, False]
+        assert "blocks" not in posted
+
+    async def test_blocks_are_posted_with_the_text_for_where_they_are_not_shown(self, lab: Lab) -> None:
+        await self.sent(lab.where, replace(self.outgoing(), parts={"blocks": BLOCKS}))
+        [item] = await lab.inbox()
+        assert (item["blocks"], item["text"]) == (BLOCKS, TEXT)
+
+    async def test_previews_are_there_when_asked_for(self) -> None:
+        heard: list[bytes] = []
+        outgoing = replace(self.outgoing(), parts={"unfurl_links": True, "unfurl_media": False})
+        async with serving(http(say(self.good), heard)) as server:
+            await self.sent(Where("127.0.0.1", server.port, 0), outgoing)
+        posted = json.loads(heard[0].partition(b"\r\n\r\n")[2])
+        assert (posted["unfurl_links"], posted["unfurl_media"]) == (True, False)
 
 
 class TestSlack(Slack):
@@ -380,8 +398,69 @@ class TestSlack(Slack):
             serving(self.script(say(answer(200, body)))) as server,
             aclosing(self.provider(Where("127.0.0.1", server.port, 0))) as provider,
         ):
-            assert await asyncio.gather(*(provider.send(self.outgoing()) for _ in range(20))) == ["1.2"] * 20
+            assert await asyncio.gather(*(provider.send(self.outgoing()) for _ in range(20))) == [SAID] * 20
         assert 1 <= most <= 4
+
+    async def posted(self, where: Where, earlier: Mapping[str, Earlier], **changes: Any) -> Sent:
+        async with aclosing(self.provider(where)) as provider:
+            return await call(provider, replace(self.outgoing(), earlier=earlier, **changes))
+
+    async def test_a_reply_goes_into_the_thread_of_the_earlier_message(self, lab: Lab) -> None:
+        first = await self.posted(lab.where, {}, address="U012345678")
+        assert first.conversation is not None
+        assert first.conversation != "U012345678"
+        reply = await self.posted(lab.where, {"thread": Earlier(first)}, address="U012345678")
+        assert reply.conversation == first.conversation
+        [_, item] = await lab.inbox()
+        assert (item["thread"], item["to"]) == (first.id, "U012345678")
+
+    async def test_a_reply_to_what_was_not_sent_goes_alone(self, lab: Lab) -> None:
+        await self.posted(lab.where, {"thread": Earlier(Sent(None), "it was not sent")})
+        [item] = await lab.inbox()
+        assert "thread" not in item
+        assert item["to"] == self.address
+
+    async def test_an_update_takes_the_earlier_messages_place(self, lab: Lab) -> None:
+        first = await self.posted(lab.where, {}, parts={"blocks": BLOCKS})
+        for parts in ({}, {"blocks": BLOCKS}):
+            changed = await self.posted(lab.where, {"update": Earlier(first)}, text="a < b", parts=parts)
+            assert changed == first
+            item = (await lab.inbox())[-1]
+            assert (item["message_id"], item["text"], item["update"]) == (first.id, "a < b", True)
+            assert item.get("blocks") == parts.get("blocks")
+            assert item["notification_id"] == self.outgoing().notification_id
+
+    async def test_an_update_asks_for_what_slack_publishes(self) -> None:
+        heard: list[bytes] = []
+        async with serving(http(say(self.good), heard)) as server:
+            await self.posted(Where("127.0.0.1", server.port, 0), {"update": Earlier(SAID)})
+        assert heard[0].startswith(b"POST /api/chat.update ")
+        posted = json.loads(heard[0].partition(b"\r\n\r\n")[2])
+        assert {*posted} == {"channel", "ts", "text", "blocks", "metadata"}
+        assert (posted["channel"], posted["ts"], posted["blocks"]) == (SAID.conversation, SAID.id, [])
+
+    @pytest.mark.parametrize(
+        ("earlier", "why"),
+        [
+            (Earlier(Sent(None), "n-1 was not sent (failed)"), "n-1 was not sent"),
+            (Earlier(Sent("1.2")), "conversation"),
+        ],
+    )
+    async def test_an_update_of_what_cannot_be_found_fails_for_good(self, lab: Lab, earlier: Earlier, why: str) -> None:
+        error = await self.refused(lab.where, replace(self.outgoing(), earlier={"update": earlier}))
+        assert type(error) is Permanent
+        assert why in str(error)
+        assert await lab.inbox() == []
+
+    async def test_an_update_of_what_is_gone_fails_for_good(self, lab: Lab) -> None:
+        gone = Earlier(Sent("1700000000.000001", "C012345678"))
+        assert type(await self.refused(lab.where, replace(self.outgoing(), earlier={"update": gone}))) is Permanent
+
+    @pytest.mark.parametrize("channel", [None, 5, "", "#ops", "C1 2", "x" * 2000])
+    async def test_a_conversation_that_is_none_is_not_kept(self, channel: object) -> None:
+        body = json.dumps({"ok": True, "channel": channel, "ts": "1.2"}).encode()
+        async with serving(self.script(say(answer(200, body)))) as server:
+            assert await self.posted(Where("127.0.0.1", server.port, 0), {}) == Sent("1.2", None)
 
     async def test_an_answer_larger_than_any_of_slacks_is_unknown(self) -> None:
         body = b'{"ok": true, "ts": "1.2", "message": "' + b"x" * LARGEST_ANSWER + b'"}'
@@ -419,6 +498,14 @@ class TestSlackWebhook(Slack):
     def provider(self, where: Where) -> Provider:
         url = f"http://{where.host}:{where.port}/services/T1/B1/{TOKEN}"
         return WebhookProvider(WebhookSettings(slack_webhook_url=SecretStr(url), slack_webhook_channel="#Canary"))
+
+    async def test_an_earlier_message_is_an_operators_to_mend(self, lab: Lab) -> None:
+        for part in ("thread", "update"):
+            error = await self.refused(lab.where, replace(self.outgoing(), earlier={part: Earlier(Sent(None), "x")}))
+            assert type(error) is Refused
+            assert part in str(error)
+            assert "SLACK_PROVIDER=slack" in str(error)
+        assert await lab.inbox() == []
 
     @pytest.mark.parametrize("address", ["#other", "#canary2", "C0123ABCD"])
     async def test_what_is_for_another_channel_is_an_operators_to_mend_and_not_sent(
