@@ -32,7 +32,7 @@ def application(lab: Lab, receipts: Receipts, slow_seconds: float) -> web.Applic
     app.router.add_routes(inbox_routes(lab))
     app.router.add_routes(plan_routes("/faults", lab.faults, faults.parse))
     app.router.add_routes(plan_routes("/receipts", receipts.faults, receipt_faults.parse))
-    app.router.add_routes([*sent_routes(receipts), *page.routes(), web.get("/healthz", healthz)])
+    app.router.add_routes([*sent_routes(receipts), *page.routes(lab.witness), web.get("/healthz", healthz)])
     return app
 
 
