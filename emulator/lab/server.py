@@ -5,12 +5,13 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from typing import Any
 
 from aiohttp import web
 
 from emulator.lab import faults, page, receipt_faults, sendgrid, slack, slack_update, slack_webhook, twilio
 from emulator.lab.core import Lab
-from emulator.lab.faults import ACCEPTING, F, FieldError, InvalidFault, Mode, Plan
+from emulator.lab.faults import ACCEPTING, AnyFault, F, FieldError, InvalidFault, Mode, Plan
 from emulator.lab.messages import Acceptable, Answer, Call, Provider, timestamp
 from emulator.lab.receipts import Receipts
 from emulator.lab.transport import PROXY_PAGE, cut, drip, hold, reset
@@ -112,7 +113,7 @@ def inbox_routes(lab: Lab) -> list[web.RouteDef]:
 
 def plan_routes(path: str, plan: Plan[F], parse: Callable[[object], F]) -> list[web.RouteDef]:
     async def show(request: web.Request) -> web.Response:
-        return web.json_response({"items": [asdict(fault) for fault in plan.items]})
+        return web.json_response({"items": [_shown(fault) for fault in plan.items]})
 
     async def put(request: web.Request) -> web.Response:
         try:
@@ -128,6 +129,11 @@ def plan_routes(path: str, plan: Plan[F], parse: Callable[[object], F]) -> list[
         return web.Response(status=204)
 
     return [web.get(path, show), web.put(path, put), web.delete(path, clear)]
+
+
+def _shown(fault: AnyFault[Any]) -> dict[str, Any]:
+    """Without a provider where it strikes each of them."""
+    return {name: value for name, value in asdict(fault).items() if name != "provider" or value is not None}
 
 
 def sent_routes(receipts: Receipts) -> list[web.RouteDef]:

@@ -19,7 +19,7 @@ from emulator.lab.fixed import Behaviour, behaviour_of
 from emulator.lab.messages import File, Message, timestamp
 from emulator.lab.transport import PROXY_PAGE, cut, drip, hold, reset
 
-CHANNEL = "email"
+CHANNEL, PROVIDER = "email", "smtp"
 HOSTNAME = "lab.test"
 REPLIES = {
     Mode.UNAVAILABLE: "451 4.3.0 Temporary server error, try again later",
@@ -148,7 +148,7 @@ class Dialogue:
         return "451 4.3.0 The lab failed on this command"
 
     def _strikes(self, mode: Mode) -> bool:
-        if self._lab.faults.take(CHANNEL, self._number, {mode}) is None:
+        if self._lab.faults.take(CHANNEL, PROVIDER, self._number, {mode}) is None:
             return False
         self._number = random.random()
         return True
@@ -160,7 +160,7 @@ def read(lab: Lab, envelope: Envelope) -> Message:
     return Message(
         at=timestamp(lab.now()),
         channel=CHANNEL,
-        provider="smtp",
+        provider=PROVIDER,
         # The envelope decides who gets a mail, whatever its To says.
         to=", ".join(envelope.rcpt_tos),
         subject=None if mail["Subject"] is None else str(mail["Subject"]),

@@ -136,9 +136,9 @@ function applyFilter() {
 }
 
 function renderFaults(items) {
-  const lines = items.map(({ channel, mode, rate, count }) => {
+  const lines = items.map(({ channel, provider, mode, rate, count }) => {
     const share = `${Number((rate * 100).toFixed(2))} %`;
-    return `${channel}: ${mode}, ${share}, ${count === null ? "until cleared" : `${count} more`}`;
+    return `${channel}${provider ? ` by ${provider}` : ""}: ${mode}, ${share}, ${count === null ? "until cleared" : `${count} more`}`;
   });
   const list = byId("faults");
   // A live region that is rebuilt without a change would be read out every second.
