@@ -58,10 +58,10 @@ class Lab:
         sends 300 would fail every other time.
         """
         key = (message.channel, message.notification_id or message.text)
-        if self._in_a_row[key] >= MOST_IN_A_ROW and self.faults.rate(message.channel) <= 0.5:
+        if self._in_a_row[key] >= MOST_IN_A_ROW and self.faults.rate(message.channel, message.provider) <= 0.5:
             del self._in_a_row[key]
             return None
-        mode = self.faults.take(message.channel, number)
+        mode = self.faults.take(message.channel, message.provider, number)
         if mode is None or mode is Mode.SLOW:
             del self._in_a_row[key]
         else:

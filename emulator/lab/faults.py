@@ -7,7 +7,7 @@ decides between all of them: 20 % `503` and 10 % `reset` together strike 30 % of
 
 import math
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -49,6 +49,8 @@ class AnyFault(Generic[M]):
     """Share of the channel's messages that it strikes, 0..1."""
     count: int | None = None
     """How often it still strikes; None: until it is cleared."""
+    provider: str | None = None
+    """The one of the channel's providers that it strikes; None: each of them."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,13 @@ class InvalidFault(ValueError):
 
 def parse(document: object) -> Fault:
     """The fault that a decoded JSON document asks for. Raises InvalidFault naming every wrong field."""
-    fields, errors = check(document, Mode, FIELDS)
+    fields, errors = check(document, Mode, (*FIELDS, "provider"))
+    provider = document.get("provider") if isinstance(document, dict) else None
+    if provider is not None and not (isinstance(provider, str) and CHANNEL_NAME.fullmatch(provider)):
+        errors.append(FieldError("provider", "must be a provider's name, as the inbox has it, or null for each"))
     if errors:
         raise InvalidFault(*errors)
-    return Fault(**fields)
+    return Fault(**fields, provider=provider)
 
 
 def check(document: object, modes: type[StrEnum], names: Sequence[str]) -> tuple[dict[str, Any], list[FieldError]]:
@@ -105,37 +110,39 @@ F = TypeVar("F", bound=AnyFault[Any])
 
 
 class Plan(Generic[F]):
-    """The faults that are set now, by channel and mode."""
+    """The faults that are set now, by channel, provider and mode."""
 
     def __init__(self) -> None:
-        self._faults: dict[tuple[str, StrEnum], F] = {}
+        self._faults: dict[tuple[str, str | None, StrEnum], F] = {}
 
     @property
     def items(self) -> list[F]:
         return list(self._faults.values())
 
     def set(self, fault: F) -> None:
-        """Add the fault, or replace the one of the same channel and mode.
+        """Add the fault, or replace the one of the same channel, provider and mode.
 
-        Raises InvalidFault when the channel's rates would add up to more than 1.
+        Raises InvalidFault when the rates of the channel, or of one of its providers, would add up to more than 1.
         """
-        others = [other.rate for other in self._of(fault.channel) if other.mode != fault.mode]
-        if math.fsum([fault.rate, *others]) > 1 + ROUNDING:
-            left = max(0.0, 1 - math.fsum(others))
+        others = {key: other for key, other in self._faults.items() if key != _key(fault)}
+        named = {fault.provider} if fault.provider else {other.provider for other in others.values()} | {None}
+        most = max(math.fsum(other.rate for other in _striking(others, fault.channel, name)) for name in named)
+        if fault.rate + most > 1 + ROUNDING:
+            left = max(0.0, 1 - most)
             raise InvalidFault(FieldError("rate", f"must leave room for the channel's other faults: at most {left:g}"))
-        self._faults[fault.channel, fault.mode] = fault
+        self._faults[_key(fault)] = fault
 
     def clear(self) -> None:
         self._faults.clear()
 
-    def rate(self, channel: str) -> float:
-        """The share of the channel's requests that some fault strikes."""
-        return math.fsum(fault.rate for fault in self._of(channel))
+    def rate(self, channel: str, provider: str) -> float:
+        """The share of the requests to this provider that some fault strikes."""
+        return math.fsum(fault.rate for fault in _striking(self._faults, channel, provider))
 
-    def strike(self, channel: str, number: float, among: Set[StrEnum] | None = None) -> F | None:
+    def strike(self, channel: str, provider: str, number: float, among: Set[StrEnum] | None = None) -> F | None:
         """The fault that a number from [0, 1) picks, if it is among these modes. It then has struck."""
         edge = 0.0
-        for fault in self._of(channel):
+        for fault in _striking(self._faults, channel, provider):
             edge += fault.rate
             if number < edge:
                 if among is not None and fault.mode not in among:
@@ -144,20 +151,25 @@ class Plan(Generic[F]):
                 return fault
         return None
 
-    def _of(self, channel: str) -> list[F]:
-        return [fault for fault in self._faults.values() if fault.channel == channel]
-
     def _count_down(self, fault: F) -> None:
         if fault.count is None:
             return
         if fault.count == 1:
-            del self._faults[fault.channel, fault.mode]
+            del self._faults[_key(fault)]
         else:
-            self._faults[fault.channel, fault.mode] = replace(fault, count=fault.count - 1)
+            self._faults[_key(fault)] = replace(fault, count=fault.count - 1)
+
+
+def _key(fault: AnyFault[Any]) -> tuple[str, str | None, StrEnum]:
+    return fault.channel, fault.provider, fault.mode
+
+
+def _striking(faults: Mapping[Any, F], channel: str, provider: str | None) -> list[F]:
+    return [f for f in faults.values() if f.channel == channel and f.provider in {None, provider}]
 
 
 class FaultPlan(Plan[Fault]):
-    def take(self, channel: str, number: float, among: Set[Mode] | None = None) -> Mode | None:
+    def take(self, channel: str, provider: str, number: float, among: Set[Mode] | None = None) -> Mode | None:
         """The mode of the fault that strikes."""
-        fault = self.strike(channel, number, among)
+        fault = self.strike(channel, provider, number, among)
         return None if fault is None else fault.mode

@@ -1,8 +1,8 @@
 """What a fake provider reads and answers: plain values, so that a provider's file is free of I/O."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -12,19 +12,34 @@ from emulator.lab.faults import Mode
 
 @dataclass(frozen=True)
 class Call:
-    """One HTTP request to a provider, read to its end."""
+    """One HTTP request to a provider, read to its end.
+
+    posted: finds what the provider took before, by its message id: the newest item of the inbox that has it
+    """
 
     at: datetime
     path: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    posted: Callable[[str], Mapping[str, Any] | None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class File:
+    """An attachment as the inbox shows it. size: in bytes, decoded"""
+
+    name: str
+    type: str
+    size: int
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message as the inbox and the witness show it.
+    """One message as the inbox and the witness show it. What is None there is left out, but for the first ones.
 
-    segments: of a provider that counts them. headers: of an e-mail, decoded
+    segments: of a provider that counts them. headers, html, attachments: of an e-mail, decoded
+    blocks, thread, update: of Slack; the id of the message that this replies to, and whether it replaces the text of
+    the one that has its id
     """
 
     at: str
@@ -37,6 +52,14 @@ class Message:
     notification_id: str | None
     segments: int | None = None
     headers: Mapping[str, str] | None = None
+    html: str | None = None
+    attachments: Sequence[File] | None = None
+    blocks: Sequence[Any] | None = None
+    thread: str | None = None
+    update: bool | None = None
+
+
+OPTIONAL = frozenset(f.name for f in fields(Message) if f.default is None)
 
 
 @dataclass(frozen=True)

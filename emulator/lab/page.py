@@ -1,8 +1,13 @@
-"""The inbox page. It shows hostile text, so nothing inline may run and nothing from elsewhere may load."""
+"""The inbox page. It shows hostile text, so nothing inline may run and nothing from elsewhere may load.
+
+A mail's HTML is a page of its own, which the inbox has in a frame: it may style itself, and no more.
+"""
 
 from pathlib import Path
 
 from aiohttp import web
+
+from emulator.lab.witness import Witness
 
 STATIC = Path(__file__).parent / "static"
 FILES = {
@@ -14,16 +19,32 @@ FILES = {
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+MAIL_HEADERS = {
+    **HEADERS,
+    # The same in a tab of its own: no scripts, no forms, an origin of nobody's, and nothing from elsewhere.
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'self'; sandbox"
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
+}
 
 
-def routes() -> list[web.RouteDef]:
-    return [web.get(path, show) for path in FILES]
+def routes(witness: Witness) -> list[web.RouteDef]:
+    async def show_mail(request: web.Request) -> web.Response:
+        """The HTML of the mail that was accepted `at` this time."""
+        html = witness.html(request.query.get("at", ""))
+        if html is None:
+            return web.Response(status=404, text="There is no such mail in the inbox.")
+        return web.Response(text=html, content_type="text/html", charset="utf-8", headers=MAIL_HEADERS)
+
+    return [*(web.get(path, show) for path in FILES), web.get("/mail.html", show_mail)]
 
 
 async def show(request: web.Request) -> web.Response:

@@ -68,7 +68,7 @@ class Receipts:
         reporter = self._reporters.get(accepted.message.provider)
         if reporter is None or not reporter.callbacks(accepted, [State.PASSED_ON], self._now()):
             return
-        fault = self.faults.strike(accepted.message.channel, random.random())
+        fault = self.faults.strike(accepted.message.channel, accepted.message.provider, random.random())
         if fault is not None and fault.mode is ReceiptMode.OFF:
             return
         reporting = self.start(self._report(reporter, accepted, fault))

@@ -1,5 +1,7 @@
 """SendGrid's `POST /v3/mail/send`. Errors: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors"""
 
+import base64
+import binascii
 import json
 import math
 import secrets
@@ -7,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from emulator.lab.faults import Mode
-from emulator.lab.messages import Acceptable, Answer, Call, Message, json_object, timestamp
+from emulator.lab.messages import Acceptable, Answer, Call, File, Message, json_object, timestamp
 
 PATH = "/v3/mail/send"
 REQUESTS, PERIOD_SECONDS = 600, 60
@@ -51,6 +53,8 @@ def accepted(call: Call, mail: dict[str, Any]) -> Acceptable:
         message_id=secrets.token_urlsafe(16),
         notification_id=known[0] if known else None,
         headers=headers_of(mail),
+        html=parts.get("text/html"),
+        attachments=[attached(each) for each in mail.get("attachments") or []] or None,
     )
     echoed = {name: str(value) for each in arguments if isinstance(each, dict) for name, value in each.items()}
     headers = {"X-Message-Id": message.message_id, **rate(message, REQUESTS - 1, PERIOD_SECONDS)}
@@ -65,12 +69,19 @@ def headers_of(mail: dict[str, Any]) -> dict[str, str]:
         "To": ", ".join(mailbox(address) for address in person["to"]),
         "Subject": str(person.get("subject") or mail.get("subject")),
     }
+    if mail.get("reply_to"):
+        made["Reply-To"] = mailbox(mail["reply_to"])
     asked = [mail.get("headers"), person.get("headers")]
     return made | {name: str(value) for each in asked if isinstance(each, dict) for name, value in each.items()}
 
 
 def mailbox(address: dict[str, Any]) -> str:
     return f"{address['name']} <{address['email']}>" if address.get("name") else str(address["email"])
+
+
+def attached(file: dict[str, Any]) -> File:
+    size = len(base64.b64decode(file["content"]))
+    return File(file["filename"], str(file.get("type") or "application/octet-stream"), size)
 
 
 def rate(message: Message, remaining: int, seconds: int) -> dict[str, str]:
@@ -114,12 +125,18 @@ def wrong_field(mail: dict[str, Any]) -> Answer | None:
             '{"email" : "example@example.com", "name" : "Example Recipient"}.'
         )
         return error(400, text, "from.email", "from")
+    if "reply_to" in mail and not is_address(mail["reply_to"]):
+        return error(400, "The reply_to email must be a valid address.", "reply_to.email", "reply_to")
     if not has_text(mail, "subject") and not all(has_text(person, "subject") for person in people):
         text = (
             "The subject is required. You can get around this requirement if you use a template with a "
             "subject defined or if every personalization has a subject defined."
         )
         return error(400, text, "subject", "subject")
+    return wrong_content(mail) or wrong_files(mail)
+
+
+def wrong_content(mail: dict[str, Any]) -> Answer | None:
     content = mail.get("content")
     if not (isinstance(content, list) and content):
         text = (
@@ -132,7 +149,34 @@ def wrong_field(mail: dict[str, Any]) -> Answer | None:
         if not (isinstance(part, dict) and has_text(part, "value")):
             text = "The content value must be a string at least one character in length."
             return error(400, text, f"content.{number}.value", "content.value")
+    kinds = [part.get("type") for part in content]
+    if "text/plain" in kinds[1:]:
+        text = "If present, text/plain and text/html may only be provided once, and text/plain must be first."
+        return error(400, text, "content", "content")
     return None
+
+
+def wrong_files(mail: dict[str, Any]) -> Answer | None:
+    for number, file in enumerate(mail.get("attachments") or []):
+        if not (isinstance(file, dict) and has_text(file, "filename")):
+            text = "The attachment filename is required."
+            return error(400, text, f"attachments.{number}.filename", "attachments.filename")
+        if not (has_text(file, "content") and is_base64(file["content"])):
+            text = "The attachment content must be base64 encoded."
+            return error(400, text, f"attachments.{number}.content", "attachments.content")
+        kind = file.get("type", "x/y")
+        if not isinstance(kind, str) or not kind or {";", "\r", "\n"} & {*kind}:
+            text = "The attachment type must be a string of at least one character, without ';' and CRLF."
+            return error(400, text, f"attachments.{number}.type", "attachments.type")
+    return None
+
+
+def is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return False
+    return True
 
 
 def wrong_extras(mail: dict[str, Any], people: list[dict[str, Any]]) -> Answer | None:

@@ -5,18 +5,19 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from typing import Any
 
 from aiohttp import web
 
-from emulator.lab import faults, page, receipt_faults, sendgrid, slack, slack_webhook, twilio
+from emulator.lab import faults, page, receipt_faults, sendgrid, slack, slack_update, slack_webhook, twilio
 from emulator.lab.core import Lab
-from emulator.lab.faults import ACCEPTING, F, FieldError, InvalidFault, Mode, Plan
+from emulator.lab.faults import ACCEPTING, AnyFault, F, FieldError, InvalidFault, Mode, Plan
 from emulator.lab.messages import Acceptable, Answer, Call, Provider, timestamp
 from emulator.lab.receipts import Receipts
 from emulator.lab.transport import PROXY_PAGE, cut, drip, hold, reset
 from shared.http import security_headers
 
-PROVIDERS: tuple[Provider, ...] = (sendgrid, twilio, slack, slack_webhook)
+PROVIDERS: tuple[Provider, ...] = (sendgrid, twilio, slack, slack_update, slack_webhook)
 # SendGrid's own limit for a whole mail; the other providers' are lower.
 MAX_BODY = 30 * 1024 * 1024
 LIMIT = re.compile(r"[1-9][0-9]{0,4}")
@@ -32,7 +33,7 @@ def application(lab: Lab, receipts: Receipts, slow_seconds: float) -> web.Applic
     app.router.add_routes(inbox_routes(lab))
     app.router.add_routes(plan_routes("/faults", lab.faults, faults.parse))
     app.router.add_routes(plan_routes("/receipts", receipts.faults, receipt_faults.parse))
-    app.router.add_routes([*sent_routes(receipts), *page.routes(), web.get("/healthz", healthz)])
+    app.router.add_routes([*sent_routes(receipts), *page.routes(lab.witness), web.get("/healthz", healthz)])
     return app
 
 
@@ -53,7 +54,7 @@ def provider_handler(lab: Lab, receipts: Receipts, provider: Provider, slow_seco
 
     async def receive(request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        outcome = provider.read(Call(lab.now(), request.match_info, request.headers, body))
+        outcome = provider.read(Call(lab.now(), request.match_info, request.headers, body, lab.witness.posted))
         if isinstance(outcome, Answer):
             return response(outcome)
         # Shielded: what a sender that leaves meanwhile has sent is accepted all the same, and reported.
@@ -112,7 +113,7 @@ def inbox_routes(lab: Lab) -> list[web.RouteDef]:
 
 def plan_routes(path: str, plan: Plan[F], parse: Callable[[object], F]) -> list[web.RouteDef]:
     async def show(request: web.Request) -> web.Response:
-        return web.json_response({"items": [asdict(fault) for fault in plan.items]})
+        return web.json_response({"items": [_shown(fault) for fault in plan.items]})
 
     async def put(request: web.Request) -> web.Response:
         try:
@@ -128,6 +129,11 @@ def plan_routes(path: str, plan: Plan[F], parse: Callable[[object], F]) -> list[
         return web.Response(status=204)
 
     return [web.get(path, show), web.put(path, put), web.delete(path, clear)]
+
+
+def _shown(fault: AnyFault[Any]) -> dict[str, Any]:
+    """Without a provider where it strikes each of them."""
+    return {name: value for name, value in asdict(fault).items() if name != "provider" or value is not None}
 
 
 def sent_routes(receipts: Receipts) -> list[web.RouteDef]:

@@ -1,10 +1,14 @@
 """Slack's `chat.postMessage`: errors are HTTP 200 with ok false. https://docs.slack.dev/reference/methods/chat.postMessage
 
+`slack_update.py` has chat.update.
+
 Like Slack it cuts off what is beyond 40,000 characters of the text as it was posted, entities and all, without a word.
 """
 
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,6 +20,8 @@ MAX_LENGTH = 40_000
 NOT_INVITED = "fail-refused"
 """The name of a channel that the app is never in."""
 CONVERSATION_ID = re.compile(r"[CDG][A-Z0-9]{8,}")
+TS = re.compile(r"\d{10}\.\d{6}")
+MOST_BLOCKS = 50
 
 
 def error(code: str, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
@@ -23,28 +29,27 @@ def error(code: str, status: int = 200, headers: dict[str, str] | None = None) -
 
 
 def read(call: Call) -> Acceptable | Answer:
-    if not call.headers.get("Authorization", "").removeprefix("Bearer").strip():
-        return error("not_authed")
-    payload = read_payload(call)
-    if payload is None:
-        return error("invalid_json")
-    channel, text = str(payload.get("channel") or ""), kept(payload)
-    if not channel:
-        return error("channel_not_found")
+    payload = asked(call)
+    if isinstance(payload, Answer):
+        return payload
+    channel, text, blocks = str(payload.get("channel") or ""), kept(payload), blocks_of(payload)
     if channel.removeprefix("#").casefold() == NOT_INVITED:
         return error("not_in_channel")
-    if not (text or payload.get("blocks") or payload.get("attachments")):
-        return error("no_text")
+    thread = payload.get("thread_ts")
+    if thread is not None and not TS.fullmatch(str(thread)):
+        return error("invalid_arguments")
     ts = f"{int(call.at.timestamp())}.{call.at.microsecond:06}"
     message = Message(
         at=timestamp(call.at),
         channel="slack",
         provider="slack",
-        to=channel,
+        to=named(channel, call.posted(str(thread))),
         subject=None,
         text=shown(text),
         message_id=ts,
         notification_id=notification_id(payload),
+        blocks=blocks,
+        thread=thread,
     )
     posted = {
         "type": "message",
@@ -53,11 +58,47 @@ def read(call: Call) -> Acceptable | Answer:
         "ts": ts,
         "bot_id": "B0LAB00000",
         "username": "lab",
-        "blocks": rich_text(text),
+        "blocks": blocks or rich_text(text),
+        **({"thread_ts": thread} if thread else {}),
     }
     return Acceptable(
         message, Answer.json(200, {"ok": True, "channel": conversation(channel), "ts": ts, "message": posted})
     )
+
+
+def asked(call: Call) -> dict[str, Any] | Answer:
+    """The arguments that both methods need, or what is wrong with them."""
+    if not call.headers.get("Authorization", "").removeprefix("Bearer").strip():
+        return error("not_authed")
+    payload = read_payload(call)
+    if payload is None:
+        return error("invalid_json")
+    if not payload.get("channel"):
+        return error("channel_not_found")
+    if blocks_of(payload) is None and payload.get("blocks"):
+        return error("invalid_blocks")
+    if not (kept(payload) or payload.get("blocks") or payload.get("attachments")):
+        return error("no_text")
+    return payload
+
+
+def blocks_of(payload: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """In a form they are a JSON string. None where there are none, and for what is no list of blocks."""
+    blocks = payload.get("blocks")
+    if isinstance(blocks, str):
+        try:
+            blocks = json.loads(blocks)
+        except ValueError:
+            return None
+    if not isinstance(blocks, list) or not 0 < len(blocks) <= MOST_BLOCKS:
+        return None
+    return blocks if all(isinstance(each, dict) and isinstance(each.get("type"), str) for each in blocks) else None
+
+
+def named(channel: str, earlier: Mapping[str, Any] | None) -> str:
+    """The conversation as it was addressed when the earlier message was posted, for people to read."""
+    name = str(earlier["to"]) if earlier else ""
+    return name if name and conversation(name) == channel else channel
 
 
 def kept(payload: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from emulator.lab.faults import Mode
 from emulator.lab.messages import Acceptable, Answer, Call, Message, json_object, timestamp
-from emulator.lab.slack import kept, notification_id, shown
+from emulator.lab.slack import blocks_of, kept, notification_id, shown
 
 PATH = "/services/{team}/{bot}/{token}"
 
@@ -20,7 +20,9 @@ def read(call: Call) -> Acceptable | Answer:
     payload = json_object(body)
     if payload is None:
         return Answer.text(400, "invalid_payload")
-    text = shown(kept(payload))
+    text, blocks = shown(kept(payload)), blocks_of(payload)
+    if payload.get("blocks") and blocks is None:
+        return Answer.text(400, "invalid_blocks")
     if not (text or payload.get("blocks") or payload.get("attachments")):
         return Answer.text(400, "no_text")
     message = Message(
@@ -33,6 +35,7 @@ def read(call: Call) -> Acceptable | Answer:
         # A webhook's answer names no message, so the time stands for it here.
         message_id=f"{int(call.at.timestamp())}.{call.at.microsecond:06}",
         notification_id=notification_id(payload),
+        blocks=blocks,
     )
     return Acceptable(message, Answer.text(200, "ok"))
 

@@ -8,7 +8,7 @@ import re
 import secrets
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import cast
+from typing import Any, cast
 from weakref import WeakSet
 
 from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, Session
@@ -16,10 +16,10 @@ from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, Session
 from emulator.lab.core import Lab
 from emulator.lab.faults import Mode
 from emulator.lab.fixed import Behaviour, behaviour_of
-from emulator.lab.messages import Message, timestamp
+from emulator.lab.messages import File, Message, timestamp
 from emulator.lab.transport import PROXY_PAGE, cut, drip, hold, reset
 
-CHANNEL = "email"
+CHANNEL, PROVIDER = "email", "smtp"
 HOSTNAME = "lab.test"
 REPLIES = {
     Mode.UNAVAILABLE: "451 4.3.0 Temporary server error, try again later",
@@ -148,7 +148,7 @@ class Dialogue:
         return "451 4.3.0 The lab failed on this command"
 
     def _strikes(self, mode: Mode) -> bool:
-        if self._lab.faults.take(CHANNEL, self._number, {mode}) is None:
+        if self._lab.faults.take(CHANNEL, PROVIDER, self._number, {mode}) is None:
             return False
         self._number = random.random()
         return True
@@ -160,7 +160,7 @@ def read(lab: Lab, envelope: Envelope) -> Message:
     return Message(
         at=timestamp(lab.now()),
         channel=CHANNEL,
-        provider="smtp",
+        provider=PROVIDER,
         # The envelope decides who gets a mail, whatever its To says.
         to=", ".join(envelope.rcpt_tos),
         subject=None if mail["Subject"] is None else str(mail["Subject"]),
@@ -168,20 +168,36 @@ def read(lab: Lab, envelope: Envelope) -> Message:
         message_id=str(mail["Message-ID"] or f"<{secrets.token_urlsafe(16)}@{HOSTNAME}>").strip(),
         notification_id=None if notification_id is None else str(notification_id).strip(),
         headers={name: str(value) for name, value in mail.items()},
+        html=html_of(mail),
+        attachments=attachments_of(mail),
     )
 
 
 def text_of(mail: EmailMessage) -> str:
-    """The text as its author wrote it: a mail ends lines in CRLF, and always ends the last one."""
-    return content_of(mail).replace("\r\n", "\n").removesuffix("\n")
-
-
-def content_of(mail: EmailMessage) -> str:
     part = mail.get_body(("plain", "html"))
-    if part is None:
-        return ""
+    return "" if part is None else text_in(part)
+
+
+def html_of(mail: EmailMessage) -> str | None:
+    part = mail.get_body(("html",))
+    return None if part is None else text_in(part)
+
+
+def attachments_of(mail: EmailMessage) -> list[File] | None:
+    files = [part for part in mail.walk() if part.get_content_disposition() == "attachment"]
+    return [File(part.get_filename() or "", part.get_content_type(), len(payload(part))) for part in files] or None
+
+
+def text_in(part: Any) -> str:
+    """As its author wrote it: a mail ends lines in CRLF, and always ends the last one."""
     try:
-        return str(part.get_content())
+        content = str(part.get_content())
     except LookupError:
         # A charset or a content type that Python does not know.
-        return cast(bytes, part.get_payload(decode=True) or b"").decode(errors="replace")
+        content = payload(part).decode(errors="replace")
+    return content.replace("\r\n", "\n").removesuffix("\n")
+
+
+def payload(part: Any) -> bytes:
+    decoded = part.get_payload(decode=True)
+    return decoded if isinstance(decoded, bytes) else b""  # that of a multipart is none

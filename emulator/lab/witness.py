@@ -7,12 +7,12 @@ inbox appends `{"cleared": at}`. A line without its newline was never answered f
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from emulator.lab.messages import Message
+from emulator.lab.messages import OPTIONAL, Message
 
 
 class Witness:
@@ -20,6 +20,8 @@ class Witness:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lines: list[str] = []
         self._by_notification: dict[str, list[str]] = {}
+        self._with_html: dict[str, str] = {}
+        self._by_message: dict[str, str] = {}
         self._queue: list[tuple[dict[str, Any], asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
@@ -30,14 +32,21 @@ class Witness:
         """The accepted messages as JSON objects, oldest first."""
         return self._lines if notification_id is None else self._by_notification.get(notification_id, [])
 
+    def html(self, at: str) -> str | None:
+        """Of the mail in the inbox that was accepted at this time, if it has some."""
+        line = self._with_html.get(at)
+        return None if line is None else str(json.loads(line)["html"])
+
+    def posted(self, message_id: str) -> Mapping[str, Any] | None:
+        """The newest item that has this id. A provider forgets nothing when the inbox is emptied."""
+        line = self._by_message.get(message_id)
+        found: dict[str, Any] | None = None if line is None else json.loads(line)
+        return found
+
     async def append(self, message: Message) -> None:
         """Returns when the message is on disk and in the inbox. Raises OSError if it cannot be written."""
         record = asdict(message)
-        if message.segments is None:
-            del record["segments"]  # most providers have none
-        if message.headers is None:
-            del record["headers"]  # only a mail has them
-        await self._enqueue(record)
+        await self._enqueue({k: v for k, v in record.items() if v is not None or k not in OPTIONAL})
 
     async def clear(self, at: str) -> None:
         """Empty the inbox; the file keeps all lines."""
@@ -101,8 +110,11 @@ class Witness:
 
     def _remember(self, line: str, record: dict[str, Any]) -> None:
         if "cleared" in record:
-            self._lines, self._by_notification = [], {}
+            self._lines, self._by_notification, self._with_html = [], {}, {}
             return
         self._lines.append(line)
+        if "html" in record:
+            self._with_html[record["at"]] = line
+        self._by_message[record["message_id"]] = line
         if record["notification_id"] is not None:
             self._by_notification.setdefault(record["notification_id"], []).append(line)

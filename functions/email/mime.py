@@ -1,15 +1,20 @@
-"""The bytes of an e-mail. Nothing of a subject, an address or a text becomes a header of its own."""
+"""The bytes of an e-mail. Nothing of a subject, an address, a text or a file's name becomes a header of its own."""
 
+import hashlib
 import re
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8, Policy
 from email.utils import formatdate
+from urllib.parse import quote
 
+from functions.email.addresses import in_ascii
 from functions.email.message import headers_of, subject_of
 from functions.email.sender import Sender
+from shared.delivery.model import Attachment
 from shared.sending.provider import Outgoing
 
+_SHORT = 60  # characters of a file's name on a line
 _PLAIN = re.compile(r"[!-~]([ -~]{0,58}[!-~])?")  # a reader drops spaces at a header's ends
 
 
@@ -19,13 +24,59 @@ def mail_of(outgoing: Outgoing, sender: Sender, recipient: str) -> EmailMessage:
     mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
     mail["From"] = _Line("From", sender.header)
     mail["To"] = _Line("To", recipient)
+    if "reply_to" in outgoing.parts:
+        mail["Reply-To"] = _Line("Reply-To", in_ascii(outgoing.parts["reply_to"]))
     mail["Subject"] = _Line("Subject", _encoded(subject_of(outgoing)))
     mail["Date"] = formatdate()
     for name, value in headers_of(outgoing, sender).items():
         mail[name] = value
     mail["X-Hark-Notification-Id"] = outgoing.notification_id
     mail.set_content(outgoing.text)
+    if "html" in outgoing.parts:
+        mail.add_alternative(outgoing.parts["html"], subtype="html")
+    if outgoing.attachments:
+        mail.make_mixed()
+    for file in outgoing.attachments:
+        mail.attach(_part(file))
+    _bound(mail, outgoing)
     return mail
+
+
+def _part(file: Attachment) -> EmailMessage:
+    part = EmailMessage(policy=SMTP)
+    maintype, _, subtype = file.type.partition("/")
+    part.set_content(file.data, maintype=maintype, subtype=subtype)
+    part["Content-Disposition"] = _Line("Content-Disposition", f"attachment; {_named(file.name)}")
+    del part["MIME-Version"]
+    return part
+
+
+def _named(name: str) -> str:
+    """The parameter `filename`: quoted, or in UTF-8 by RFC 2231, on lines short enough."""
+    # Some readers decode encoded words even here (RFC 2047, 5 forbids it).
+    if name.isascii() and len(name) <= _SHORT and "=?" not in name:
+        return 'filename="' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+    written = [quote(character, safe="") for character in name]
+    pieces = [""]
+    for character in written:
+        if len(pieces[-1]) + len(character) > _SHORT:
+            pieces.append("")
+        pieces[-1] += character
+    if len(pieces) == 1:
+        return f"filename*=utf-8''{pieces[0]}"
+    first, *others = pieces
+    return f"filename*0*=utf-8''{first}" + "".join(f";\r\n filename*{n}*={p}" for n, p in enumerate(others, 1))
+
+
+def _bound(mail: EmailMessage, outgoing: Outgoing) -> None:
+    """The same boundaries at each try, which nothing in the mail can have: they are made of all of it."""
+    whole = hashlib.sha256(outgoing.notification_id.encode())
+    for part in (outgoing.text, outgoing.parts.get("html", "")):
+        whole.update(part.encode("utf-8", "surrogatepass"))
+    for file in outgoing.attachments:
+        whole.update(file.data)
+    for number, each in enumerate(part for part in mail.walk() if part.is_multipart()):
+        each.set_boundary(f"={number}_{whole.hexdigest()[:40]}")
 
 
 def as_bytes(mail: EmailMessage, *, utf8: bool) -> bytes:

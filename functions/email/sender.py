@@ -1,6 +1,7 @@
-"""Who an e-mail is from: EMAIL_FROM, an address with or without a name."""
+"""Who an e-mail is from: EMAIL_FROM, an address with or without a name, or one of EMAIL_SENDERS."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.header import Header
 from typing import Self
@@ -9,7 +10,10 @@ from pydantic import model_validator
 
 from functions.email.addresses import checked, in_ascii
 from functions.email.channel import EmailAddressSettings
+from functions.email.named_senders import known
 from shared.channels.text_checks import one_line
+from shared.delivery.errors import Refused
+from shared.sending.provider import Outgoing
 
 _NAMED = re.compile(r'(?P<name>"(?:[^"\\]|\\.)*"|[^"<>]*)[ \t]*<(?P<address>[^<>]*)>')
 _WORDS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")  # RFC 5322, 3.2.3
@@ -60,6 +64,23 @@ def parsed(value: str, *, local_hosts: bool) -> Sender:
     return Sender(name or None, in_ascii(address))
 
 
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """default: whose mails say nothing of their sender"""
+
+    default: Sender
+    named: Mapping[str, Sender]
+
+    def of(self, outgoing: Outgoing) -> Sender:
+        """Raises Refused when the sender that it names has been taken out since."""
+        name = outgoing.parts.get("from")
+        if name is None:
+            return self.default
+        if name not in self.named:
+            raise Refused(f"EMAIL_SENDERS has no {name} any more ({known(self.named)}): add it, then replay")
+        return self.named[name]
+
+
 class SenderSettings(EmailAddressSettings):
     """What both of the providers need."""
 
@@ -71,7 +92,21 @@ class SenderSettings(EmailAddressSettings):
             self.sender()
         except ValueError as wrong:
             raise ValueError(f"EMAIL_FROM: {wrong}") from None
+        self.senders()
         return self
 
     def sender(self) -> Sender:
         return parsed(self.email_from, local_hosts=self.email_local_hosts)
+
+    def named(self) -> Mapping[str, Sender]:
+        """EMAIL_SENDERS. Raises ValueError."""
+        found: dict[str, Sender] = {}
+        for name, value in self.email_senders.items():
+            try:
+                found[name] = parsed(value, local_hosts=self.email_local_hosts)
+            except ValueError as wrong:
+                raise ValueError(f"EMAIL_SENDERS: {name} {wrong}") from None
+        return found
+
+    def senders(self) -> Senders:
+        return Senders(self.sender(), self.named())

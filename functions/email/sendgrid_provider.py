@@ -1,6 +1,7 @@
 """SendGrid, by its SDK."""
 
 import asyncio
+import base64
 import http.client
 import re
 import time
@@ -14,6 +15,7 @@ from pydantic import SecretStr, model_validator
 from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 from sendgrid.helpers.mail import (
+    Attachment,
     ClickTracking,
     CustomArg,
     From,
@@ -21,6 +23,7 @@ from sendgrid.helpers.mail import (
     Header,
     Mail,
     OpenTracking,
+    ReplyTo,
     SubscriptionTracking,
     TrackingSettings,
 )
@@ -51,8 +54,11 @@ class SendGridSettings(SenderSettings):
     @model_validator(mode="after")
     def _sender_is_in_ascii(self) -> Self:
         # https://www.twilio.com/docs/sendgrid/api-reference/mail-send/limitations
-        if not self.sender().address.isascii():
-            raise ValueError("EMAIL_FROM: SendGrid takes no address with letters beyond ASCII before its @")
+        senders = {"EMAIL_FROM": self.sender()}
+        senders |= {f"EMAIL_SENDERS: {name}": sender for name, sender in self.named().items()}
+        for where, sender in senders.items():
+            if not sender.address.isascii():
+                raise ValueError(f"{where}: SendGrid takes no address with letters beyond ASCII before its @")
         return self
 
 
@@ -61,7 +67,7 @@ class SendGridProvider:
 
     def __init__(self, settings: SendGridSettings, now: Callable[[], float] = time.time) -> None:
         """now: Unix time in seconds"""
-        self._sender = settings.sender()
+        self._senders = settings.senders()
         self._tracking = _tracking(settings)
         self._now = now
         self._api = SendGridAPIClient(settings.sendgrid_api_key.get_secret_value(), host=settings.sendgrid_base_url)
@@ -98,13 +104,24 @@ class SendGridProvider:
             to = in_ascii(outgoing.address)
         except ValueError:
             raise Permanent("the address makes no mail header") from None
-        sender = From(self._sender.address, self._sender.name)
+        sender, parts = self._senders.of(outgoing), outgoing.parts
         try:
-            mail = Mail(sender, to, subject_of(outgoing), plain_text_content=outgoing.text)
+            mail = Mail(
+                From(sender.address, sender.name),
+                to,
+                subject_of(outgoing),
+                plain_text_content=outgoing.text,
+                html_content=parts.get("html"),
+            )
         except ApiKeyIncludedException:
             raise Permanent("SendGrid's SDK takes no text that begins like one of its API keys") from None
-        for name, value in headers_of(outgoing, self._sender).items():
+        for name, value in headers_of(outgoing, sender).items():
             mail.add_header(Header(name, value))
+        if "reply_to" in parts:
+            mail.reply_to = ReplyTo(in_ascii(parts["reply_to"]))
+        for file in reversed(outgoing.attachments):  # the SDK puts each before the others
+            data = base64.b64encode(file.data).decode()
+            mail.add_attachment(Attachment(data, file.name, file.type, "attachment"))
         mail.add_custom_arg(CustomArg("notification_id", outgoing.notification_id))
         mail.tracking_settings = self._tracking
         return mail

@@ -99,7 +99,9 @@ class Dialogue:
         if utf8 and not self._client.supports_extension("smtputf8"):
             if sender.isascii():
                 raise Permanent("the mail server takes no addresses beyond ASCII")
-            raise Refused("the mail server takes no sender beyond ASCII: change EMAIL_FROM")
+            raise Refused(
+                "the mail server takes no sender beyond ASCII: change EMAIL_FROM, or the one of EMAIL_SENDERS"
+            )
         options, encoding = (["SMTPUTF8"], "utf-8") if utf8 else ([], "ascii")
         await self._said(Phase.SENDER, self._client.mail(sender, options=options, encoding=encoding))
         await self._said(Phase.RECIPIENT, self._client.rcpt(recipient, encoding=encoding))

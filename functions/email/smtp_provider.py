@@ -82,10 +82,10 @@ class SmtpProvider:
     name = "smtp"
 
     def __init__(self, settings: SmtpSettings) -> None:
-        self._sender = settings.sender()
+        self._senders = settings.senders()
         self._server = settings.server()
         self._context = self._server.context()
-        self._greeting = settings.smtp_helo or self._sender.domain
+        self._greeting = settings.smtp_helo or self._senders.default.domain
         self._access = _access(settings.oauth())
 
     async def send(self, outgoing: Outgoing) -> str | None:
@@ -93,14 +93,15 @@ class SmtpProvider:
             recipient = in_ascii(outgoing.address)
         except ValueError:
             raise Permanent("the address makes no mail header") from None
-        mail = mail_of(outgoing, self._sender, recipient)
+        sender = self._senders.of(outgoing)
+        mail = mail_of(outgoing, sender, recipient)
         with ExitStack() as connections:
             try:
                 async with asyncio.timeout(outgoing.timeout * _BEFORE_THE_MAIL):
                     token, new = await self._access.get(outgoing.timeout / 2) if self._access else (None, False)
                     dialogue = await self._begun(connections, outgoing.timeout)
                     await self._log_in(dialogue, token, new)
-                    utf8 = await dialogue.envelope(self._sender.address, recipient)
+                    utf8 = await dialogue.envelope(sender.address, recipient)
             except TimeoutError:
                 raise Retryable("the mail server took too long before it was given the mail") from None
             await dialogue.mail(as_bytes(mail, utf8=utf8))

@@ -90,14 +90,13 @@ def _name_channels(components: dict[str, Any], channels: Mapping[str, Channel]) 
         "type": "object",
         "minProperties": 1,
         "additionalProperties": False,
-        "properties": {name: _own_content(channel, components) for name, channel in channels.items()},
+        "properties": {name: _own_content(channel) for name, channel in channels.items()},
     }
 
 
-def _own_content(channel: Channel, components: dict[str, Any]) -> dict[str, Any]:
+def _own_content(channel: Channel) -> dict[str, Any]:
     """The schema of what a request may say for this channel: it needs no message, where there is one for all."""
-    schema = content_schema(channel, "#/components/schemas/{model}")
-    components.update(schema.pop("$defs", {}))
+    schema = content_schema(channel)
     schema.pop("required", None)
     return schema
 

@@ -94,7 +94,7 @@ class ScheduledDeliveries:
         return len(due)
 
     async def _messages(self, due: Sequence[Delivery]) -> list[Message]:
-        """With what their function needs, as at accept: it then reads nothing, and is the sooner done with a second's."""
+        """With what their function needs, as at accept: it then reads nothing, and is done with a second's in time."""
         keys = [(delivery.notification_id, delivery.channel) for delivery in due]
         try:
             chunks = [keys[i : i + _LOADED] for i in range(0, len(keys), _LOADED)]

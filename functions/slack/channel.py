@@ -52,6 +52,7 @@ def _is_spelt(character: str) -> bool:
 CHANNEL = Channel(
     name="slack",
     address="Slack channel id, user id or #name",
+    content="functions.slack.content",
     max_length=MAX_LENGTH,
     measure=ESCAPED,
     normalise=normalise,

@@ -31,9 +31,9 @@ class Means(Enum):
 
 
 _OURS = "Hark asked for what Slack does not take: look for a newer Hark, then replay"
-_THREADS = "Hark asks for no threads: see what the channel demands, then replay"
+_THREADS = "the channel or its thread takes no replies: change its posting permissions, then replay"
 
-# All that https://docs.slack.dev/reference/methods/chat.postMessage#errors names, and
+# All that https://docs.slack.dev/reference/methods/chat.postMessage#errors names, what chat.update has besides, and
 # https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors.
 # What is not here is retried: `ok: false` says that nothing was posted, and after its attempts an operator sees it.
 ERRORS: Mapping[str, tuple[Means, str]] = {
@@ -46,6 +46,14 @@ ERRORS: Mapping[str, tuple[Means, str]] = {
     "msg_blocks_too_long": (Means.MESSAGE, "the message is too long"),
     "msg_too_long": (Means.MESSAGE, "the message is too long"),
     "no_text": (Means.MESSAGE, "the message has no text"),
+    "cannot_reply_to_message": (Means.MESSAGE, "the earlier message takes no replies"),
+    "invalid_blocks": (Means.MESSAGE, "it does not take these blocks"),
+    "invalid_blocks_format": (Means.MESSAGE, "it does not take these blocks"),
+    # Of chat.update: https://docs.slack.dev/reference/methods/chat.update#errors
+    "block_mismatch": (Means.MESSAGE, "blocks of rich text take the place of such blocks alone"),
+    "edit_window_closed": (Means.MESSAGE, "the workspace lets no message be changed any more that is so old"),
+    "is_inactive": (Means.MESSAGE, "the channel is frozen or deleted"),
+    "message_not_found": (Means.MESSAGE, "the message to update is gone"),
     "too_many_attachments": (Means.MESSAGE, "the message has too many attachments"),
     "too_many_contact_cards": (Means.MESSAGE, "the message has too many contact cards"),
     # An invitation, a permission, a policy: of some channels, so any caller can name one.
@@ -78,8 +86,8 @@ ERRORS: Mapping[str, tuple[Means, str]] = {
     ),
     "team_access_not_granted": (Means.OPERATOR, "grant the app access to the channel's workspace, then replay"),
     "team_not_found": (Means.OPERATOR, "SLACK_BOT_TOKEN is of an organisation: take a workspace's, then replay"),
+    "cant_update_message": (Means.OPERATOR, "another app has posted it: take that app's SLACK_BOT_TOKEN, then replay"),
     # What Hark asks for is wrong, and the message is good.
-    "cannot_reply_to_message": (Means.OPERATOR, _THREADS),
     **dict.fromkeys(
         [
             "as_user_not_supported",
@@ -93,8 +101,6 @@ ERRORS: Mapping[str, tuple[Means, str]] = {
             "invalid_arg_name",
             "invalid_arguments",
             "invalid_array_arg",
-            "invalid_blocks",
-            "invalid_blocks_format",
             "invalid_charset",
             "invalid_form_data",
             "invalid_metadata_format",
@@ -128,6 +134,8 @@ ERRORS: Mapping[str, tuple[Means, str]] = {
     "no_service_id": (Means.CREDENTIALS, "the webhook's URL is wrong"),
     "no_team": (Means.CREDENTIALS, "the webhook's workspace is not there"),
     "team_disabled": (Means.CREDENTIALS, "the webhook's workspace is not active"),
+    "external_channel_migrating": (Means.LATER, "the channel is being moved"),
+    "update_failed": (Means.LATER, "it could not change the message now"),
     "org_login_required": (Means.LATER, "the workspace is being moved"),
     "request_timeout": (Means.LATER, "Slack did not get the whole request"),
     "service_unavailable": (Means.LATER, "Slack is not available"),
@@ -142,7 +150,8 @@ ERRORS: Mapping[str, tuple[Means, str]] = {
 
 
 def payload(outgoing: Outgoing) -> dict[str, Any]:
-    """What both providers post: the text as it is, neither formatted nor with previews of what it links to.
+    """What both providers post: the text as it is, neither formatted nor, unless it is asked for, with previews of what
+    it links to. With blocks it stands for them where they are not shown.
 
     https://docs.slack.dev/messaging/formatting-message-text, https://docs.slack.dev/messaging/unfurling-links-in-messages;
     the metadata finds the message again (https://docs.slack.dev/messaging/message-metadata).
@@ -150,13 +159,23 @@ def payload(outgoing: Outgoing) -> dict[str, Any]:
     return {
         "text": escaped(outgoing.text),
         "mrkdwn": False,
-        "unfurl_links": False,
-        "unfurl_media": False,
-        "metadata": {
-            "event_type": "hark_notification",
-            "event_payload": {"notification_id": outgoing.notification_id},
-        },
+        "unfurl_links": outgoing.parts.get("unfurl_links", False),
+        "unfurl_media": outgoing.parts.get("unfurl_media", False),
+        "metadata": _metadata(outgoing),
+        **({"blocks": outgoing.parts["blocks"]} if "blocks" in outgoing.parts else {}),
     }
+
+
+def changed(outgoing: Outgoing) -> dict[str, Any]:
+    """What chat.update is given. Slack formats its text (`*bold*`), and lets nobody say otherwise."""
+    # Without blocks, those of the message might stay: https://docs.slack.dev/reference/methods/chat.update#arg_blocks
+    blocks = outgoing.parts.get("blocks", [])
+    return {"text": escaped(outgoing.text), "blocks": blocks, "metadata": _metadata(outgoing)}
+
+
+def _metadata(outgoing: Outgoing) -> dict[str, Any]:
+    payload = {"notification_id": outgoing.notification_id}
+    return {"event_type": "hark_notification", "event_payload": payload}
 
 
 def of_error(status: int, code: str | None, retry_after: float | None, *, ours_to_name: bool = False) -> SendError:

@@ -1,6 +1,7 @@
-"""Slack's chat.postMessage, by its SDK."""
+"""Slack's chat.postMessage and chat.update, by its SDK."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -8,11 +9,13 @@ from pydantic import SecretStr, field_validator
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from functions.slack.message import LARGEST_ANSWER, of_error, payload
-from shared.delivery.errors import Unknown
+from functions.slack.message import LARGEST_ANSWER, changed, of_error, payload
+from shared.delivery.errors import Permanent, Unknown
 from shared.http.client import UNREADABLE, of_client_error, seconds, session
 from shared.runtime.settings import HttpUrl, Settings, load
-from shared.sending.provider import Outgoing, Provider
+from shared.sending.provider import Earlier, Outgoing, Provider, Sent
+
+_CONVERSATION = re.compile(r"[CDG][A-Z0-9]{2,20}")
 
 
 class SlackSettings(Settings):
@@ -38,9 +41,9 @@ class SlackProvider:
             retry_handlers=[],
         )
 
-    async def send(self, outgoing: Outgoing) -> str | None:
+    async def send(self, outgoing: Outgoing) -> Sent:
         try:
-            answer = await self._client.chat_postMessage(channel=outgoing.address, **payload(outgoing))
+            answer = await self._call(outgoing)
         except SlackApiError as refused:
             raise _of_answer(refused.response) from None
         except aiohttp.ClientError as error:
@@ -50,10 +53,35 @@ class SlackProvider:
         ts = answer.get("ts")
         if not isinstance(ts, str):
             raise Unknown("Slack's answer has no message id")
-        return ts
+        channel = answer.get("channel")
+        known = isinstance(channel, str) and _CONVERSATION.fullmatch(channel)
+        return Sent(ts, channel if known else None)
+
+    def _call(self, outgoing: Outgoing) -> Awaitable[Any]:
+        """Raises Permanent when there is no message to update."""
+        if (update := outgoing.earlier.get("update")) is not None:
+            return self._client.chat_update(
+                channel=_conversation(outgoing, update), ts=update.sent.id or "", **changed(outgoing)
+            )
+        arguments = payload(outgoing)
+        channel = outgoing.address
+        if (thread := outgoing.earlier.get("thread")) is not None and thread.sent.id is not None:
+            # In a conversation with one person a thread is known by the conversation's id, not by the person's.
+            channel = thread.sent.conversation or channel
+            arguments["thread_ts"] = thread.sent.id
+        return self._client.chat_postMessage(channel=channel, **arguments)
 
     async def aclose(self) -> None:
         await self._session.close()
+
+
+def _conversation(outgoing: Outgoing, update: Earlier) -> str:
+    if update.sent.id is None:
+        raise Permanent(f"there is no message to update: {update.why_not}")
+    found = update.sent.conversation or outgoing.address
+    if not _CONVERSATION.fullmatch(found):
+        raise Permanent("there is no message to update: its record does not say in which conversation it is")
+    return found
 
 
 def provider() -> Callable[[], Provider]:

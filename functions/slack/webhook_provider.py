@@ -38,6 +38,9 @@ class WebhookProvider:
     async def send(self, outgoing: Outgoing) -> str | None:
         if refusal := self._refusal(outgoing.address):
             raise Refused(f"{refusal}: send with SLACK_PROVIDER=slack, or mend the setting, then replay")
+        if outgoing.earlier:
+            asked = " and ".join(outgoing.earlier)
+            raise Refused(f"a webhook posts new messages alone, and no {asked}: set SLACK_PROVIDER=slack, then replay")
         try:
             answer = await self._client.send_dict(payload(outgoing))
         except aiohttp.ClientError as error:

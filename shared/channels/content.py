@@ -49,6 +49,10 @@ class Content(BaseModel):
         """As they go on record and to the provider, in values of JSON. Raises ValueError."""
         return self.model_dump(exclude_none=True)
 
+    def earlier(self) -> Mapping[str, str]:
+        """By part, the id of an earlier notification whose message this one's goes with: it is sent after that."""
+        return {}
+
     def files(self) -> Sequence[Attachment]:
         """What lies beside the record, since it is too large for it; `parts` has their names, types and sizes."""
         return ()
@@ -68,9 +72,20 @@ def takes(channel: Channel, part: str) -> bool:
     return part in content_of(channel).model_fields
 
 
-def content_schema(channel: Channel, ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
-    """The JSON Schema of what this channel's messages may have."""
-    schema = content_of(channel).model_json_schema(ref_template=ref_template)
+def content_schema(channel: Channel) -> dict[str, Any]:
+    """The JSON Schema of what this channel's messages may have, without references: it stands inside of others."""
+    whole = content_of(channel).model_json_schema()
+    schema: dict[str, Any] = _without_references(whole, whole.pop("$defs", {}))
     # What is counted may be more than characters, never less.
     schema["properties"]["message"] |= {"maxLength": channel.max_length, "description": f"Takes {channel.limit}."}
     return schema
+
+
+def _without_references(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_without_references(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _without_references(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {key: _without_references(value, definitions) for key, value in schema.items()}

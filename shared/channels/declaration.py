@@ -7,7 +7,7 @@ What not everybody needs is named by its module: the gateway loads no provider, 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared.delivery.model import Segments
 
@@ -58,6 +58,8 @@ class Channel:
     address: what an address is, in words, for people
     max_length: the longest message, as `measure` counts
     content: the module of the parts that a message may have (`ContentModule` in `shared/channels/content.py`)
+    content_settings: reads the channel's own settings that those parts are judged by; SystemExit when one is wrong
+    content_context: what that gave when the process started; its `Content` has it as pydantic's context
     normalise: the one spelling of an address; raises ValueError with a reason that does not repeat the address
     normaliser: makes `normalise` by the channel's own settings, where there are some; SystemExit when one is wrong
     providers: the module of each, by the word that `<NAME>_PROVIDER` may hold (`shared/entrypoint/channel_function.py`)
@@ -73,6 +75,8 @@ class Channel:
     providers: Mapping[str, str] = field(default_factory=dict)
     receipts: Mapping[str, str] = field(default_factory=dict)
     content: str = "shared.channels.content"
+    content_settings: Callable[[], Any] | None = None
+    content_context: Any = None
     measure: Measure = CHARACTERS
     segments: Callable[[str], Segments] | None = None
     screen: str | None = None

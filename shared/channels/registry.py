@@ -38,7 +38,11 @@ def load_channels() -> Mapping[str, Channel]:
 
 
 def _set_up(channel: Channel) -> Channel:
-    return channel if channel.normaliser is None else replace(channel, normalise=channel.normaliser())
+    if channel.normaliser is not None:
+        channel = replace(channel, normalise=channel.normaliser())
+    if channel.content_settings is not None:
+        channel = replace(channel, content_context=channel.content_settings())
+    return channel
 
 
 def load_screens(channels: Mapping[str, Channel]) -> Mapping[str, Screen]:

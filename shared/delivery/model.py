@@ -173,9 +173,11 @@ class Delivery:
     `traceparent` is of the request that was answered with 202: whatever is done later belongs to its trace.
     `segments` and `encoding` are None where the channel has none (`Segments`).
     `content` is what this channel's message has, as JSON, frozen at accept; None: the notification's subject and
-    message, and nothing else. `attachments` is how many files lie beside it (`Store.attachments`).
+    message, and nothing else. `attachments` is how many files lie beside it (`Store.attachments`), `earlier` which
+    earlier notifications it goes with, by the part of `content` that names them.
     `collapse` and `ordering` are the ids of its keys' records (`Store.keys`); `follows` is the notification before it
     in its order. `escalates_from`, `escalates_to`: the channels before and after it; `after`, `unless`: as `Step`.
+    `provider_conversation` is where the provider says that the message is, for what goes with it later.
     """
 
     notification_id: str
@@ -200,6 +202,7 @@ class Delivery:
     escalates_to: str | None = None
     after: int | None = None
     unless: DeliveryStatus | None = None
+    earlier: Mapping[str, str] = field(default_factory=dict)
 
     status: DeliveryStatus = DeliveryStatus.QUEUED
     attempts: tuple[Attempt, ...] = ()
@@ -214,6 +217,7 @@ class Delivery:
     lease_until: datetime | None = None
     provider: str | None = None
     provider_message_id: str | None = None
+    provider_conversation: str | None = None
     error: str | None = None
     dead_at: datetime | None = None
     scheduled_for: datetime | None = None  # while scheduled, when the relay publishes it to the second
@@ -230,6 +234,11 @@ class Delivery:
         """Whether no other record has a say in whether it may be sent, and none waits for it to end."""
         alone = self.collapse is None and self.ordering is None
         return alone and self.escalates_from is None and self.escalates_to is None
+
+    @property
+    def sent(self) -> bool:
+        """Whether the provider accepted it, whatever it has reported since."""
+        return self.status in SUCCESS or self.status is DeliveryStatus.UNDELIVERED
 
 
 @dataclass(frozen=True, slots=True)

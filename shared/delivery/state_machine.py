@@ -197,6 +197,7 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
     *,
     provider: str,
     provider_message_id: str | None = None,
+    provider_conversation: str | None = None,
     retry_after: timedelta | None = None,
     jitter: float = 0.0,
 ) -> Delivery:
@@ -215,6 +216,7 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
         attempts=(*claimed.attempts, *made),
         provider=provider,
         provider_message_id=provider_message_id,
+        provider_conversation=provider_conversation,
         error=last.error,
         claimed_at=None,
         lease_until=None,

@@ -31,6 +31,7 @@ class Content(BaseModel):
     deliver_by: AwareDatetime | None = None
     send_at: AwareDatetime | None = None
     """While it is scheduled."""
+    earlier: dict[str, str] = Field(default_factory=dict)
 
     def everything(self) -> dict[str, Any]:
         """What the message has: `subject`, `message`, and what its channel has besides."""
@@ -70,6 +71,7 @@ def content_of(notification: Notification, delivery: Delivery) -> Content:
         attachments=delivery.attachments,
         deliver_by=delivery.deliver_by,
         send_at=delivery.scheduled_for,
+        earlier=dict(delivery.earlier),
     )
 
 

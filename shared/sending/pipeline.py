@@ -36,8 +36,9 @@ from shared.runtime import failpoints, telemetry
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger, place
 from shared.runtime.telemetry import Kind
+from shared.sending.earlier import resolved
 from shared.sending.messages import Answer, Content, Message, Publisher, content_of
-from shared.sending.provider import Outgoing, Provider
+from shared.sending.provider import Outgoing, Provider, Sent
 from shared.sending.simulated_provider import SIMULATED
 from shared.sending.waiting_deliveries import is_waited_for, publish_waiting
 
@@ -154,14 +155,15 @@ class Pipeline:
         return replace(written, version=version)
 
     async def _send_and_record(self, claimed: Delivery, content: Content) -> Answer:
-        made, error, provider_message_id = await self._send(claimed, content)
+        made, error, sent = await self._send(claimed, content)
         settled = settle(
             claimed,
             made,
             self.now(),
             self.policy,
             provider=self._provider_of(claimed).name,
-            provider_message_id=provider_message_id,
+            provider_message_id=sent.id,
+            provider_conversation=sent.conversation,
             retry_after=_retry_after(error),
             jitter=self.chance(),
         )
@@ -180,9 +182,7 @@ class Pipeline:
         retry = settled.status in {DeliveryStatus.RETRYING, DeliveryStatus.DEAD} and not refused
         return Answer.NACK if retry else Answer.ACK
 
-    async def _send(
-        self, claimed: Delivery, content: Content
-    ) -> tuple[Sequence[Attempt], SendError | None, str | None]:
+    async def _send(self, claimed: Delivery, content: Content) -> tuple[Sequence[Attempt], SendError | None, Sent]:
         """The attempts made under this claim, and how the last ended: several when short throttles were waited out,
         none when its deliver_by is past.
         """
@@ -193,14 +193,11 @@ class Pipeline:
         attachments = await self._attachments(claimed, content)
         error: SendError | None = None
         while True:
+            sent = Sent(None)
             if is_late(claimed, self.now()):
-                return made, error, None
-            left = deadline - time.monotonic()
-            ready = () if isinstance(attachments, SendError) else attachments
-            outgoing = Outgoing(claimed.notification_id, claimed.address, subject, text, left, parts, ready)
+                return made, error, sent
             at, began = self.now(), time.monotonic()
             error = None
-            provider_message_id = None
             number = len(claimed.attempts) + len(made) + 1
             before = [attempt.traceparent for attempt in (*claimed.attempts, *made)[-1:]]
             provider = self._provider_of(claimed)
@@ -208,7 +205,14 @@ class Pipeline:
                 try:
                     if isinstance(attachments, SendError):
                         raise attachments
-                    provider_message_id = await call(provider, outgoing)
+                    earlier = await resolved(self.store, claimed.channel, content.earlier, provider.name)
+                    if isinstance(earlier, SendError):
+                        raise earlier
+                    left = deadline - time.monotonic()
+                    outgoing = Outgoing(
+                        claimed.notification_id, claimed.address, subject, text, left, parts, attachments, earlier
+                    )
+                    sent = await call(provider, outgoing)
                     failpoints.reached(Failpoint.ACCEPTED)
                 except SendError as raised:
                     error = raised
@@ -229,7 +233,7 @@ class Pipeline:
             # and a provider that throttles again wants more than a moment.
             longest = min(self.policy.wait_in_place.total_seconds(), (deadline - time.monotonic()) / 2)
             if asked is None or len(made) > 1 or max(asked, _SHORTEST_PAUSE) > longest:
-                return made, error, provider_message_id
+                return made, error, sent
             await self.sleep(max(asked, _SHORTEST_PAUSE))
 
     async def _attachments(self, claimed: Delivery, content: Content) -> Sequence[Attachment] | SendError:
@@ -311,7 +315,7 @@ class Pipeline:
             log.info("attempt", error=attempt.error, status=settled.status, **event)
 
 
-async def call(provider: Provider, outgoing: Outgoing) -> str | None:
+async def call(provider: Provider, outgoing: Outgoing) -> Sent:
     """The provider's `send`, with its time bounded and every stray error named unknown."""
     if outgoing.timeout <= 0:
         # Frozen meanwhile. A call would be cut short at its first await, and over a connection that is open the
@@ -319,7 +323,8 @@ async def call(provider: Provider, outgoing: Outgoing) -> str | None:
         raise Retryable(NO_TIME)
     try:
         async with asyncio.timeout(outgoing.timeout):
-            return await provider.send(outgoing)
+            said = await provider.send(outgoing)
+            return said if isinstance(said, Sent) else Sent(said)
     except SendError:
         raise
     except TimeoutError:

@@ -8,11 +8,34 @@ from shared.delivery.model import Attachment
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What the provider took.
+
+    id: of the message; conversation: where it says that the message is, for what goes with it later
+    """
+
+    id: str | None
+    conversation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier notification's message, which this one goes with.
+
+    why_not: why there is none, in words; None: `sent` names it
+    """
+
+    sent: Sent
+    why_not: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """What to send.
 
     timeout: seconds that this call may still take
     parts: what the message has besides subject and text, as the channel's `Content.parts` froze it
+    earlier: by the part that names it
     """
 
     notification_id: str
@@ -22,6 +45,7 @@ class Outgoing:
     timeout: float
     parts: Mapping[str, Any] = field(default_factory=dict)
     attachments: Sequence[Attachment] = ()
+    earlier: Mapping[str, Earlier] = field(default_factory=dict)
 
 
 class Provider(Protocol):
@@ -30,8 +54,8 @@ class Provider(Protocol):
         """As it stands on record."""
         ...
 
-    async def send(self, outgoing: Outgoing) -> str | None:
-        """The provider's id of the accepted message (None when it gives none).
+    async def send(self, outgoing: Outgoing) -> Sent | str | None:
+        """The provider's id of the accepted message (None when it gives none), with its conversation where it has one.
 
         Raises Retryable, Throttled, Permanent, Refused or Unknown (`shared/delivery/errors.py`), and nothing else: the
         contract suite in tests/contract/ holds every provider to it.

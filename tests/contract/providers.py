@@ -447,7 +447,7 @@ def assert_gives_nothing_away(error: SendError, outgoing: Outgoing) -> None:
 
 async def through_pipeline(provider: Provider, outgoing: Outgoing) -> str | None:
     """`send` as the pipeline calls it: under the total deadline."""
-    return await call(provider, outgoing)
+    return (await call(provider, outgoing)).id
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5) -> None:

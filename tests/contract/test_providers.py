@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from base64 import b64encode
+import re
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -23,13 +24,26 @@ from functions.slack.webhook_provider import WebhookProvider, WebhookSettings
 from functions.sms.twilio_codes import CODES
 from functions.sms.twilio_provider import TwilioProvider, TwilioSettings
 from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.delivery.model import Attachment
 from shared.http.client import ANSWER_LIMIT, _BoundedResponse
 from shared.sending.log_provider import LogProvider
-from shared.sending.provider import Outgoing, Provider
+from shared.sending.pipeline import call
+from shared.sending.provider import Earlier, Outgoing, Provider, Sent
 from tests.contract.providers import BODIES, TEXT, TOKEN, AnyProvider, Contract, HttpContract, Lab, Where
 from tests.contract.scripted import Script, Smtp, Talk, answer, hang_up, http, pour, say, serving
 
 SENDER = "hark@example.com"
+SENDERS = {"billing": "Billing <billing@example.com>"}
+HTML = '<p style="color: red">Größe ✓ &lt;b&gt;\n.\n</p>'
+FILES = [
+    Attachment("a.pdf", "application/pdf", b"%PDF-1.7\r\n.\r\n\0\xff" * 500),
+    Attachment('Größe "✓" 🚀.txt', "text/plain", "eins\r\nzwei\n.\ndrei ü".encode()),
+    Attachment("x" * 200 + ".csv", "text/csv", b"a;b\n"),
+    Attachment("日" * 255, "application/octet-stream", bytes(range(256))),
+]
+SAID = Sent("1.2", "C012345678")
+"""What comes of the answer that Slack's tests give."""
+BLOCKS = [{"type": "section", "text": {"type": "mrkdwn", "text": "*Build 42* <https://a.test|is live>"}}]
 PUBLISHED = json.loads((Path(__file__).parents[1] / "data" / "slack.json").read_text())
 
 
@@ -59,6 +73,33 @@ class Email(Contract):
         assert item["subject"].startswith("Build 42 is live. And so on.")
         assert len(item["subject"]) <= 78
 
+    async def test_all_parts_of_a_mail_arrive(self, lab: Lab) -> None:
+        await self.sent(lab.where, self.mail(**{"from": "billing"}))
+        [item] = await lab.inbox()
+        assert (item["text"], item["html"]) == (TEXT, HTML)
+        assert item["attachments"] == [{"name": f.name, "type": f.type, "size": len(f.data)} for f in FILES]
+        assert item["headers"]["From"] == "Billing <billing@example.com>"
+        assert item["headers"]["Reply-To"] == "help@xn--bcher-kva.example"
+        assert item["headers"]["Message-ID"].endswith("@example.com>")
+
+    async def test_a_part_alone_arrives(self, lab: Lab) -> None:
+        await self.sent(lab.where, replace(self.outgoing(), parts={"html": HTML}))
+        await self.sent(lab.where, replace(self.outgoing(), attachments=FILES[:1]))
+        with_html, with_file = await lab.inbox()
+        assert (with_html["text"], with_html["html"], "attachments" in with_html) == (TEXT, HTML, False)
+        assert (with_file["text"], "html" in with_file, len(with_file["attachments"])) == (TEXT, False, 1)
+
+    async def test_a_sender_that_is_gone_from_the_settings_is_an_operators_to_mend(self, lab: Lab) -> None:
+        error = await self.refused(lab.where, self.mail(**{"from": "sales"}))
+        assert type(error) is Refused
+        assert "EMAIL_SENDERS" in str(error)
+        assert await lab.inbox() == []
+
+    def mail(self, **parts: str) -> Outgoing:
+        """With all that a mail may have."""
+        all_parts = {"html": HTML, "reply_to": "help@bücher.example", **parts}
+        return replace(self.outgoing(), parts=all_parts, attachments=FILES)
+
     @pytest.mark.parametrize("subject", ["Größe ✓ 日本語", "x" * 500, 'a: b <c@d.e>, "f"', "=?utf-8?q?x?=", "x=?"])
     async def test_a_subject_arrives_as_it_was(self, lab: Lab, subject: str) -> None:
         await self.sent(lab.where, self.outgoing(subject=subject))
@@ -79,6 +120,7 @@ class TestSendGrid(Email, HttpContract):
                 sendgrid_api_key=SecretStr(TOKEN),
                 sendgrid_base_url=f"http://{where.host}:{where.port}",
                 email_from=SENDER,
+                email_senders=SENDERS,
             )
         )
 
@@ -289,6 +331,20 @@ class Slack(HttpContract):
         assert set(posted) <= set(PUBLISHED["arguments"])
         assert posted["text"] == "*no* &lt;!here&gt; &amp; _no_ https://a.test"
         assert [posted[name] for name in ("mrkdwn", "unfurl_links", "unfurl_media")] == [False, False, False]
+        assert "blocks" not in posted
+
+    async def test_blocks_are_posted_with_the_text_for_where_they_are_not_shown(self, lab: Lab) -> None:
+        await self.sent(lab.where, replace(self.outgoing(), parts={"blocks": BLOCKS}))
+        [item] = await lab.inbox()
+        assert (item["blocks"], item["text"]) == (BLOCKS, TEXT)
+
+    async def test_previews_are_there_when_asked_for(self) -> None:
+        heard: list[bytes] = []
+        outgoing = replace(self.outgoing(), parts={"unfurl_links": True, "unfurl_media": False})
+        async with serving(http(say(self.good), heard)) as server:
+            await self.sent(Where("127.0.0.1", server.port, 0), outgoing)
+        posted = json.loads(heard[0].partition(b"\r\n\r\n")[2])
+        assert (posted["unfurl_links"], posted["unfurl_media"]) == (True, False)
 
 
 class TestSlack(Slack):
@@ -342,8 +398,69 @@ class TestSlack(Slack):
             serving(self.script(say(answer(200, body)))) as server,
             aclosing(self.provider(Where("127.0.0.1", server.port, 0))) as provider,
         ):
-            assert await asyncio.gather(*(provider.send(self.outgoing()) for _ in range(20))) == ["1.2"] * 20
+            assert await asyncio.gather(*(provider.send(self.outgoing()) for _ in range(20))) == [SAID] * 20
         assert 1 <= most <= 4
+
+    async def posted(self, where: Where, earlier: Mapping[str, Earlier], **changes: Any) -> Sent:
+        async with aclosing(self.provider(where)) as provider:
+            return await call(provider, replace(self.outgoing(), earlier=earlier, **changes))
+
+    async def test_a_reply_goes_into_the_thread_of_the_earlier_message(self, lab: Lab) -> None:
+        first = await self.posted(lab.where, {}, address="U012345678")
+        assert first.conversation is not None
+        assert first.conversation != "U012345678"
+        reply = await self.posted(lab.where, {"thread": Earlier(first)}, address="U012345678")
+        assert reply.conversation == first.conversation
+        [_, item] = await lab.inbox()
+        assert (item["thread"], item["to"]) == (first.id, "U012345678")
+
+    async def test_a_reply_to_what_was_not_sent_goes_alone(self, lab: Lab) -> None:
+        await self.posted(lab.where, {"thread": Earlier(Sent(None), "it was not sent")})
+        [item] = await lab.inbox()
+        assert "thread" not in item
+        assert item["to"] == self.address
+
+    async def test_an_update_takes_the_earlier_messages_place(self, lab: Lab) -> None:
+        first = await self.posted(lab.where, {}, parts={"blocks": BLOCKS})
+        for parts in ({}, {"blocks": BLOCKS}):
+            changed = await self.posted(lab.where, {"update": Earlier(first)}, text="a < b", parts=parts)
+            assert changed == first
+            item = (await lab.inbox())[-1]
+            assert (item["message_id"], item["text"], item["update"]) == (first.id, "a < b", True)
+            assert item.get("blocks") == parts.get("blocks")
+            assert item["notification_id"] == self.outgoing().notification_id
+
+    async def test_an_update_asks_for_what_slack_publishes(self) -> None:
+        heard: list[bytes] = []
+        async with serving(http(say(self.good), heard)) as server:
+            await self.posted(Where("127.0.0.1", server.port, 0), {"update": Earlier(SAID)})
+        assert heard[0].startswith(b"POST /api/chat.update ")
+        posted = json.loads(heard[0].partition(b"\r\n\r\n")[2])
+        assert {*posted} == {"channel", "ts", "text", "blocks", "metadata"}
+        assert (posted["channel"], posted["ts"], posted["blocks"]) == (SAID.conversation, SAID.id, [])
+
+    @pytest.mark.parametrize(
+        ("earlier", "why"),
+        [
+            (Earlier(Sent(None), "n-1 was not sent (failed)"), "n-1 was not sent"),
+            (Earlier(Sent("1.2")), "conversation"),
+        ],
+    )
+    async def test_an_update_of_what_cannot_be_found_fails_for_good(self, lab: Lab, earlier: Earlier, why: str) -> None:
+        error = await self.refused(lab.where, replace(self.outgoing(), earlier={"update": earlier}))
+        assert type(error) is Permanent
+        assert why in str(error)
+        assert await lab.inbox() == []
+
+    async def test_an_update_of_what_is_gone_fails_for_good(self, lab: Lab) -> None:
+        gone = Earlier(Sent("1700000000.000001", "C012345678"))
+        assert type(await self.refused(lab.where, replace(self.outgoing(), earlier={"update": gone}))) is Permanent
+
+    @pytest.mark.parametrize("channel", [None, 5, "", "#ops", "C1 2", "x" * 2000])
+    async def test_a_conversation_that_is_none_is_not_kept(self, channel: object) -> None:
+        body = json.dumps({"ok": True, "channel": channel, "ts": "1.2"}).encode()
+        async with serving(self.script(say(answer(200, body)))) as server:
+            assert await self.posted(Where("127.0.0.1", server.port, 0), {}) == Sent("1.2", None)
 
     async def test_an_answer_larger_than_any_of_slacks_is_unknown(self) -> None:
         body = b'{"ok": true, "ts": "1.2", "message": "' + b"x" * LARGEST_ANSWER + b'"}'
@@ -381,6 +498,14 @@ class TestSlackWebhook(Slack):
     def provider(self, where: Where) -> Provider:
         url = f"http://{where.host}:{where.port}/services/T1/B1/{TOKEN}"
         return WebhookProvider(WebhookSettings(slack_webhook_url=SecretStr(url), slack_webhook_channel="#Canary"))
+
+    async def test_an_earlier_message_is_an_operators_to_mend(self, lab: Lab) -> None:
+        for part in ("thread", "update"):
+            error = await self.refused(lab.where, replace(self.outgoing(), earlier={part: Earlier(Sent(None), "x")}))
+            assert type(error) is Refused
+            assert part in str(error)
+            assert "SLACK_PROVIDER=slack" in str(error)
+        assert await lab.inbox() == []
 
     @pytest.mark.parametrize("address", ["#other", "#canary2", "C0123ABCD"])
     async def test_what_is_for_another_channel_is_an_operators_to_mend_and_not_sent(
@@ -459,7 +584,7 @@ class TestSmtp(Email):
 
     def provider(self, where: Where, user: str = "") -> Provider:
         url = f"smtp://{user}{where.host}:{where.smtp_port}"
-        return SmtpProvider(SmtpSettings(smtp_url=SecretStr(url), email_from=SENDER))
+        return SmtpProvider(SmtpSettings(smtp_url=SecretStr(url), email_from=SENDER, email_senders=SENDERS))
 
     def script(self, talk: Talk) -> Script:
         return Smtp({"END": talk})
@@ -577,6 +702,37 @@ class TestSmtp(Email):
             with pytest.raises(Permanent):
                 await provider.send(Outgoing("n-1", address, "Deploy", TEXT, 5))
         assert not [line for line in smtp.commands if line.startswith(b"RCPT")]
+
+
+async def test_both_email_providers_send_the_same_files() -> None:
+    """Byte for byte, under the same names and types; and again at the next try."""
+    outgoing = TestSmtp().mail()
+    smtp = [await TestSmtp().taken(outgoing) for _ in range(2)]
+    by_smtp = [message_from_bytes(each.mail.removesuffix(b".\r\n"), policy=policy.default) for each in smtp]
+    files = [
+        (part.get_filename(), part.get_content_type(), part.get_payload(decode=True))
+        for part in by_smtp[0].walk()
+        if part.get_content_disposition() == "attachment"
+    ]
+    heard: list[bytes] = []
+    async with serving(http(say(answer(202, b"", headers={"X-Message-Id": "1"})), heard)) as server:
+        await TestSendGrid().sent(Where("127.0.0.1", server.port, 0), outgoing)
+    posted = json.loads(heard[0].partition(b"\r\n\r\n")[2])["attachments"]
+    assert [(f["filename"], f["type"], b64decode(f["content"])) for f in posted] == files
+    assert files == [(f.name, f.type, f.data) for f in FILES]
+    assert all(len(line) <= 998 for line in smtp[0].mail.split(b"\r\n"))
+    assert smtp[0].mail.isascii()
+    dated = [re.sub(rb"\r\nDate: [^\r]*", b"", each.mail) for each in smtp]
+    assert dated[0] == dated[1]
+
+
+async def test_a_files_name_adds_no_header() -> None:
+    for name in ('a"; x="b', "a\\", "=?utf-8?q?=0D=0ABcc=3A=20x?=", "a;b=c", "%0d%0aBcc: x", "'", "*"):
+        sent = await TestSmtp().taken(replace(TestSmtp().outgoing(), attachments=[Attachment(name, "a/b", b"x")]))
+        mail = message_from_bytes(sent.mail, policy=policy.default)
+        [part] = [each for each in mail.walk() if each.get_content_disposition() == "attachment"]
+        assert part.get_filename() == name
+        assert part.keys() == ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition"]
 
 
 def assert_headers_are_ours(smtp: Smtp) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from functions.gateway.web.request_bodies import ATTACHED_LIMIT
 from tests.integration.gateway import MINIMAL, Hark, hark_on, nothing_done, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -162,7 +163,7 @@ async def test_a_declared_length_over_the_limit_is_refused_before_the_body_is_re
         raise AssertionError("it was read")
         yield b""
 
-    headers = {"Content-Length": str(LIMIT + 1)}
+    headers = {"Content-Length": str(LIMIT + ATTACHED_LIMIT + 1)}
     problem(await hark.client.request(*POST, content=never(), headers=headers), 413)
 
 

@@ -187,9 +187,12 @@ async def test_a_commit_whose_answer_is_lost_makes_one_notification_and_is_no_re
     lost = [True]
 
     async def unheard(
-        notification: Notification, deliveries: Sequence[Delivery], files: Mapping[str, Sequence[Attachment]]
+        notification: Notification,
+        deliveries: Sequence[Delivery],
+        files: Mapping[str, Sequence[Attachment]],
+        keys: Mapping[str, int | None],
     ) -> int:
-        version = await create(notification, deliveries, files)
+        version = await create(notification, deliveries, files, keys)
         if lost and lost.pop():
             raise StoreUnavailable("a test")
         return version

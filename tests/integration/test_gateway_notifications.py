@@ -14,7 +14,7 @@ from tests.integration.gateway import Hark, declared, problem
 TO = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}
 FULL: dict[str, Any] = {"to": TO, "channels": ["slack", "email"], "subject": "Deploy", "tags": {"team": "infra"}}
 SUCCESS = {DeliveryStatus.SENT, DeliveryStatus.DELIVERED}
-PENDING = {DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.RETRYING, DeliveryStatus.DEFERRED}
+PENDING = {DeliveryStatus(word) for word in ("scheduled", "queued", "sending", "retrying", "deferred")}
 
 
 def channels_of(notification: NotificationJson) -> list[str]:

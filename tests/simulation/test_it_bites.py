@@ -21,7 +21,7 @@ from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Re
 from shared.sending import pipeline, receipts
 from shared.sending.messages import Answer, Message
 from shared.sending.pipeline import Pipeline
-from shared.sending.provider import Outgoing, Provider
+from shared.sending.provider import Outgoing, Provider, Sent
 from tests.fakes.records import POLICY
 from tests.simulation import world
 from tests.simulation.history import simulate
@@ -82,7 +82,7 @@ def relay_off(patch: pytest.MonkeyPatch) -> None:
 def _instead_of_unknown(patch: pytest.MonkeyPatch, only: str, other: type[Permanent] | type[Retryable]) -> None:
     call = pipeline.call
 
-    async def certain(provider: Provider, outgoing: Outgoing) -> str | None:
+    async def certain(provider: Provider, outgoing: Outgoing) -> Sent:
         try:
             return await call(provider, outgoing)
         except Unknown as unknown:

@@ -214,6 +214,26 @@ def test_who_sends_no_mail_does_not_load_what_checks_its_addresses() -> None:
     assert "email_validator" not in loaded("functions.gateway.main")
 
 
+@pytest.mark.parametrize("function", ["gateway", "email"])
+def test_who_sends_no_html_loads_nothing_that_reads_it(function: str) -> None:
+    settings = {**CHANNEL_SETTINGS["email"], "EMAIL_PROVIDER": "smtp"} if function == "email" else {}
+    settings["EMAIL_SENDERS"] = "billing=Billing <billing@example.com>"
+    assert not loaded(f"functions.{function}.main", **settings) & {"css_inline", "inscriptis", "lxml"}
+
+
+def test_a_plain_mail_loads_nothing_that_reads_html() -> None:
+    script = """
+import sys
+from functions.email.content import Content
+Content.model_validate(Content.merged({"message": "x"}, {"subject": "y"})).parts()
+libraries = {"css_inline", "inscriptis", "lxml", "email_validator"}
+print(sorted(libraries & {*sys.modules}))
+Content.model_validate(Content.merged({"message": "x"}, {"html": "<style>p{color:red}</style><p>x"})).parts()
+print(sorted(libraries & {*sys.modules}))
+"""
+    assert said(script).splitlines() == ["[]", "['css_inline', 'inscriptis', 'lxml']"]
+
+
 def test_who_exports_nothing_does_not_load_opentelemetry() -> None:
     script = "import functions.gateway.main, functions.sms.main, sys; print('opentelemetry.sdk' in sys.modules)"
     for exporter, loads in (("none", "False"), ("otlp", "True")):

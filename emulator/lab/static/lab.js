@@ -1,5 +1,5 @@
 // Asks for the state every second: after a restart of the lab the next answer simply is the new state.
-// Messages are hostile, so they reach the page through textContent only.
+// Messages are hostile, so they reach the page through textContent only, and a mail's HTML stays in a frame without rights.
 
 const PERIOD_MS = 1000;
 const LIMIT = 200;
@@ -14,7 +14,52 @@ function element(tag, className, text) {
   return node;
 }
 
-function messageElement(item) {
+function details(summary, ...children) {
+  const node = element("details", "part", "");
+  node.append(element("summary", "", summary), ...children);
+  return node;
+}
+
+function frame(item) {
+  const node = document.createElement("iframe");
+  node.setAttribute("sandbox", "");
+  node.title = `HTML of the mail to ${item.to}`;
+  node.loading = "lazy";
+  node.src = `/mail.html?at=${encodeURIComponent(item.at)}`;
+  return node;
+}
+
+// The words in a block, in the order in which they stand there, and where its links and images lead.
+function words(block) {
+  if (Array.isArray(block)) return block.flatMap(words);
+  if (block === null || typeof block !== "object") return [];
+  const shown = ["text", "title", "alt_text", "fields", "elements", "accessory", "label", "placeholder", "options", "rows"];
+  const found = shown.flatMap((name) => (typeof block[name] === "string" ? [block[name]] : words(block[name])));
+  return [...found, ...["url", "image_url"].filter((name) => typeof block[name] === "string").map((name) => `→ ${block[name]}`)];
+}
+
+function size(bytes) {
+  return bytes < 1024 ? `${bytes} B` : `${(bytes / 1024).toFixed(1)} KiB`;
+}
+
+function parts(item) {
+  const nodes = [];
+  if (item.html) nodes.push(frame(item), details("Text part", element("p", "text", item.text)));
+  else nodes.push(element("p", "text", item.text));
+  if (item.blocks) {
+    const list = element("ol", "blocks", "");
+    list.append(...item.blocks.map((block) => element("li", "text", [`[${block.type}]`, ...words(block)].join(" "))));
+    nodes.push(list);
+  }
+  if (item.attachments) {
+    const list = element("ul", "attachments", "");
+    list.append(...item.attachments.map((file) => element("li", "", `${file.name} · ${file.type} · ${size(file.size)}`)));
+    nodes.push(list);
+  }
+  return nodes;
+}
+
+function messageElement(item, earlier) {
   const node = element("li", "message", "");
   node.dataset.channel = item.channel;
   const line = element("div", "line", "");
@@ -24,21 +69,36 @@ function messageElement(item) {
   line.append(element("span", "badge", item.channel), element("span", "to", item.to), element("span", "", `via ${item.provider}`), time);
   node.append(line);
   if (item.subject) node.append(element("h3", "", item.subject));
-  node.append(element("p", "text", item.text));
-  node.append(element("p", "ids", `notification ${item.notification_id ?? "–"}`));
+  node.append(...parts(item));
+  if (earlier.length) node.append(details(`Changed, ${earlier.length} earlier`, ...earlier.map((each) => element("p", "text old", each.text))));
+  const reply = item.thread ? ` · reply to ${item.thread}` : "";
+  node.append(element("p", "ids", `notification ${item.notification_id ?? "–"} · message ${item.message_id}${reply}`));
   return node;
 }
 
+// Each message with what it said before: an update has the id of the message whose place it takes. (Retries of a mail
+// have one id, too, and are messages of their own.)
+function latest(items) {
+  const found = [];
+  for (const item of items) {
+    const replaced = item.update ? found.findIndex((each) => each.item.message_id === item.message_id) : -1;
+    const [before] = replaced < 0 ? [] : found.splice(replaced, 1);
+    found.push({ item, earlier: before ? [...before.earlier, before.item] : [] });
+  }
+  return found;
+}
+
 function renderMessages(items) {
-  const present = new Set(items.map((item) => item.at));
+  const messages = latest(items);
+  const present = new Set(messages.map(({ item }) => item.at));
   for (const [key, node] of shown) {
     if (present.has(key)) continue;
     node.remove();
     shown.delete(key);
   }
-  for (const item of items) {
+  for (const { item, earlier } of messages) {
     if (shown.has(item.at)) continue;
-    const node = messageElement(item);
+    const node = messageElement(item, earlier);
     shown.set(item.at, node);
     byId("messages").prepend(node);
   }
@@ -76,9 +136,9 @@ function applyFilter() {
 }
 
 function renderFaults(items) {
-  const lines = items.map(({ channel, mode, rate, count }) => {
+  const lines = items.map(({ channel, provider, mode, rate, count }) => {
     const share = `${Number((rate * 100).toFixed(2))} %`;
-    return `${channel}: ${mode}, ${share}, ${count === null ? "until cleared" : `${count} more`}`;
+    return `${channel}${provider ? ` by ${provider}` : ""}: ${mode}, ${share}, ${count === null ? "until cleared" : `${count} more`}`;
   });
   const list = byId("faults");
   // A live region that is rebuilt without a change would be read out every second.

@@ -6,6 +6,7 @@ Frozen at accept: what a channel makes of it, as its message in plain text of HT
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as field_of
 
 from pydantic import ValidationError
 
@@ -28,6 +29,7 @@ class ChannelContent:
     message: str
     content: str | None = None
     files: Sequence[Attachment] = ()
+    earlier: Mapping[str, str] = field_of(default_factory=dict)
 
 
 def own_contents(channels: Mapping[str, Channel], request: NotificationRequest) -> Mapping[str, ChannelContent]:
@@ -53,10 +55,10 @@ def _frozen(channel: Channel, request: NotificationRequest, own: Mapping[str, ob
     """Raises ValidationError, or ValueError for what the channel can say only when it makes something of it."""
     model = content_of(channel)
     common = {"subject": request.subject, "message": request.message}
-    content = model.model_validate(model.merged(common, own))
+    content = model.model_validate(model.merged(common, own), context=channel.content_context)
     parts = content.parts()
-    field = f"content.{channel.name}.message" if "message" in own else "message"
-    return ChannelContent(field, parts["message"], json.dumps(parts), content.files())
+    where = f"content.{channel.name}.message" if "message" in own else "message"
+    return ChannelContent(where, parts["message"], json.dumps(parts), content.files(), content.earlier())
 
 
 def common_content(request: NotificationRequest) -> ChannelContent:

@@ -7,6 +7,7 @@ from functions.gateway.access.address_quotas import AddressCount
 from functions.gateway.access.caller import Caller, CallerKind
 from functions.gateway.notifications.addressing import check_screens, resolve_addresses
 from functions.gateway.notifications.contents import ChannelContent, own_contents, segments_of
+from functions.gateway.notifications.earlier import with_earlier
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.notifications.timing import Timing, timing_of
 from functions.gateway.services import Gateway
@@ -36,6 +37,7 @@ async def judged(gateway: Gateway, request: NotificationRequest, caller: Caller)
     timing = timing_of(request.send_at, request.deliver_by, gateway.now())
     own = own_contents(gateway.channels, request)
     addresses = await resolve_addresses(gateway, request, caller, own)
+    own = await with_earlier(gateway, caller, own, addresses)
     check_screens(gateway.screens, request, addresses)
     simulated = caller.kind is CallerKind.TEST
     counts = gateway.quotas.addresses.check(gateway.screens, addresses, simulated=simulated)

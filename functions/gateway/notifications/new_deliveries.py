@@ -37,7 +37,8 @@ def new_deliveries(
 def _of_notification(n: Notification, d: Delivery, own: Mapping[str, ChannelContent]) -> Delivery:
     """With what not every delivery has."""
     if d.channel in own:
-        d = replace(d, content=own[d.channel].content, attachments=len(own[d.channel].files))
+        said = own[d.channel]
+        d = replace(d, content=said.content, attachments=len(said.files), earlier=said.earlier)
     if n.collapse_key is not None:
         d = replace(d, collapse=_key_id("collapse", n.collapse_key, d))
     if n.ordering_key is not None:

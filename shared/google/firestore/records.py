@@ -60,6 +60,7 @@ _FIXED = (
     "escalates_to",
     "after",
     "unless",
+    "earlier",
 )
 _NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")
 _ATTEMPT_FIELDS = tuple(f.name for f in fields(Attempt))
@@ -122,7 +123,8 @@ def _step_values(step: Step) -> dict[str, Any]:
 
 def fixed_values(d: Delivery) -> dict[str, Any]:
     values = {name: getattr(d, name) for name in _FIXED}
-    return values | {"attachments": d.attachments or None}  # none is no field: of most there are none
+    # None is no field: most have none of these.
+    return values | {"attachments": d.attachments or None, "earlier": d.earlier or None}
 
 
 def attachment_values(a: Attachment, expire_at: datetime) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from functions.dead_letter.given_up_messages import DeadLetter
 from shared.delivery.errors import StoreUnavailable
-from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
+from shared.delivery.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome
 from shared.delivery.state_machine import Write, decide
 from shared.sending.messages import Answer, Message
 from tests.fakes.clock import START, Clock
@@ -17,7 +17,7 @@ from tests.fakes.records import POLICY, a_notification, accepted, later_message
 from tests.fakes.store import MemoryStore
 
 S = DeliveryStatus
-TERMINAL = [s for s in S if s not in {S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED}]
+TERMINAL = sorted(set(S) - PENDING)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from functions.email.mime import as_bytes, mail_of
 from functions.email.sender import Sender, parsed
 from functions.email.sendgrid_provider import SendGridProvider, SendGridSettings
 from functions.email.smtp_provider import SmtpSettings
+from shared.channels.registry import load_channels
 from shared.sending.provider import Outgoing
 
 OUTGOING = Outgoing("5b3c9cde-0001-4000-8000-000000000001", "a@example.com", "Deploy", "Build 42 is live", 5)
@@ -109,6 +110,59 @@ def test_sendgrid_tracks_only_what_is_set() -> None:
         "subscription_tracking": {"enable": False},
         "ganalytics": {"enable": False},
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", {}),
+        (" ; ", {}),
+        ("help=help@example.com", {"help": Sender(None, "help@example.com")}),
+        (
+            " billing = Billing, Inc. <billing@example.com> ;help=help@example.com; ",
+            {"billing": Sender("Billing, Inc.", "billing@example.com"), "help": Sender(None, "help@example.com")},
+        ),
+        ('a="Help; \\"Desk\\"" <a@b.example>', {"a": Sender('Help; "Desk"', "a@b.example")}),
+        ("help", None),
+        ("=help@example.com", None),
+        ("Help=help@example.com", None),
+        ("he lp=help@example.com", None),
+        ("help=", None),
+        ("help=;a=a@example.com", None),
+        ("a=a@example.com;a=b@example.com", None),
+        ('a="x <a@example.com>', None),
+        ("a=nobody", None),
+        ("a=a@example.com, b@example.com", None),
+    ],
+)
+def test_further_senders_have_names(text: str, expected: dict[str, Sender] | None) -> None:
+    def settings() -> SmtpSettings:
+        return SmtpSettings.model_validate(
+            {"smtp_url": SecretStr("smtp://127.0.0.1:1"), "email_from": "hark@example.com", "email_senders": text}
+        )
+
+    if expected is not None:
+        assert settings().named() == expected
+        return
+    with pytest.raises(ValidationError) as raised:
+        settings()
+    [error] = raised.value.errors()
+    assert "EMAIL_SENDERS" in error["msg"] or error["loc"] == ("email_senders",)
+    assert "example.com" not in error["msg"].replace("<billing@example.com>; help=help@example.com", "")
+
+
+def test_sendgrid_takes_no_further_sender_beyond_ascii() -> None:
+    senders = {"a": "größe@example.com"}
+    with pytest.raises(ValidationError, match="EMAIL_SENDERS: a"):
+        SendGridSettings(sendgrid_api_key=SecretStr("k"), email_from="hark@example.com", email_senders=senders)
+
+
+def test_the_gateway_knows_the_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMAIL_SENDERS", "billing=Billing <billing@example.com>; help=help@example.com")
+    assert set(load_channels()["email"].content_context.senders) == {"billing", "help"}
+    monkeypatch.setenv("EMAIL_SENDERS", "billing")
+    with pytest.raises(SystemExit, match="EMAIL_SENDERS"):
+        load_channels()
 
 
 def sent_to_sendgrid(**settings: Any) -> dict[str, Any]:

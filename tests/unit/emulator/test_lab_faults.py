@@ -30,9 +30,9 @@ def test_rates_of_one_channel_add_up() -> None:
     plan.set(Fault("sms", Mode.UNAVAILABLE, 0.2))
     plan.set(Fault("sms", Mode.RESET, 0.1))
     plan.set(Fault("email", Mode.HTML, 1.0))
-    struck = Counter(plan.take("sms", (number + 0.5) / 1000) for number in range(1000))
+    struck = Counter(plan.take("sms", "twilio", (number + 0.5) / 1000) for number in range(1000))
     assert struck == {Mode.UNAVAILABLE: 200, Mode.RESET: 100, None: 700}
-    assert plan.take("slack", 0.0) is None
+    assert plan.take("slack", "slack", 0.0) is None
 
 
 def test_the_same_channel_and_mode_again_replaces() -> None:
@@ -54,17 +54,40 @@ def test_rates_above_one_are_refused_and_nothing_changes() -> None:
     assert len(plan.items) == 3
 
 
+def test_a_fault_of_one_provider_strikes_no_other_of_its_channel() -> None:
+    plan = FaultPlan()
+    plan.set(Fault("email", Mode.UNAVAILABLE, 1.0, provider="sendgrid"))
+    plan.set(Fault("email", Mode.RESET, 0.5, count=1, provider="smtp"))
+    assert plan.take("email", "sendgrid", 0.4) == Mode.UNAVAILABLE
+    assert plan.take("email", "smtp", 0.4) == Mode.RESET
+    assert plan.take("email", "smtp", 0.4) is None
+    assert (plan.rate("email", "sendgrid"), plan.rate("email", "smtp")) == (1.0, 0.0)
+
+
+def test_the_rates_that_strike_one_provider_add_up_to_one_at_most() -> None:
+    plan = FaultPlan()
+    plan.set(Fault("email", Mode.UNAVAILABLE, 0.7, provider="sendgrid"))
+    plan.set(Fault("email", Mode.UNAVAILABLE, 0.7, provider="smtp"))
+    with pytest.raises(InvalidFault, match=r"at most 0\.3"):
+        plan.set(Fault("email", Mode.RESET, 0.4))
+    plan.set(Fault("email", Mode.RESET, 0.3))
+    with pytest.raises(InvalidFault, match="at most 0"):
+        plan.set(Fault("email", Mode.HTML, 0.1, provider="smtp"))
+    assert plan.take("email", "smtp", 0.99) == Mode.RESET
+    assert plan.take("email", "another", 0.99) is None
+
+
 def test_a_count_goes_down_only_when_the_fault_strikes() -> None:
     plan = FaultPlan()
     plan.set(Fault("sms", Mode.RESET, 0.5, count=2))
-    assert plan.take("sms", 0.6) is None
-    assert plan.take("sms", 0.1, among={Mode.HTML}) is None
+    assert plan.take("sms", "twilio", 0.6) is None
+    assert plan.take("sms", "twilio", 0.1, among={Mode.HTML}) is None
     assert plan.items[0].count == 2
-    assert plan.take("sms", 0.1) == Mode.RESET
+    assert plan.take("sms", "twilio", 0.1) == Mode.RESET
     assert plan.items[0].count == 1
-    assert plan.take("sms", 0.1) == Mode.RESET
+    assert plan.take("sms", "twilio", 0.1) == Mode.RESET
     assert plan.items == []
-    assert plan.take("sms", 0.1) is None
+    assert plan.take("sms", "twilio", 0.1) is None
 
 
 @pytest.mark.parametrize(
@@ -88,6 +111,9 @@ def test_a_count_goes_down_only_when_the_fault_strikes() -> None:
         ({"count": True}, "count"),
         ({"count": "1"}, "count"),
         ({"seed": 1}, "seed"),
+        ({"provider": ""}, "provider"),
+        ({"provider": "SendGrid"}, "provider"),
+        ({"provider": 5}, "provider"),
     ],
 )
 def test_a_wrong_field_is_named(change: dict[str, Any], field: str) -> None:
@@ -107,6 +133,18 @@ async def test_faults_are_set_listed_and_cleared_over_http(http: httpx.AsyncClie
     assert (await http.get("/faults")).json() == expected
     assert (await http.delete("/faults")).status_code == 204
     assert (await http.get("/faults")).json() == {"items": []}
+
+
+async def test_a_fault_of_one_provider_is_set_and_listed_over_http(http: httpx.AsyncClient) -> None:
+    fault = {"channel": "slack", "provider": "slack-webhook", "mode": "503", "rate": 1.0, "count": None}
+    answer = await http.put("/faults", json={"channel": "slack", "provider": "slack-webhook", "mode": "503"})
+    assert answer.json() == {"items": [fault]}
+    assert (await http.post(WEBHOOK, json={"text": "hi"})).status_code == 503
+    headers = {"Authorization": "Bearer x"}
+    by_api = await http.post("/api/chat.postMessage", json={"channel": "#ops", "text": "hi"}, headers=headers)
+    assert by_api.json()["ok"]
+    refused = await http.put("/receipts", json={"channel": "sms", "mode": "off", "provider": "twilio"})
+    assert refused.json()["errors"][0]["field"] == "provider"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"channel": "sms"}'])

@@ -25,8 +25,15 @@ OF_WEBHOOKS = {
 }
 
 
+OF_UPDATES = {
+    # https://docs.slack.dev/reference/methods/chat.update#errors, those that are not chat.postMessage's, too
+    *("block_mismatch", "cant_update_message", "edit_window_closed", "external_channel_migrating", "is_inactive"),
+    *("message_not_found", "update_failed"),
+}
+
+
 def test_every_error_that_slack_publishes_has_its_meaning() -> None:
-    assert set(ERRORS) == {*DATA["errors"], *OF_WEBHOOKS}
+    assert set(ERRORS) == {*DATA["errors"], *OF_WEBHOOKS, *OF_UPDATES}
 
 
 @pytest.mark.skipif(not SPEC.exists(), reason="what Slack publishes is not beside this repository")

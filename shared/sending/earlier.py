@@ -1,0 +1,39 @@
+"""The earlier messages that one goes with, as the providers know them."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from shared.delivery.errors import Retryable, SendError, StoreUnavailable, Throttled, UnreadableRecord
+from shared.delivery.model import Delivery, Notification
+from shared.sending.provider import Earlier, Sent
+
+_LOOK_AGAIN = 2.0  # seconds, while the earlier one is on its way
+
+
+class Deliveries(Protocol):
+    async def load(self, notification_id: str, channel: str) -> tuple[Notification, Delivery] | None: ...
+
+
+async def resolved(
+    store: Deliveries, channel: str, named: Mapping[str, str], provider: str
+) -> Mapping[str, Earlier] | SendError:
+    """By part, each notification's message over this channel; or why this one cannot go yet."""
+    found: dict[str, Earlier] = {}
+    for part, notification_id in named.items():
+        try:
+            loaded = await store.load(notification_id, channel)
+        except (StoreUnavailable, UnreadableRecord):
+            return Retryable(f"notification {notification_id}, which its {part} names, could not be read")
+        if loaded is not None and loaded[1].pending:
+            return Throttled(f"waits for notification {notification_id}, its {part}", retry_after=_LOOK_AGAIN)
+        found[part] = _of(notification_id, None if loaded is None else loaded[1], provider)
+    return found
+
+
+def _of(notification_id: str, earlier: Delivery | None, provider: str) -> Earlier:
+    if earlier is None:
+        return Earlier(Sent(None), f"notification {notification_id} is no longer on record")
+    if earlier.provider_message_id is not None and earlier.provider == provider:
+        return Earlier(Sent(earlier.provider_message_id, earlier.provider_conversation))
+    how = "has no message that this provider knows" if earlier.provider_message_id or earlier.sent else "was not sent"
+    return Earlier(Sent(None), f"notification {notification_id} {how} ({earlier.status})")
