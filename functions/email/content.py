@@ -1,7 +1,7 @@
 """Which parts an e-mail may have."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -47,6 +47,8 @@ Html = Annotated[
 
 class Content(content.Content):
     """The parts of an e-mail."""
+
+    escapes: ClassVar[Mapping[str, Literal["html", "angles"]]] = {"html": "html"}
 
     subject: Subject | None = None
     html: Html | None = Field(

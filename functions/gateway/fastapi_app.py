@@ -18,6 +18,7 @@ from functions.gateway.openapi import openapi
 from functions.gateway.receipts.routes import receipts_router
 from functions.gateway.recipients.routes import recipients_router
 from functions.gateway.services import Gateway
+from functions.gateway.templates.routes import templates_router
 from functions.gateway.web import docs_page
 from functions.gateway.web.error_handlers import HANDLERS, fault
 from functions.gateway.web.load_once import Once
@@ -27,6 +28,7 @@ ROUTERS = (
     notifications_router,
     channels_router,
     recipients_router,
+    templates_router,
     dead_letters_router,
     callers_router,
     receipts_router,

@@ -12,6 +12,8 @@ from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import FirestoreCallers
 from functions.gateway.application import application
 from functions.gateway.receipts.receipt_readers import load_readers
+from functions.gateway.rendering.firestore_templates import FirestoreTemplates
+from functions.gateway.rendering.templated_content import Templates
 from functions.gateway.services import Gateway
 from functions.gateway.settings import GatewaySettings
 from shared.channels.registry import load_channels, load_screens
@@ -58,6 +60,7 @@ def _open() -> Gateway:
         quotas=CallerQuotas(callers, lambda: datetime.now(UTC)),
         callers=callers,
         receipts=FirestoreReceipts(rpc),
+        templates=Templates(FirestoreTemplates(rpc), _channels),
         readers=_readers,
         screens=_screens,
         issuers=_own.oidc_issuers,

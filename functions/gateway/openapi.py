@@ -13,13 +13,22 @@ from functions.gateway.callers.schemas import CallerChange, CallerRequest
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.openapi_examples import add_examples, examples
 from functions.gateway.recipients.schemas import RecipientRequest
+from functions.gateway.templates.schemas import PreviewRequest, TemplateRequest
 from functions.gateway.web.openapi_declarations import answers
 from functions.gateway.web.problem_details import ProblemDetails
 from shared.channels.content import content_schema
 from shared.channels.declaration import Channel
 from shared.channels.registry import example_addresses
 
-_SCHEMAS = (NotificationRequest, RecipientRequest, CallerRequest, CallerChange, ProblemDetails)
+_SCHEMAS = (
+    NotificationRequest,
+    RecipientRequest,
+    TemplateRequest,
+    PreviewRequest,
+    CallerRequest,
+    CallerChange,
+    ProblemDetails,
+)
 """What `request_body` and `answers` refer to by name."""
 
 _SECURITY_SCHEMES = {

@@ -37,6 +37,7 @@ def examples(channels: Mapping[str, Channel], addresses: Mapping[str, str]) -> M
     return {
         **_of_notifications(channels, to),
         **_of_recipients(to),
+        **_of_templates(channels[next(iter(to))]),
         **_of_callers(next(iter(to))),
         "list_channels": Example(200, {"items": [channel_json(channel) for channel in channels.values()]}),
         "healthz": Example(200, "ok"),
@@ -81,7 +82,8 @@ def _of_notifications(channels: Mapping[str, Channel], to: Mapping[str, str]) ->
 
 
 def _notification(status: str, deliveries: list[dict[str, Any]]) -> dict[str, Any]:
-    plain = dict.fromkeys(("recipient", "send_at", "deliver_by", "collapse_key", "ordering_key", "escalation"))
+    of_none = ("recipient", "template", "send_at", "deliver_by", "collapse_key", "ordering_key", "escalation")
+    plain = dict.fromkeys(of_none)
     return {"id": _ID, "status": status, **plain, **_TEXTS, "created_at": _AT, "deliveries": deliveries}
 
 
@@ -126,14 +128,49 @@ def _delivery(channel: Channel, address: str) -> dict[str, Any]:
 
 def _of_recipients(to: Mapping[str, str]) -> Mapping[str, Example]:
     changed = {"created_at": _AT, "updated_at": _AT, "updated_by": _CALLER_ID}
-    recipient = {"name": "alice", "addresses": to, **changed}
+    about = {"locale": "de-AT", "time_zone": "Europe/Vienna", "attributes": {"tier": "gold"}}
+    recipient = {"name": "alice", "addresses": to, **about, **changed}
     path = {"name": "alice"}
     return {
-        "put_recipient": Example(201, recipient, path, {"addresses": to}),
+        "put_recipient": Example(201, recipient, path, {"addresses": to, **about}),
         "list_recipients": Example(200, {"items": [recipient], "next_cursor": None}),
         "read_recipient": Example(200, recipient, path),
         "delete_recipient": Example(204, path=path),
     }
+
+
+def _of_templates(channel: Channel) -> Mapping[str, Example]:
+    schema = {"type": "object", "required": ["order"], "properties": {"order": {"type": "integer"}}}
+    locales = {
+        "en": {channel.name: {"message": "Order {{ order }} is on its way"}},
+        "de": {channel.name: {"message": "Bestellung {{ order }} ist unterwegs"}},
+    }
+    body = {"schema": schema, "default_locale": "en", "locales": locales}
+    published = {"name": "order-shipped", "version": 1, **body, "created_at": _AT, "archived_at": None}
+    listed = {"name": "order-shipped", "version": 1, "created_at": _AT, "updated_at": _AT, "archived_at": None}
+    path = {"name": "order-shipped"}
+    preview = {
+        "name": "order-shipped",
+        "version": 1,
+        "locale": "de",
+        "content": {channel.name: _counted(channel, "Bestellung 42 ist unterwegs")},
+        "missing": [],
+    }
+    return {
+        "publish_template": Example(201, published, path, body),
+        "list_templates": Example(200, {"items": [listed], "next_cursor": None}),
+        "read_template": Example(200, published, path),
+        "read_template_version": Example(200, published, {**path, "version": "1"}),
+        "archive_template": Example(204, path=path),
+        "preview_template": Example(200, preview, path, {"data": {"order": 42}, "locale": "de-AT"}),
+    }
+
+
+def _counted(channel: Channel, message: str) -> dict[str, Any]:
+    made: dict[str, Any] = {"message": message}
+    if channel.segments is not None:
+        made |= {"segments": channel.segments(message).count, "encoding": channel.segments(message).encoding}
+    return made
 
 
 def _of_callers(channel: str) -> Mapping[str, Example]:

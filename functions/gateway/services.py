@@ -8,6 +8,7 @@ from functions.gateway.access.authentication import Identity
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import CallerStore
 from functions.gateway.access.list_concurrency import Lists
+from functions.gateway.rendering.templated_content import Templates
 from shared.channels.declaration import Channel, Screen
 from shared.delivery.retries import Policy
 from shared.delivery.store import Store
@@ -29,6 +30,7 @@ class Gateway:
     quotas: CallerQuotas
     callers: CallerStore
     receipts: ReceiptStore
+    templates: Templates
     lists: Lists = field(default_factory=Lists)
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)
     screens: Mapping[str, Screen] = field(default_factory=dict)

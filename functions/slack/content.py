@@ -1,7 +1,7 @@
 """Which parts a Slack message may have."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -17,6 +17,9 @@ Blocks = Annotated[list[Block], Field(min_length=1, max_length=MOST), AfterValid
 
 class Content(content.Content):
     """The parts of a Slack message."""
+
+    # https://docs.slack.dev/messaging/formatting-message-text#escaping
+    escapes: ClassVar[Mapping[str, Literal["html", "angles"]]] = {"blocks": "angles"}
 
     blocks: Blocks | None = Field(
         default=None, description="Slack's blocks. The message is then what notifications and screen readers say."

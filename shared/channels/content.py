@@ -5,7 +5,7 @@ Apart from the declaration, which loads no pydantic.
 
 import importlib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -37,6 +37,9 @@ class Content(BaseModel):
     """The parts of a message. A channel that has more has a subclass."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
+
+    escapes: ClassVar[Mapping[str, Literal["html", "angles"]]] = {}
+    """The parts that are markup, and what is escaped of data in them: all that HTML wants, or & < > alone."""
 
     message: Message
 

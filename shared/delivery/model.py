@@ -112,10 +112,20 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateUsed:
+    """What a notification was made of. locale: whose texts"""
+
+    name: str
+    version: int
+    locale: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
     """What was asked; written once by the gateway, and but for `cancelled_at` never changed.
 
     caller: the id of who asked; simulated: asked with a test key, so no provider is called.
+    message, subject: None where a template was used; data: what that was filled with, as JSON
     send_at: None is at once; deliver_by: no attempt begins after it
     escalation: the channels of this list go one after the other, the others of `channels` at once
     cancelled_at: every later claim sees it; what has no attempt under way is cancelled besides
@@ -123,7 +133,7 @@ class Notification:
 
     id: str
     channels: tuple[str, ...]
-    message: str
+    message: str | None
     created_at: datetime
     expire_at: datetime
     fingerprint: str
@@ -139,6 +149,8 @@ class Notification:
     ordering_key: str | None = None
     escalation: tuple[Step, ...] = ()
     cancelled_at: datetime | None = None
+    template: TemplateUsed | None = None
+    data: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +257,7 @@ class Delivery:
 class Recipient:
     """A name that stands for a person's addresses, by channel.
 
+    locale, time_zone: BCP 47 and IANA; attributes: what templates may say of them
     updated_by: the id of the caller that wrote it last; None in a record from before this was kept
     version: of the record as read
     """
@@ -254,6 +267,9 @@ class Recipient:
     created_at: datetime
     updated_at: datetime
     updated_by: str | None = None
+    locale: str | None = None
+    time_zone: str | None = None
+    attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     version: int | None = None
 
 

@@ -63,7 +63,7 @@ def content_of(notification: Notification, delivery: Delivery) -> Content:
     return Content(
         address=delivery.address,
         subject=None if own else notification.subject,
-        message="" if own else notification.message,
+        message="" if own else notification.message or "",
         created_at=notification.created_at,
         version=delivery.version,
         simulated=delivery.simulated,

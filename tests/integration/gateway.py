@@ -23,6 +23,8 @@ from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import CallerStore, FirestoreCallers
 from functions.gateway.application import application
 from functions.gateway.notifications.schemas import NotificationJson
+from functions.gateway.rendering.firestore_templates import FirestoreTemplates
+from functions.gateway.rendering.templated_content import Templates
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import MEDIA_TYPE, ProblemDetails
 from shared.channels.declaration import topic
@@ -38,6 +40,7 @@ from shared.google.publisher import PubsubPublisher, connect
 from shared.runtime.settings import CoreSettings
 from shared.sending.messages import Message, Publisher
 from shared.sending.receipts import ReceiptStore
+from tests.fakes.templates import MemoryTemplates
 
 POLICY: Policy = CoreSettings(google_cloud_project="any").policy()
 CLOSED_PORT = "127.0.0.1:1"  # nobody listens on tcpmux
@@ -232,10 +235,12 @@ def gateway_over(
     store: Store, publisher: Publisher, callers: CallerStore, receipts: ReceiptStore, **changes: Any
 ) -> Gateway:
     """As main.py makes it."""
+    channels = load_channels()
     return Gateway(
         store=store,
         publisher=publisher,
-        channels=load_channels(),
+        channels=channels,
+        templates=Templates(changes.pop("templates", MemoryTemplates()), channels),
         policy=POLICY,
         retention=timedelta(days=30),
         identity=changes.pop("identity", Identity(CallerCache(callers))),
@@ -273,7 +278,10 @@ async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
         counted = rpc.Rpc(records, database, emulated=True)
         callers = FirestoreCallers(rpc.Rpc(uncounted, database, emulated=True))
         publisher = OnDemand(PubsubPublisher(topics, project), provide)
-        gateway = gateway_over(FirestoreStore(counted), publisher, callers, FirestoreReceipts(counted))
+        templates = FirestoreTemplates(counted)
+        gateway = gateway_over(
+            FirestoreStore(counted), publisher, callers, FirestoreReceipts(counted), templates=templates
+        )
         _, key = await new_caller_in(callers, name="tests")
         hark = Hark(project, firestore, pubsub_host, gateway, calls, records, emulators, key)
         async with hark.client:

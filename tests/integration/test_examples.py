@@ -30,6 +30,7 @@ FOUND: Mapping[str, str] = {
     "list_notifications": "read_notification",
     "list_recipients": "read_recipient",
     "list_callers": "read_caller",
+    "list_templates": "read_template",
 }
 """Where there must be one to list, it is that of another example."""
 
@@ -50,6 +51,9 @@ async def parameters(hark: Hark, operation: str) -> dict[str, str]:
         case "read_recipient" | "delete_recipient":
             await example_of(hark, "put_recipient")
             return {"name": "alice"}
+        case "read_template" | "read_template_version" | "archive_template" | "preview_template":
+            await example_of(hark, "publish_template")
+            return {"name": "order-shipped", "version": "1"}
         case "list_dead_letters" | "replay" | "discard":
             return {"notification_id": await hark.dead(to=TO, **MESSAGE), "channel": "email"}
         case "read_caller" | "change_caller" | "revoke_caller" | "add_key" | "revoke_key":
@@ -62,9 +66,11 @@ async def parameters(hark: Hark, operation: str) -> dict[str, str]:
 async def example_of(hark: Hark, operation: str) -> Any:
     """The answer to an example, of what must be there for another."""
     example = EXAMPLES[operation]
-    method, path = {"put_recipient": ("PUT", "/v1/recipients/alice"), "create_caller": ("POST", "/v1/callers")}[
-        operation
-    ]
+    method, path = {
+        "put_recipient": ("PUT", "/v1/recipients/alice"),
+        "publish_template": ("PUT", "/v1/templates/order-shipped"),
+        "create_caller": ("POST", "/v1/callers"),
+    }[operation]
     answer = await hark.client.request(method, path, json=example.body)
     assert answer.status_code == 201, answer.text
     return answer.json()

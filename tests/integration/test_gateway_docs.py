@@ -42,6 +42,12 @@ SCOPED = {
     ("post", "/v1/callers/{caller_id}/keys"): {"201", "404", "409"},
     ("delete", "/v1/callers/{caller_id}/keys/{key_id}"): {"204", "404"},
     ("get", "/v1/channels"): {"200"},
+    ("put", "/v1/templates/{name}"): {"200", "201", "400", "408", "413", "422"},
+    ("get", "/v1/templates"): {"200", "422"},
+    ("get", "/v1/templates/{name}"): {"200", "404"},
+    ("get", "/v1/templates/{name}/versions/{version}"): {"200", "404"},
+    ("delete", "/v1/templates/{name}"): {"204", "404"},
+    ("post", "/v1/templates/{name}/preview"): {"200", "400", "404", "408", "413", "422"},
 }
 ROUTES = OPEN | {
     (method, path): answers | {"401", "403", "429", "503"} | ({"415"} if "413" in answers else set())
@@ -51,6 +57,7 @@ QUERIES = {
     ("get", "/v1/notifications"): {"recipient", "status", "limit", "cursor"},
     ("get", "/v1/recipients"): {"limit", "cursor"},
     ("get", "/v1/dead-letters"): {"channel", "limit", "cursor"},
+    ("get", "/v1/templates"): {"limit", "cursor"},
     ("get", "/v1/callers"): {"limit", "cursor"},
     ("delete", "/v1/callers/{caller_id}"): {"cascade", "stop"},
 }

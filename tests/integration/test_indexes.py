@@ -19,6 +19,8 @@ import yaml
 
 from functions.gateway.access.caller import Caller
 from functions.gateway.access.caller_store import FirestoreCallers, Usage
+from functions.gateway.rendering.firestore_templates import FirestoreTemplates
+from functions.gateway.rendering.template_model import Template
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Receipt, Recipient
 from shared.delivery.store import Key, Position
 from shared.google.firestore.receipt_store import FirestoreReceipts
@@ -28,6 +30,7 @@ from shared.google.firestore.store import FirestoreStore
 from shared.sending.receipts import Waiting
 
 DECLARED = yaml.safe_load((Path(__file__).parents[2] / "infra" / "indexes.yaml").read_text())
+OWNERS = (FirestoreStore, FirestoreReceipts, FirestoreCallers, FirestoreTemplates)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EQUAL, IN, DESCENDING = 5, 8, 2
 POSITION = Position(NOW, "00000000-0000-0000-0000-000000000000")
@@ -55,6 +58,7 @@ ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[
     FirestoreStore.scheduled: ({}, {"shard": 0, "start": NOW, "end": NOW, "limit": 9}),
     FirestoreStore.followers: ({}, {"delivery": Delivery("n", "email", "a", NOW)}),
     FirestoreStore.sent_as: ({}, {"channel": "sms", "provider_message_id": "SM1"}),
+    FirestoreTemplates.templates: ({"after": (None, "order-shipped")}, {"limit": 9}),
     FirestoreReceipts.due: ({}, {"shard": 0, "now": NOW, "limit": 9}),
     FirestoreCallers.callers: ({"after": (None, "c")}, {"limit": 9}),
 }
@@ -101,9 +105,7 @@ def needed(query: Any) -> Index | None:
 
 async def asked(method: Callable[..., Any]) -> list[Any]:
     varied, fixed = ASKED[method]
-    owner = {"FirestoreStore": FirestoreStore, "FirestoreReceipts": FirestoreReceipts}.get(
-        method.__qualname__.split(".")[0], FirestoreCallers
-    )
+    owner: Any = {cls.__name__: cls for cls in OWNERS}[method.__qualname__.split(".")[0]]
     rpc = Recording()
     for values in itertools.product(*varied.values()):
         before = len(rpc.queries)
@@ -125,7 +127,7 @@ def _declared(collection: str, scope: str, fields: list[str]) -> Index:
 def test_every_method_that_queries_is_asked_here() -> None:
     querying = {
         f"{cls.__name__}.{name}"
-        for cls in (FirestoreStore, FirestoreReceipts, FirestoreCallers)
+        for cls in OWNERS
         for name, method in inspect.getmembers(cls, inspect.isfunction)
         if "queries.select" in inspect.getsource(method)
     }
@@ -140,6 +142,7 @@ def test_nobody_else_queries() -> None:
         "store.py",
         "receipt_store.py",
         "caller_store.py",
+        "firestore_templates.py",
     }
     assert {path.name for path in files if "run_query" in path.read_text()} == {
         "rpc.py",
@@ -181,12 +184,14 @@ def _written() -> Iterator[tuple[str, str]]:
         ("deliveries", Delivery, {"version"}),
         ("attachments", Attachment, set[str]()),
         ("keys", Key, {"version"}),
+        ("templates", Template, {"name", "version"}),
         ("recipients", Recipient, {"name", "version"}),
         ("receipts", Receipt, set[str]()),
         ("receipts", Waiting, {"id", "receipt"}),
         ("callers", Caller, {"id", "version"}),
     ):
         yield from ((collection, f.name) for f in fields(model) if f.name not in left_out)
+    yield from (("versions", "body"), ("versions", "created_at"), ("versions", "created_by"))
     yield from (
         ("attachments", "expire_at"),
         ("keys", "expire_at"),

@@ -10,6 +10,7 @@ from typing import Any
 from functions.dead_letter.given_up_messages import DeadLetter
 from functions.gateway.access.authentication import CallerCache, Identity
 from functions.gateway.access.caller_quotas import CallerQuotas
+from functions.gateway.rendering.templated_content import Templates
 from functions.gateway.services import Gateway
 from functions.relay.overdue_deliveries import Relay
 from functions.relay.waiting_receipts import WaitingReceipts
@@ -20,6 +21,7 @@ from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.pipeline import Pipeline
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.receipts import MemoryReceipts
+from tests.fakes.templates import MemoryTemplates
 from tests.simulation.invariants import Violation
 from tests.simulation.processes import Process, Remote
 from tests.simulation.providers import Client, Providers
@@ -74,6 +76,7 @@ class Functions:
             quotas=CallerQuotas(callers, process.now, asyncio.get_running_loop().time),
             callers=callers,
             receipts=self.receipts(process),
+            templates=Templates(MemoryTemplates(), CHANNELS),
             now=process.now,
         )
 

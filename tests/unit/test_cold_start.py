@@ -69,6 +69,10 @@ def test_the_gateway_starts_without_fastapi() -> None:
     assert "fastapi" not in loaded("functions.gateway.main")
 
 
+def test_the_gateway_starts_without_what_only_templates_need() -> None:
+    assert not loaded("functions.gateway.main") & {"liquid", "babel", "jsonschema_rs", "pytz"}
+
+
 @pytest.mark.parametrize(
     ("channel", "provider", "sdks"),
     [

@@ -19,6 +19,8 @@ class Scope(StrEnum):
     NOTIFICATIONS_READ_ALL = "notifications:read:all"  # everybody's, besides
     RECIPIENTS_READ = "recipients:read"
     RECIPIENTS_WRITE = "recipients:write"
+    TEMPLATES_READ = "templates:read"
+    TEMPLATES_WRITE = "templates:write"
     DEAD_LETTERS_MANAGE = "dead-letters:manage"
     CALLERS_MANAGE = "callers:manage"
 

@@ -7,6 +7,7 @@ What if the process dies
 """
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -111,6 +112,8 @@ def new_notification(
         collapse_key=request.collapse_key,
         ordering_key=request.ordering_key,
         escalation=steps,
+        template=asked.template,
+        data=None if request.data is None else json.dumps(request.data),
     )
 
 

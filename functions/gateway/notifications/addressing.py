@@ -7,15 +7,22 @@ from functions.gateway.access.scopes import forbidden
 from functions.gateway.channels.addresses import normalised, unknown_channel
 from functions.gateway.notifications.contents import ChannelContent, too_long_of
 from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.notifications.templated import Templated
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import field_error, invalid
 from shared.channels.declaration import Channel, Screen
+from shared.delivery.model import Recipient
 
 
 async def resolve_addresses(
-    gateway: Gateway, request: NotificationRequest, caller: Caller, own: Mapping[str, ChannelContent]
-) -> dict[str, str]:
-    """The address for each channel asked for. Problem 403, 422, 429."""
+    gateway: Gateway,
+    request: NotificationRequest,
+    caller: Caller,
+    own: Mapping[str, ChannelContent],
+    template: Templated | None = None,
+) -> tuple[dict[str, str], Recipient | None]:
+    """The address for each channel asked for, and the recipient if one is named. Problem 403, 422, 429."""
+    recipient = None
     known = gateway.channels
     _judge(known, request, caller, own)
     if request.to is not None:
@@ -29,18 +36,33 @@ async def resolve_addresses(
         addresses = {name: address for name, address in recipient.addresses.items() if name in known}
     # In the order of infra/channels.yaml: Firestore keeps none in a map.
     by_default = [name for name in known if name in addresses and (request.to is not None or caller.may_use(name))]
+    if template is not None:
+        by_default = [name for name in by_default if name in template.offers(recipient)]
     wanted = [name for name, _ in request.asked_channels()] or by_default
     _check_use(wanted, caller)
     missing = [name for name in wanted if name not in addresses]
     if missing or not wanted:
         raise invalid(*(field_error("channels", f"there is no address for {name}") for name in missing or ["any"]))
-    too_long = too_long_of(known, wanted, request, own)
-    if too_long:
-        raise invalid(*too_long)
+    if template is None:
+        check_lengths(known, wanted, request, own)
+    else:
+        template.check_offers(wanted, recipient)
     unlisted = [name for name in wanted if not caller.may_reach(name, addresses[name])]
     if unlisted:
         raise forbidden(f"a team key sends only to its listed addresses, and this is none: {', '.join(unlisted)}")
-    return {name: addresses[name] for name in wanted}
+    return {name: addresses[name] for name in wanted}, recipient
+
+
+def check_lengths(
+    channels: Mapping[str, Channel],
+    names: Iterable[str],
+    request: NotificationRequest,
+    own: Mapping[str, ChannelContent],
+) -> None:
+    """Refuse a message that is too long for its channel. Problem 422."""
+    too_long = too_long_of(channels, names, request, own)
+    if too_long:
+        raise invalid(*too_long)
 
 
 def _judge(
@@ -59,7 +81,7 @@ def _judge(
     if request.recipient is not None and not caller.may_name(request.recipient):
         raise forbidden("this caller may not send to recipients of this name")
     _check_use(asked, caller)
-    if request.recipient is not None:
+    if request.recipient is not None and request.template is None:
         # Without `channels` it goes over those that it has addresses for: one that takes the text may be among them.
         possible = asked or [name for name in channels if caller.may_use(name)]
         too_long = too_long_of(channels, possible, request, own)

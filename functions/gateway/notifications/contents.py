@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as field_of
+from types import MappingProxyType
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -32,11 +34,21 @@ class ChannelContent:
     earlier: Mapping[str, str] = field_of(default_factory=dict)
 
 
-def own_contents(channels: Mapping[str, Channel], request: NotificationRequest) -> Mapping[str, ChannelContent]:
-    """By channel, for those that the request says something of their own for. Problem 422."""
+def own_contents(
+    channels: Mapping[str, Channel],
+    request: NotificationRequest,
+    rendered: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    names: Iterable[str] = (),
+) -> Mapping[str, ChannelContent]:
+    """By channel, for those that the request says something of their own for, and for these names. Problem 422.
+
+    rendered: what a template makes for each channel; what the request says goes over it
+    """
     wrong: list[FieldError] = []
     made: dict[str, ChannelContent] = {}
-    for name, own in (request.content or {}).items():
+    asked = request.content or {}
+    for name in dict.fromkeys([*asked, *names]):
+        own = {**rendered.get(name, {}), **asked.get(name, {})}
         if name not in channels:
             wrong.append(unknown_channel(f"content.{name}", channels))
             continue
@@ -54,7 +66,7 @@ def own_contents(channels: Mapping[str, Channel], request: NotificationRequest) 
 def _frozen(channel: Channel, request: NotificationRequest, own: Mapping[str, object]) -> ChannelContent:
     """Raises ValidationError, or ValueError for what the channel can say only when it makes something of it."""
     model = content_of(channel)
-    common = {"subject": request.subject, "message": request.message}
+    common = {} if request.template else {"subject": request.subject, "message": request.message}
     content = model.model_validate(model.merged(common, own), context=channel.content_context)
     parts = content.parts()
     where = f"content.{channel.name}.message" if "message" in own else "message"
@@ -62,7 +74,7 @@ def _frozen(channel: Channel, request: NotificationRequest, own: Mapping[str, ob
 
 
 def common_content(request: NotificationRequest) -> ChannelContent:
-    return ChannelContent("message", request.message)
+    return ChannelContent("message", request.message or "")
 
 
 def too_long_of(

@@ -83,6 +83,9 @@ def refused(problem: ProblemDetails) -> ForecastJson:
 def _asked(n: Notification) -> list[EventJson]:
     """What the request said."""
     made = [_event(n.created_at, None, "accepted", f"It was accepted for {', '.join(n.channels)}.")]
+    if n.template is not None:
+        text = f"It was made of template {n.template.name}, version {n.template.version}, in {n.template.locale}."
+        made.append(_event(n.created_at, None, "template", text))
     if n.simulated:
         made.append(_event(n.created_at, None, "simulated", "It was asked for with a test key: nobody gets anything."))
     if n.send_at is not None:

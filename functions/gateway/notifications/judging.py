@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from functions.gateway.access.address_quotas import AddressCount
 from functions.gateway.access.caller import Caller, CallerKind
-from functions.gateway.notifications.addressing import check_screens, resolve_addresses
+from functions.gateway.notifications.addressing import check_lengths, check_screens, resolve_addresses
 from functions.gateway.notifications.contents import ChannelContent, own_contents, segments_of
 from functions.gateway.notifications.earlier import with_earlier
 from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.notifications.templated import templated
 from functions.gateway.notifications.timing import Timing, timing_of
 from functions.gateway.services import Gateway
-from shared.delivery.model import Segments
+from shared.delivery.model import Segments, TemplateUsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Judged:
     own: Mapping[str, ChannelContent]
     segments: Mapping[str, Segments]
     address_counts: Sequence[AddressCount]
+    template: TemplateUsed | None = None
 
     @property
     def segment_count(self) -> int:
@@ -35,10 +37,20 @@ class Judged:
 async def judged(gateway: Gateway, request: NotificationRequest, caller: Caller) -> Judged:
     """Problem 403, 422, 429."""
     timing = timing_of(request.send_at, request.deliver_by, gateway.now())
-    own = own_contents(gateway.channels, request)
-    addresses = await resolve_addresses(gateway, request, caller, own)
+    template = await templated(gateway, request)
+    own = own_contents(gateway.channels, request) if template is None else {}
+    addresses, recipient = await resolve_addresses(gateway, request, caller, own, template)
+    rendered = None
+    if template is not None:
+        rendered = template.rendered(recipient)
+        own = own_contents(gateway.channels, request, rendered.content, addresses)
+        check_lengths(gateway.channels, addresses, request, own)
     own = await with_earlier(gateway, caller, own, addresses)
     check_screens(gateway.screens, request, addresses)
     simulated = caller.kind is CallerKind.TEST
     counts = gateway.quotas.addresses.check(gateway.screens, addresses, simulated=simulated)
-    return Judged(timing, addresses, own, segments_of(gateway.channels, addresses, request, own), counts)
+    segments = segments_of(gateway.channels, addresses, request, own)
+    made_of = None
+    if template is not None and rendered is not None:
+        made_of = TemplateUsed(template.version.name, template.version.number, rendered.locale)
+    return Judged(timing, addresses, own, segments, counts, made_of)

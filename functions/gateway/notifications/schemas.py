@@ -10,12 +10,30 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NotRequired, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from typing_extensions import TypeAliasType, TypedDict
 
 from functions.gateway.access.caller import Caller
 from functions.gateway.notifications.timing import Instant
-from functions.gateway.web.common_fields import Addresses, ChannelName, ChannelNames, Entries, RecipientName, each_once
+from functions.gateway.web.common_fields import (
+    LOCALE,
+    TEMPLATE_NAME,
+    Addresses,
+    ChannelName,
+    ChannelNames,
+    Entries,
+    RecipientName,
+    each_once,
+)
 from shared.channels.content import ONE_LINE, PRINTABLE, Message, Subject, said, takes
 from shared.channels.declaration import Channel
 from shared.channels.text_checks import one_line, printable
@@ -27,6 +45,7 @@ from shared.delivery.model import (
     NotificationStatus,
     Outcome,
     Step,
+    TemplateUsed,
     notification_status,
 )
 
@@ -89,6 +108,30 @@ def _one_after_the_other(steps: list[EscalationStep]) -> list[EscalationStep]:
 
 EscalationSteps = Annotated[list[EscalationStep], Entries(20, least=1), AfterValidator(_one_after_the_other)]
 
+_DEEPEST = 20
+
+
+def _shallow(data: dict[str, Any]) -> dict[str, Any]:
+    """Data of so many levels that whatever walks through it has room. Raises ValueError."""
+    level: list[Any] = [data]
+    for _ in range(_DEEPEST):
+        level = [v for each in level for v in (each.values() if isinstance(each, dict) else each)]
+        level = [v for v in level if isinstance(v, dict | list)]
+        if not level:
+            return data
+    raise ValueError(f"must have at most {_DEEPEST} levels")
+
+
+class TemplateChoice(BaseModel):
+    """version: by default the latest; locale: by default the recipient's"""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    name: Annotated[str, StringConstraints(pattern=TEMPLATE_NAME)]
+    version: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    locale: Annotated[str, StringConstraints(pattern=LOCALE, max_length=35)] | None = None
+
+
 _ONE_TARGET: dict[str, Any] = {
     "oneOf": [
         {"required": ["recipient"], "properties": {"recipient": {"type": "string"}, "to": {"type": "null"}}},
@@ -108,7 +151,15 @@ class NotificationRequest(BaseModel):
         default=None, description="By default every channel that there is an address for and that the caller may use."
     )
     subject: Subject | None = Field(default=None, description="For channels that have one (GET /v1/channels).")
-    message: Message = Field(description="Plain text, not blank; each channel has its longest (GET /v1/channels).")
+    template: TemplateChoice | None = Field(default=None, description="Instead of subject and message.")
+    data: Annotated[dict[str, Any], AfterValidator(_shallow)] | None = Field(
+        default=None, description="What the template's variables are."
+    )
+    message: Message | None = Field(
+        default=None,
+        validate_default=True,
+        description="Plain text, not blank; each channel has its longest (GET /v1/channels).",
+    )
     content: ContentByChannel | None = Field(
         default=None, description="What a channel has of its own, or instead of subject and message (GET /v1/channels)."
     )
@@ -124,6 +175,23 @@ class NotificationRequest(BaseModel):
         default=None, description="Channels that are tried one after the other; those in `channels` alone go at once."
     )
     tags: Annotated[dict[TagName, TagValue], Entries(50)] = Field(default_factory=dict, description="Your own labels.")
+
+    @field_validator("message", mode="before")
+    @classmethod
+    def _message_or_template(cls, message: Any, info: ValidationInfo) -> Any:
+        if message is None and info.data.get("template") is None and "template" in info.data:
+            raise ValueError("is needed, or template")
+        if message is not None and info.data.get("template") is not None:
+            raise ValueError("goes without template, whose texts take its place")
+        return message
+
+    @model_validator(mode="after")
+    def _template_alone(self) -> Self:
+        if self.template is None and self.data is not None:
+            raise ValueError("data goes with template")
+        if self.template is not None and self.subject is not None:
+            raise ValueError("subject goes without template; content.<channel>.subject goes over the template's")
+        return self
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
@@ -148,6 +216,12 @@ def attached_bytes(body: Any) -> int:
     lists = [many for each in own if isinstance(many := each.get("attachments"), list)]
     files = [file["data"] for many in lists for file in many if isinstance(file, dict) and "data" in file]
     return sum(len(data) for data in files if isinstance(data, str))
+
+
+class TemplateJson(TypedDict):
+    name: str
+    version: int
+    locale: str
 
 
 class StepJson(TypedDict):
@@ -190,7 +264,8 @@ class NotificationJson(TypedDict):
     status: NotificationStatus
     recipient: str | None
     subject: str | None
-    message: str
+    message: Annotated[str | None, Field(description="Null where a template was used.")]
+    template: TemplateJson | None
     tags: dict[str, str]
     send_at: datetime | None
     deliver_by: datetime | None
@@ -233,6 +308,7 @@ def notification_json(
         recipient=notification.recipient,
         subject=notification.subject,
         message=notification.message,
+        template=_template_json(notification.template),
         tags=dict(notification.tags),
         send_at=notification.send_at,
         deliver_by=notification.deliver_by,
@@ -254,7 +330,8 @@ def content_json(n: Notification, d: Delivery, channels: Mapping[str, Channel]) 
         return own
     channel = channels.get(d.channel)  # one that has been taken out since takes nothing more
     with_subject = n.subject is not None and channel is not None and takes(channel, "subject")
-    return {"subject": n.subject, "message": n.message} if with_subject else {"message": n.message}
+    message = n.message or ""
+    return {"subject": n.subject, "message": message} if with_subject else {"message": message}
 
 
 def _delivery_json(d: Delivery, content: dict[str, Any], *, addresses: bool) -> DeliveryJson:
@@ -279,6 +356,10 @@ def _attempt_json(a: Attempt) -> AttemptJson:
     return AttemptJson(
         number=a.number, at=a.at, outcome=a.outcome, error=a.error, duration_ms=a.duration_ms, reason=a.reason
     )
+
+
+def _template_json(t: TemplateUsed | None) -> TemplateJson | None:
+    return None if t is None else TemplateJson(name=t.name, version=t.version, locale=t.locale)
 
 
 def _step_json(s: Step) -> StepJson:

@@ -7,7 +7,6 @@ after, it may send to: what it may not send to it can neither add, nor replace, 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from functions.gateway.access.caller import Caller
 from functions.gateway.access.scopes import forbidden
@@ -22,21 +21,21 @@ log = get_logger(__name__)
 _TRIES = 5
 
 
-async def put(
-    store: Store, name: str, addresses: Mapping[str, str], caller: Caller, now: datetime
-) -> tuple[Recipient, bool]:
-    """The recipient as it now is, and whether it is new. Problem 403; 503 when others are always faster."""
-    if not _reaches(caller, addresses):
+async def put(store: Store, wanted: Recipient, caller: Caller) -> tuple[Recipient, bool]:
+    """The recipient as it now is, and whether it is new. Problem 403; 503 when others are always faster.
+
+    wanted: as if it were new, written by this caller
+    """
+    if not _reaches(caller, wanted.addresses):
         raise forbidden("this caller may not send to these addresses")
-    new = Recipient(name, addresses, created_at=now, updated_at=now, updated_by=caller.id)
     for _ in range(_TRIES):
-        old = await store.recipient(name)
-        written = new if old is None else replace(new, created_at=old.created_at, version=_judged(old, caller))
+        old = await store.recipient(wanted.name)
+        written = wanted if old is None else replace(wanted, created_at=old.created_at, version=_judged(old, caller))
         try:
             await (store.create_recipient(written) if old is None else store.replace_recipient(written))
         except (AlreadyExists, Conflict, NotFound):
             continue
-        _log("recipient written", name, caller, channels=sorted(addresses), created=old is None)
+        _log("recipient written", wanted.name, caller, channels=sorted(wanted.addresses), created=old is None)
         return written, old is None
     raise _others_are_faster()
 

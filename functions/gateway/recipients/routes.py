@@ -50,7 +50,18 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         if body.name not in {None, name}:
             raise invalid(field_error("name", "must be the name in the path, or absent"))
         addresses = normalised(gateway.channels, body.addresses, "addresses")
-        recipient, created = await changes.put(store, name, addresses, caller, gateway.now())
+        now = gateway.now()
+        wanted = Recipient(
+            name,
+            addresses,
+            created_at=now,
+            updated_at=now,
+            updated_by=caller.id,
+            locale=body.locale,
+            time_zone=body.time_zone,
+            attributes=body.attributes,
+        )
+        recipient, created = await changes.put(store, wanted, caller)
         return json_answer(recipient_json(recipient, {caller.id}), 201 if created else 200)
 
     @routes.get("", responses=answers(RecipientsJson, 200, 422, 503))

@@ -2,13 +2,60 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from typing_extensions import TypedDict
 
-from functions.gateway.web.common_fields import Addresses, RecipientName
+from functions.gateway.web.common_fields import LOCALE, Addresses, Entries, RecipientName
+from shared.channels.content import PRINTABLE
+from shared.channels.text_checks import printable
 from shared.delivery.model import Recipient
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _time_zone(name: str) -> str:
+    if name not in _zones():
+        raise ValueError("must be a time zone of the IANA database, as Europe/Vienna")
+    return name
+
+
+_LONGEST_ATTRIBUTE = 500
+AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+_LARGEST = 2**53  # up to here every JSON reader has the same number
+
+
+def _attribute(value: Any) -> str | int | float | bool:
+    """Raises ValueError."""
+    match value:
+        case bool():
+            return value
+        case str() if len(value) <= _LONGEST_ATTRIBUTE:
+            return printable(value)
+        case int() | float() if -_LARGEST <= value <= _LARGEST:
+            return value
+    raise ValueError(f"must be a text of at most {_LONGEST_ATTRIBUTE} characters, a number, true or false")
+
+
+AttributeValue = Annotated[
+    Any,
+    AfterValidator(_attribute),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "maxLength": _LONGEST_ATTRIBUTE, "pattern": PRINTABLE},
+                {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST},
+                {"type": "boolean"},
+            ]
+        }
+    ),
+]
 
 
 class RecipientRequest(BaseModel):
@@ -18,11 +65,23 @@ class RecipientRequest(BaseModel):
 
     name: RecipientName | None = Field(default=None, description="If given, the name in the path.")
     addresses: Addresses
+    locale: Annotated[str, StringConstraints(pattern=LOCALE, max_length=35)] | None = Field(
+        default=None, description="Whose texts and formats they want, as de-AT."
+    )
+    time_zone: Annotated[str, AfterValidator(_time_zone)] | None = Field(
+        default=None, description="Of the IANA database, as Europe/Vienna."
+    )
+    attributes: Annotated[dict[AttributeName, AttributeValue], Entries(50)] = Field(
+        default_factory=dict, description="What templates may say of them: texts, numbers, true and false."
+    )
 
 
 class RecipientJson(TypedDict):
     name: str
     addresses: dict[str, str]
+    locale: str | None
+    time_zone: str | None
+    attributes: dict[str, str | int | float | bool]
     created_at: datetime
     updated_at: datetime
     updated_by: Annotated[
@@ -41,6 +100,9 @@ def recipient_json(r: Recipient, callers: Collection[str]) -> RecipientJson:
     return RecipientJson(
         name=r.name,
         addresses=dict(r.addresses),
+        locale=r.locale,
+        time_zone=r.time_zone,
+        attributes=dict(r.attributes),
         created_at=r.created_at,
         updated_at=r.updated_at,
         updated_by=r.updated_by if r.updated_by in callers else None,

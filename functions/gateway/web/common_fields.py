@@ -11,6 +11,8 @@ from typing_extensions import TypeAliasType
 from shared.channels.content import said
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
+TEMPLATE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$"
 NOTIFICATION_ID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _ADDRESS_LENGTH = 320
 S = TypeVar("S", bound=str)

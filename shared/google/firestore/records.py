@@ -10,7 +10,7 @@ receipts/{hash}                           a receipt that came before the record 
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -27,6 +27,7 @@ from shared.delivery.model import (
     Outcome,
     Recipient,
     Step,
+    TemplateUsed,
 )
 from shared.delivery.store import Key
 from shared.google.firestore.rpc import Document, to_version
@@ -114,7 +115,8 @@ def fill(empty: Any, name: str, values: Mapping[str, Any]) -> None:
 
 def notification_values(n: Notification) -> dict[str, Any]:
     values = {name: getattr(n, name) for name in _NOTIFICATION_FIELDS}
-    return values | {"escalation": [_step_values(step) for step in n.escalation] or None}
+    template = None if n.template is None else asdict(n.template)
+    return values | {"escalation": [_step_values(step) for step in n.escalation] or None, "template": template}
 
 
 def _step_values(step: Step) -> dict[str, Any]:
@@ -145,6 +147,9 @@ def recipient_values(r: Recipient) -> dict[str, Any]:
         "created_at": r.created_at,
         "updated_at": r.updated_at,
         "updated_by": r.updated_by,
+        "locale": r.locale,
+        "time_zone": r.time_zone,
+        "attributes": r.attributes or None,
     }
 
 
@@ -154,7 +159,9 @@ def to_notification(doc: Any) -> Notification:
     values["escalation"] = tuple(
         Step(step["channel"], step["after"], DeliveryStatus(step["unless"])) for step in values.get("escalation", ())
     )
-    return Notification(**values | {"id": _last(doc.name)})
+    if "template" in values:
+        values["template"] = TemplateUsed(**values["template"])
+    return Notification(**{"message": None, **values, "id": _last(doc.name)})
 
 
 def to_delivery(doc: Any) -> Delivery:
@@ -216,7 +223,7 @@ def _stored(hint: Any) -> type:
     kind: type = get_origin(hint) or hint
     if kind in {tuple, frozenset}:
         return list
-    if kind is Mapping:
+    if kind is Mapping or is_dataclass(kind):
         return dict
     return str if issubclass(kind, StrEnum) else kind
 

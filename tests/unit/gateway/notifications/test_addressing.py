@@ -15,6 +15,7 @@ from functions.gateway.channels.addresses import normalised
 from functions.gateway.notifications import acceptance as accepting
 from functions.gateway.notifications.acceptance import Accepted, accept
 from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.rendering.templated_content import Templates
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
 from shared.channels.declaration import Channel, Screen
@@ -29,6 +30,7 @@ from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import POLICY
 from tests.fakes.store import MemoryStore
 from tests.fakes.telemetry import MemoryTelemetry
+from tests.fakes.templates import MemoryTemplates
 
 CALLER = Caller("c" * 16, CallerKind.LIVE, frozenset(Scope))
 
@@ -66,6 +68,7 @@ async def gateway(store: MemoryStore, publisher: MemoryPublisher, clock: Clock) 
         quotas=quotas,
         callers=callers,
         receipts=MemoryReceipts(),
+        templates=Templates(MemoryTemplates(), CHANNELS),
         screens={"sms": BLOCKED},
         now=clock.now,
     )

@@ -28,6 +28,10 @@ SMS_ONLY: Mapping[str, Any] = {"channels": frozenset({"sms"})}
 TEAM: Mapping[str, Any] = {"kind": CallerKind.TEAM, "addresses": {"sms": tuple(SMS.values())}}
 
 
+def wanted(addresses: Mapping[str, str], caller: Caller) -> Recipient:
+    return Recipient("alice", addresses, created_at=START, updated_at=START, updated_by=caller.id)
+
+
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
     async with api_on_fakes() as api:
@@ -129,7 +133,7 @@ async def test_a_change_that_comes_between_is_judged_too(there: bool) -> None:
     if there:
         await store.create_recipient(OF_ALICE)
     with pytest.raises(Problem) as refused:
-        await changes.put(store, "alice", SMS, LIMITED, START)
+        await changes.put(store, wanted(SMS, LIMITED), LIMITED)
     assert refused.value.status == 403
     assert dict((await store.recipient("alice") or OF_ALICE).addresses) == SMS | EMAIL
     store.others = [OF_ALICE]
@@ -143,13 +147,13 @@ async def test_a_change_that_comes_between_is_judged_too(there: bool) -> None:
 
 async def test_a_limited_caller_writes_again_what_another_has_overtaken() -> None:
     store = Overtaken(replace(OF_ALICE, addresses=OTHER_SMS), OF_ALICE, None)
-    written, new = await changes.put(store, "alice", SMS, LIMITED, START)
+    written, new = await changes.put(store, wanted(SMS, LIMITED), LIMITED)
     assert (dict(written.addresses), new) == (SMS, True), "created by another, changed, deleted, and created by us"
 
 
 async def test_when_others_are_always_faster_it_is_a_503() -> None:
     store = Overtaken(*[OF_ALICE] * 20)
-    for call in (changes.put(store, "alice", SMS, LIMITED, START), changes.delete(store, "alice", LIMITED)):
+    for call in (changes.put(store, wanted(SMS, LIMITED), LIMITED), changes.delete(store, "alice", LIMITED)):
         with pytest.raises(Problem) as problem:
             await call
         assert problem.value.status == 503
@@ -159,7 +163,7 @@ async def test_when_others_are_always_faster_it_is_a_503() -> None:
 async def test_without_limits_the_last_to_write_wins() -> None:
     store = Overtaken(*[OF_ALICE] * 20)
     await store.create_recipient(OF_ALICE)
-    written, new = await changes.put(store, "alice", EMAIL, UNLIMITED, START)
+    written, new = await changes.put(store, wanted(EMAIL, UNLIMITED), UNLIMITED)
     assert (dict(written.addresses), new) == (EMAIL, False)
     await changes.delete(store, "alice", UNLIMITED)
     store.others = []

@@ -39,6 +39,8 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
         assert (await client.put("/v1/recipients/alice", json={"addresses": GOOD["to"]})).status_code == 201
+        texts = {"default_locale": "en", "locales": {"en": {"email": {"message": "x"}}}}
+        assert (await client.put("/v1/templates/alice", json=texts)).status_code == 201
         yield client
 
 
@@ -46,7 +48,7 @@ async def gets(client: httpx.AsyncClient) -> list[str]:
     """A path of each route that takes GET."""
     caller = (await client.get("/v1/callers")).json()["items"][0]["id"]
     sent = (await client.post("/v1/notifications", json=GOOD)).json()["id"]
-    filled = {"{notification_id}": sent, "{name}": "alice", "{caller_id}": caller}
+    filled = {"{notification_id}": sent, "{name}": "alice", "{caller_id}": caller, "{version}": "1"}
     paths = (await client.get("/openapi.json")).json()["paths"]
     found = [path for path, methods in paths.items() if "get" in methods]
     for name, value in filled.items():

@@ -1,0 +1,1 @@
+"""What templates and data make, in a person's locale. Who uses no template loads none of its libraries."""

@@ -1,0 +1,156 @@
+"""What a version of a template makes of data, for one person, over each channel.
+
+This module loads Liquid, Babel and JSON Schema: whoever uses no template does not import it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from functions.gateway.rendering.data_schema import misfits, validator
+from functions.gateway.rendering.liquid_filters import person, person_of
+from functions.gateway.rendering.liquid_rendering import Text, noting_what_is_missing
+from functions.gateway.rendering.template_limits import LONGEST_MARKUP, MOST_TAGS, begin
+from functions.gateway.rendering.template_model import TemplateVersion, fallbacks
+from functions.gateway.web.problem_details import FieldError, field_error
+from shared.channels.content import content_of
+from shared.channels.declaration import Channel
+from shared.delivery.model import Recipient
+
+_KEPT = 200  # versions, parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """locale: whose texts they are; content: by channel, its parts
+
+    missing: variables that the texts ask for and that are not there; wrong: what else keeps it from being sent
+    """
+
+    locale: str
+    content: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    missing: Sequence[str] = ()
+    wrong: Sequence[FieldError] = ()
+
+
+class Renderer:
+    """Keeps what it has parsed: a version never changes. channels: by name, for what of their parts is markup"""
+
+    def __init__(self, channels: Mapping[str, Channel]) -> None:
+        self._channels = channels
+        self._parsed: OrderedDict[tuple[str, int, str], Mapping[str, Any]] = OrderedDict()
+
+    def render(
+        self, version: TemplateVersion, data: Mapping[str, Any], *, locale: str | None, recipient: Recipient | None
+    ) -> Rendered:
+        """locale: as asked for; None: the recipient's, or the template's default one"""
+        wanted = locale or (recipient.locale if recipient else None) or version.default_locale
+        chosen = fallbacks(wanted, version.default_locale, list(version.locales))
+        if version.schema is not None:
+            wrong = misfits(validator(version.schema), data)
+            if wrong:
+                return Rendered(chosen, wrong=wrong)
+        texts = self._texts(version, chosen)
+        person.set(person_of(wanted, recipient.time_zone if recipient else None))
+        missing = noting_what_is_missing()
+        begin()
+        content, wrong = {}, []
+        for channel, parts in texts.items():
+            try:
+                content[channel] = {name: _filled(part, _variables(data, recipient)) for name, part in parts.items()}
+            except ValueError as error:
+                wrong.append(field_error("template", f"version {version.number}, {chosen}.{channel}: {error}"))
+        return Rendered(chosen, content, tuple(missing), tuple(wrong))
+
+    def _texts(self, version: TemplateVersion, locale: str) -> Mapping[str, Any]:
+        key = (version.name, version.number, locale)
+        if key not in self._parsed:
+            channels = {name: parts for name, parts in version.locales[locale].items() if name in self._channels}
+            self._parsed[key] = {
+                name: {part: _parsed(value, escapes(self._channels[name], part)) for part, value in parts.items()}
+                for name, parts in channels.items()
+            }
+            if len(self._parsed) > _KEPT:
+                self._parsed.popitem(last=False)
+        self._parsed.move_to_end(key)
+        return self._parsed[key]
+
+
+def escapes(channel: Channel, part: str) -> str | None:
+    """How data is escaped in this part, as the channel's content declares."""
+    return content_of(channel).escapes.get(part)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    text: Text
+    escape: str | None
+
+
+def _parsed(value: Any, escape: str | None) -> Any:
+    """With each text in it parsed. Raises ValueError."""
+    match value:
+        case str():
+            return _Leaf(Text(value, escaped=escape is not None), escape)
+        case list():
+            return [_parsed(item, escape) for item in value]
+        case dict():
+            return {key: _parsed(item, escape) for key, item in value.items()}
+    return value
+
+
+def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
+    match value:
+        case _Leaf():
+            text = value.text.render(variables)
+            # Of HTML's entities some markup knows but those of & < >.
+            return text.replace("&#34;", '"').replace("&#39;", "'") if value.escape == "angles" else text
+        case list():
+            return [_filled(item, variables) for item in value]
+        case dict():
+            return {key: _filled(item, variables) for key, item in value.items()}
+    return value
+
+
+def _variables(data: Mapping[str, Any], recipient: Recipient | None) -> dict[str, Any]:
+    """`order` is data's; so is `data.order`, where a name is one of the two others."""
+    of_person = {} if recipient is None else {"name": recipient.name, **_known(recipient)}
+    return {**data, "data": data, "recipient": of_person}
+
+
+def _known(recipient: Recipient) -> dict[str, Any]:
+    known = {"locale": recipient.locale, "time_zone": recipient.time_zone, "attributes": dict(recipient.attributes)}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def check_texts(channel: Channel, parts: Mapping[str, Any], place: str) -> list[FieldError]:
+    """What is wrong with the texts of a new version, for one channel in one locale."""
+    wrong: list[FieldError] = []
+    for part, value in parts.items():
+        for where, text in _leaves(value, f"{place}.{part}"):
+            try:
+                Text(text, escaped=escapes(channel, part) is not None)
+            except ValueError as error:
+                wrong.append(field_error(where, str(error)))
+    return wrong
+
+
+def costs_too_much(locales: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether all its texts together have more tags than one may: each is parsed when it is published."""
+    texts = [text for channels in locales.values() for parts in channels.values() for _, text in _leaves(parts, "")]
+    return sum(text.count("{{") + text.count("{%") for text in texts) > 2 * MOST_TAGS or (
+        sum(len(text) for text in texts if "{" in text) > 20 * LONGEST_MARKUP
+    )
+
+
+def _leaves(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    match value:
+        case str():
+            yield place, value
+        case list():
+            for i, item in enumerate(value):
+                yield from _leaves(item, f"{place}.{i}")
+        case dict():
+            for key, item in value.items():
+                yield from _leaves(item, f"{place}.{key}")

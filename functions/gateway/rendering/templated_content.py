@@ -1,0 +1,63 @@
+"""The texts of a notification that is made of a template: which version, in which locale, with which data.
+
+What is rendered is frozen at accept like any other content.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from functions.gateway.rendering.template_model import TemplateStore, TemplateVersion
+from functions.gateway.web.problem_details import FieldError, field_error, invalid
+from shared.channels.declaration import Channel
+from shared.delivery.model import Recipient
+
+if TYPE_CHECKING:
+    from functions.gateway.rendering.template_rendering import Rendered, Renderer
+
+_KEPT = 200
+
+
+@dataclass(slots=True)
+class Templates:
+    """Keeps versions, which never change, and the renderer, whose libraries only who uses templates loads."""
+
+    store: TemplateStore
+    channels: Mapping[str, Channel]
+    _versions: dict[tuple[str, int], TemplateVersion] = field(default_factory=dict)
+    _renderer: "Renderer | None" = None
+
+    async def version(self, name: str, number: int | None) -> TemplateVersion:
+        """Problem 422: no such template or version, or one that is archived. Raises StoreUnavailable."""
+        template = await self.store.template(name)
+        if template is None:
+            raise invalid(field_error("template.name", "no template has this name"))
+        if template.archived_at is not None:
+            raise invalid(field_error("template.name", "this template is archived"))
+        found = await self.kept_version(name, number or template.latest)
+        if found is None:
+            raise invalid(field_error("template.version", "the template has no such version"))
+        return found
+
+    async def kept_version(self, name: str, number: int) -> TemplateVersion | None:
+        found = self._versions.get((name, number)) or await self.store.template_version(name, number)
+        if found is not None:
+            if len(self._versions) >= _KEPT:
+                self._versions.pop(next(iter(self._versions)))
+            self._versions[name, number] = found
+        return found
+
+    def render(
+        self, version: TemplateVersion, data: Mapping[str, Any], locale: str | None, recipient: Recipient | None
+    ) -> "Rendered":
+        if self._renderer is None:
+            from functions.gateway.rendering.template_rendering import Renderer  # noqa: PLC0415 - a sixth of a second
+
+            self._renderer = Renderer(self.channels)
+        return self._renderer.render(version, data, locale=locale, recipient=recipient)
+
+
+def mistakes(rendered: "Rendered") -> list[FieldError]:
+    """What keeps it from being sent."""
+    missing = [field_error(f"data.{name}", "the template asks for it") for name in rendered.missing]
+    return [*rendered.wrong, *missing]

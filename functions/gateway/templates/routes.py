@@ -1,0 +1,158 @@
+"""The routes of templates."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.gateway.access.caller import Caller, Scope
+from functions.gateway.access.route_scopes import Requires
+from functions.gateway.rendering.template_model import Template, TemplateVersion
+from functions.gateway.services import Gateway
+from functions.gateway.templates import publishing
+from functions.gateway.templates.schemas import (
+    PreviewJson,
+    PreviewRequest,
+    TemplateRequest,
+    TemplatesJson,
+    TemplateVersionJson,
+    template_json,
+    template_version_json,
+)
+from functions.gateway.web.common_fields import TEMPLATE_NAME
+from functions.gateway.web.json_responses import json_answer
+from functions.gateway.web.listing_pages import PageQuery, name_cursor_of, name_of
+from functions.gateway.web.openapi_declarations import answers, link, request_body
+from functions.gateway.web.problem_details import Problem, field_error, invalid
+from functions.gateway.web.request_bodies import body_of
+from shared.channels.content import content_of
+from shared.channels.declaration import Channel
+
+Name = Annotated[str, Path(json_schema_extra={"pattern": TEMPLATE_NAME})]
+Number = Annotated[str, Path(json_schema_extra={"pattern": "^[1-9][0-9]{0,8}$"})]
+
+
+def templates_router(gateway: Gateway) -> APIRouter:
+    routes = APIRouter(prefix="/v1/templates")
+    store = gateway.templates.store
+    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+
+    @routes.put(
+        "/{name}",
+        responses=answers(
+            TemplateVersionJson,
+            *(200, 201, 400, 408, 413, 422, 503),
+            links={o: link(o, name="$request.path.name") for o in ("read_template", "archive_template")},
+        ),
+        openapi_extra=request_body(TemplateRequest),
+    )
+    async def publish_template(
+        name: Name, request: Request, caller: Annotated[Caller, requires(Scope.TEMPLATES_WRITE)]
+    ) -> Response:
+        """Publishes the next version, which never changes. The same body again is the version that there is."""
+        _check_name(name)
+        body = await body_of(request, TemplateRequest)
+        publishing.check(body, gateway.channels)
+        template, version, new = await publishing.publish(store, name, body, caller.id, gateway.now())
+        return json_answer(template_version_json(template, version), 201 if new else 200)
+
+    @routes.get("", responses=answers(TemplatesJson, 200, 422, 503))
+    async def list_templates(
+        query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.TEMPLATES_READ)]
+    ) -> Response:
+        """By name, archived ones too."""
+        async with gateway.lists.making(caller.id):
+            page = await store.templates(limit=query.limit, after=name_of("templates", query.cursor))
+            following = None if page.next is None else name_cursor_of("templates", page.next)
+            return json_answer(TemplatesJson(items=[template_json(t) for t in page.items], next_cursor=following))
+
+    @routes.get("/{name}", responses=answers(TemplateVersionJson, 200, 404, 503))
+    async def read_template(name: Name, caller: Annotated[Caller, requires(Scope.TEMPLATES_READ)]) -> Response:
+        """Its latest version."""
+        template = await _template(name)
+        return json_answer(template_version_json(template, await _version(template, template.latest)))
+
+    @routes.get("/{name}/versions/{version}", responses=answers(TemplateVersionJson, 200, 404, 503))
+    async def read_template_version(
+        name: Name, version: Number, caller: Annotated[Caller, requires(Scope.TEMPLATES_READ)]
+    ) -> Response:
+        """One of its versions, as it was published."""
+        template = await _template(name)
+        return json_answer(template_version_json(template, await _version(template, version)))
+
+    @routes.delete("/{name}", status_code=204, responses=answers(None, 204, 404, 503))
+    async def archive_template(name: Name, caller: Annotated[Caller, requires(Scope.TEMPLATES_WRITE)]) -> Response:
+        """Nothing new is made of it. What was, stays on record, and so do its versions; a new one brings it back."""
+        await publishing.archive(store, (await _template(name)).name, caller.id, gateway.now())
+        return Response(status_code=204)
+
+    @routes.post(
+        "/{name}/preview",
+        responses=answers(PreviewJson, 200, 400, 404, 408, 413, 422, 503),
+        openapi_extra=request_body(PreviewRequest),
+    )
+    async def preview_template(
+        name: Name, request: Request, caller: Annotated[Caller, requires(Scope.TEMPLATES_READ)]
+    ) -> Response:
+        """Each channel's message as it would go, and what is missing in the data. Nothing is written."""
+        body = await body_of(request, PreviewRequest)
+        template = await _template(name)
+        version = await _version(template, body.version or template.latest)
+        recipient = None
+        if body.recipient is not None:
+            if Scope.RECIPIENTS_READ not in caller.scopes or not caller.may_name(body.recipient):
+                raise Problem(403, "this caller may not read this recipient")
+            recipient = await gateway.store.recipient(body.recipient)
+        rendered = gateway.templates.render(version, body.data, body.locale, recipient)
+        if rendered.wrong:
+            raise invalid(*rendered.wrong)
+        content = {c: _as_it_would_go(gateway.channels[c], dict(parts)) for c, parts in rendered.content.items()}
+        return json_answer(
+            PreviewJson(
+                name=name,
+                version=version.number,
+                locale=rendered.locale,
+                content=content,
+                missing=list(rendered.missing),
+            )
+        )
+
+    async def _template(name: str) -> Template:
+        found = await store.template(name) if _is_name(name) else None
+        if found is None:
+            raise Problem(404, "no template has this name")
+        return found
+
+    async def _version(template: Template, number: int | str) -> TemplateVersion:
+        known = str(number).isascii() and str(number).isdigit() and 1 <= int(str(number)[:12]) <= template.latest
+        found = await gateway.templates.kept_version(template.name, int(number)) if known else None
+        if found is None:
+            raise Problem(404, "the template has no such version")
+        return found
+
+    return routes
+
+
+def _as_it_would_go(channel: Channel, parts: dict[str, Any]) -> dict[str, Any]:
+    """With what the channel makes of it, and its segments; as it is, where something is missing in it."""
+    model = content_of(channel)
+    try:
+        made = model.model_validate(model.merged({}, parts), context=channel.content_context).parts()
+    except ValidationError:
+        made = parts
+    if channel.segments is not None and isinstance(made.get("message"), str):
+        counted = channel.segments(made["message"])
+        made |= {"segments": counted.count, "encoding": counted.encoding}
+    return made
+
+
+def _is_name(name: str) -> bool:
+    return re.fullmatch(TEMPLATE_NAME, name) is not None
+
+
+def _check_name(name: str) -> None:
+    if not _is_name(name):
+        raise invalid(field_error("name", "must be 1 to 128 of A-Z a-z 0-9 . _ - and begin with a letter or digit"))

@@ -1,0 +1,102 @@
+"""The JSON of /v1/templates, in and out."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from typing_extensions import TypedDict
+
+from functions.gateway.rendering.template_model import Template, TemplateVersion
+from functions.gateway.web.common_fields import LOCALE, ChannelName, Entries, RecipientName
+from shared.channels.content import said
+
+Locale = Annotated[str, StringConstraints(pattern=LOCALE, max_length=35)]
+Version = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Data = Annotated[dict[str, Any], Field(description="What the template's variables are.")]
+
+
+def _not_empty(parts: dict[str, Any]) -> dict[str, Any]:
+    if not parts:
+        raise ValueError("must have a part")
+    return parts
+
+
+Channels = Annotated[
+    dict[ChannelName, Annotated[dict[str, Any], AfterValidator(_not_empty)]],
+    Entries(20, least=1),
+    said(minProperties=1),
+]
+
+
+class TemplateRequest(BaseModel):
+    """A version to publish: by locale and channel, the parts of the channel's content, texts in Liquid."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    schema_: dict[str, Any] | None = Field(default=None, alias="schema", description="JSON Schema of the data.")
+    default_locale: Locale = Field(description="One of the locales: of those who have none of the others.")
+    locales: Annotated[dict[Locale, Channels], Entries(50, least=1)]
+
+
+class PreviewRequest(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    data: Data = Field(default_factory=dict)
+    locale: Locale | None = None
+    version: Version | None = Field(default=None, description="By default the latest.")
+    recipient: RecipientName | None = Field(default=None, description="For whom: their locale, time zone, attributes.")
+
+
+class TemplateJson(TypedDict):
+    name: str
+    version: Annotated[int, Field(description="The latest.")]
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+
+
+class TemplateVersionJson(TypedDict):
+    name: str
+    version: int
+    schema: dict[str, Any] | None
+    default_locale: str
+    locales: dict[str, dict[str, dict[str, Any]]]
+    created_at: datetime
+    archived_at: datetime | None
+
+
+class TemplatesJson(TypedDict):
+    items: list[TemplateJson]
+    next_cursor: str | None
+
+
+class PreviewJson(TypedDict):
+    """content: by channel, as it would go; missing: the variables that are not in the data"""
+
+    name: str
+    version: int
+    locale: str
+    content: dict[str, dict[str, Any]]
+    missing: list[str]
+
+
+def template_json(t: Template) -> TemplateJson:
+    return TemplateJson(
+        name=t.name,
+        version=t.latest,
+        created_at=t.created_at,
+        updated_at=t.updated_at,
+        archived_at=t.archived_at,
+    )
+
+
+def template_version_json(t: Template, v: TemplateVersion) -> TemplateVersionJson:
+    return TemplateVersionJson(
+        name=v.name,
+        version=v.number,
+        schema=None if v.schema is None else dict(v.schema),
+        default_locale=v.default_locale,
+        locales={locale: {c: dict(parts) for c, parts in channels.items()} for locale, channels in v.locales.items()},
+        created_at=v.created_at,
+        archived_at=t.archived_at,
+    )

@@ -1,0 +1,75 @@
+"""Whatever a template's author or its data's sender writes costs at most 50 ms and 20 MB."""
+
+import time
+import tracemalloc
+
+import pytest
+
+from functions.gateway.rendering.liquid_filters import person, person_of
+from functions.gateway.rendering.liquid_rendering import Text, noting_what_is_missing
+from functions.gateway.rendering.template_limits import begin
+from tests.unit.gateway.rendering.hostile_templates import DATA, templates
+
+CPU_SECONDS = 0.05
+BYTES = 20_000_000
+SAID: set[str] = set()
+TEMPLATES = list(dict.fromkeys(templates()))
+
+
+def cost(source: str, *, escaped: bool) -> float:
+    """CPU seconds of parsing and rendering it, whether it can be or not."""
+    noting_what_is_missing()
+    begin()
+    began = time.thread_time()
+    try:
+        text = Text(source, escaped=escaped)
+        begin()
+        text.render({**DATA, "data": DATA, "recipient": {}})
+    except ValueError as error:
+        SAID.add(str(error))
+    return time.thread_time() - began
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm() -> None:
+    """Babel's data of a locale is read once a process."""
+    person.set(person_of("de-AT", "Europe/Vienna"))
+    for source in (
+        "{{ 1 | date: 'full' }}{{ 1 | datetime: 'full' }}",
+        "{{ 1 | money: 'EUR' }}{{ 1 | plural: other: 'x' }}",
+    ):
+        cost(source, escaped=False)
+
+
+def test_there_are_two_hundred() -> None:
+    assert len(TEMPLATES) >= 200
+
+
+@pytest.mark.parametrize("number", range(len(TEMPLATES)))
+def test_it_costs_little(number: int) -> None:
+    person.set(person_of("de-AT", "Europe/Vienna"))
+    for escaped in (False, True):
+        # The best of three: the machine may be at something else.
+        seconds = min(cost(TEMPLATES[number], escaped=escaped) for _ in range(3))
+        assert seconds <= CPU_SECONDS, TEMPLATES[number][:200]
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_it_takes_little_memory(part: int) -> None:
+    """Traced, it takes several times as long: the time is not looked at."""
+    person.set(person_of("de-AT", "Europe/Vienna"))
+    for source in TEMPLATES[part::8]:
+        tracemalloc.start()
+        try:
+            cost(source, escaped=True)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak <= BYTES, source[:200]
+
+
+def test_no_error_repeats_what_the_data_holds() -> None:
+    person.set(person_of("en", None))
+    for source in TEMPLATES:
+        cost(source, escaped=False)
+    assert not [said for said in SAID if "ababab" in said or len(said) > 2000]
