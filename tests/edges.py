@@ -5,11 +5,14 @@ from functools import cache
 from shared.delivery.model import PENDING
 from shared.delivery.model import DeliveryStatus as S
 
+NOT_SENT = {S.CANCELLED, S.EXPIRED, S.SUPERSEDED}
+"""The gate's no, or that of whoever cancels, supersedes or finds its time past."""
 EDGES = {
-    S.QUEUED: {S.SENDING, S.DEAD, S.CANCELLED},
-    S.SENDING: {S.SENDING, S.SENT, S.FAILED, S.DEAD, S.RETRYING, S.DEFERRED, S.CANCELLED},
-    S.RETRYING: {S.SENDING, S.DEAD, S.CANCELLED},
-    S.DEFERRED: {S.SENDING, S.DEAD, S.CANCELLED},
+    S.SCHEDULED: {S.SCHEDULED, S.DEFERRED, S.SENDING, S.DEAD, *NOT_SENT},
+    S.QUEUED: {S.DEFERRED, S.SCHEDULED, S.SENDING, S.DEAD, *NOT_SENT},
+    S.SENDING: {S.SENDING, S.SENT, S.FAILED, S.DEAD, S.RETRYING, S.DEFERRED, *NOT_SENT},
+    S.RETRYING: {S.SENDING, S.DEAD, *NOT_SENT},
+    S.DEFERRED: {S.DEFERRED, S.SCHEDULED, S.SENDING, S.DEAD, *NOT_SENT},
     S.DEAD: {S.QUEUED, S.DISCARDED},
     S.FAILED: {S.QUEUED},  # replayed by name
     S.SENT: {S.DELIVERED, S.UNDELIVERED},
@@ -17,7 +20,7 @@ EDGES = {
     S.UNDELIVERED: {S.DELIVERED},  # Twilio's delivered after its undelivered
 }
 """The relay's touch changes no state."""
-ARRIVED_AFTER_ALL = {S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED, S.DEAD, S.FAILED}
+ARRIVED_AFTER_ALL = {S.SCHEDULED, S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED, S.DEAD, S.FAILED}
 """What a receipt makes `delivered` if an attempt ended unknown."""
 TERMINAL = frozenset(S) - PENDING
 

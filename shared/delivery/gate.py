@@ -82,7 +82,7 @@ def _escalated(delivery: Delivery, before: Delivery | None, now: datetime, polic
     if before is None:
         return Go()
     reached = {DeliveryStatus.DELIVERED} if delivery.unless is DeliveryStatus.DELIVERED else SUCCESS
-    if before.status in reached or before.reason == Rule.NOT_NEEDED:
+    if before.status in {*reached, DeliveryStatus.CANCELLED, DeliveryStatus.SUPERSEDED}:  # withdrawn, and not failed
         return No(DeliveryStatus.CANCELLED, Rule.NOT_NEEDED, f"{before.channel} is {before.status}")
     # One that was sent and is to be delivered has not ended: a receipt may come.
     if not before.pending and before.status not in SUCCESS:

@@ -13,6 +13,7 @@ from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.rendering.templated_content import Templates
 from functions.gateway.services import Gateway
 from functions.relay.overdue_deliveries import Relay
+from functions.relay.scheduled_deliveries import ScheduledDeliveries
 from functions.relay.waiting_receipts import WaitingReceipts
 from shared.channels.declaration import Channel
 from shared.delivery.errors import PublishFailed, StoreUnavailable
@@ -26,6 +27,7 @@ from tests.simulation.invariants import Violation
 from tests.simulation.processes import Process, Remote
 from tests.simulation.providers import Client, Providers
 from tests.simulation.records import Records
+from tests.simulation.virtual import SHARDS
 
 CHANNELS = {name: Channel(name, "anything", 1000, str.strip) for name in ("email", "sms")}
 
@@ -61,6 +63,7 @@ class Functions:
             token=process.token,
             sleep=process.sleep,
             chance=self.random.random,
+            publisher=lambda: self.publisher(process),
         )
         return pipeline.deliver(message)
 
@@ -81,7 +84,15 @@ class Functions:
         )
 
     def waiting(self, process: Process) -> WaitingReceipts:
-        return WaitingReceipts(self.store(process), self.receipts(process), process.now)
+        return WaitingReceipts(
+            self.store(process), self.receipts(process), process.now, publisher=self.publisher(process)
+        )
+
+    def scheduled(self, process: Process) -> ScheduledDeliveries:
+        ahead = timedelta(seconds=65)
+        return ScheduledDeliveries(
+            self.store(process), self.publisher(process), ahead, process.now, range(SHARDS), process.sleep
+        )
 
     def relay(self, process: Process) -> Relay:
         return Relay(self.store(process), self.publisher(process), self.policy, process.now)

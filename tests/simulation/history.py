@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from random import Random
 
+from functions.gateway.notifications.schemas import Verdict
 from shared.delivery.model import Delivery, DeliveryStatus, Outcome
 from shared.sending.pipeline import NO_TIME
 from tests.simulation.fate import Fault
@@ -13,7 +14,7 @@ from tests.simulation.invariants import ACCEPTED, ENDED, Invariant, S, Violation
 from tests.simulation.virtual import Log, VirtualLoop, virtual
 from tests.simulation.world import CALLERS, World
 
-REASONED = {S.FAILED, S.DEAD, S.UNDELIVERED, S.CANCELLED}
+REASONED = {S.FAILED, S.DEAD, S.UNDELIVERED, S.CANCELLED, S.EXPIRED, S.SUPERSEDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def _violations(world: World) -> Iterator[Violation]:
             yield Violation(Invariant.ENDS, f"{key} is not on record any more")
         else:
             yield from _of_delivery(world, delivery)
+    yield from _of_verdicts(world)
     for accept in [accept for accepts in world.providers.accepted.values() for accept in accepts]:
         out = accept.outgoing
         wanted = (
@@ -87,6 +89,13 @@ def _violations(world: World) -> Iterator[Violation]:
         on_record = world.records.asked(out.notification_id)
         if not any(wanted) or on_record is None or on_record.message != out.text:
             yield Violation(Invariant.ASKED, f"{out.notification_id}: {out.text!r} to {out.address}")
+
+
+def _of_verdicts(world: World) -> Iterator[Violation]:
+    """What was said to be cancelled in time never arrived. A lease is over by a clock, which may be minutes off."""
+    for key in [key for key, verdict in world.verdicts if verdict is Verdict.CANCELLED and not world.fate.skew]:
+        if world.providers.accepted.get(key):
+            yield Violation(Invariant.CANCELLED, f"{key} was said to be cancelled, and the provider has it")
 
 
 def _of_delivery(world: World, delivery: Delivery) -> Iterator[Violation]:

@@ -12,6 +12,7 @@ from shared.delivery.model import DeliveryStatus, Outcome, Receipt
 from shared.sending.provider import Outgoing
 from tests.simulation.fate import Fate, Fault
 from tests.simulation.invariants import Invariant, Violation
+from tests.simulation.permissions import check_permission
 from tests.simulation.processes import Process, Tasks
 from tests.simulation.records import Key, Records
 
@@ -127,6 +128,9 @@ class Client:
     def send(self, outgoing: Outgoing) -> Coroutine[Any, Any, str | None]:
         self._check_lease(outgoing)
         self._check_wanted(outgoing)
+        record = self._records.find((outgoing.notification_id, self._channel))
+        if record is not None:
+            check_permission(record, self._records, self._process.now(), self._providers.fate, self._broken)
         return self._send(outgoing)
 
     async def _send(self, outgoing: Outgoing) -> str | None:
@@ -162,7 +166,8 @@ class Client:
     def _check_wanted(self, outgoing: Outgoing) -> None:
         """What is cancelled once its lease is over is so by a clock: one that is wrong may be minutes early."""
         record = self._records.find((outgoing.notification_id, self._channel))
-        if record and record.status is DeliveryStatus.CANCELLED and not self._providers.fate.skew:
+        never = {DeliveryStatus.CANCELLED, DeliveryStatus.SUPERSEDED, DeliveryStatus.EXPIRED}
+        if record and record.status in never and not self._providers.fate.skew:
             self._broken(Violation(Invariant.CANCELLED, f"{record.notification_id}/{record.channel} is sent"))
 
     def _check_lease(self, outgoing: Outgoing) -> None:

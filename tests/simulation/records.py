@@ -1,16 +1,17 @@
 """The store of `tests/fakes`, looked at with each write; and the receipts that wait."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
-from shared.delivery.model import Attachment, Delivery, Notification
+from shared.delivery.model import SUCCESS, Attachment, Delivery, Notification
 from shared.delivery.retries import Policy
 from shared.sending.receipts import Waiting
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.store import MemoryStore
-from tests.simulation.invariants import ACCEPTED, Violation, check_write, touched
+from tests.simulation.invariants import ACCEPTED, Invariant, Violation, check_write, touched
 from tests.simulation.virtual import SHARDS
 
 Key = tuple[str, str]
@@ -22,6 +23,9 @@ class Records(MemoryStore):
 
     `messages`: the provider's id of the message that ended each, as it was when it did: the send that was accepted,
     or the unknown one that a receipt has shown to have arrived. No later write counts.
+
+    `ended`, `failed`: those that were terminal at some time, and without success. `newest`: by collapse key, the
+    notifications and when each was committed. `cancelled`: when the cancel of a notification was answered.
     """
 
     def __init__(self, policy: Policy, broken: Callable[[Violation], None], tell: Callable[..., None]) -> None:
@@ -29,6 +33,11 @@ class Records(MemoryStore):
         self.created: dict[Key, Delivery] = {}
         self.moves: Counter[Key] = Counter()
         self.messages: dict[Key, str | None] = {}
+        self.ended: set[Key] = set()
+        self.failed: set[Key] = set()
+        self.newest: dict[str, list[tuple[str, float]]] = {}
+        self.cancelled: dict[str, float] = {}
+        self._followed: set[tuple[str, str]] = set()
         self._policy = policy
         self._broken = broken
         self._tell = tell
@@ -42,6 +51,14 @@ class Records(MemoryStore):
     ) -> int:
         version = await super().create(notification, deliveries, attachments, keys)
         self.created |= {(d.notification_id, d.channel): d for d in deliveries}
+        for d in deliveries:
+            if d.collapse is not None:
+                now = asyncio.get_running_loop().time()
+                self.newest.setdefault(d.collapse, []).append((d.notification_id, now))
+            if d.follows is not None:
+                if (d.follows, d.channel) in self._followed:
+                    self._broken(Violation(Invariant.ORDER, f"two follow {d.follows}"))
+                self._followed.add((d.follows, d.channel))
         return version
 
     def asked(self, notification_id: str) -> Notification | None:
@@ -61,6 +78,10 @@ class Records(MemoryStore):
         assert old is not None
         if not touched(old, new):
             self.moves[key] += 1
+        if not new.pending:
+            self.ended.add(key)
+            if new.status not in SUCCESS:
+                self.failed.add(key)
         if new.status in ACCEPTED:
             self.messages.setdefault(key, new.provider_message_id)
         outcomes = [str(attempt.outcome) for attempt in new.attempts]

@@ -12,12 +12,14 @@ import pytest
 from functions.dead_letter.given_up_messages import DeadLetter
 from functions.gateway.callers import revocation
 from functions.gateway.notifications import acceptance as accepting
+from functions.gateway.notifications import cancellation
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
 from functions.relay.overdue_deliveries import Relay, Swept
-from shared.delivery import retries, state_machine
+from shared.delivery import gate, retries, state_machine
 from shared.delivery.errors import HarkError, Permanent, Retryable, Unknown
-from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Receipt
+from shared.delivery.gate import Facts
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Receipt
 from shared.sending import pipeline, receipts
 from shared.sending.messages import Answer, Message
 from shared.sending.pipeline import Pipeline
@@ -214,6 +216,80 @@ def sent_whatever_the_record_says(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Pipeline, "_write", blind)
 
 
+def the_gate_ignores_deliver_by(patch: pytest.MonkeyPatch) -> None:
+    for module in (gate, pipeline):
+        patch.setattr(module, "is_late", lambda *_: False)
+
+
+def the_gate_ignores_that_it_is_cancelled(patch: pytest.MonkeyPatch) -> None:
+    facts = Records.facts
+
+    async def unmarked(self: Records, notification: Notification, delivery: Delivery) -> Facts:
+        return replace(await facts(self, notification, delivery), cancelled_at=None)
+
+    patch.setattr(Records, "facts", unmarked)
+
+
+def a_cancel_writes_over_a_live_lease(patch: pytest.MonkeyPatch) -> None:
+    cancelled = state_machine.cancelled
+    patch.setattr(cancellation, "cancelled", lambda d, *rest: cancelled(replace(d, lease_until=None), *rest))
+
+
+def send_at_is_ignored(patch: pytest.MonkeyPatch) -> None:
+    """By a claim, and what is accepted is published at once."""
+    decide = state_machine.decide
+    patch.setattr(pipeline, "decide", lambda d, *rest: decide(replace(d, next_try_at=None, scheduled_for=None), *rest))
+    patch.setattr(accepting, "_goes_now", lambda _: True)
+
+
+def the_next_in_an_order_goes_while_one_is_retried(patch: pytest.MonkeyPatch) -> None:
+    in_order = gate._in_order
+
+    def hasty(delivery: Delivery, before: Delivery | None, now: datetime, policy: Any) -> gate.Permission:
+        retried = before is not None and before.status is DeliveryStatus.RETRYING
+        return gate.Go() if retried else in_order(delivery, before, now, policy)
+
+    patch.setattr(gate, "_in_order", hasty)
+
+
+def two_follow_the_same_one(patch: pytest.MonkeyPatch) -> None:
+    create = Records.create
+
+    async def whatever_it_was(self: Records, asked: Notification, made: Any, files: Any, keys: Any) -> int:
+        now = {key: self._keys[key].version if key in self._keys else None for key in keys}
+        return await create(self, asked, made, files, now)
+
+    patch.setattr(Records, "create", whatever_it_was)
+
+
+def an_older_one_with_the_collapse_key_is_sent(patch: pytest.MonkeyPatch) -> None:
+    facts = Records.facts
+
+    async def of_nothing_newer(self: Records, notification: Notification, delivery: Delivery) -> Facts:
+        return replace(await facts(self, notification, delivery), newest=None)
+
+    async def nobody(*_: object) -> None: ...
+
+    patch.setattr(Records, "facts", of_nothing_newer)
+    patch.setattr(accepting, "supersede", nobody)
+
+
+def a_step_goes_whatever_the_one_before_does(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gate, "_escalated", lambda *_: gate.Go())
+
+
+def what_waits_for_another_has_no_due_time(patch: pytest.MonkeyPatch) -> None:
+    held = state_machine._held
+
+    def forgotten(*args: Any) -> Any:
+        decision = held(*args)
+        if isinstance(decision, state_machine.Write):
+            return state_machine.Write(replace(decision.delivery, due_at=None))
+        return decision
+
+    patch.setattr(state_machine, "_held", forgotten)
+
+
 BUGS: dict[Plant, Invariant] = {
     ack_before_the_send: Invariant.ACKED,
     ack_whatever_happens: Invariant.ACKED,
@@ -236,6 +312,15 @@ BUGS: dict[Plant, Invariant] = {
     receipt_that_waits_is_dropped: Invariant.TRUTH,
     cancelled_under_a_live_lease: Invariant.CANCELLED,
     sent_whatever_the_record_says: Invariant.CANCELLED,
+    the_gate_ignores_deliver_by: Invariant.TIME,
+    the_gate_ignores_that_it_is_cancelled: Invariant.CANCELLED,
+    a_cancel_writes_over_a_live_lease: Invariant.CANCELLED,
+    send_at_is_ignored: Invariant.TIME,
+    the_next_in_an_order_goes_while_one_is_retried: Invariant.ORDER,
+    two_follow_the_same_one: Invariant.ORDER,
+    an_older_one_with_the_collapse_key_is_sent: Invariant.COLLAPSE,
+    a_step_goes_whatever_the_one_before_does: Invariant.ESCALATION,
+    what_waits_for_another_has_no_due_time: Invariant.QUIET,
 }
 
 

@@ -11,10 +11,10 @@ from unittest.mock import patch
 
 from functions.dead_letter import given_up_messages
 from functions.gateway.callers import revocation
-from functions.gateway.notifications import acceptance, idempotency
-from functions.relay import overdue_deliveries
+from functions.gateway.notifications import acceptance, cancellation, idempotency, superseding
+from functions.relay import overdue_deliveries, scheduled_deliveries
 from functions.relay import waiting_receipts as waiting
-from shared.sending import pipeline, receipts
+from shared.sending import pipeline, receipts, waiting_deliveries
 
 SHARDS = 2  # fewer to sweep, none of another kind
 
@@ -62,8 +62,9 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             for module in modules:
                 stack.enter_context(patch.object(module, name, value))
 
-        put("time", SimpleNamespace(monotonic=loop.time), acceptance, pipeline, overdue_deliveries, revocation, waiting)
-        put("log", log, acceptance, pipeline, overdue_deliveries, revocation, waiting, receipts, given_up_messages)
+        of_time = (acceptance, pipeline, overdue_deliveries, scheduled_deliveries, revocation, waiting)
+        put("time", SimpleNamespace(monotonic=loop.time), *of_time)
+        put("log", log, *of_time, receipts, given_up_messages, cancellation, superseding, waiting_deliveries)
         put("SHARDS", SHARDS, acceptance, overdue_deliveries, waiting)
         put("random", random, acceptance, revocation)
         put("uuid", ids, idempotency)

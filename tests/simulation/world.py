@@ -5,14 +5,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 from functions.gateway.access.caller import Caller, CallerKind
 from functions.gateway.callers.changes import Manager
 from functions.gateway.callers.revocation import Revocation
 from functions.gateway.notifications.acceptance import Accepted, accept
-from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.notifications.cancellation import cancel
+from functions.gateway.notifications.schemas import EscalationStep, NotificationRequest, Verdict
+from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
-from shared.delivery.model import DeliveryStatus, Receipt
+from shared.delivery.model import Delivery, DeliveryStatus, Receipt
 from shared.delivery.state_machine import discarded, replayed
 from shared.sending.messages import hint
 from shared.sending.receipts import take
@@ -24,7 +27,7 @@ from tests.simulation.invariants import Invariant, Violation
 from tests.simulation.processes import Process, Tasks, current
 from tests.simulation.providers import Providers, Says
 from tests.simulation.pubsub import PubSub
-from tests.simulation.records import Records, WaitingReceipts
+from tests.simulation.records import Key, Records, WaitingReceipts
 
 CALLERS = [Caller(id=kind, kind=kind, scopes=frozenset()) for kind in (CallerKind.LIVE, CallerKind.TEST)]
 _DAY = 24 * 3600.0
@@ -38,7 +41,7 @@ class Ask:
 
 
 class World:
-    """`answers`: what was answered with 202; `first`: the first violation."""
+    """`answers`: what was answered with 202; `verdicts`: what was said of cancels; `first`: the first violation."""
 
     def __init__(self, random: Random, possible: Collection[Fault]) -> None:
         self.random = random
@@ -52,8 +55,11 @@ class World:
         self.functions = Functions(self.policy, self.records, self.waiting, self.providers, random, self.broken)
         self.queue = PubSub(self.fate, self.records, self.process, self.functions.handle, self.broken)
         self.functions.queue = self.queue
+        # One kind in a history: several notifications have to have it.
+        self.key = random.choice((None, "collapse_key", "ordering_key", "ordering_key"))
         self.asks = self._draw_asks()
         self.answers: list[tuple[Ask, Accepted]] = []
+        self.verdicts: list[tuple[Key, Verdict]] = []
         self.processes: list[Process] = []
         self._pools: dict[str, list[Process]] = {}
         self._outside = Tasks()  # clients, receipts, the operator
@@ -81,8 +87,9 @@ class World:
         """The whole history: its faults, and then what is left of it until all is quiet."""
         seconds = self.random.uniform(60, 900)
         for ask in self.asks:
-            self._outside.spawn(self._client(ask, self.random.uniform(0, seconds / 3)))
-        for _ in range(4):
+            # Some at the same time: two that use one key are to meet.
+            self._outside.spawn(self._client(ask, self.random.choice((1.0, self.random.uniform(0, seconds / 3)))))
+        for _ in range(8):
             if self.fate.strikes(Fault.STOP):
                 self._outside.spawn(self._stop(self.random.uniform(0, seconds / 2)))
         loop = asyncio.get_running_loop()
@@ -137,6 +144,7 @@ class World:
     async def _sweep(self) -> None:
         """As functions/relay/main.py does it: what goes wrong with receipts keeps no delivery back."""
         process = self.process("relay")
+        self._outside.spawn(process.ask(self.functions.scheduled(process).sweep(), 600))
         await process.ask(self.functions.waiting(process).sweep(), 600)
         if process.alive:
             await process.ask(self.functions.relay(process).sweep(), 600)
@@ -144,7 +152,7 @@ class World:
     def _draw_asks(self) -> list[Ask]:
         random = self.random
         asks = []
-        for n in range(random.randint(1, 6)):
+        for n in range(random.randint(3, 7) if self.key else random.randint(1, 6)):
             wanted = random.sample(list(CHANNELS), random.choice((1, 1, 2)))
             to = {channel: f"{channel}-{n}" for channel in wanted}
             caller = CALLERS[random.random() < 0.1]
@@ -152,12 +160,52 @@ class World:
             mood = random.choice((None,) * 8 + (Says.RETRYABLE, Says.PERMANENT, Says.REFUSED))
             if mood:
                 self.providers.moods |= dict.fromkeys(to.values(), mood)
-            ask = Ask(NotificationRequest(to=to, message=f"text {n}"), caller, key)
+            how = self._draw_how(to) if random.random() < (0.9 if self.key else 0.3) else {}
+            ask = Ask(NotificationRequest(**{"to": to, "message": f"text {n}", **how}), caller, key)
             asks.append(ask)
             if key and random.random() < 0.4:
                 text = f"text {n}" if random.random() < 0.7 else f"text {n}, changed"
-                asks.append(replace(ask, request=NotificationRequest(to=to, message=text)))
+                asks.append(replace(ask, request=ask.request.model_copy(update={"message": text})))
         return asks
+
+    def _draw_how(self, to: dict[str, str]) -> dict[str, Any]:
+        """When it goes, after which other, and over which channel first."""
+        random = self.random
+        how: dict[str, Any] = {}
+        if random.random() < 0.4:
+            how["send_at"] = START + timedelta(seconds=random.uniform(5, 600))
+        if random.random() < 0.3:
+            how["deliver_by"] = START + timedelta(seconds=random.uniform(60, 1500))
+        if self.key is not None:
+            how |= {self.key: "k", "to": {channel: f"{channel}-of-k" for channel in to}}
+        if len(to) > 1 and random.random() < 0.6:
+            first, second = to
+            after = random.choice((None, 30, 300))
+            unless = random.choice(("sent", "delivered")) if after else "sent"
+            steps = [{"channel": first}, {"channel": second, "after": after, "unless": unless}]
+            how["escalation"] = [EscalationStep.model_validate(step) for step in steps]
+        return how
+
+    async def _cancel(self, accepted: Accepted, begins: float) -> None:
+        """The client asks until it has an answer."""
+        notification_id = accepted.notification.id
+        await asyncio.sleep(begins)
+        for _ in range(5):
+            process = self.process("gateway")
+            gateway = self.functions.gateway(process)
+
+            async def work(gateway: Gateway = gateway) -> list[tuple[Delivery, Verdict]]:
+                found = await gateway.store.notification(notification_id)
+                assert found is not None
+                return await cancel(gateway, found, "a caller")
+
+            answer = await process.ask(work(), 30)
+            if isinstance(answer, list):
+                self.tell("CANCELLED", notification_id=notification_id, verdicts=[str(v) for _, v in answer])
+                self.verdicts += [((d.notification_id, d.channel), verdict) for d, verdict in answer]
+                self.records.cancelled.setdefault(notification_id, asyncio.get_running_loop().time())
+                return
+            await asyncio.sleep(self.random.uniform(1, 30))
 
     async def _client(self, ask: Ask, begins: float) -> None:
         await asyncio.sleep(begins)
@@ -167,6 +215,8 @@ class World:
             if isinstance(answer, Accepted):
                 self.tell("202", notification_id=answer.notification.id, key=ask.key)
                 self.answers.append((ask, answer))
+                if self.random.random() < 0.15:
+                    self._outside.spawn(self._cancel(answer, self.random.choice((0.0, self.random.uniform(0, 600)))))
             refused = isinstance(answer, Problem) and answer.status != 503
             again = 0.3 if isinstance(answer, Accepted) else 0.9
             if ask.key is None or refused or self.random.random() > again:

@@ -15,7 +15,8 @@ SECOND = timedelta(seconds=1)
 ANY = Delivery("n", "email", "a", START, queued_at=START)
 FOLLOWER = replace(ANY, ordering="k", follows="before")
 STEP = replace(ANY, channel="sms", escalates_from="email", status=S.SCHEDULED, after=300, unless=S.DELIVERED)
-FAILED = frozenset(S) - SUCCESS - {S.SCHEDULED, S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED}
+WITHDRAWN = {S.CANCELLED, S.SUPERSEDED}
+FAILED = frozenset(S) - SUCCESS - WITHDRAWN - {S.SCHEDULED, S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED}
 
 
 def a_try(outcome: Outcome = Outcome.RETRYABLE) -> Attempt:
@@ -149,6 +150,14 @@ def test_no_step_goes_before_the_one_before_it_has_gone() -> None:
     waits = replace(STEP, channel="slack", escalates_from="sms")
     before = replace(STEP, next_try_at=START + timedelta(seconds=300))
     assert isinstance(gate(waits, Facts(step_before=before), START + timedelta(days=1), POLICY), Later)
+
+
+@pytest.mark.parametrize("status", sorted(WITHDRAWN))
+def test_a_step_after_one_that_was_withdrawn_does_not_go(status: DeliveryStatus) -> None:
+    """Which may have been long before its time."""
+    answer = gate(STEP, Facts(step_before=replace(ANY, status=status)), START, POLICY)
+    assert isinstance(answer, No)
+    assert (answer.status, answer.rule) == (S.CANCELLED, Rule.NOT_NEEDED)
 
 
 def test_a_step_after_one_that_was_not_needed_is_not_needed() -> None:
