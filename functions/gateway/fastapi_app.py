@@ -15,6 +15,7 @@ from functions.gateway.channels.routes import channels_router
 from functions.gateway.dead_letters.routes import dead_letters_router
 from functions.gateway.notifications.routes import notifications_router
 from functions.gateway.openapi import openapi
+from functions.gateway.operations.routes import operations_router
 from functions.gateway.receipts.routes import receipts_router
 from functions.gateway.recipients.routes import recipients_router
 from functions.gateway.services import Gateway
@@ -29,6 +30,7 @@ ROUTERS = (
     channels_router,
     recipients_router,
     templates_router,
+    operations_router,
     dead_letters_router,
     callers_router,
     receipts_router,

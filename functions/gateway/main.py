@@ -19,6 +19,7 @@ from functions.gateway.settings import GatewaySettings
 from shared.channels.registry import load_channels, load_screens
 from shared.entrypoint.restored_records import restored_records
 from shared.entrypoint.startup import open_rpc, start
+from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
@@ -61,6 +62,7 @@ def _open() -> Gateway:
         callers=callers,
         receipts=FirestoreReceipts(rpc),
         templates=Templates(FirestoreTemplates(rpc), _channels),
+        operations=FirestoreOperations(rpc),
         readers=_readers,
         screens=_screens,
         issuers=_own.oidc_issuers,

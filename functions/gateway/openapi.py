@@ -13,7 +13,7 @@ from functions.gateway.callers.schemas import CallerChange, CallerRequest
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.openapi_examples import add_examples, examples
 from functions.gateway.recipients.schemas import RecipientRequest
-from functions.gateway.templates.schemas import PreviewRequest, TemplateRequest
+from functions.gateway.templates.schemas import PreviewRequest, RecallRequest, TemplateRequest
 from functions.gateway.web.openapi_declarations import answers
 from functions.gateway.web.problem_details import ProblemDetails
 from shared.channels.content import content_schema
@@ -25,6 +25,7 @@ _SCHEMAS = (
     RecipientRequest,
     TemplateRequest,
     PreviewRequest,
+    RecallRequest,
     CallerRequest,
     CallerChange,
     ProblemDetails,

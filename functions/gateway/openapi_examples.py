@@ -162,8 +162,16 @@ def _of_templates(channel: Channel) -> Mapping[str, Example]:
         "read_template": Example(200, published, path),
         "read_template_version": Example(200, published, {**path, "version": "1"}),
         "archive_template": Example(204, path=path),
+        "recall_template": Example(202, _operation("done"), path, {"version": 1}),
+        "list_operations": Example(200, {"items": [_operation("done")], "next_cursor": None}),
+        "read_operation": Example(200, _operation("done"), {"operation_id": _ID}),
         "preview_template": Example(200, preview, path, {"data": {"order": 42}, "locale": "de-AT"}),
     }
+
+
+def _operation(state: str) -> dict[str, Any]:
+    about = {"id": _ID, "kind": "recall", "state": state, "template": "order-shipped/1", "total": 0, "counts": {}}
+    return {**about, "created_at": _AT, "updated_at": _AT}
 
 
 def _counted(channel: Channel, message: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from shared.delivery.retries import Policy
 from shared.delivery.store import Store
 from shared.entrypoint.restored_records import RestoredRecords
 from shared.sending.messages import Publisher
+from shared.sending.operations import OperationStore
 from shared.sending.receipts import ReceiptReader, ReceiptStore
 
 
@@ -31,6 +32,7 @@ class Gateway:
     callers: CallerStore
     receipts: ReceiptStore
     templates: Templates
+    operations: OperationStore
     lists: Lists = field(default_factory=Lists)
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)
     screens: Mapping[str, Screen] = field(default_factory=dict)

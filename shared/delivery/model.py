@@ -119,6 +119,10 @@ class TemplateUsed:
     version: int
     locale: str
 
+    @property
+    def id(self) -> str:
+        return f"{self.name}/{self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class Notification:
@@ -189,6 +193,7 @@ class Delivery:
     earlier notifications it goes with, by the part of `content` that names them.
     `collapse` and `ordering` are the ids of its keys' records (`Store.keys`); `follows` is the notification before it
     in its order. `escalates_from`, `escalates_to`: the channels before and after it; `after`, `unless`: as `Step`.
+    `made_of` is its template and version, "order-shipped/3".
     `provider_conversation` is where the provider says that the message is, for what goes with it later.
     """
 
@@ -214,6 +219,7 @@ class Delivery:
     escalates_to: str | None = None
     after: int | None = None
     unless: DeliveryStatus | None = None
+    made_of: str | None = None
     earlier: Mapping[str, str] = field(default_factory=dict)
 
     status: DeliveryStatus = DeliveryStatus.QUEUED

@@ -96,6 +96,7 @@ def queued(
         segments=segments.count if segments else None,
         encoding=segments.encoding if segments else None,
         deliver_by=notification.deliver_by,
+        made_of=None if notification.template is None else notification.template.id,
         status=DeliveryStatus.QUEUED if later is None else DeliveryStatus.SCHEDULED,
         queued_at=later or notification.created_at,
         updated_at=notification.created_at,

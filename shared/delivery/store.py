@@ -79,6 +79,10 @@ class Store(Protocol):
         """What the gate has to know of others; of a plain delivery this reads nothing."""
         ...
 
+    async def pending_of(self, made_of: str, limit: int, after: str | None) -> Page[Delivery, str]:
+        """Deliveries made of this version of a template that have not ended, in an order of their own."""
+        ...
+
     async def followers(self, delivery: Delivery) -> Sequence[Delivery]:
         """Those that follow this one in its order: one, as a rule, or none yet."""
         ...

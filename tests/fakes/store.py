@@ -114,6 +114,17 @@ class MemoryStore:
                 step_before=self._one(self._deliveries.get((delivery.notification_id, delivery.escalates_from or ""))),
             )
 
+    async def pending_of(self, made_of: str, limit: int, after: str | None) -> Page[Delivery, str]:
+        async with self._call("pending_of"):
+            there = {
+                f"{d.notification_id}/deliveries/{d.channel}": d
+                for d in self._deliveries.values()
+                if d.made_of == made_of and d.pending
+            }
+            names = sorted(name for name in there if after is None or name > after)[:limit]
+            last = names[-1] if len(names) == limit else None
+            return Page(self._readable(there[name] for name in names), last)
+
     async def followers(self, delivery: Delivery) -> Sequence[Delivery]:
         async with self._call("followers"):
             mine = (delivery.channel, delivery.notification_id)

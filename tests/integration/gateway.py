@@ -34,12 +34,14 @@ from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
 from shared.delivery.retries import Policy
 from shared.delivery.store import Store
 from shared.google.firestore import rpc
+from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import PubsubPublisher, connect
 from shared.runtime.settings import CoreSettings
 from shared.sending.messages import Message, Publisher
 from shared.sending.receipts import ReceiptStore
+from tests.fakes.operations import MemoryOperations
 from tests.fakes.templates import MemoryTemplates
 
 POLICY: Policy = CoreSettings(google_cloud_project="any").policy()
@@ -241,6 +243,7 @@ def gateway_over(
         publisher=publisher,
         channels=channels,
         templates=Templates(changes.pop("templates", MemoryTemplates()), channels),
+        operations=changes.pop("operations", MemoryOperations()),
         policy=POLICY,
         retention=timedelta(days=30),
         identity=changes.pop("identity", Identity(CallerCache(callers))),
@@ -278,9 +281,14 @@ async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
         counted = rpc.Rpc(records, database, emulated=True)
         callers = FirestoreCallers(rpc.Rpc(uncounted, database, emulated=True))
         publisher = OnDemand(PubsubPublisher(topics, project), provide)
-        templates = FirestoreTemplates(counted)
+        templates, operations = FirestoreTemplates(counted), FirestoreOperations(counted)
         gateway = gateway_over(
-            FirestoreStore(counted), publisher, callers, FirestoreReceipts(counted), templates=templates
+            FirestoreStore(counted),
+            publisher,
+            callers,
+            FirestoreReceipts(counted),
+            templates=templates,
+            operations=operations,
         )
         _, key = await new_caller_in(callers, name="tests")
         hark = Hark(project, firestore, pubsub_host, gateway, calls, records, emulators, key)

@@ -51,7 +51,11 @@ async def parameters(hark: Hark, operation: str) -> dict[str, str]:
         case "read_recipient" | "delete_recipient":
             await example_of(hark, "put_recipient")
             return {"name": "alice"}
-        case "read_template" | "read_template_version" | "archive_template" | "preview_template":
+        case "read_operation" | "list_operations":
+            await example_of(hark, "publish_template")
+            recalled = await hark.client.post("/v1/templates/order-shipped/recall", json={"version": 1})
+            return {"operation_id": recalled.json()["id"]}
+        case "recall_template" | "read_template" | "read_template_version" | "archive_template" | "preview_template":
             await example_of(hark, "publish_template")
             return {"name": "order-shipped", "version": "1"}
         case "list_dead_letters" | "replay" | "discard":

@@ -47,6 +47,9 @@ SCOPED = {
     ("get", "/v1/templates/{name}"): {"200", "404"},
     ("get", "/v1/templates/{name}/versions/{version}"): {"200", "404"},
     ("delete", "/v1/templates/{name}"): {"204", "404"},
+    ("post", "/v1/templates/{name}/recall"): {"202", "400", "404", "408", "413", "422"},
+    ("get", "/v1/operations"): {"200", "422"},
+    ("get", "/v1/operations/{operation_id}"): {"200", "404"},
     ("post", "/v1/templates/{name}/preview"): {"200", "400", "404", "408", "413", "422"},
 }
 ROUTES = OPEN | {
@@ -58,6 +61,7 @@ QUERIES = {
     ("get", "/v1/recipients"): {"limit", "cursor"},
     ("get", "/v1/dead-letters"): {"channel", "limit", "cursor"},
     ("get", "/v1/templates"): {"limit", "cursor"},
+    ("get", "/v1/operations"): {"limit", "cursor"},
     ("get", "/v1/callers"): {"limit", "cursor"},
     ("delete", "/v1/callers/{caller_id}"): {"cascade", "stop"},
 }

@@ -8,6 +8,7 @@ import pytest
 
 from functions.gateway.access.caller import Scope
 from functions.gateway.notifications.schemas import NotificationJson
+from shared.delivery.model import DeliveryStatus
 from tests.integration.gateway import Hark, declared, problem
 
 TO = {"email": "a@example.com", "sms": "+14155552671"}
@@ -235,3 +236,23 @@ async def test_publishing_at_once_loses_none(hark: Hark) -> None:
     bodies = [BODY | {"locales": {"en": {"sms": {"message": f"text {i}"}}}} for i in range(4)]
     answers = await asyncio.gather(*(hark.client.put(PATH, json=body) for body in bodies))
     assert sorted(answer.json()["version"] for answer in answers) == [1, 2, 3, 4]
+
+
+async def test_a_recall_stops_what_has_not_gone(hark: Hark) -> None:
+    await published(hark)
+    sent_ids = [(await sent(hark, to={"sms": TO["sms"]}))[0]["id"] for _ in range(3)]
+    await hark.set(sent_ids[0], "sms", DeliveryStatus.SENT)
+    await published(hark, default_locale="de")
+    other, _ = await sent(hark, to={"sms": TO["sms"]})
+    answer = await hark.client.post(f"{PATH}/recall", json={"version": 1}, headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 202
+    operation = (await hark.client.get(answer.headers["location"])).json()
+    assert (operation["kind"], operation["state"]) == ("recall", "done")
+    assert (operation["total"], operation["counts"]) == (2, {"cancelled": 2})
+    shown = [(await hark.client.get(f"/v1/notifications/{i}")).json()["status"] for i in (*sent_ids, other["id"])]
+    assert shown == ["sent", "cancelled", "cancelled", "queued"]
+    again = await hark.client.post(f"{PATH}/recall", json={"version": 1}, headers={"Idempotency-Key": "k"})
+    assert again.json()["id"] == operation["id"]
+    problem(await hark.client.post(f"{PATH}/recall", json={"version": 9}), 404)
+    problem(await hark.client.post(f"{PATH}/recall", json={}), 422, "version")
+    assert [o["id"] for o in (await hark.client.get("/v1/operations")).json()["items"]] == [operation["id"]]

@@ -23,14 +23,16 @@ from functions.gateway.rendering.firestore_templates import FirestoreTemplates
 from functions.gateway.rendering.template_model import Template
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Receipt, Recipient
 from shared.delivery.store import Key, Position
+from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.records import STATE_FIELDS, fixed_values
 from shared.google.firestore.rpc import Rpc, StructuredQuery
 from shared.google.firestore.store import FirestoreStore
+from shared.sending.operations import Operation
 from shared.sending.receipts import Waiting
 
 DECLARED = yaml.safe_load((Path(__file__).parents[2] / "infra" / "indexes.yaml").read_text())
-OWNERS = (FirestoreStore, FirestoreReceipts, FirestoreCallers, FirestoreTemplates)
+OWNERS = (FirestoreStore, FirestoreReceipts, FirestoreCallers, FirestoreTemplates, FirestoreOperations)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EQUAL, IN, DESCENDING = 5, 8, 2
 POSITION = Position(NOW, "00000000-0000-0000-0000-000000000000")
@@ -58,6 +60,9 @@ ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[
     FirestoreStore.scheduled: ({}, {"shard": 0, "start": NOW, "end": NOW, "limit": 9}),
     FirestoreStore.followers: ({}, {"delivery": Delivery("n", "email", "a", NOW)}),
     FirestoreStore.sent_as: ({}, {"channel": "sms", "provider_message_id": "SM1"}),
+    FirestoreStore.pending_of: ({"after": (None, "n/deliveries/email")}, {"made_of": "a/1", "limit": 9}),
+    FirestoreOperations.due: ({}, {"now": NOW, "limit": 9}),
+    FirestoreOperations.operations: ({"caller": (None, "c"), "after": (None, POSITION)}, {"limit": 9}),
     FirestoreTemplates.templates: ({"after": (None, "order-shipped")}, {"limit": 9}),
     FirestoreReceipts.due: ({}, {"shard": 0, "now": NOW, "limit": 9}),
     FirestoreCallers.callers: ({"after": (None, "c")}, {"limit": 9}),
@@ -143,6 +148,7 @@ def test_nobody_else_queries() -> None:
         "receipt_store.py",
         "caller_store.py",
         "firestore_templates.py",
+        "operation_store.py",
     }
     assert {path.name for path in files if "run_query" in path.read_text()} == {
         "rpc.py",
@@ -184,6 +190,7 @@ def _written() -> Iterator[tuple[str, str]]:
         ("deliveries", Delivery, {"version"}),
         ("attachments", Attachment, set[str]()),
         ("keys", Key, {"version"}),
+        ("operations", Operation, {"id", "version"}),
         ("templates", Template, {"name", "version"}),
         ("recipients", Recipient, {"name", "version"}),
         ("receipts", Receipt, set[str]()),

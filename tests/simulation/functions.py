@@ -21,6 +21,7 @@ from shared.delivery.retries import Policy
 from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.pipeline import Pipeline
 from tests.fakes.callers import MemoryCallers
+from tests.fakes.operations import MemoryOperations
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.templates import MemoryTemplates
 from tests.simulation.invariants import Violation
@@ -80,6 +81,7 @@ class Functions:
             callers=callers,
             receipts=self.receipts(process),
             templates=Templates(MemoryTemplates(), CHANNELS),
+            operations=MemoryOperations(),
             now=process.now,
         )
 

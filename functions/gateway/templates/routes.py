@@ -10,12 +10,17 @@ from starlette.responses import Response
 
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import Requires
+from functions.gateway.access.scopes import forbidden
+from functions.gateway.notifications.idempotency import idempotency_key
+from functions.gateway.operations.schemas import OperationJson, operation_json
 from functions.gateway.rendering.template_model import Template, TemplateVersion
 from functions.gateway.services import Gateway
 from functions.gateway.templates import publishing
+from functions.gateway.templates.recall import begin_recall
 from functions.gateway.templates.schemas import (
     PreviewJson,
     PreviewRequest,
+    RecallRequest,
     TemplateRequest,
     TemplatesJson,
     TemplateVersionJson,
@@ -25,11 +30,12 @@ from functions.gateway.templates.schemas import (
 from functions.gateway.web.common_fields import TEMPLATE_NAME
 from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.listing_pages import PageQuery, name_cursor_of, name_of
-from functions.gateway.web.openapi_declarations import answers, link, request_body
+from functions.gateway.web.openapi_declarations import LOCATION, answers, link, request_body
 from functions.gateway.web.problem_details import Problem, field_error, invalid
 from functions.gateway.web.request_bodies import body_of
 from shared.channels.content import content_of
 from shared.channels.declaration import Channel
+from shared.delivery.model import Recipient
 
 Name = Annotated[str, Path(json_schema_extra={"pattern": TEMPLATE_NAME})]
 Number = Annotated[str, Path(json_schema_extra={"pattern": "^[1-9][0-9]{0,8}$"})]
@@ -101,24 +107,24 @@ def templates_router(gateway: Gateway) -> APIRouter:
         body = await body_of(request, PreviewRequest)
         template = await _template(name)
         version = await _version(template, body.version or template.latest)
-        recipient = None
-        if body.recipient is not None:
-            if Scope.RECIPIENTS_READ not in caller.scopes or not caller.may_name(body.recipient):
-                raise Problem(403, "this caller may not read this recipient")
-            recipient = await gateway.store.recipient(body.recipient)
-        rendered = gateway.templates.render(version, body.data, body.locale, recipient)
-        if rendered.wrong:
-            raise invalid(*rendered.wrong)
-        content = {c: _as_it_would_go(gateway.channels[c], dict(parts)) for c, parts in rendered.content.items()}
-        return json_answer(
-            PreviewJson(
-                name=name,
-                version=version.number,
-                locale=rendered.locale,
-                content=content,
-                missing=list(rendered.missing),
-            )
-        )
+        recipient = await _recipient(gateway, body, caller)
+        return json_answer(_previewed(gateway, version, body, recipient))
+
+    @routes.post(
+        "/{name}/recall",
+        status_code=202,
+        responses=answers(OperationJson, *(202, 400, 404, 408, 413, 422, 503), headers=LOCATION),
+        openapi_extra=request_body(RecallRequest),
+    )
+    async def recall_template(
+        name: Name, request: Request, caller: Annotated[Caller, requires(Scope.TEMPLATES_WRITE)]
+    ) -> Response:
+        """Cancels all that is made of this version and has not gone: an operation, which says how far it is."""
+        body = await body_of(request, RecallRequest)
+        template = await _template(name)
+        version = await _version(template, body.version)
+        begun = await begin_recall(gateway, caller, version, idempotency_key(request))
+        return json_answer(operation_json(begun), 202, {"Location": f"/v1/operations/{begun.id}"})
 
     async def _template(name: str) -> Template:
         found = await store.template(name) if _is_name(name) else None
@@ -134,6 +140,32 @@ def templates_router(gateway: Gateway) -> APIRouter:
         return found
 
     return routes
+
+
+async def _recipient(gateway: Gateway, body: PreviewRequest, caller: Caller) -> Recipient | None:
+    """Problem 403."""
+    if body.recipient is None:
+        return None
+    if Scope.RECIPIENTS_READ not in caller.scopes or not caller.may_name(body.recipient):
+        raise forbidden("this caller may not read this recipient", Scope.RECIPIENTS_READ)
+    return await gateway.store.recipient(body.recipient)
+
+
+def _previewed(
+    gateway: Gateway, version: TemplateVersion, body: PreviewRequest, recipient: Recipient | None
+) -> PreviewJson:
+    """Problem 422."""
+    rendered = gateway.templates.render(version, body.data, body.locale, recipient)
+    if rendered.wrong:
+        raise invalid(*rendered.wrong)
+    content = {c: _as_it_would_go(gateway.channels[c], dict(parts)) for c, parts in rendered.content.items()}
+    return PreviewJson(
+        name=version.name,
+        version=version.number,
+        locale=rendered.locale,
+        content=content,
+        missing=list(rendered.missing),
+    )
 
 
 def _as_it_would_go(channel: Channel, parts: dict[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,12 @@ class PreviewRequest(BaseModel):
     recipient: RecipientName | None = Field(default=None, description="For whom: their locale, time zone, attributes.")
 
 
+class RecallRequest(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    version: Version
+
+
 class TemplateJson(TypedDict):
     name: str
     version: Annotated[int, Field(description="The latest.")]

@@ -61,6 +61,7 @@ _FIXED = (
     "escalates_to",
     "after",
     "unless",
+    "made_of",
     "earlier",
 )
 _NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")

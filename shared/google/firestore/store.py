@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from shared.delivery.gate import Facts
-from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Recipient
+from shared.delivery.model import PENDING, Attachment, Delivery, DeliveryStatus, Notification, Recipient
 from shared.delivery.store import Key, Page, Position
 from shared.google.firestore import pages, queries, records, writes
 from shared.google.firestore.rpc import Rpc, Write, to_version
@@ -82,6 +82,19 @@ class FirestoreStore:
             before=read(before, records.to_delivery),
             step_before=read(step_before, records.to_delivery),
         )
+
+    async def pending_of(self, made_of: str, limit: int, after: str | None) -> Page[Delivery, str]:
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=[*queries.given(made_of=made_of), queries.any_of("status", sorted(PENDING))],
+            fields=records.WITHOUT_CONTENT,
+            limit=limit,
+            after=[] if after is None else [queries.reference(f"{self._documents}/notifications/{after}")],
+        )
+        docs = await self._rpc.run_query(query)
+        last = docs[-1].name.removeprefix(f"{self._documents}/notifications/") if len(docs) == limit else None
+        return Page(list(records.readable(docs, records.to_delivery)), last)
 
     async def followers(self, delivery: Delivery) -> Sequence[Delivery]:
         query = queries.select(

@@ -21,8 +21,11 @@ from shared.entrypoint.push_handler import Deliver, push_handler
 from shared.entrypoint.push_requests import push_requests
 from shared.http import request_body
 from shared.sending.messages import Answer, Message
+from shared.sending.operations import Worker
 from tests.e2e.stack import ROOT
+from tests.fakes.clock import Clock
 from tests.fakes.issuer import AUDIENCE, DISCOVERY, EMAIL, Issuer, guarding
+from tests.fakes.operations import MemoryOperations
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.records import POLICY
 from tests.fakes.store import MemoryStore
@@ -73,8 +76,9 @@ def sweeps(store: MemoryStore, publisher: MemoryPublisher, monkeypatch: pytest.M
     """The deployed relay over fakes, without a guard: requested before `issuer`, it is imported without one."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test")
     main = importlib.import_module("functions.relay.main")
+    worker = Worker(store, MemoryOperations(), publisher, Clock().now)
     scheduled = ScheduledDeliveries(store, publisher, timedelta(seconds=1))
-    monkeypatch.setattr(main, "_sweeps", (NothingWaits(), Relay(store, publisher, POLICY), scheduled))
+    monkeypatch.setattr(main, "_sweeps", (NothingWaits(), Relay(store, publisher, POLICY), scheduled, worker))
     return client(main.relay)
 
 

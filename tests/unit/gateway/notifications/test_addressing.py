@@ -25,6 +25,7 @@ from shared.runtime import telemetry
 from shared.sending.messages import content_of
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START, Clock
+from tests.fakes.operations import MemoryOperations
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import POLICY
@@ -69,6 +70,7 @@ async def gateway(store: MemoryStore, publisher: MemoryPublisher, clock: Clock) 
         callers=callers,
         receipts=MemoryReceipts(),
         templates=Templates(MemoryTemplates(), CHANNELS),
+        operations=MemoryOperations(),
         screens={"sms": BLOCKED},
         now=clock.now,
     )

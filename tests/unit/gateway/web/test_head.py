@@ -47,8 +47,16 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 async def gets(client: httpx.AsyncClient) -> list[str]:
     """A path of each route that takes GET."""
     caller = (await client.get("/v1/callers")).json()["items"][0]["id"]
+    recalled = await client.post("/v1/templates/alice/recall", json={"version": 1})
+    operation = recalled.json()["id"]
     sent = (await client.post("/v1/notifications", json=GOOD)).json()["id"]
-    filled = {"{notification_id}": sent, "{name}": "alice", "{caller_id}": caller, "{version}": "1"}
+    filled = {
+        "{notification_id}": sent,
+        "{name}": "alice",
+        "{caller_id}": caller,
+        "{version}": "1",
+        "{operation_id}": operation,
+    }
     paths = (await client.get("/openapi.json")).json()["paths"]
     found = [path for path, methods in paths.items() if "get" in methods]
     for name, value in filled.items():

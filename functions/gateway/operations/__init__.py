@@ -1,0 +1,1 @@
+"""Showing work on many records: /v1/operations."""

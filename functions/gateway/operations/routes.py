@@ -1,0 +1,49 @@
+"""The routes of operations."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.responses import Response
+
+from functions.gateway.access.caller import Caller, Scope
+from functions.gateway.access.route_scopes import Requires
+from functions.gateway.operations.schemas import OperationJson, OperationsJson, operation_json
+from functions.gateway.services import Gateway
+from functions.gateway.web.common_fields import NOTIFICATION_ID
+from functions.gateway.web.json_responses import json_answer
+from functions.gateway.web.listing_pages import PageQuery, cursor_of, is_notification_id, position_of
+from functions.gateway.web.openapi_declarations import answers
+from functions.gateway.web.problem_details import Problem
+
+OperationId = Annotated[str, Path(json_schema_extra={"pattern": NOTIFICATION_ID})]
+
+
+def operations_router(gateway: Gateway) -> APIRouter:
+    routes = APIRouter(prefix="/v1/operations")
+    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+
+    @routes.get("", responses=answers(OperationsJson, 200, 422, 503))
+    async def list_operations(
+        query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.NOTIFICATIONS_READ)]
+    ) -> Response:
+        """The caller's own, the newest first; everybody's with notifications:read:all."""
+        async with gateway.lists.making(caller.id):
+            page = await gateway.operations.operations(
+                caller=None if caller.sees_all else caller.id,
+                limit=query.limit,
+                after=position_of("operations", query.cursor),
+            )
+            following = None if page.next is None else cursor_of("operations", page.next)
+            return json_answer(OperationsJson(items=[operation_json(o) for o in page.items], next_cursor=following))
+
+    @routes.get("/{operation_id}", responses=answers(OperationJson, 200, 404, 503))
+    async def read_operation(
+        operation_id: OperationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_READ)]
+    ) -> Response:
+        """How far it is."""
+        found = await gateway.operations.read(operation_id) if is_notification_id(operation_id) else None
+        if found is None or not (caller.sees_all or found.caller == caller.id):
+            raise Problem(404, "there is no such operation")
+        return json_answer(operation_json(found))
+
+    return routes

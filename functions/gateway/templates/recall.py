@@ -1,0 +1,39 @@
+"""Recalling a version of a template: what is made of it and has not gone does not go.
+
+The operation is on record before anything is cancelled, and has a due time: what the request does not come to, the
+relay does.
+"""
+
+from dataclasses import replace
+
+from functions.gateway.access.caller import Caller
+from functions.gateway.notifications.idempotency import new_notification_id
+from functions.gateway.rendering.template_model import TemplateVersion
+from functions.gateway.services import Gateway
+from functions.gateway.web.problem_details import field_error, invalid
+from shared.delivery.errors import AlreadyExists, StoreUnavailable
+from shared.runtime.logs import get_logger
+from shared.sending.operations import Operation, Worker, recall
+
+log = get_logger(__name__)
+
+_SECONDS = 2.0  # of it that are worked off before the answer
+
+
+async def begin_recall(gateway: Gateway, caller: Caller, version: TemplateVersion, key: str | None) -> Operation:
+    """The operation; with the same key the same one. Problem 422. Raises StoreUnavailable."""
+    operation_id = new_notification_id(caller.id, None if key is None else f"recall {key}")
+    wanted = recall(operation_id, caller.id, f"{version.name}/{version.number}", gateway.now())
+    try:
+        begun = replace(wanted, version=await gateway.operations.create(wanted))
+    except AlreadyExists:
+        there = await gateway.operations.read(wanted.id)
+        if there is None or there.template != wanted.template:
+            raise invalid(field_error("Idempotency-Key", "was used for another request")) from None
+        return there
+    log.info("recall", operation_id=begun.id, template=wanted.template, by=caller.id)
+    try:
+        return await Worker(gateway.store, gateway.operations, gateway.publisher, gateway.now).work(begun, _SECONDS)
+    except StoreUnavailable as error:
+        log.warning("recall left to the relay", operation_id=begun.id, error=str(error))
+        return begun

@@ -1,0 +1,50 @@
+"""Withdrawing a notification: what has not gone does not go.
+
+It is marked first: every later claim that reads it sees that. Then each delivery that nobody holds is written, by
+precondition. One under lease is not written to: an attempt is under way, and its next claim sees the mark.
+
+What if the process dies between the two: the mark holds, and whoever asked has no answer and asks again.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from shared.delivery.errors import StoreUnavailable
+from shared.delivery.model import Delivery, DeliveryStatus, Notification
+from shared.delivery.state_machine import cancelled
+from shared.delivery.store import Store
+from shared.runtime import failpoints
+from shared.runtime.failpoints import Failpoint
+from shared.sending.messages import Publisher
+from shared.sending.waiting_deliveries import is_waited_for, publish_waiting
+
+_TRIES = 10  # of writes that a function is faster than; each of its writes is a step to an end
+
+
+async def withdraw(
+    store: Store, publisher: Publisher, notification: Notification, now: Callable[[], datetime], reason: str
+) -> tuple[Sequence[Delivery], Sequence[Delivery]]:
+    """Its deliveries as they were before, and as they are on record now; none when they have expired.
+
+    Raises StoreUnavailable, also when functions are always faster.
+    """
+    before = await store.deliveries_of(notification)
+    if notification.cancelled_at is None and any(_may_go(d) for d in before):
+        await store.cancel(notification.id, now())
+        failpoints.reached(Failpoint.MARKED)
+    for _ in range(_TRIES):
+        after = await store.deliveries_of(notification)
+        ended = [end for d in after if (end := cancelled(d, now(), reason)) is not None]
+        if not ended:
+            return before, after
+        written = await store.update_all(ended)
+        failpoints.reached(Failpoint.CANCELLED)
+        for delivery, version in zip(ended, written, strict=True):
+            if version is not None and is_waited_for(delivery):
+                await publish_waiting(store, publisher, delivery)
+    raise StoreUnavailable("functions are always faster")
+
+
+def _may_go(delivery: Delivery) -> bool:
+    """By itself, or replayed."""
+    return delivery.pending or delivery.status in {DeliveryStatus.DEAD, DeliveryStatus.FAILED}
