@@ -226,6 +226,67 @@ def nothing_is_told(facts: Facts) -> Iterator[str]:
                 yield f"line {number} of {name}.log has an address, a text or a key"
 
 
+def nothing_is_sent_at_another_time(facts: Facts) -> Iterator[str]:
+    """No attempt begins before its send_at, none at its deliver_by or later."""
+    for key, answers in facts.answers.items():
+        request = facts.requests[key][0]
+        for channel in request["to"]:
+            record = facts.records.get((answers[0]["id"], channel))
+            if record is None or not facts.clocks_were_right(record):
+                continue
+            begun = [_moment(attempt) for attempt in record["attempts"]]
+            if begun and "send_at" in request and begun[0] < _time(request["send_at"]) - _CLOCK_SECONDS:
+                yield f"({record['id']}, {channel}) was sent {_time(request['send_at']) - begun[0]:.3f} s early"
+            if begun and "deliver_by" in request and begun[-1] >= _time(request["deliver_by"]) + _CLOCK_SECONDS:
+                yield f"({record['id']}, {channel}) was sent {begun[-1] - _time(request['deliver_by']):.3f} s late"
+
+
+def verdicts_are_true(facts: Facts) -> Iterator[str]:
+    """What was said to be cancelled in time has not arrived."""
+    for event in facts.histories.client:
+        for channel, verdict in event.get("verdicts", {}).items():
+            at = (event["id"], channel)
+            record = facts.records.get(at)
+            right = record is not None and facts.clocks_were_right(record)
+            if verdict == "cancelled" and right and facts.accepts.get(at):
+                yield f"{at} was said to be cancelled, and a provider has it"
+
+
+def an_order_is_kept(facts: Facts) -> Iterator[str]:
+    """What follows another with its ordering key arrives after it, by the witness, or has it on record that it did not
+    wait.
+    """
+    followed: dict[Delivery, Delivery] = {}
+    for at, record in facts.records.items():
+        if not record.get("follows"):
+            continue
+        before = (record["follows"], at[1])
+        if followed.setdefault(before, at) != at:
+            yield f"{at} and {followed[before]} follow the same one"
+        first, earlier = facts.accepts.get(at, []), facts.accepts.get(before, [])
+        waited = record["reason"] != "order_bound" and facts.clocks_were_right(record)
+        if first and earlier and waited and _moment(first[0]) < _moment(earlier[0]):
+            yield f"{at} arrived before {before[0]}, which it follows"
+
+
+def a_step_is_taken_when_it_is_needed(facts: Facts) -> Iterator[str]:
+    """None begins when the one before it has been sent for a second; nobody has asked for `delivered`."""
+    for at, record in facts.records.items():
+        before = facts.records.get((at[0], record.get("escalates_from") or ""))
+        attempts = record["attempts"]
+        if before is None or not attempts or before["status"] not in {"sent", "delivered"}:
+            continue
+        last = before["attempts"][-1]
+        if last["outcome"] == "accepted" and facts.clocks_were_right(record) and facts.clocks_were_right(before):
+            ended = _moment(last) + last["duration_ms"] / 1000
+            if _moment(attempts[0]) > ended + facts.limits.lease:
+                yield f"{at} was sent, though {before['channel']} had been"
+
+
+def _time(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
 INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
     "1 nothing is lost": nothing_is_lost,
     "2 only what was asked is sent": only_what_was_asked_is_sent,
@@ -238,6 +299,10 @@ INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
     "7 sent means accepted": sent_means_accepted,
     "8 attempts keep to the policy": attempts_keep_to_the_policy,
     "9 nothing is told": nothing_is_told,
+    "t nothing is sent at another time": nothing_is_sent_at_another_time,
+    "v verdicts are true": verdicts_are_true,
+    "o an order is kept": an_order_is_kept,
+    "e a step is taken when it is needed": a_step_is_taken_when_it_is_needed,
 }
 
 

@@ -3,7 +3,10 @@
 import asyncio
 import itertools
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import aiohttp
 
@@ -11,6 +14,10 @@ from tests.faults.histories import History
 
 TIMEOUT_SECONDS = 6.0
 PATIENCE_SECONDS = 90.0  # after this it asks no more: nobody knows then whether it was taken
+_SPECIAL = 0.4  # of the requests: with a time, a key, steps
+_CANCELLED = 0.08
+_KEYS = 3
+_SHARED = "5ead0fa11c0ffee"  # the mark of addresses that several are sent to
 CHANNELS = (("email",), ("sms",), ("slack",), ("email", "sms"), ("email", "sms", "slack"))
 
 
@@ -44,23 +51,62 @@ class Client:
             "slack": f"#canary-{mark}",
         }
         channels = self.rng.choice(CHANNELS)
-        body: dict[str, object] = {
+        body: dict[str, Any] = {
             "to": {channel: address[channel] for channel in channels},
             "subject": f"Subject of canary {mark}",
             "message": f"Text of canary {mark}",
         }
+        body |= self._how(body)
         key = f"key-of-canary-{mark}"
         give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         again = self.rng.random() < 0.1  # a client that has lost its answer, or its memory
         while asyncio.get_running_loop().time() < give_up_at:
-            if await self._post(key, body) == 202:
+            taken = await self._post(key, body)
+            if taken is not None:
                 if not again:
                     self.accepted += 1
+                    if self.rng.random() < _CANCELLED:
+                        await self._cancel(taken)
                     return
                 again = False
             await asyncio.sleep(self.rng.uniform(0.1, 1.0))
 
-    async def _post(self, key: str, body: dict[str, object]) -> int | None:
+    def _how(self, body: dict[str, Any]) -> dict[str, Any]:
+        """When it goes, after which other, and over which channel first; of most nothing."""
+        now, how = datetime.now(UTC), dict[str, Any]()
+        if self.rng.random() > _SPECIAL:
+            return how
+        if self.rng.random() < 0.4:
+            how["send_at"] = (now + timedelta(seconds=self.rng.uniform(1, 8))).isoformat()
+        if self.rng.random() < 0.2:
+            how["deliver_by"] = (now + timedelta(seconds=self.rng.uniform(10, 60))).isoformat()
+        kind = self.rng.choice(("ordering_key", "ordering_key", "collapse_key", None))
+        if kind is not None:
+            number = self.rng.randrange(_KEYS)
+            shared = {"email": f"canary-{_SHARED}{number}@example.com", "slack": f"#canary-{_SHARED}{number}"}
+            to = {channel: shared.get(channel, address) for channel, address in body["to"].items()}
+            how |= {kind: f"key-{number}", "to": to}
+        channels = list(body["to"])
+        if len(channels) > 1 and self.rng.random() < 0.4:
+            after = self.rng.choice((None, 2, 12))
+            steps = [{"channel": channel, "after": after} for channel in channels[1:]]
+            how["escalation"] = [{"channel": channels[0]}, *steps]
+        return how
+
+    async def _cancel(self, notification_id: str) -> None:
+        """After a moment; what is answered is held against what the witness has got."""
+        await asyncio.sleep(self.rng.uniform(0, 3))
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        url = f"{self.url}/v1/notifications/{notification_id}/cancel"
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        with suppress(aiohttp.ClientError, TimeoutError, ValueError):
+            async with self.http.post(url, headers=headers, timeout=timeout) as answer:
+                if answer.status == 200:
+                    said = {each["channel"]: each["verdict"] for each in (await answer.json())["verdicts"]}
+                    self.history.append(event="verdicts", id=notification_id, verdicts=said)
+
+    async def _post(self, key: str, body: dict[str, Any]) -> str | None:
+        """The notification's id of a 202."""
         number = next(self._numbers)
         headers = {"Authorization": f"Bearer {self.api_key}", "Idempotency-Key": key}
         self.history.append(event="request", n=number, key=key, **body)
@@ -73,7 +119,7 @@ class Client:
             ) as answer:
                 found = await answer.json() if answer.status == 202 else {}
                 self.history.append(event="answer", n=number, status=answer.status, id=found.get("id"))
-                return answer.status
+                return found.get("id")
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             self.history.append(event="lost", n=number, why=type(error).__name__)
             return None

@@ -1,8 +1,9 @@
 """The append-only histories that the checker reads: one JSON object a line, each with `at`, seconds since 1970.
 
-client.jsonl    {"event": "request", "n", "key", "to": {channel: address}, "subject", "message"}
+client.jsonl    {"event": "request", "n", "key", "to": {channel: address}, "subject", "message", and what says how}
                 {"event": "answer", "n", "status", "id": of the notification or null}
                 {"event": "lost", "n", "why"}: no answer; the request was perhaps taken
+                {"event": "verdicts", "id", "verdicts": {channel: verdict}}: of a cancel
 witness.jsonl   the lab's own: a line for each message that a provider accepted, whatever it answered
 nemesis.jsonl   {"event": the fault, …}
 observed.jsonl  {"id", "channel", "version", "status", "attempts": how many}: deliveries as they were seen meanwhile

@@ -59,6 +59,9 @@ class Observer:
                 error=delivery.error,
                 due_at=delivery.due_at and delivery.due_at.isoformat(),
                 message=texts[delivery.notification_id],
+                reason=delivery.reason,
+                follows=delivery.follows,
+                escalates_from=delivery.escalates_from,
                 attempts=[
                     {
                         "number": attempt.number,

@@ -1,4 +1,4 @@
-"""Eleven planted bugs, one at a time in a copy; the harness must catch each: `make planted [ONLY=relay_off]`."""
+"""Seventeen planted bugs, one at a time in a copy; the harness must catch each: `make planted [ONLY=relay_off]`."""
 
 import argparse
 import asyncio
@@ -31,6 +31,12 @@ CAUGHT: dict[str, tuple[Options, set[str]]] = {
     "dead_letter_dropped": (replace(_QUIET, lab={"503": 0.8}, max_attempts=10, drain=40), {"4"}),
     "attempt_not_counted": (replace(_QUIET, lab={"accept-then-reset": 0.4}), {"3"}),
     "receipt_moves_a_state_back": (_QUIET, {"3", "5"}),
+    "deliver_by_ignored": (replace(_QUIET, lab={"503": 0.9}, max_attempts=20, seconds=30, drain=90), {"t"}),
+    "send_at_ignored": (_QUIET, {"t"}),
+    "cancel_under_a_live_lease": (replace(_QUIET, seconds=30, lab={"slow": 0.9}), {"v"}),
+    "order_goes_on_while_one_is_retried": (replace(_QUIET, seconds=30, lab={"503": 0.5}), {"o"}),
+    "two_follow_the_same_one": (replace(_QUIET, seconds=30, rate=15), {"o"}),
+    "step_goes_though_the_one_before_was_sent": (_QUIET, {"e"}),
     "receipt_of_another_message": (replace(_QUIET, lab={"accept-then-reset": 0.4}), {"7"}),
 }
 """By patch: what brings it out, and the numbers of the invariants of which it breaks one at least."""

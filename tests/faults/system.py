@@ -19,11 +19,21 @@ from emulator.process import Program
 from shared.runtime.failpoints import Failpoint
 from tests.faults.histories import History
 
-_GATEWAY = (Failpoint.VALIDATED, Failpoint.COMMITTED, Failpoint.PUBLISHED, Failpoint.ANSWERED, Failpoint.APPLIED)
-_EMAIL = (Failpoint.RECEIVED, Failpoint.CLAIMED, Failpoint.ACCEPTED, Failpoint.RECORDED, Failpoint.ACKED)
+_GATEWAY = (
+    *(Failpoint.VALIDATED, Failpoint.COMMITTED, Failpoint.PUBLISHED, Failpoint.ANSWERED, Failpoint.APPLIED),
+    *(Failpoint.MARKED, Failpoint.CANCELLED),
+)
+_EMAIL = (
+    Failpoint.RECEIVED,
+    Failpoint.NOT_LET,
+    Failpoint.CLAIMED,
+    Failpoint.ACCEPTED,
+    Failpoint.RECORDED,
+    Failpoint.ACKED,
+)
 _OWN = {
     "gateway": _GATEWAY,
-    "relay": (Failpoint.MOVED, Failpoint.REPUBLISHED, Failpoint.APPLIED),
+    "relay": (Failpoint.MOVED, Failpoint.REPUBLISHED, Failpoint.PUBLISHED_ON_TIME, Failpoint.APPLIED),
     "dead_letter": (Failpoint.RECEIVED, Failpoint.ACKED),
     "email": _EMAIL,
 }

@@ -113,7 +113,45 @@ def seen(*states: tuple[int, str, int]) -> Histories:
     return replace(GOOD, observed=observed)
 
 
+VERDICTS = {"event": "verdicts", "id": "a", "verdicts": {"sms": "cancelled"}}
+
+
+def asked_how(**how: Any) -> list[Event]:
+    """The client's history of a request that says how."""
+    return [{**REQUEST, **how}, ANSWER]
+
+
+def in_an_order(*others: Event) -> Histories:
+    """Two to one address, of which b follows a, and others that do as well."""
+    second = {"event": "request", "at": 2.0, "n": 1, "key": "l", "to": TO, "subject": "About a", "message": "Text of a"}
+    answer = {"event": "answer", "at": 2.1, "n": 1, "status": 202, "id": "b"}
+    records = [record("sms", id="b", follows="a", reason=None), record("email", id="b"), *others]
+    witness = [*GOOD.witness, accept(notification_id="b"), accept("email", notification_id="b")]
+    return replace(GOOD, client=[*GOOD.client, second, answer], records=[*GOOD.records, *records], witness=witness)
+
+
 BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
+    "one before its send_at": ("t", lambda: replace(GOOD, client=asked_how(send_at="2026-01-01T00:00:05Z"))),
+    "one after its deliver_by": ("t", lambda: replace(GOOD, client=asked_how(deliver_by="2025-12-31T23:59:00Z"))),
+    "one that was said to be cancelled": (
+        "v",
+        lambda: replace(GOOD, client=[*GOOD.client, VERDICTS]),
+    ),
+    "one before the one that it follows": (
+        "o",
+        lambda: replace(
+            in_an_order(),
+            witness=[accept(second=1), accept("email"), accept(notification_id="b", second=0)],
+        ),
+    ),
+    "two that follow the same one": ("o", lambda: in_an_order(record("sms", id="c", follows="a", reason=None))),
+    "a step though the one before was sent": (
+        "e",
+        lambda: replace(
+            GOOD,
+            records=[record("sms"), record("email", "sent", attempt(1, second=9), escalates_from="sms")],
+        ),
+    ),
     "a 202 without a record": ("1", lambda: replace(GOOD, records=[record("email")], witness=[accept("email")])),
     "dead without a reason": ("1", lambda: with_records(record("sms", "dead", attempt(1, "retryable")))),
     "another text": ("2", lambda: replace(GOOD, witness=[accept(text="Text of b"), accept("email")])),
