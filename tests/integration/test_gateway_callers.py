@@ -55,6 +55,9 @@ async def test_every_route_declares_its_scope(hark: Hark) -> None:
     assert seen >= OPEN | SIGNED | {"/v1/notifications", "/v1/callers"}
 
 
+OTHERS = {"version": "1", "operation_id": uuid.uuid4()}
+
+
 async def test_every_route_refuses_without_credentials_and_without_its_scope(hark: Hark) -> None:
     async with client_of(hark.gateway, None) as nobody:
         for route in routes_of(create_app(hark.gateway), hark):
@@ -63,7 +66,7 @@ async def test_every_route_refuses_without_credentials_and_without_its_scope(har
             assert isinstance(route, APIRoute)
             scope = scope_of(route.dependant)
             path = route.path_format.format(
-                name="alice", notification_id=uuid.uuid4(), channel="sms", caller_id="0" * 16, key_id="0"
+                name="alice", notification_id=uuid.uuid4(), channel="sms", caller_id="0" * 16, key_id="0", **OTHERS
             )
             _, without = await hark.caller(scopes=frozenset(Scope) - {scope})
             for method in route.methods or ():

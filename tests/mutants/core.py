@@ -12,14 +12,19 @@ CORE: dict[str, tuple[str, ...]] = {
     "shared/delivery/state_machine.py": (
         "tests/unit/delivery/test_state_records.py",
         "tests/unit/delivery/test_state_machine.py",
+        "tests/unit/delivery/test_gate.py",
+        "tests/unit/sending/test_gate_in_pipeline.py",
     ),
+    "shared/delivery/gate.py": ("tests/unit/delivery/test_gate.py",),
     "shared/sending/pipeline.py": (
         "tests/unit/sending/test_pipeline.py",
+        "tests/unit/sending/test_gate_in_pipeline.py",
         "tests/unit/runtime/test_telemetry.py",
         "tests/unit/sending/test_order.py",
     ),
     "shared/sending/receipts.py": (
         "tests/unit/sending/test_reported.py",
+        "tests/unit/sending/test_gate_in_pipeline.py",
         "tests/unit/sending/test_receipts.py",
     ),
     "shared/google/rpc_batching.py": ("tests/unit/google/test_rpc_batching.py",),
@@ -48,14 +53,17 @@ CORE: dict[str, tuple[str, ...]] = {
         "tests/unit/delivery/test_state_machine.py",
     ),
     "functions/gateway/notifications/acceptance.py": (
+        "tests/unit/gateway/notifications/test_special_requests.py",
         "tests/unit/gateway/notifications/test_addressing.py",
         "tests/unit/gateway/notifications/test_acceptance.py",
     ),
     "functions/gateway/notifications/addressing.py": (
+        "tests/unit/gateway/notifications/test_special_requests.py",
         "tests/unit/gateway/notifications/test_addressing.py",
         "tests/unit/gateway/notifications/test_acceptance.py",
     ),
     "functions/gateway/notifications/idempotency.py": (
+        "tests/unit/gateway/notifications/test_special_requests.py",
         "tests/unit/gateway/notifications/test_addressing.py",
         "tests/unit/gateway/notifications/test_acceptance.py",
     ),

@@ -1,14 +1,15 @@
 """Whether a delivery may be sent now: each rule by itself, and which goes first."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from shared.delivery.gate import NOTHING, Facts, Go, Later, No, gate
 from shared.delivery.model import SUCCESS, Attempt, Delivery, DeliveryStatus, Outcome, Rule
+from shared.delivery.state_machine import Write, decide
 from tests.fakes.clock import START
-from tests.fakes.records import POLICY
+from tests.fakes.records import POLICY, a_notification, queued_deliveries
 
 S = DeliveryStatus
 SECOND = timedelta(seconds=1)
@@ -171,3 +172,29 @@ def test_a_step_after_one_that_was_not_needed_is_not_needed() -> None:
 def test_a_step_that_has_begun_goes_on() -> None:
     begun = replace(STEP, status=S.RETRYING, attempts=(a_try(),))
     assert gate(begun, Facts(step_before=replace(ANY, status=S.DELIVERED)), START, POLICY) == Go()
+
+
+def a_scheduled_one(send_at: datetime) -> Delivery:
+    (made,) = queued_deliveries(replace(a_notification(), send_at=send_at))
+    return made
+
+
+def test_what_is_to_go_now_is_queued_and_what_is_to_go_later_is_scheduled() -> None:
+    for now in (START - SECOND, START):
+        made = a_scheduled_one(now)
+        assert (made.status, made.next_try_at, made.scheduled_for) == (S.QUEUED, None, None)
+    later = a_scheduled_one(START + SECOND)
+    assert (later.status, later.next_try_at, later.scheduled_for) == (S.SCHEDULED, START + SECOND, START + SECOND)
+    assert (later.due_at, later.queued_at) == (START + SECOND, START + SECOND)
+
+
+def test_what_an_order_holds_back_is_published_to_no_second() -> None:
+    """A step with its time that waits for another in an order, too."""
+    held = replace(STEP, status=S.QUEUED, ordering="k", follows="before", version=1)
+    facts = Facts(before=ANY, step_before=replace(ANY, status=S.FAILED))
+    decision = decide(held, "token", START, POLICY, facts)
+    assert isinstance(decision, Write)
+    assert (decision.delivery.status, decision.delivery.scheduled_for) == (S.DEFERRED, None)
+    waits = decide(replace(STEP, version=1), "token", START, POLICY, Facts(step_before=ANY))
+    assert isinstance(waits, Write)
+    assert waits.delivery.scheduled_for == waits.delivery.due_at == START + timedelta(seconds=300)

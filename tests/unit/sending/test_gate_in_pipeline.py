@@ -6,7 +6,17 @@ from datetime import timedelta
 import pytest
 
 from shared.delivery.errors import Permanent, Retryable, Throttled
-from shared.delivery.model import ESCALATION_AFTER_RECEIPT, Delivery, DeliveryStatus, Notification, Receipt, Rule, Step
+from shared.delivery.model import (
+    ESCALATION_AFTER_RECEIPT,
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    Notification,
+    Outcome,
+    Receipt,
+    Rule,
+    Step,
+)
 from shared.delivery.state_machine import step_of
 from shared.sending.messages import Answer, Message, content_of
 from shared.sending.pipeline import Pipeline
@@ -219,6 +229,20 @@ async def test_a_receipt_after_the_next_step_went_is_on_record_with_its_reason(
     record = store.get(email.notification_id, "email")
     assert (record.status, record.attempts[-1].reason) == (S.DELIVERED, ESCALATION_AFTER_RECEIPT)
     assert keys(publisher) == [(email.notification_id, "sms")]
+
+
+async def test_what_has_arrived_after_all_is_scheduled_no_more(
+    store: MemoryStore, publisher: MemoryPublisher, clock: Clock
+) -> None:
+    notification = a_notification()
+    (delivery,) = await on_record(store, notification)
+    unknown = (Attempt(1, START, Outcome.UNKNOWN, "no answer"),)
+    later = START + timedelta(hours=1)
+    held = replace(delivery, attempts=unknown, status=S.SCHEDULED, scheduled_for=later, reason=Rule.ESCALATION)
+    await store.update(replace(held, due_at=later))
+    await apply(store, Receipt("email", "sendgrid", "m-1", S.DELIVERED, notification.id), START, publisher)
+    record = store.get(notification.id, "email")
+    assert (record.status, record.scheduled_for, record.reason) == (S.DELIVERED, None, None)
 
 
 async def test_a_receipt_in_time_spares_the_next_step(
