@@ -105,6 +105,7 @@ async def test_a_recipients_locale_zone_and_attributes_count(hark: Hark) -> None
     [
         ({"locale": "x"}, "locale"),
         ({"time_zone": "Mars/Base"}, "time_zone"),
+        ({"time_zone": "localtime"}, "time_zone"),
         ({"attributes": {"a": []}}, "attributes.a"),
         ({"attributes": {"1": "x"}}, "attributes.1"),
     ],
@@ -121,6 +122,8 @@ async def test_what_a_recipient_cannot_have_is_named(hark: Hark, about: Any, fie
         ({"data": {"order": 1, "name": "x"}}, "data.price"),
         ({"data": {"order": "x"}}, "data.order"),
         ({"data": None, "template": {"name": "order-shipped"}}, "data.order"),
+        ({"data": {"a": [0] * 10_001}}, "data"),
+        ({"data": {"a": [[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]}}, "data"),
         ({"template": {"name": "nothing"}}, "template.name"),
         ({"template": {"name": "order-shipped", "version": 9}}, "template.version"),
         ({"template": {"name": "order-shipped", "locale": "!"}}, "template.locale"),
@@ -178,6 +181,39 @@ async def test_a_preview_shows_each_channel_as_it_would_go(hark: Hark) -> None:
     assert await hark.documents() == before
 
 
+async def test_a_locale_that_nobody_knows_does_not_keep_it_from_going(hark: Hark) -> None:
+    await published(hark)
+    put = await hark.client.put("/v1/recipients/al", json={"addresses": {"sms": TO["sms"]}, "locale": "xx-YY"})
+    assert put.status_code == 201
+    body = {"recipient": "al", "template": {"name": "order-shipped"}, "data": DATA}
+    answer = await hark.client.post("/v1/notifications", json=body)
+    assert (answer.status_code, answer.json()["template"]["locale"]) == (202, "en")
+    preview = await hark.client.post(f"{PATH}/preview", json={"data": DATA, "locale": "xx"})
+    assert (preview.status_code, preview.json()["locale"]) == (200, "en")
+
+
+@pytest.mark.parametrize(
+    ("parts", "field"),
+    [
+        ({"email": {"subject": "{{ name }}", "message": "x"}}, "content.email.subject"),
+        ({"sms": {"message": "{{ name }}" * 300}}, "content.sms.message"),
+        ({"sms": {"message": "{% if false %}x{% endif %}"}}, "content.sms.message"),
+        ({"slack": {"message": "x", "blocks": [{"text": "{{ name }}"}]}}, "content.slack.blocks.0"),
+    ],
+)
+async def test_a_preview_says_what_would_be_refused(hark: Hark, parts: Any, field: str) -> None:
+    await published(hark, schema=None, locales={"en": parts})
+    body = {"data": {"name": "two\nlines"}}
+    problem(await hark.client.post(f"{PATH}/preview", json=body), 422, field)
+    to = {"email": TO["email"], "sms": TO["sms"], "slack": "#ops"}
+    problem(await post(hark, to={name: to[name] for name in parts}, **body), 422, field)
+
+
+async def test_a_preview_is_for_somebody_there_is(hark: Hark) -> None:
+    await published(hark)
+    problem(await hark.client.post(f"{PATH}/preview", json={"data": DATA, "recipient": "nobody"}), 422, "recipient")
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -192,6 +228,13 @@ async def test_a_preview_shows_each_channel_as_it_would_go(hark: Hark) -> None:
         ({"locales": {"en": {"sms": {"message": "{{ a | unknown }}"}}}}, "locales.en.sms.message"),
         ({"locales": {"en": {"slack": {"blocks": [{"text": "{{"}]}}}}, "locales.en.slack.blocks.0.text"),
         ({"locales": {"en": {"sms": {"message": "x"}}, "xx-XX": {"sms": {"message": "x"}}}}, "locales.xx-XX"),
+        ({"locales": {"en": {"sms": {"message": "x"}}, "EN": {"sms": {"message": "x"}}}}, "locales.EN"),
+        ({"locales": {"en": {"email": {"subject": 5, "message": "x"}}}}, "locales.en.email.subject"),
+        ({"locales": {"en": {"slack": {"blocks": "x", "message": "x"}}}}, "locales.en.slack.blocks"),
+        ({"locales": {"en": {"slack": {"blocks": [""] * 20_000, "message": "x"}}}}, "locales"),
+        ({"locales": {"en": {"slack": {"blocks": ["{{ a }}" * 600] * 3, "message": "x"}}}}, "locales"),
+        ({"schema": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}}, "schema"),
+        ({"schema": {"$schema": "http://json-schema.org/draft-07/schema#"}}, "schema"),
         ({"locales": {}}, "locales"),
         ({"nonsense": 1}, "nonsense"),
     ],

@@ -34,6 +34,7 @@ from functions.gateway.web.common_fields import (
     RecipientName,
     each_once,
 )
+from functions.gateway.web.template_data import TemplateData
 from shared.channels.content import ONE_LINE, PRINTABLE, Message, Subject, said, takes
 from shared.channels.declaration import Channel
 from shared.channels.text_checks import one_line, printable
@@ -108,19 +109,6 @@ def _one_after_the_other(steps: list[EscalationStep]) -> list[EscalationStep]:
 
 EscalationSteps = Annotated[list[EscalationStep], Entries(20, least=1), AfterValidator(_one_after_the_other)]
 
-_DEEPEST = 20
-
-
-def _shallow(data: dict[str, Any]) -> dict[str, Any]:
-    """Data of so many levels that whatever walks through it has room. Raises ValueError."""
-    level: list[Any] = [data]
-    for _ in range(_DEEPEST):
-        level = [v for each in level for v in (each.values() if isinstance(each, dict) else each)]
-        level = [v for v in level if isinstance(v, dict | list)]
-        if not level:
-            return data
-    raise ValueError(f"must have at most {_DEEPEST} levels")
-
 
 class TemplateChoice(BaseModel):
     """version: by default the latest; locale: by default the recipient's"""
@@ -152,9 +140,7 @@ class NotificationRequest(BaseModel):
     )
     subject: Subject | None = Field(default=None, description="For channels that have one (GET /v1/channels).")
     template: TemplateChoice | None = Field(default=None, description="Instead of subject and message.")
-    data: Annotated[dict[str, Any], AfterValidator(_shallow)] | None = Field(
-        default=None, description="What the template's variables are."
-    )
+    data: TemplateData | None = None
     message: Message | None = Field(
         default=None,
         validate_default=True,

@@ -17,7 +17,8 @@ from shared.delivery.model import Recipient
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # Files of the system's that name no place.
+    return frozenset(available_timezones()) - {"localtime", "posixrules", "Factory"}
 
 
 def _time_zone(name: str) -> str:

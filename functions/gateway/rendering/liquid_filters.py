@@ -5,15 +5,17 @@
 (decimals), `{{ 0.19 | percent }}`, `{{ price | money: "EUR" }}`, `{{ n | plural: one: "parcel", other: "parcels" }}`.
 """
 
+from collections.abc import Hashable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError, dates, numbers
 from liquid.exceptions import LiquidValueError
+from liquid.filter import sequence_filter
 from liquid.undefined import is_undefined
 
 STYLES = ("short", "medium", "long", "full")
@@ -28,12 +30,42 @@ class Person:
     zone: tzinfo
 
 
+_LOADED: set[str] = set()
 person: ContextVar[Person] = ContextVar("person")
 
 
-def person_of(locale: str, time_zone: str | None) -> Person:
-    """By names that were checked when they came in."""
-    return Person(babel_locale(locale), UTC if time_zone is None else ZoneInfo(time_zone))
+def person_of(locales: Sequence[str], time_zone: str | None) -> Person:
+    """locales: from the best one on; Babel may not know them all. time_zone: a name that was checked when it came in"""
+    found = _loaded(next((locale for locale in map(_known, locales) if locale is not None), Locale("en")))
+    return Person(found, UTC if time_zone is None else _zone(time_zone))
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # this system's database has it no longer
+        return UTC
+
+
+def _known(tag: str) -> Locale | None:
+    try:
+        return babel_locale(tag)
+    except ValueError:
+        return None
+
+
+def _loaded(locale: Locale) -> Locale:
+    """With its data, and with what is common to all: a twentieth of a second, once a process, that no text is to be
+    charged with.
+    """
+    if str(locale) not in _LOADED:
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        dates.format_datetime(at, "full", locale=locale)
+        numbers.format_currency(1, "EUR", locale=locale)
+        numbers.format_percent(1, locale=locale)
+        locale.plural_form(1)
+        _LOADED.add(str(locale))
+    return locale
 
 
 def babel_locale(tag: str) -> Locale:
@@ -90,6 +122,27 @@ def _plural(value: Any, **forms: Any) -> str:
     return str(text)
 
 
+@sequence_filter
+def _uniq(sequence: Any, key: Any = None) -> list[Any]:
+    """Liquid's own compares each with each."""
+    seen: dict[Hashable, Any] = {}
+    for item in sequence:
+        if key is not None and not isinstance(item, Mapping):
+            raise LiquidValueError("uniq takes a list of objects where it is given a key", token=None)
+        seen.setdefault(_hashable(item if key is None else item.get(key)), item)
+    return list(seen.values())
+
+
+def _hashable(value: Any) -> Hashable:
+    """Equal for values that are."""
+    match value:
+        case Mapping():
+            return ("object", frozenset((name, _hashable(item)) for name, item in value.items()))
+        case list() | tuple():
+            return ("list", *map(_hashable, value))
+    return value if isinstance(value, Hashable) else str(value)
+
+
 FILTERS = {
     "date": _date,
     "time": _time,
@@ -98,6 +151,7 @@ FILTERS = {
     "percent": _percent,
     "money": _money,
     "plural": _plural,
+    "uniq": _uniq,
 }
 
 

@@ -9,7 +9,7 @@ from liquid.exceptions import LiquidError
 from liquid.undefined import StrictDefaultUndefined
 
 from functions.gateway.rendering.liquid_filters import FILTERS
-from functions.gateway.rendering.template_limits import LimitedEnvironment, bounded, check_source
+from functions.gateway.rendering.template_limits import LimitedEnvironment, bounded, check_source, limit_ranges
 
 _MOST_MISSING = 20
 _missing: ContextVar[list[str]] = ContextVar("missing")
@@ -33,7 +33,6 @@ _ALLOWED = (
         "size",
         "sort",
         "sum",
-        "uniq",
         "where",
     ),
 )
@@ -128,6 +127,7 @@ class Text:
         check_source(source)
         try:
             self._template = _ENVIRONMENTS[escaped].from_string(source)
+            limit_ranges(self._template)
             unknown = sorted(set(self._template.analyze(include_partials=False).filters) - set(_FILTER_NAMES))
         except (LiquidError, RecursionError, ValueError) as error:
             raise ValueError(_said(error)) from None
@@ -137,7 +137,7 @@ class Text:
     def render(self, variables: Mapping[str, Any]) -> str:
         """Raises ValueError when it costs too much, or a filter takes no such value."""
         try:
-            return str(self._template.render(**{str(name): value for name, value in variables.items()}))
+            return str(self._template.render(variables))
         except (LiquidError, ArithmeticError, RecursionError, TypeError, ValueError, LookupError) as error:
             raise ValueError(_said(error)) from None
 

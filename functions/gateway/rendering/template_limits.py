@@ -1,30 +1,39 @@
 """What a template may cost: it is written by somebody else, and its data by anybody.
 
-python-liquid bounds loops, nesting, output and variables, but not what one filter makes of what it is given, nor time.
-So every filter's values are bounded before and after it, and each node that is rendered asks for the time.
+python-liquid bounds loops, nesting, output and variables, but not what one filter makes of what it is given, nor a
+range that is no loop's, nor time. So every filter's values are bounded before and after it, every range is, and each
+node that is rendered and each variable that is looked up asks for the time. The data is bounded where it comes in
+(`functions/gateway/web/template_data.py`), so nothing between two looks at the time is long.
 """
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, ValuesView
 from contextvars import ContextVar
 from decimal import Decimal
 from functools import wraps
 from typing import Any
 
-from liquid import Environment, RenderContext
+from liquid import Environment, Node, RenderContext, Token
+from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.exceptions import LiquidValueError, ResourceLimitError
+from liquid.expression import Expression
+from liquid.limits import to_int
 from liquid.template import BoundTemplate
-from liquid.undefined import is_undefined
+from liquid.undefined import UNDEFINED, is_undefined
 
 CPU_SECONDS = 0.025
 """Of all parts of one rendering, together. What may be parsed takes as long again."""
 LONGEST_TEXT = 100_000  # characters of a template's text
 LONGEST_MARKUP = 10_000  # characters of it between {{ }} and {% %}
 MOST_TAGS = 800
+MOST_PARTS = 10_000  # of a version: texts, and what else there is in them and beside them
 LONGEST_OUTPUT = 200_000  # bytes of a rendered part
 LONGEST_STRING = 100_000  # characters, of what a filter is given and makes
 LONGEST_LIST = 1000
+LONGEST_RANGE = 10_000
+MOST_IN_LIST = 10_000  # of a list's values and those in them, as often as they are in it; sorting compares them all
+_TEXT_OF_ONE = 1000  # characters that count as one more of them
 _LARGEST_NUMBER = 10**15
 _NUMBER = re.compile(r"\s*-?\d{1,15}(\.\d{1,15})?\s*")
 # The lexer looks for the end of each of these through all of the rest.
@@ -52,6 +61,11 @@ def check_time() -> None:
 class TimedContext(RenderContext):
     """Each node asks for the tags that are disabled before it is rendered: there the time is looked at."""
 
+    def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
+        """One tag may compare hundreds of variables."""
+        check_time()
+        return super().get(path, token=token, default=default)
+
     @property
     def disabled_tags(self) -> list[str]:
         check_time()
@@ -65,6 +79,49 @@ class TimedTemplate(BoundTemplate):
     context_class = TimedContext
 
 
+class RangeEnd(Expression):
+    """The last of a range that is not too long: some things walk through one that no loop is made of, as `contains`."""
+
+    __slots__ = ("start", "stop")
+
+    def __init__(self, range_: RangeLiteral) -> None:
+        super().__init__(range_.token)
+        self.start, self.stop = range_.start, range_.stop
+
+    def evaluate(self, context: RenderContext) -> object:
+        check_time()
+        last = self.stop.evaluate(context)
+        if _whole(last) - _whole(self.start.evaluate(context)) >= LONGEST_RANGE:
+            raise OverLimit(f"has a range of more than {LONGEST_RANGE}", token=None)
+        return last
+
+    def children(self) -> list[Expression]:
+        return [self.stop]
+
+
+def _whole(value: object) -> int:
+    """As a range takes its ends."""
+    try:
+        return to_int(value)
+    except (ValueError, TypeError):
+        return 0
+
+
+def limit_ranges(template: BoundTemplate) -> None:
+    """Of a template that was just parsed, wherever they stand in it."""
+    context = RenderContext(template)
+    nodes: list[Node] = list(template.nodes)
+    while nodes:
+        node = nodes.pop()
+        nodes.extend(node.children(context, include_partials=False))
+        expressions = list(node.expressions())
+        while expressions:
+            expression = expressions.pop()
+            expressions.extend(expression.children())
+            if isinstance(expression, RangeLiteral):
+                expression.stop = RangeEnd(expression)
+
+
 class LimitedEnvironment(Environment):
     template_class = TimedTemplate
     block_nesting_limit = 20
@@ -74,8 +131,8 @@ class LimitedEnvironment(Environment):
     output_stream_limit = LONGEST_OUTPUT
 
 
-def check_source(text: str) -> None:
-    """What parsing it may cost. Raises ValueError."""
+def check_source(text: str) -> tuple[int, int]:
+    """Its tags, and the characters in them: what parsing it takes. Raises ValueError when it is too much."""
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"must have at most {LONGEST_TEXT} characters")
     tags = markup = at = 0
@@ -84,13 +141,19 @@ def check_source(text: str) -> None:
         if ends < 0:  # the lexer would look for it from each of them
             raise ValueError("has a tag that does not end")
         at = ends + 2
-        tags, markup = tags + 1, markup + at - begins
+        # Each line of {% liquid %} is one more.
+        tags, markup = tags + 1 + text.count("\n", begins, at), markup + at - begins
         if tags > MOST_TAGS or markup > LONGEST_MARKUP:
             raise ValueError(f"must have at most {MOST_TAGS} tags, and {LONGEST_MARKUP} characters in them")
     if text.count("(") > _MOST_PARENTHESES:
         raise ValueError(f"must have at most {_MOST_PARENTHESES} opening parentheses")
     if len(_TO_THE_END.findall(text)) > _MOST_TO_THE_END:
         raise ValueError(f"must have at most {_MOST_TO_THE_END} of raw, comment and doc")
+    return tags, markup
+
+
+def has_tags(text: str) -> bool:
+    return "{{" in text or "{%" in text
 
 
 def bounded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,10 +191,23 @@ def _checked(value: Any, *, numbers: bool = False) -> Any:
         case range() | list() | tuple():
             if len(value) > LONGEST_LIST:
                 raise OverLimit(f"has a list of more than {LONGEST_LIST}", token=None)
-            return list(value) if isinstance(value, range) else value
+            if isinstance(value, range):
+                return list(value)
+            _check_all_of_it(value)
         case _ if isinstance(value, Iterable) and hasattr(value, "__next__"):
             return _checked([item for item, _ in zip(value, range(LONGEST_LIST + 1), strict=False)])
     return value
+
+
+def _check_all_of_it(values: Iterable[Any]) -> None:
+    """Counted level by level, and no further than the limit."""
+    count, level = 0, list(values)
+    while level:
+        count += len(level) + sum(len(each) // _TEXT_OF_ONE for each in level if isinstance(each, str))
+        if count > MOST_IN_LIST:
+            raise OverLimit(f"has a list with more than {MOST_IN_LIST} values in it, or too much text", token=None)
+        inner = [each.values() if isinstance(each, Mapping) else each for each in level]
+        level = [value for each in inner if isinstance(each, list | tuple | ValuesView) for value in each]
 
 
 def _length(value: Any) -> int:

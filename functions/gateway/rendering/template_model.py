@@ -77,10 +77,16 @@ def body_of(version: TemplateVersion) -> dict[str, Any]:
 
 def fallbacks(wanted: str, default: str, there: Sequence[str]) -> str:
     """The best of the locales that are there: de-AT, then de, then the default one."""
-    by_lower = {locale.lower(): locale for locale in there}
-    parts = wanted.replace("_", "-").lower().split("-")
-    for length in range(len(parts), 0, -1):
-        found = by_lower.get("-".join(parts[:length]))
-        if found is not None:
-            return found
-    return default
+    by_tag = {same_locale(locale): locale for locale in there}
+    return next((by_tag[tag] for tag in shortened(wanted) if tag in by_tag), default)
+
+
+def shortened(locale: str) -> Sequence[str]:
+    """de-at, de"""
+    parts = same_locale(locale).split("-")
+    return ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
+
+
+def same_locale(locale: str) -> str:
+    """One spelling of those that mean the same: de-AT, de_AT, DE-at."""
+    return locale.replace("_", "-").lower()

@@ -4,21 +4,32 @@ This module loads Liquid, Babel and JSON Schema: whoever uses no template does n
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from functions.gateway.rendering.data_schema import misfits, validator
+from functions.gateway.rendering.data_schema import DataSchema
 from functions.gateway.rendering.liquid_filters import person, person_of
 from functions.gateway.rendering.liquid_rendering import Text, noting_what_is_missing
-from functions.gateway.rendering.template_limits import LONGEST_MARKUP, MOST_TAGS, begin
-from functions.gateway.rendering.template_model import TemplateVersion, fallbacks
+from functions.gateway.rendering.template_limits import (
+    LONGEST_MARKUP,
+    LONGEST_TEXT,
+    MOST_PARTS,
+    MOST_TAGS,
+    begin,
+    check_source,
+    has_tags,
+)
+from functions.gateway.rendering.template_model import TemplateVersion, fallbacks, shortened
 from functions.gateway.web.problem_details import FieldError, field_error
 from shared.channels.content import content_of
 from shared.channels.declaration import Channel
 from shared.delivery.model import Recipient
 
 _KEPT = 200  # versions, parsed
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,7 @@ class Renderer:
 
     def __init__(self, channels: Mapping[str, Channel]) -> None:
         self._channels = channels
+        self._schemas: OrderedDict[tuple[str, int], DataSchema] = OrderedDict()
         self._parsed: OrderedDict[tuple[str, int, str], Mapping[str, Any]] = OrderedDict()
 
     def render(
@@ -47,15 +59,18 @@ class Renderer:
         """locale: as asked for; None: the recipient's, or the template's default one"""
         wanted = locale or (recipient.locale if recipient else None) or version.default_locale
         chosen = fallbacks(wanted, version.default_locale, list(version.locales))
-        if version.schema is not None:
-            wrong = misfits(validator(version.schema), data)
-            if wrong:
-                return Rendered(chosen, wrong=wrong)
-        texts = self._texts(version, chosen)
-        person.set(person_of(wanted, recipient.time_zone if recipient else None))
+        try:
+            wrong = [] if version.schema is None else self._schema(version, version.schema).misfits(data)
+            texts = self._texts(version, chosen)
+        except ValueError as error:  # what was taken when it was published, and is no longer
+            wrong = [field_error("template", f"version {version.number} must be published anew: {error}")]
+        if wrong:
+            return Rendered(chosen, wrong=wrong)
+        locales = [*shortened(wanted), chosen, version.default_locale]
+        person.set(person_of(locales, recipient.time_zone if recipient else None))
         missing = noting_what_is_missing()
         begin()
-        content, wrong = {}, []
+        content = {}
         for channel, parts in texts.items():
             try:
                 content[channel] = {name: _filled(part, _variables(data, recipient)) for name, part in parts.items()}
@@ -63,18 +78,28 @@ class Renderer:
                 wrong.append(field_error("template", f"version {version.number}, {chosen}.{channel}: {error}"))
         return Rendered(chosen, content, tuple(missing), tuple(wrong))
 
+    def _schema(self, version: TemplateVersion, schema: Mapping[str, Any]) -> DataSchema:
+        return _kept(self._schemas, (version.name, version.number), lambda: DataSchema(schema))
+
     def _texts(self, version: TemplateVersion, locale: str) -> Mapping[str, Any]:
-        key = (version.name, version.number, locale)
-        if key not in self._parsed:
-            channels = {name: parts for name, parts in version.locales[locale].items() if name in self._channels}
-            self._parsed[key] = {
-                name: {part: _parsed(value, escapes(self._channels[name], part)) for part, value in parts.items()}
-                for name, parts in channels.items()
-            }
-            if len(self._parsed) > _KEPT:
-                self._parsed.popitem(last=False)
-        self._parsed.move_to_end(key)
-        return self._parsed[key]
+        return _kept(self._parsed, (version.name, version.number, locale), lambda: self._parse(version.locales[locale]))
+
+    def _parse(self, texts: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+        channels = {name: parts for name, parts in texts.items() if name in self._channels}
+        return {
+            name: {part: _parsed(value, escapes(self._channels[name], part)) for part, value in parts.items()}
+            for name, parts in channels.items()
+        }
+
+
+def _kept(cache: OrderedDict[K, V], key: K, make: Callable[[], V]) -> V:
+    """Those used last."""
+    if key not in cache:
+        cache[key] = make()
+        if len(cache) > _KEPT:
+            cache.popitem(last=False)
+    cache.move_to_end(key)
+    return cache[key]
 
 
 def escapes(channel: Channel, part: str) -> str | None:
@@ -91,7 +116,7 @@ class _Leaf:
 def _parsed(value: Any, escape: str | None) -> Any:
     """With each text in it parsed. Raises ValueError."""
     match value:
-        case str():
+        case str() if has_tags(value) or len(value) > LONGEST_TEXT:
             return _Leaf(Text(value, escaped=escape is not None), escape)
         case list():
             return [_parsed(item, escape) for item in value]
@@ -130,18 +155,32 @@ def check_texts(channel: Channel, parts: Mapping[str, Any], place: str) -> list[
     for part, value in parts.items():
         for where, text in _leaves(value, f"{place}.{part}"):
             try:
-                Text(text, escaped=escapes(channel, part) is not None)
+                _parsed(text, escapes(channel, part))
             except ValueError as error:
                 wrong.append(field_error(where, str(error)))
     return wrong
 
 
 def costs_too_much(locales: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether all its texts together have more tags than one may: each is parsed when it is published."""
-    texts = [text for channels in locales.values() for parts in channels.values() for _, text in _leaves(parts, "")]
-    return sum(text.count("{{") + text.count("{%") for text in texts) > 2 * MOST_TAGS or (
-        sum(len(text) for text in texts if "{" in text) > 20 * LONGEST_MARKUP
-    )
+    """Whether all its texts together have more tags than two may: each is parsed when it is published."""
+    if _more_than(locales, MOST_PARTS):
+        return True
+    texts = [text for _, text in _leaves(locales, "") if has_tags(text)]
+    tags = markup = 0
+    for text in texts:
+        with suppress(ValueError):  # which is said of that text, and it is not parsed
+            more_tags, more_markup = check_source(text)
+            tags, markup = tags + more_tags, markup + more_markup
+    return tags > 2 * MOST_TAGS or markup > 2 * LONGEST_MARKUP or sum(map(len, texts)) > 2 * LONGEST_TEXT
+
+
+def _more_than(value: Any, most: int) -> bool:
+    count, level = 0, [value]
+    while level and count <= most:
+        count += len(level)
+        inner = [each.values() if isinstance(each, Mapping) else each for each in level]
+        level = [v for each in inner if not isinstance(each, str) and isinstance(each, Collection) for v in each]
+    return count > most
 
 
 def _leaves(value: Any, place: str) -> Iterator[tuple[str, str]]:

@@ -40,7 +40,9 @@ class Templates:
         return found
 
     async def kept_version(self, name: str, number: int) -> TemplateVersion | None:
-        found = self._versions.get((name, number)) or await self.store.template_version(name, number)
+        if (name, number) in self._versions:
+            return self._versions[name, number]
+        found = await self.store.template_version(name, number)
         if found is not None:
             if len(self._versions) >= _KEPT:
                 self._versions.pop(next(iter(self._versions)))

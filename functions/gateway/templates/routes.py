@@ -31,7 +31,7 @@ from functions.gateway.web.common_fields import TEMPLATE_NAME
 from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.listing_pages import PageQuery, name_cursor_of, name_of
 from functions.gateway.web.openapi_declarations import LOCATION, answers, link, request_body
-from functions.gateway.web.problem_details import Problem, field_error, invalid
+from functions.gateway.web.problem_details import Problem, field_error, field_errors, invalid
 from functions.gateway.web.request_bodies import body_of
 from shared.channels.content import content_of
 from shared.channels.declaration import Channel
@@ -143,12 +143,15 @@ def templates_router(gateway: Gateway) -> APIRouter:
 
 
 async def _recipient(gateway: Gateway, body: PreviewRequest, caller: Caller) -> Recipient | None:
-    """Problem 403."""
+    """Problem 403, 422."""
     if body.recipient is None:
         return None
     if Scope.RECIPIENTS_READ not in caller.scopes or not caller.may_name(body.recipient):
         raise forbidden("this caller may not read this recipient", Scope.RECIPIENTS_READ)
-    return await gateway.store.recipient(body.recipient)
+    found = await gateway.store.recipient(body.recipient)
+    if found is None:
+        raise invalid(field_error("recipient", "no recipient has this name"))
+    return found
 
 
 def _previewed(
@@ -158,7 +161,10 @@ def _previewed(
     rendered = gateway.templates.render(version, body.data, body.locale, recipient)
     if rendered.wrong:
         raise invalid(*rendered.wrong)
-    content = {c: _as_it_would_go(gateway.channels[c], dict(parts)) for c, parts in rendered.content.items()}
+    content = {
+        name: _as_it_would_go(gateway.channels[name], dict(parts), whole=not rendered.missing)
+        for name, parts in rendered.content.items()
+    }
     return PreviewJson(
         name=version.name,
         version=version.number,
@@ -168,12 +174,19 @@ def _previewed(
     )
 
 
-def _as_it_would_go(channel: Channel, parts: dict[str, Any]) -> dict[str, Any]:
-    """With what the channel makes of it, and its segments; as it is, where something is missing in it."""
+def _as_it_would_go(channel: Channel, parts: dict[str, Any], *, whole: bool) -> dict[str, Any]:
+    """With what the channel makes of it, and its segments; as it is, where something is missing in it.
+
+    Problem 422 for what is whole and would be refused when it is sent.
+    """
     model = content_of(channel)
     try:
         made = model.model_validate(model.merged({}, parts), context=channel.content_context).parts()
-    except ValidationError:
+        if not channel.fits(made["message"]) and whole:
+            raise invalid(field_error(f"content.{channel.name}.message", f"{channel.name} takes {channel.limit}"))
+    except ValidationError as error:
+        if whole:
+            raise invalid(*field_errors(error, "content", channel.name)) from None
         made = parts
     if channel.segments is not None and isinstance(made.get("message"), str):
         counted = channel.segments(made["message"])

@@ -8,11 +8,11 @@ from typing_extensions import TypedDict
 
 from functions.gateway.rendering.template_model import Template, TemplateVersion
 from functions.gateway.web.common_fields import LOCALE, ChannelName, Entries, RecipientName
+from functions.gateway.web.template_data import TemplateData
 from shared.channels.content import said
 
 Locale = Annotated[str, StringConstraints(pattern=LOCALE, max_length=35)]
 Version = Annotated[int, Field(ge=1, le=1_000_000_000)]
-Data = Annotated[dict[str, Any], Field(description="What the template's variables are.")]
 
 
 def _not_empty(parts: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class TemplateRequest(BaseModel):
 class PreviewRequest(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    data: Data = Field(default_factory=dict)
+    data: TemplateData = Field(default_factory=dict)
     locale: Locale | None = None
     version: Version | None = Field(default=None, description="By default the latest.")
     recipient: RecipientName | None = Field(default=None, description="For whom: their locale, time zone, attributes.")

@@ -5,7 +5,17 @@ from typing import Any
 
 _LONG = "ab" * 50_000
 _MANY = [{"n": i, "name": f"item {i}"} for i in range(1000)]
-DATA: dict[str, Any] = {"s": _LONG, "l": _MANY, "n": 10**14, "m": {"a": {"b": {"c": 1}}}, "markup": "<&\"'>" * 20_000}
+_ALIKE = [[str(i) for i in range(1200)] for _ in range(2)]  # equal, and not the same
+DATA: dict[str, Any] = {
+    **{"s": _LONG, "l": _MANY, "n": 10**14, "m": {"a": {"b": {"c": 1}}}, "markup": "<&\"'>" * 20_000},
+    **{"alike": _ALIKE, "one": [{"k": _ALIKE[0]}], "other": _ALIKE[1]},
+}
+DIGITS: dict[str, Any] = {
+    "ones": "1." + "0" * 90_000,
+    "nines": "0." + "9" * 90_000,
+    "blanks": " " * 90_000 + "x",
+    "instant": "2026-12-24T18:00:00." + "9" * 90_000,
+}
 
 
 def templates() -> Iterator[str]:
@@ -16,6 +26,82 @@ def templates() -> Iterator[str]:
     yield from _attributes()
     yield from _filters()
     yield from _dates()
+    yield from _ranges()
+    yield from _comparisons()
+
+
+def digits() -> Iterator[str]:
+    """With DIGITS."""
+    for value in DIGITS:
+        for filters in (
+            "number",
+            "number: 6",
+            "percent",
+            "money: 'EUR'",
+            "plural: other: 'x'",
+            "date",
+            "datetime",
+            "time",
+        ):
+            yield f"{{{{ {value} | {filters} }}}}"
+        yield f"{{{{ {value} | times: 2 | round: 5 | ceil }}}}"
+
+
+def _ranges() -> Iterator[str]:
+    """What walks through one that no loop is made of."""
+    far = f"(1..{10**12})"
+    for test in (
+        f"{far} contains 'a'",
+        f"{far} contains 2.5",
+        f"{far} == l",
+        "(1..m) contains 'a'",
+        "('1'..n) contains s",
+    ):
+        yield f"{{% if {test} %}}x{{% endif %}}"
+        yield f"{{% unless false or {test} %}}x{{% endunless %}}"
+        yield f"{{% if false %}}{{% elsif {test} %}}x{{% endif %}}"
+    for tail in ("reversed", "limit: 2", f"offset: {10**11} limit: 2", "reversed limit: 2"):
+        yield f"{{% for i in {far} {tail} %}}x{{% endfor %}}"
+        yield f"{{% tablerow i in {far} {tail} cols: 2 %}}x{{% endtablerow %}}"
+    for filters in ("join", "size", "concat: l", "last", "append: 'a'", "default: 'a'"):
+        yield f"{{{{ {far} | {filters} }}}}"
+    yield f"{{{{ l | concat: {far} }}}}"
+    yield f"{{{{ 1 | plural: other: {far} }}}}"
+    yield f"{{% case 'a' %}}{{% when {far} %}}x{{% endcase %}}"
+    yield f"{{% case {far} %}}{{% when 'a' %}}x{{% endcase %}}"
+    yield f"{{% cycle {far}, 'a' %}}"
+    yield f"{{% echo {far} %}}"
+    yield f"{{% assign x = {far} %}}{{% if x contains 'a' %}}x{{% endif %}}{{{{ x }}}}"
+    yield f"{{% liquid\nassign x = {far}\nif x contains 'a'\necho 1\nendif %}}"
+    yield "{% if " + " or ".join(["(1..9999) contains 'a'"] * 300) + " %}x{% endif %}"
+
+
+def _comparisons() -> Iterator[str]:
+    """Hundreds in one tag."""
+    for test in (
+        "l contains 'a'",
+        "alike[0] == other",
+        "s contains 'aa'",
+        "alike == alike",
+        "l != alike",
+        "l == blank",
+    ):
+        yield "{% if " + " or ".join([f"false and {test}", test] * 90) + " %}x{% endif %}"
+    grown = "{% assign a = one %}" + "{% assign a = a | concat: a %}" * 9
+    for filters in (
+        "sort: 'k'",
+        "where: 'k', other",
+        "uniq",
+        "uniq: 'k'",
+        "map: 'k'",
+        "map: 'k' | sort",
+        "join",
+        "sum",
+    ):
+        yield grown + "{{ a | " + filters + " | size }}"
+    yield "{% case alike %}" + "{% when other, l, alike %}x" * 300 + "{% endcase %}"
+    yield "{% liquid " + "\n echo l" * 700 + " %}"
+    yield "{% for i in (1..9999) %}{% cycle l, alike %}{% endfor %}"
 
 
 def _loops() -> Iterator[str]:

@@ -8,12 +8,19 @@ import pytest
 from functions.gateway.rendering.liquid_filters import person, person_of
 from functions.gateway.rendering.liquid_rendering import Text, noting_what_is_missing
 from functions.gateway.rendering.template_limits import begin
-from tests.unit.gateway.rendering.hostile_templates import DATA, templates
+from functions.gateway.web.template_data import bounded
+from tests.unit.gateway.rendering.hostile_templates import DATA, DIGITS, digits, templates
 
 CPU_SECONDS = 0.05
 BYTES = 20_000_000
 SAID: set[str] = set()
-TEMPLATES = list(dict.fromkeys(templates()))
+OF_DIGITS = set(digits())
+TEMPLATES = [*dict.fromkeys(templates()), *digits()]
+
+
+def test_the_data_is_what_a_request_may_have() -> None:
+    for data in (DATA, DIGITS):
+        assert bounded(data) == data
 
 
 def cost(source: str, *, escaped: bool) -> float:
@@ -24,7 +31,8 @@ def cost(source: str, *, escaped: bool) -> float:
     try:
         text = Text(source, escaped=escaped)
         begin()
-        text.render({**DATA, "data": DATA, "recipient": {}})
+        data = DIGITS if source in OF_DIGITS else DATA
+        text.render({**data, "data": data, "recipient": {}})
     except ValueError as error:
         SAID.add(str(error))
     return time.thread_time() - began
@@ -33,7 +41,7 @@ def cost(source: str, *, escaped: bool) -> float:
 @pytest.fixture(scope="module", autouse=True)
 def _warm() -> None:
     """Babel's data of a locale is read once a process."""
-    person.set(person_of("de-AT", "Europe/Vienna"))
+    person.set(person_of(["de-AT"], "Europe/Vienna"))
     for source in (
         "{{ 1 | date: 'full' }}{{ 1 | datetime: 'full' }}",
         "{{ 1 | money: 'EUR' }}{{ 1 | plural: other: 'x' }}",
@@ -47,7 +55,7 @@ def test_there_are_two_hundred() -> None:
 
 @pytest.mark.parametrize("number", range(len(TEMPLATES)))
 def test_it_costs_little(number: int) -> None:
-    person.set(person_of("de-AT", "Europe/Vienna"))
+    person.set(person_of(["de-AT"], "Europe/Vienna"))
     for escaped in (False, True):
         # The best of three: the machine may be at something else.
         seconds = min(cost(TEMPLATES[number], escaped=escaped) for _ in range(3))
@@ -57,7 +65,7 @@ def test_it_costs_little(number: int) -> None:
 @pytest.mark.parametrize("part", range(8))
 def test_it_takes_little_memory(part: int) -> None:
     """Traced, it takes several times as long: the time is not looked at."""
-    person.set(person_of("de-AT", "Europe/Vienna"))
+    person.set(person_of(["de-AT"], "Europe/Vienna"))
     for source in TEMPLATES[part::8]:
         tracemalloc.start()
         try:
@@ -69,7 +77,7 @@ def test_it_takes_little_memory(part: int) -> None:
 
 
 def test_no_error_repeats_what_the_data_holds() -> None:
-    person.set(person_of("en", None))
+    person.set(person_of(["en"], None))
     for source in TEMPLATES:
         cost(source, escaped=False)
     assert not [said for said in SAID if "ababab" in said or len(said) > 2000]

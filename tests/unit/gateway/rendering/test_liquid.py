@@ -11,14 +11,14 @@ from functions.gateway.rendering.template_model import fallbacks
 
 
 def rendered(source: str, locale: str = "en", zone: str | None = None, *, escaped: bool = False, **data: Any) -> str:
-    person.set(person_of(locale, zone))
+    person.set(person_of([locale], zone))
     assert noting_what_is_missing() == []
     begin()
     return Text(source, escaped=escaped).render(data)
 
 
 def missing(source: str, **data: object) -> list[str]:
-    person.set(person_of("en", None))
+    person.set(person_of(["en"], None))
     found = noting_what_is_missing()
     begin()
     Text(source, escaped=False).render(data)
@@ -100,7 +100,8 @@ def test_what_is_no_template_says_why(source: str, why: str) -> None:
         ("{{ 1 | number: 7 }}", "decimals"),
         ("{{ 2 | plural: one: 'x' }}", "other"),
         ("{{ (1..1001) | join }}", "list of more than 1000"),
-        ("{% for i in (1..10001) %}{% endfor %}", "loop iteration limit"),
+        ("{% for i in (1..10001) %}{% endfor %}", "range of more than 10000"),
+        ("{% for i in (1..101) %}{% for j in (1..100) %}{% endfor %}{% endfor %}", "loop iteration limit"),
     ],
 )
 def test_what_cannot_be_rendered_says_why(source: str, why: str) -> None:
