@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SDKS = {"sendgrid", "twilio", "slack_sdk", "aiosmtplib"}
+FOR_TEMPLATES = {"liquid", "babel", "jsonschema_rs", "pytz"}
 CHANNEL_SETTINGS = {
     "email": {
         "EMAIL_FROM": "hark@example.com",
@@ -70,7 +71,14 @@ def test_the_gateway_starts_without_fastapi() -> None:
 
 
 def test_the_gateway_starts_without_what_only_templates_need() -> None:
-    assert not loaded("functions.gateway.main") & {"liquid", "babel", "jsonschema_rs", "pytz"}
+    assert not loaded("functions.gateway.main") & FOR_TEMPLATES
+
+
+def test_nothing_but_a_template_loads_what_only_templates_need() -> None:
+    """Accepting, and all routes: their modules are there, and their libraries are not."""
+    modules = loaded("functions.gateway.fastapi_app")
+    assert {"functions", "fastapi"} <= modules
+    assert not modules & FOR_TEMPLATES
 
 
 @pytest.mark.parametrize(
