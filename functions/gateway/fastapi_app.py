@@ -99,6 +99,9 @@ def _wrong_method(routes: Sequence[BaseRoute]) -> Callable[[Request, Exception],
 
     async def wrong_method(request: Request, _: Exception) -> Response:
         here = [r for r in routes if isinstance(r, Route) and r.matches(request.scope)[0] is not Match.NONE]
+        # A path that is named goes before one that a parameter could be: `explain` is no notification's id.
+        named = min((len(route.param_convertors) for route in here), default=0)
+        here = [route for route in here if len(route.param_convertors) == named]
         methods = {method for route in here for method in route.methods or ()}
         methods |= {"HEAD"} if "GET" in methods else set()  # see `answering_head`
         return Problem(405, headers={"Allow": ", ".join(sorted(methods))}).response()

@@ -13,16 +13,27 @@ _OWN_ID = os.environ["HARK_API_KEY"].split("_")[2]
 _NOBODY = "0" * 16
 _NUMBERS = {"requests_per_minute", "notifications_per_day", "segments_per_day"}
 
+# A time may be past; content is its channel's to judge, and how an escalation's steps go together is code's.
+_OF_A_REQUEST = {"to", "recipient", "channels", "message", "template", "data", "subject", "content", "body"}
+_OF_A_REQUEST |= {"send_at", "deliver_by", "escalation"}
+
 _JUDGED_BY_CODE: Mapping[str, set[str]] = {
     # A cursor must be one that we gave out.
     "list_notifications": {"cursor"},
     "list_recipients": {"cursor"},
     "list_dead_letters": {"cursor"},
     "list_callers": {"cursor"},
+    "list_templates": {"cursor"},
+    "list_operations": {"cursor"},
+    # Whether a text is Liquid, an object a JSON Schema and a word a locale; and what a channel's parts must be.
+    "publish_template": {"schema", "default_locale", "locales"},
+    "preview_template": {"data", "recipient", "content", "template", "version"},
+    "recall_template": {"version", "Idempotency-Key"},
     # Whether a text is an address is its channel's to say; and a recipient must be there, a message not blank and
     # short enough for its channels, which must have addresses; a key is for one body.
-    "send_notification": {"to", "recipient", "channels", "message", "Idempotency-Key"},
-    "put_recipient": {"addresses", "name"},
+    "send_notification": {*_OF_A_REQUEST, "Idempotency-Key"},
+    "explain_request": _OF_A_REQUEST,
+    "put_recipient": {"addresses", "name", "time_zone", "locale"},
     # Which issuers are trusted is a setting; only a team key has addresses; JSON Schema takes 1715.0 for an integer.
     "create_caller": {"addresses", "identity", "issuer", *_NUMBERS},
     "change_caller": {"addresses", *_NUMBERS},

@@ -92,7 +92,11 @@ async def test_a_locale_falls_back_and_formats_stay_the_persons(
 async def test_a_recipients_locale_zone_and_attributes_count(hark: Hark) -> None:
     text = "{{ recipient.attributes.first }}: {{ at | datetime: 'short' }}"
     await published(hark, schema=None, locales={"en": {"sms": {"message": text}}})
-    about = {"locale": "de-AT", "time_zone": "Europe/Vienna", "attributes": {"first": "Al"}}
+    about = {
+        "locale": "de-AT",
+        "time_zone": "Europe/Vienna",
+        "attributes": {"first": "Al", "score": 0.5, "orders": 3, "vip": True},
+    }
     put = await hark.client.put("/v1/recipients/al", json={"addresses": {"sms": TO["sms"]}, **about})
     assert {name: put.json()[name] for name in about} == about
     body = {"recipient": "al", "template": {"name": "order-shipped"}, "data": {"at": "2026-12-24T18:00:00Z"}}

@@ -107,6 +107,8 @@ def notifications_router(gateway: Gateway) -> APIRouter:
         notification_id: NotificationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_READ)]
     ) -> Response:
         """With each delivery and its attempts."""
+        if notification_id == "explain":  # a path of its own, which takes no GET
+            raise Problem(405, headers={"Allow": "POST"})
         return json_answer(await with_deliveries(gateway, await _found(notification_id, caller), caller))
 
     @routes.post(

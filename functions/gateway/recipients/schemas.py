@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from typing_extensions import TypedDict
 
 from functions.gateway.web.common_fields import LOCALE, Addresses, Entries, RecipientName
-from shared.channels.content import PRINTABLE
+from shared.channels.content import PRINTABLE, said
 from shared.channels.text_checks import printable
 from shared.delivery.model import Recipient
 
@@ -72,7 +72,7 @@ class RecipientRequest(BaseModel):
     time_zone: Annotated[str, AfterValidator(_time_zone)] | None = Field(
         default=None, description="Of the IANA database, as Europe/Vienna."
     )
-    attributes: Annotated[dict[AttributeName, AttributeValue], Entries(50)] = Field(
+    attributes: Annotated[dict[AttributeName, AttributeValue], Entries(50), said(additionalProperties=False)] = Field(
         default_factory=dict, description="What templates may say of them: texts, numbers, true and false."
     )
 

@@ -1,4 +1,4 @@
-"""Between Python values and Firestore's: None, bool, int, str, bytes, datetime, and lists and maps of these."""
+"""Between Python values and Firestore's: None, bool, int, float, str, bytes, datetime, and lists and maps of these."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -30,6 +30,8 @@ def put(target: Any, value: Any) -> None:
             target.boolean_value = value
         case int():
             target.integer_value = value
+        case float():
+            target.double_value = value
         case datetime():
             since = value - _EPOCH
             timestamp = target.timestamp_value
