@@ -99,10 +99,14 @@ def _escalated(delivery: Delivery, before: Delivery | None, now: datetime, polic
 
 
 def _begun(delivery: Delivery) -> datetime:
-    """When it was due to go; a later step, when it went."""
-    if delivery.escalates_from is None or delivery.status is DeliveryStatus.SCHEDULED:
-        return delivery.next_try_at or delivery.queued_at or delivery.created_at
-    return _first_attempt(delivery) or delivery.created_at
+    """When it was due to go; a later step, when it went. One whose time is still to come, or that is held back, has not
+    begun before then; of one that is tried again the retries move nothing.
+    """
+    first = _first_attempt(delivery)
+    if first is None and delivery.next_try_at is not None:
+        return delivery.next_try_at
+    due = delivery.queued_at or delivery.created_at
+    return due if delivery.escalates_from is None else first or due
 
 
 def _first_attempt(delivery: Delivery) -> datetime | None:

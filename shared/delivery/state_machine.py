@@ -161,11 +161,16 @@ def decide(delivery: Delivery, token: str, now: datetime, policy: Policy, facts:
             due_at=lease_until + policy.grace,
             next_try_at=None,
             scheduled_for=None,
-            reason=permission.rule or (delivery.reason if delivery.reason == Rule.ORDER_BOUND else None),
+            reason=permission.rule or out_of_turn(delivery),
             relays=0,
             updated_at=now,
         )
     )
+
+
+def out_of_turn(delivery: Delivery) -> str | None:
+    """That it was let go before its turn: this stays on record, whatever becomes of it."""
+    return delivery.reason if delivery.reason == Rule.ORDER_BOUND else None
 
 
 _GATES_OWN = frozenset({Rule.ORDER, Rule.ESCALATION})
@@ -392,7 +397,7 @@ def _ended(delivery: Delivery, status: DeliveryStatus, now: datetime, why: str, 
         delivery,
         status=status,
         error=why,
-        reason=rule,
+        reason=rule or out_of_turn(delivery),
         scheduled_for=None,
         updated_at=now,
         due_at=None,

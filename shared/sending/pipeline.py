@@ -194,6 +194,8 @@ class Pipeline:
         error: SendError | None = None
         while True:
             sent = Sent(None)
+            # Read before the clock is: a read takes its time.
+            earlier = await resolved(self.store, claimed.channel, content.earlier, self._provider_of(claimed).name)
             if is_late(claimed, self.now()):
                 return made, error, sent
             at, began = self.now(), time.monotonic()
@@ -205,7 +207,6 @@ class Pipeline:
                 try:
                     if isinstance(attachments, SendError):
                         raise attachments
-                    earlier = await resolved(self.store, claimed.channel, content.earlier, provider.name)
                     if isinstance(earlier, SendError):
                         raise earlier
                     left = deadline - time.monotonic()

@@ -23,7 +23,7 @@ from starlette.datastructures import Headers
 
 from shared.delivery.errors import Conflict, NotFound, UnreadableRecord
 from shared.delivery.model import ESCALATION_AFTER_RECEIPT, Delivery, DeliveryStatus, Outcome, Receipt
-from shared.delivery.state_machine import with_lost_attempt
+from shared.delivery.state_machine import out_of_turn, with_lost_attempt
 from shared.delivery.store import Store
 from shared.runtime import failpoints, telemetry
 from shared.runtime.failpoints import Failpoint
@@ -149,7 +149,7 @@ def _moved(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery:
         provider=receipt.provider,
         provider_message_id=receipt.provider_message_id or delivery.provider_message_id,
         error=receipt.reason,
-        reason=None,
+        reason=out_of_turn(delivery),
         scheduled_for=None,
         updated_at=now,
         due_at=None,

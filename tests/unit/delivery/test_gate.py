@@ -153,6 +153,24 @@ def test_no_step_goes_before_the_one_before_it_has_gone() -> None:
     assert isinstance(gate(waits, Facts(step_before=before), START + timedelta(days=1), POLICY), Later)
 
 
+@pytest.mark.parametrize("status", [S.RETRYING, S.DEFERRED])
+def test_the_time_that_a_step_has_does_not_begin_anew_with_each_of_its_retries(status: DeliveryStatus) -> None:
+    """An hour's throttle, say, would hold the next channel back for longer than that."""
+    over = START + timedelta(seconds=300)
+    before = replace(ANY, status=status, attempts=(a_try(),), next_try_at=START + timedelta(hours=1))
+    assert gate(STEP, Facts(step_before=before), over - SECOND, POLICY) == Later(over, Rule.ESCALATION, S.SCHEDULED)
+    assert gate(STEP, Facts(step_before=before), over, POLICY) == Go()
+
+
+def test_a_step_that_its_order_holds_back_has_not_begun() -> None:
+    waits = replace(STEP, channel="slack", escalates_from="sms")
+    now = START + timedelta(days=1)
+    until = now + POLICY.grace
+    before = replace(STEP, status=S.DEFERRED, reason=Rule.ORDER, next_try_at=until)
+    answer = gate(waits, Facts(step_before=before), now, POLICY)
+    assert answer == Later(until + timedelta(seconds=300), Rule.ESCALATION, S.SCHEDULED)
+
+
 @pytest.mark.parametrize("status", sorted(WITHDRAWN))
 def test_a_step_after_one_that_was_withdrawn_does_not_go(status: DeliveryStatus) -> None:
     """Which may have been long before its time."""

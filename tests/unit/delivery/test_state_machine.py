@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.delivery.errors import WrongState
-from shared.delivery.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome, notification_status
+from shared.delivery.model import PENDING, Attempt, Delivery, DeliveryStatus, Outcome, Rule, notification_status
 from shared.delivery.retries import Policy
 from shared.delivery.state_machine import (
     Done,
@@ -472,6 +472,15 @@ def test_a_sent_delivery_has_its_message_id_and_no_error() -> None:
     sent = settle(claimed, made, START, POLICY, provider="sendgrid", provider_message_id="m-1")
     assert (sent.status, sent.provider, sent.provider_message_id, sent.error) == (S.SENT, "sendgrid", "m-1", None)
     assert sent.claim == "mine", "so that a repeated write knows itself"
+
+
+def test_that_one_went_before_its_turn_stays_on_record_when_it_dies() -> None:
+    claim = decide(queued(a_notification(), "email", "a", POLICY), "t", START, POLICY)
+    assert isinstance(claim, Write)
+    early = replace(claim.delivery, reason=Rule.ORDER_BOUND)
+    dead = settle(early, [Attempt(1, START, Outcome.REFUSED)], START, POLICY, provider="p")
+    assert (dead.status, dead.reason) == (S.DEAD, Rule.ORDER_BOUND)
+    assert replayed(dead, START, POLICY).reason is None
 
 
 def test_a_dead_letter_with_tries_left_is_left_alone() -> None:

@@ -1,6 +1,7 @@
 """What goes with an earlier notification's message: it waits for that one, and gets its message or the reason."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from shared.delivery.model import Delivery, DeliveryStatus, Outcome
 from shared.sending.messages import Answer, Message
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Earlier, Outgoing, Sent
-from tests.fakes.clock import Clock
+from tests.fakes.clock import START, Clock
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.records import POLICY, a_notification, accepted, later_message, queued_deliveries
 from tests.fakes.store import MemoryStore
@@ -46,14 +47,32 @@ class World:
         await self.store.update(replace(earlier, **of_the_earlier))
         return await self.named(self.first.id)
 
-    async def named(self, notification_id: str) -> Message:
-        self.second = a_notification()
+    async def named(self, notification_id: str, deliver_by: datetime | None = None) -> Message:
+        self.second = replace(a_notification(), deliver_by=deliver_by)
         (delivery,) = queued_deliveries(self.second)
         await self.store.create(self.second, [replace(delivery, earlier={"thread": notification_id})])
         return later_message(delivery)
 
     def record(self) -> Delivery:
         return self.store.get(self.second.id, "email")
+
+
+async def test_nothing_begins_when_its_time_ran_out_while_the_earlier_one_was_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    await world.begin(**SENT, due_at=None)
+    message = await world.named(world.first.id, deliver_by=START + timedelta(seconds=2))
+    load = world.store.load
+
+    async def slow(notification_id: str, channel: str) -> Any:
+        if notification_id == world.first.id:
+            world.clock.advance(2)
+        return await load(notification_id, channel)
+
+    monkeypatch.setattr(world.store, "load", slow)
+    assert await world.pipeline.deliver(message) is Answer.ACK
+    assert (world.provider.sent, world.record().status) == ([], S.EXPIRED)
 
 
 @pytest.mark.parametrize("status", [S.SENT, S.DELIVERED, S.UNDELIVERED])

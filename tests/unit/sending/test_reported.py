@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from functions.relay.waiting_receipts import WaitingReceipts
 from shared.delivery.errors import StoreUnavailable
-from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Receipt
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Receipt, Rule
 from shared.delivery.state_machine import Write, decide, settle
 from shared.sending.receipts import FIRST_PAUSE, KEPT, reported, take
 from tests.fakes.clock import START, Clock
@@ -65,6 +65,17 @@ def after(delivery: Delivery, receipts: Sequence[Receipt]) -> Delivery:
                 again.append(receipt)
         waiting = again
     return delivery
+
+
+@pytest.mark.parametrize("status", [S.DELIVERED, S.UNDELIVERED])
+def test_that_one_went_before_its_turn_stays_on_record(status: DeliveryStatus) -> None:
+    sent = replace(a_delivery(Outcome.ACCEPTED), reason=Rule.ORDER_BOUND)
+    moved = reported(sent, a_receipt(status), LATER)
+    assert isinstance(moved, Delivery)
+    assert moved.reason == Rule.ORDER_BOUND
+    held = reported(replace(a_delivery(Outcome.UNKNOWN), reason=Rule.ORDER), a_receipt(), LATER)
+    assert isinstance(held, Delivery)
+    assert held.reason is None
 
 
 def test_a_sent_delivery_is_delivered_or_undelivered_with_the_providers_reason() -> None:
