@@ -389,6 +389,17 @@ async def read(store: Store, name: str = "alice") -> Recipient:
     return recipient
 
 
+async def test_what_templates_may_say_of_a_recipient_is_kept(store: Store) -> None:
+    attributes = {"tier": "gold", "none": "", "orders": 2**53, "share": 0.25, "little": -4.7e-22, "staff": True}
+    written = a_recipient(locale="de-AT", time_zone="Europe/Vienna", attributes=attributes)
+    await store.create_recipient(written)
+    stored = await read(store)
+    assert replace(stored, version=None) == written
+    assert {name: type(value) for name, value in stored.attributes.items()} == {
+        n: type(v) for n, v in attributes.items()
+    }
+
+
 async def test_a_recipient_is_created_read_and_deleted(store: Store) -> None:
     assert await store.recipient("alice") is None
     await store.create_recipient(a_recipient())
