@@ -118,7 +118,7 @@ def _waits(client: Sequence[Event], witness: Sequence[Event]) -> list[float]:
         if event["event"] == "request":
             keys[event["n"]] = event["key"]
             asked.setdefault(event["key"], event["at"])
-        elif event.get("id"):
+        elif event["event"] == "answer" and event["id"]:
             since[event["id"]] = asked[keys[event["n"]]]
     return [at - since[notification] for (notification, _), at in _first(witness).items() if notification in since]
 

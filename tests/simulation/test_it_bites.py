@@ -12,7 +12,6 @@ import pytest
 from functions.dead_letter.given_up_messages import DeadLetter
 from functions.gateway.callers import revocation
 from functions.gateway.notifications import acceptance as accepting
-from functions.gateway.notifications import cancellation
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
 from functions.relay.overdue_deliveries import Relay, Swept
@@ -20,7 +19,7 @@ from shared.delivery import gate, retries, state_machine
 from shared.delivery.errors import HarkError, Permanent, Retryable, Unknown
 from shared.delivery.gate import Facts
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Receipt
-from shared.sending import pipeline, receipts
+from shared.sending import pipeline, receipts, withdrawal
 from shared.sending.messages import Answer, Message
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Outgoing, Provider, Sent
@@ -232,7 +231,7 @@ def the_gate_ignores_that_it_is_cancelled(patch: pytest.MonkeyPatch) -> None:
 
 def a_cancel_writes_over_a_live_lease(patch: pytest.MonkeyPatch) -> None:
     cancelled = state_machine.cancelled
-    patch.setattr(cancellation, "cancelled", lambda d, *rest: cancelled(replace(d, lease_until=None), *rest))
+    patch.setattr(withdrawal, "cancelled", lambda d, *rest: cancelled(replace(d, lease_until=None), *rest))
 
 
 def send_at_is_ignored(patch: pytest.MonkeyPatch) -> None:
