@@ -1,6 +1,7 @@
 """Templates through the API: published, read, tried out, sent with, archived."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -303,3 +304,35 @@ async def test_a_recall_stops_what_has_not_gone(hark: Hark) -> None:
     problem(await hark.client.post(f"{PATH}/recall", json={"version": 9}), 404)
     problem(await hark.client.post(f"{PATH}/recall", json={}), 422, "version")
     assert [o["id"] for o in (await hark.client.get("/v1/operations")).json()["items"]] == [operation["id"]]
+
+
+async def test_publishing_says_what_is_scheduled_and_would_not_fit(hark: Hark) -> None:
+    await published(hark)
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    with_price, _ = await sent(hark, send_at=later)
+    without_name, _ = await sent(hark, send_at=later, to={"sms": TO["sms"]}, data={"order": 1, "price": 2})
+    await sent(hark)  # goes now: of no interest
+
+    same = await published(hark)
+    assert same["scheduled"] == {"looked_at": 0, "more": False, "misfits": []}
+    fits = await published(hark, schema=None)
+    assert fits["scheduled"] == {"looked_at": 2, "more": False, "misfits": []}
+    named = await published(hark, schema={"required": ["name"]})
+    (misfit,) = named["scheduled"]["misfits"]
+    assert (misfit["id"], misfit["errors"][0]["field"]) == (without_name["id"], "data")
+    asks = await published(hark, locales={"en": {"sms": {"message": "{{ weight }} or {{ price }}"}}})
+    found = {each["id"]: [error["field"] for error in each["errors"]] for each in asks["scheduled"]["misfits"]}
+    assert found == {with_price["id"]: ["data.weight"], without_name["id"]: ["data.weight"]}
+    assert (await published(hark, locales={"en": {"sms": {"message": "{{ weight }} or {{ price }}"}}})) == asks | {
+        "scheduled": asks["scheduled"]
+    }
+    no_mail = await published(hark, locales={"en": {"sms": {"message": "x"}}})
+    assert [(each["id"], each["errors"][0]["field"]) for each in no_mail["scheduled"]["misfits"]] == [
+        (with_price["id"], "channels")
+    ]
+    too_long = await published(hark, locales={"en": {"sms": {"message": "x" * 2000}, "email": LOCALES["en"]["email"]}})
+    assert {each["errors"][0]["field"] for each in too_long["scheduled"]["misfits"]} == {"content.sms.message"}
+
+    await hark.client.post(f"/v1/notifications/{with_price['id']}/cancel")
+    again = await published(hark, locales={"en": {"sms": {"message": "{{ weight }}"}}})
+    assert [each["id"] for each in again["scheduled"]["misfits"]] == [without_name["id"]]

@@ -42,7 +42,7 @@ async def judged(gateway: Gateway, request: NotificationRequest, caller: Caller)
     addresses, recipient = await resolve_addresses(gateway, request, caller, own, template)
     rendered = None
     if template is not None:
-        rendered = template.rendered(recipient)
+        rendered = template.rendered(recipient, addresses)
         own = own_contents(gateway.channels, request, rendered.content, addresses)
         check_lengths(gateway.channels, addresses, request, own)
     own = await with_earlier(gateway, caller, own, addresses)

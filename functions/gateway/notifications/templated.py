@@ -28,10 +28,13 @@ class Templated:
         chosen = fallbacks(wanted, self.version.default_locale, list(self.version.locales))
         return {*self.version.locales[chosen], *(self.request.content or {})}
 
-    def rendered(self, recipient: Recipient | None) -> "Rendered":
-        """Problem 422: a variable that is not there, data that does not fit, a text that costs too much."""
+    def rendered(self, recipient: Recipient | None, names: Collection[str]) -> "Rendered":
+        """For these channels.
+
+        Problem 422: variables that are missing, data that does not fit, texts that cost too much.
+        """
         asked = self.request.template.locale if self.request.template else None
-        made = self.templates.render(self.version, self.request.data or {}, asked, recipient)
+        made = self.templates.render(self.version, self.request.data or {}, asked, recipient, names)
         wrong = mistakes(made)
         if wrong:
             raise invalid(*wrong)

@@ -54,9 +54,17 @@ class Renderer:
         self._parsed: OrderedDict[tuple[str, int, str], Mapping[str, Any]] = OrderedDict()
 
     def render(
-        self, version: TemplateVersion, data: Mapping[str, Any], *, locale: str | None, recipient: Recipient | None
+        self,
+        version: TemplateVersion,
+        data: Mapping[str, Any],
+        *,
+        locale: str | None,
+        recipient: Recipient | None,
+        names: Collection[str] | None = None,
     ) -> Rendered:
-        """locale: as asked for; None: the recipient's, or the template's default one"""
+        """locale: as asked for; None: the recipient's, or the template's default one
+        names: of the channels that it is wanted for; None: of all
+        """
         wanted = locale or (recipient.locale if recipient else None) or version.default_locale
         chosen = fallbacks(wanted, version.default_locale, list(version.locales))
         try:
@@ -72,6 +80,8 @@ class Renderer:
         begin()
         content = {}
         for channel, parts in texts.items():
+            if names is not None and channel not in names:
+                continue
             try:
                 content[channel] = {name: _filled(part, _variables(data, recipient)) for name, part in parts.items()}
             except ValueError as error:

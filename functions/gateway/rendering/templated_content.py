@@ -3,7 +3,7 @@
 What is rendered is frozen at accept like any other content.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -50,13 +50,19 @@ class Templates:
         return found
 
     def render(
-        self, version: TemplateVersion, data: Mapping[str, Any], locale: str | None, recipient: Recipient | None
+        self,
+        version: TemplateVersion,
+        data: Mapping[str, Any],
+        locale: str | None,
+        recipient: Recipient | None,
+        names: Collection[str] | None = None,
     ) -> "Rendered":
+        """As `Renderer.render`."""
         if self._renderer is None:
             from functions.gateway.rendering.template_rendering import Renderer  # noqa: PLC0415 - a sixth of a second
 
             self._renderer = Renderer(self.channels)
-        return self._renderer.render(version, data, locale=locale, recipient=recipient)
+        return self._renderer.render(version, data, locale=locale, recipient=recipient, names=names)
 
 
 def mistakes(rendered: "Rendered") -> list[FieldError]:

@@ -1,10 +1,9 @@
 """The routes of templates."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,14 +15,18 @@ from functions.gateway.operations.schemas import OperationJson, operation_json
 from functions.gateway.rendering.template_model import Template, TemplateVersion
 from functions.gateway.services import Gateway
 from functions.gateway.templates import publishing
+from functions.gateway.templates.previewing import as_it_would_go
 from functions.gateway.templates.recall import begin_recall
+from functions.gateway.templates.scheduled_data import misfits
 from functions.gateway.templates.schemas import (
     PreviewJson,
     PreviewRequest,
+    PublishedJson,
     RecallRequest,
     TemplateRequest,
     TemplatesJson,
     TemplateVersionJson,
+    published_json,
     template_json,
     template_version_json,
 )
@@ -31,10 +34,8 @@ from functions.gateway.web.common_fields import TEMPLATE_NAME
 from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.listing_pages import PageQuery, name_cursor_of, name_of
 from functions.gateway.web.openapi_declarations import LOCATION, answers, link, request_body
-from functions.gateway.web.problem_details import Problem, field_error, field_errors, invalid
+from functions.gateway.web.problem_details import Problem, field_error, invalid
 from functions.gateway.web.request_bodies import body_of
-from shared.channels.content import content_of
-from shared.channels.declaration import Channel
 from shared.delivery.model import Recipient
 
 Name = Annotated[str, Path(json_schema_extra={"pattern": TEMPLATE_NAME})]
@@ -49,7 +50,7 @@ def templates_router(gateway: Gateway) -> APIRouter:
     @routes.put(
         "/{name}",
         responses=answers(
-            TemplateVersionJson,
+            PublishedJson,
             *(200, 201, 400, 408, 413, 422, 503),
             links={o: link(o, name="$request.path.name") for o in ("read_template", "archive_template")},
         ),
@@ -58,12 +59,16 @@ def templates_router(gateway: Gateway) -> APIRouter:
     async def publish_template(
         name: Name, request: Request, caller: Annotated[Caller, requires(Scope.TEMPLATES_WRITE)]
     ) -> Response:
-        """Publishes the next version, which never changes. The same body again is the version that there is."""
+        """Publishes the next version, which never changes. The same body again is the version that there is.
+
+        With what is scheduled and would not fit it: that goes as it was accepted, but its like will be refused.
+        """
         _check_name(name)
         body = await body_of(request, TemplateRequest)
         publishing.check(body, gateway.channels)
         template, version, new = await publishing.publish(store, name, body, caller.id, gateway.now())
-        return json_answer(template_version_json(template, version), 201 if new else 200)
+        made = published_json(template, version, await misfits(gateway, version))
+        return json_answer(made, 201 if new else 200)
 
     @routes.get("", responses=answers(TemplatesJson, 200, 422, 503))
     async def list_templates(
@@ -162,7 +167,7 @@ def _previewed(
     if rendered.wrong:
         raise invalid(*rendered.wrong)
     content = {
-        name: _as_it_would_go(gateway.channels[name], dict(parts), whole=not rendered.missing)
+        name: as_it_would_go(gateway.channels[name], dict(parts), whole=not rendered.missing)
         for name, parts in rendered.content.items()
     }
     return PreviewJson(
@@ -172,26 +177,6 @@ def _previewed(
         content=content,
         missing=list(rendered.missing),
     )
-
-
-def _as_it_would_go(channel: Channel, parts: dict[str, Any], *, whole: bool) -> dict[str, Any]:
-    """With what the channel makes of it, and its segments; as it is, where something is missing in it.
-
-    Problem 422 for what is whole and would be refused when it is sent.
-    """
-    model = content_of(channel)
-    try:
-        made = model.model_validate(model.merged({}, parts), context=channel.content_context).parts()
-        if not channel.fits(made["message"]) and whole:
-            raise invalid(field_error(f"content.{channel.name}.message", f"{channel.name} takes {channel.limit}"))
-    except ValidationError as error:
-        if whole:
-            raise invalid(*field_errors(error, "content", channel.name)) from None
-        made = parts
-    if channel.segments is not None and isinstance(made.get("message"), str):
-        counted = channel.segments(made["message"])
-        made |= {"segments": counted.count, "encoding": counted.encoding}
-    return made
 
 
 def _is_name(name: str) -> bool:

@@ -7,7 +7,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from typing_extensions import TypedDict
 
 from functions.gateway.rendering.template_model import Template, TemplateVersion
+from functions.gateway.templates.scheduled_data import Misfits
 from functions.gateway.web.common_fields import LOCALE, ChannelName, Entries, RecipientName
+from functions.gateway.web.problem_details import MOST_ERRORS, FieldError
 from functions.gateway.web.template_data import TemplateData
 from shared.channels.content import said
 
@@ -71,6 +73,29 @@ class TemplateVersionJson(TypedDict):
     archived_at: datetime | None
 
 
+class MisfitJson(TypedDict):
+    id: Annotated[str, Field(description="Of a notification that is scheduled.")]
+    errors: list[FieldError]
+
+
+class ScheduledJson(TypedDict):
+    """more: there are some beyond those that were looked at"""
+
+    looked_at: int
+    more: bool
+    misfits: list[MisfitJson]
+
+
+class PublishedJson(TemplateVersionJson):
+    scheduled: Annotated[
+        ScheduledJson,
+        Field(
+            description="What is made of earlier versions and scheduled, and would be refused with this one. "
+            "It goes as it was accepted."
+        ),
+    ]
+
+
 class TemplatesJson(TypedDict):
     items: list[TemplateJson]
     next_cursor: str | None
@@ -105,4 +130,12 @@ def template_version_json(t: Template, v: TemplateVersion) -> TemplateVersionJso
         locales={locale: {c: dict(parts) for c, parts in channels.items()} for locale, channels in v.locales.items()},
         created_at=v.created_at,
         archived_at=t.archived_at,
+    )
+
+
+def published_json(t: Template, v: TemplateVersion, of_scheduled: Misfits) -> PublishedJson:
+    misfits = [MisfitJson(id=i, errors=list(wrong[:MOST_ERRORS])) for i, wrong in of_scheduled.found.items()]
+    return PublishedJson(
+        **template_version_json(t, v),
+        scheduled=ScheduledJson(looked_at=of_scheduled.looked_at, more=of_scheduled.more, misfits=misfits),
     )
