@@ -79,7 +79,8 @@ class Drawing:
         rng = random.Random(f"{self._seed} {name} {life}")
         point = rng.choice(_OWN.get(name, _OTHERS))
         mean = self._hits * (_GATEWAYS if name == "gateway" else 1)
-        hits = rng.randint(1, 4) if name in _SELDOM else rng.randint(mean // 2, 2 * mean)
+        # Never at the first: a worker that dies with each push gets nowhere, and its deaths would be most of the kills.
+        hits = rng.randint(2, 4) if name in _SELDOM else rng.randint(mean // 2, 2 * mean)
         drawn = {"HARK_FAIL_AT": f"{point}:{hits}" + _ALWAYS.get(name, "")}
         if self._wrong.exists() and rng.random() < self._clock and FAKETIME.exists():
             jump = rng.choice((-600, 600))
