@@ -56,16 +56,17 @@ class Message(BaseModel):
     traceparent: str | None = Field(default=None, exclude=True)
 
 
-def content_of(notification: Notification, delivery: Delivery) -> Content:
-    """What a function needs to send this delivery, as it goes into a message."""
-    assert delivery.version is not None  # noqa: S101 - it was read or written
+def content_of(notification: Notification, delivery: Delivery, version: int | None = None) -> Content:
+    """What a function needs to send this delivery, as it goes into a message. version: of its record, if just made"""
+    version = delivery.version if version is None else version
+    assert version is not None  # noqa: S101 - it was read or written
     own = delivery.content is not None
     return Content(
         address=delivery.address,
         subject=None if own else notification.subject,
         message="" if own else notification.message or "",
         created_at=notification.created_at,
-        version=delivery.version,
+        version=version,
         simulated=delivery.simulated,
         parts=delivery.content,
         attachments=delivery.attachments,
@@ -75,14 +76,14 @@ def content_of(notification: Notification, delivery: Delivery) -> Content:
     )
 
 
-def message_of(notification: Notification, delivery: Delivery) -> Message:
-    """With all that a first send needs, if no other record has a say in it."""
+def message_of(notification: Notification, delivery: Delivery, version: int | None = None) -> Message:
+    """With all that a first send needs, if no other record has a say in it. version: as of `content_of`"""
     if not delivery.is_plain or notification.cancelled_at is not None:
         return hint(delivery)
     return Message(
         notification_id=notification.id,
         channel=delivery.channel,
-        content=content_of(notification, delivery),
+        content=content_of(notification, delivery, version),
         traceparent=delivery.traceparent,
     )
 

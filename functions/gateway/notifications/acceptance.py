@@ -11,7 +11,7 @@ import json
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from functions.gateway.access.caller import Caller, CallerKind
@@ -59,10 +59,10 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     gateway.quotas.addresses.add(asked.address_counts)
     notification = new_notification(gateway, request, caller, asked, notification_id)
     failpoints.reached(Failpoint.VALIDATED)
-    deliveries = deliveries_of(gateway, notification, asked)
+    wanted = deliveries_of(gateway, notification, asked)
     files = {name: asked.own[name].files for name in asked.addresses if name in asked.own and asked.own[name].files}
     try:
-        deliveries, older = await _create(gateway.store, notification, deliveries, files)
+        deliveries, version, older = await _create(gateway.store, notification, wanted, files)
     except StoreUnavailable:
         if key is not None:
             # Asked again it is the same one: whoever does so through an outage is not to find the day used up by it.
@@ -82,7 +82,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     failpoints.reached(Failpoint.COMMITTED)
     for channel in asked.addresses:
         telemetry.count(telemetry.ACCEPTED, {"channel": channel})
-    await _publish(gateway, notification.id, [message_of(notification, d) for d in deliveries if _goes_now(d)])
+    await _publish(gateway, notification.id, [message_of(notification, d, version) for d in deliveries if _goes_now(d)])
     failpoints.reached(Failpoint.PUBLISHED)
     await supersede(gateway, deliveries, older)
     log.info("accepted", notification_id=notification.id, channels=list(asked.addresses), caller=caller.id)
@@ -131,8 +131,8 @@ async def _create(
     notification: Notification,
     deliveries: Sequence[Delivery],
     files: Mapping[str, Sequence[Attachment]],
-) -> tuple[list[Delivery], Mapping[str, Key]]:
-    """The deliveries as they are on record, and what their keys were used for before.
+) -> tuple[Sequence[Delivery], int, Mapping[str, Key]]:
+    """The deliveries as they are on record, the version of these records, and what their keys were used for before.
 
     The commit, again while its answer is lost: the id is the same, so it cannot be made twice. And again while others
     are faster with one of its keys: each use of a key follows the one before.
@@ -155,7 +155,7 @@ async def _create(
             if not ids or await store.notification(notification.id) is not None or time.monotonic() >= give_up_at:
                 raise
         else:
-            return [replace(delivery, version=version) for delivery in linked], known
+            return linked, version, known
         await asyncio.sleep(_CREATE_PAUSE * (random.random() / 2 + 0.1) if ids else _CREATE_PAUSE)  # noqa: S311
 
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
+from operator import attrgetter
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -67,6 +68,9 @@ _FIXED = (
 _NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")
 _ATTEMPT_FIELDS = tuple(f.name for f in fields(Attempt))
 STATE_FIELDS = tuple(f.name for f in fields(Delivery) if f.name not in {*_FIXED, "version"})
+_notification_values, _fixed_values, _state_values = (
+    attrgetter(*names) for names in (_NOTIFICATION_FIELDS, _FIXED, STATE_FIELDS)
+)
 WITHOUT_CONTENT = tuple(name for name in (*_FIXED, *STATE_FIELDS) if name != "content")
 """For who looks at many deliveries, and sends none: a content has up to 256 KiB."""
 """What an update writes. A field that is None is removed, which is what takes a delivery out of the due index."""
@@ -115,9 +119,10 @@ def fill(empty: Any, name: str, values: Mapping[str, Any]) -> None:
 
 
 def notification_values(n: Notification) -> dict[str, Any]:
-    values = {name: getattr(n, name) for name in _NOTIFICATION_FIELDS}
-    template = None if n.template is None else asdict(n.template)
-    return values | {"escalation": [_step_values(step) for step in n.escalation] or None, "template": template}
+    values = dict(zip(_NOTIFICATION_FIELDS, _notification_values(n), strict=True))
+    values["escalation"] = [_step_values(step) for step in n.escalation] or None
+    values["template"] = None if n.template is None else asdict(n.template)
+    return values
 
 
 def _step_values(step: Step) -> dict[str, Any]:
@@ -125,9 +130,10 @@ def _step_values(step: Step) -> dict[str, Any]:
 
 
 def fixed_values(d: Delivery) -> dict[str, Any]:
-    values = {name: getattr(d, name) for name in _FIXED}
+    values = dict(zip(_FIXED, _fixed_values(d), strict=True))
     # None is no field: most have none of these.
-    return values | {"attachments": d.attachments or None, "earlier": d.earlier or None}
+    values["attachments"], values["earlier"] = d.attachments or None, d.earlier or None
+    return values
 
 
 def attachment_values(a: Attachment, expire_at: datetime) -> dict[str, Any]:
@@ -135,7 +141,7 @@ def attachment_values(a: Attachment, expire_at: datetime) -> dict[str, Any]:
 
 
 def state_values(d: Delivery) -> dict[str, Any]:
-    values = {name: getattr(d, name) for name in STATE_FIELDS}
+    values = dict(zip(STATE_FIELDS, _state_values(d), strict=True))
     values["status"] = str(d.status)
     values["attempts"] = [_attempt_values(attempt) for attempt in d.attempts]
     return values
