@@ -156,8 +156,9 @@ def _of_templates(channel: Channel) -> Mapping[str, Example]:
         "content": {channel.name: _counted(channel, "Bestellung 42 ist unterwegs")},
         "missing": [],
     }
+    none_scheduled = {"looked_at": 0, "more": False, "misfits": []}
     return {
-        "publish_template": Example(201, published, path, body),
+        "publish_template": Example(201, published | {"scheduled": none_scheduled}, path, body),
         "list_templates": Example(200, {"items": [listed], "next_cursor": None}),
         "read_template": Example(200, published, path),
         "read_template_version": Example(200, published, {**path, "version": "1"}),
