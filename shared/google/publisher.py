@@ -68,14 +68,13 @@ class PubsubPublisher:
         by_topic: dict[str, list[Message]] = {}
         for message in messages:
             by_topic.setdefault(topic(message.channel), []).append(message)
-        # All at once: one topic's failure does not keep the others' messages back.
-        problems = await asyncio.gather(
-            *(
-                self._publish_batch(name, batch[start : start + _MOST_AT_ONCE])
-                for name, batch in by_topic.items()
-                for start in range(0, len(batch), _MOST_AT_ONCE)
-            )
-        )
+        batches = [
+            self._publish_batch(name, batch[start : start + _MOST_AT_ONCE])
+            for name, batch in by_topic.items()
+            for start in range(0, len(batch), _MOST_AT_ONCE)
+        ]
+        # All at once: one topic's failure does not keep the others' messages back. One alone, as a rule, needs no task.
+        problems = [await batches[0]] if len(batches) == 1 else await asyncio.gather(*batches)
         failed = [problem for problem in problems if problem]
         if failed:
             raise PublishFailed("Pub/Sub did not take all messages: " + ", ".join(failed))

@@ -93,7 +93,7 @@ def new_notification(
     gateway: Gateway, request: NotificationRequest, caller: Caller, asked: Judged, notification_id: str
 ) -> Notification:
     steps = request.steps()
-    waits = timedelta(seconds=sum(step.after or 0 for step in steps))
+    waits = timedelta(seconds=sum(step.after or 0 for step in steps)) if steps else timedelta()
     return Notification(
         id=notification_id,
         channels=tuple(asked.addresses),

@@ -183,6 +183,8 @@ class NotificationRequest(BaseModel):
 
     def asked_channels(self) -> list[tuple[str, str]]:
         """The channels that it names, each with the field that does; none: all that there is an address for."""
+        if self.channels is None and self.escalation is None:
+            return []
         named = [(name, f"channels.{i}") for i, name in enumerate(self.channels or ())]
         steps = [(step.channel, f"escalation.{i}.channel") for i, step in enumerate(self.escalation or ())]
         return named + [step for step in steps if step[0] not in (self.channels or ())]
