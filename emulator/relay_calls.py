@@ -22,12 +22,12 @@ async def call_relay(http: aiohttp.ClientSession, config: Config, say: Callable[
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
     working = True
     while True:
-        began = clock()
+        began, waited = clock(), 0.0
         try:
             async with http.post(config.url(RELAY) + "/", timeout=timeout) as answer:
                 problem = f"status {answer.status}" if answer.status >= 400 else ""
-                # What it waited for a delivery's time was no work.
-                began += 0.0 if problem else float((await answer.json()).get("waited", 0.0))
+                # What it waited for a delivery's time, and published then, is not what gets slower.
+                waited = 0.0 if problem else float((await answer.json()).get("waited", 0.0))
         except (aiohttp.ClientError, TimeoutError) as error:
             problem = str(error) or type(error).__name__
         if working and problem:
@@ -35,9 +35,10 @@ async def call_relay(http: aiohttp.ClientSession, config: Config, say: Callable[
         elif not working and not problem:
             say("calling the relay works again")
         working = not problem
-        await asyncio.sleep(pause(clock() - began))
+        await asyncio.sleep(pause(clock() - began, waited))
 
 
-def pause(took: float) -> float:
-    """The seconds between a call that took so many and the next."""
-    return max(EVERY_SECONDS - took, min(took * (1 / SHARE - 1), SELDOM_SECONDS))
+def pause(took: float, waited: float) -> float:
+    """The seconds between a call that took so many, and waited for some of them, and the next."""
+    worked = max(took - waited, 0.0)
+    return max(EVERY_SECONDS - took, min(worked * (1 / SHARE - 1), SELDOM_SECONDS))

@@ -30,7 +30,7 @@ _LONGEST_WAIT = 1.0  # between two looks at a clock that may jump
 
 @dataclass(frozen=True, slots=True)
 class LookedAhead:
-    """waited: seconds in which nothing was done"""
+    """waited: seconds after what is scheduled was read, until each had been published in its time"""
 
     published: int = 0
     waited: float = 0.0
@@ -55,14 +55,14 @@ class ScheduledDeliveries:
         published, waited = 0, 0.0
         while start < end and time.monotonic() - began < self.ahead.total_seconds():
             waiting, start = await self._scheduled(start, end)
+            read_at = time.monotonic()
             while waiting and time.monotonic() - began < self.ahead.total_seconds():
-                pause = min(max(self._left(waiting[0]), _SHORTEST_WAIT), _LONGEST_WAIT)
-                waited += pause
-                await self.sleep(pause)
+                await self.sleep(min(max(self._left(waiting[0]), _SHORTEST_WAIT), _LONGEST_WAIT))
                 due = []
                 while waiting and self._left(waiting[0]) <= 0:
                     due.append(waiting.popleft())
                 published += await self._publish(due)
+            waited += time.monotonic() - read_at
         return LookedAhead(published, round(waited, 3))
 
     async def _scheduled(self, start: datetime, end: datetime) -> tuple[deque[Delivery], datetime]:
