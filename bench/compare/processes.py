@@ -52,7 +52,7 @@ class Child:
 
     def cpu_seconds(self) -> float:
         """Of all its processes that are alive."""
-        return sum(stat.cpu_seconds for stat in _stats() if stat.session == self.pid)
+        return cpu_seconds(self.pid)
 
     def memory(self) -> dict[str, float]:
         """Megabytes, of all its processes together. Rss counts shared pages once for each, Pss once."""
@@ -91,6 +91,11 @@ class Child:
 
     def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-2000:]
+
+
+def cpu_seconds(session: int) -> float:
+    """Of all of a session's processes that are alive."""
+    return sum(stat.cpu_seconds for stat in _stats() if stat.session == session)
 
 
 def _stats() -> list[Stat]:
