@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
+from functions.gateway.batches.routes import batches_router
 from functions.gateway.callers.routes import callers_router
 from functions.gateway.channels.routes import channels_router
 from functions.gateway.dead_letters.routes import dead_letters_router
@@ -27,6 +28,7 @@ from functions.gateway.web.problem_details import Problem, of_validation
 
 ROUTERS = (
     notifications_router,
+    batches_router,
     channels_router,
     recipients_router,
     templates_router,

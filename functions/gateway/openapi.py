@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from functions.gateway.access.route_scopes import scope_of
+from functions.gateway.batches.schemas import BatchRequest
 from functions.gateway.callers.schemas import CallerChange, CallerRequest
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.openapi_examples import add_examples, examples
@@ -22,6 +23,7 @@ from shared.channels.registry import example_addresses
 
 _SCHEMAS = (
     NotificationRequest,
+    BatchRequest,
     RecipientRequest,
     TemplateRequest,
     PreviewRequest,

@@ -57,11 +57,23 @@ def _of_notifications(channels: Mapping[str, Channel], to: Mapping[str, str]) ->
     queued = _notification("queued", [_delivery(channels[name], address) for name, address in to.items()])
     accepted = _notification("sent", [{**_delivery(channels[first], to[first]), **sent}])
     replayed = _notification("queued", [{**_delivery(channels[first], to[first]), "attempts": [retryable]}])
+    no_key = {
+        "type": "about:blank",
+        "title": "Unprocessable Entity",
+        "status": 422,
+        "detail": "some fields are not valid",
+        "errors": [{"field": "key", "message": "must be 1 to 255 visible ASCII characters"}],
+    }
     dead = {"notification_id": _ID, "channel": first, "error": "attempts used up", "attempts": 1, "dead_at": _AT}
     of_notification = {"notification_id": _ID}
     of_delivery = {**of_notification, "channel": first}
     return {
         "send_notification": Example(202, queued, body={"to": to, **_TEXTS}),
+        "send_batch": Example(
+            200,
+            {"items": [{"index": 0, "status": 202, "id": _ID}, {"index": 1, "status": 422, "problem": no_key}]},
+            body={"items": [{"key": "deploy-42", "to": to, **_TEXTS}, {"to": to, **_TEXTS}]},
+        ),
         "list_notifications": Example(200, {"items": [accepted], "next_cursor": None}),
         "read_notification": Example(200, accepted, of_notification),
         "cancel_notification": Example(

@@ -34,6 +34,7 @@ class Gateway:
     templates: Templates
     operations: OperationStore
     lists: Lists = field(default_factory=Lists)
+    batches: Lists = field(default_factory=lambda: Lists("batches"))
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)
     screens: Mapping[str, Screen] = field(default_factory=dict)
     issuers: Sequence[str] = ()

@@ -67,6 +67,14 @@ class Store(Protocol):
         """
         ...
 
+    async def create_all(self, many: Sequence[tuple[Notification, Sequence[Delivery]]]) -> int:
+        """`create` for many plain ones at once, all or nothing. At most 500 records and 5 MB in all."""
+        ...
+
+    async def notifications_of(self, ids: Sequence[str]) -> Mapping[str, Notification]:
+        """By id, those of these that there are and that can be read."""
+        ...
+
     async def keys(self, ids: Sequence[str]) -> Mapping[str, Key]:
         """Those of these keys that have been used."""
         ...

@@ -108,6 +108,19 @@ async def test_of_many_creates_at_once_one_wins(store: Store) -> None:
     assert sum(isinstance(end, AlreadyExists) for end in ended) == 19
 
 
+async def test_many_are_created_together_or_none_of_them(store: Store) -> None:
+    many = [(n, queued_deliveries(n)) for n in (a_notification(), a_notification(channels=["email", "sms"]))]
+    version = await store.create_all(many)
+    for n, deliveries in many:
+        assert await store.deliveries_of(n) == [replace(d, version=version) for d in deliveries]
+    new = a_notification()
+    with pytest.raises(AlreadyExists):
+        await store.create_all([(new, queued_deliveries(new)), many[0]])
+    assert await store.notification(new.id) is None
+    found = await store.notifications_of([many[0][0].id, new.id, many[1][0].id])
+    assert found == {n.id: n for n, _ in many}
+
+
 async def test_an_update_is_read_back_whole(store: Store) -> None:
     (delivery,) = await accepted(store, a_notification())
     claim = await written(store, claimed(delivery))

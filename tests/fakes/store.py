@@ -88,6 +88,24 @@ class MemoryStore:
             self._attachments |= {(notification.id, channel): tuple(each) for channel, each in attachments.items()}
             return version
 
+    async def create_all(self, many: Sequence[tuple[Notification, Sequence[Delivery]]]) -> int:
+        async with self._call("create_all"):
+            names = [(d.notification_id, d.channel) for _, deliveries in many for d in deliveries]
+            ids = [notification.id for notification, _ in many]
+            taken = any(i in self._notifications for i in ids) or any(name in self._deliveries for name in names)
+            if taken or len(set(ids)) < len(ids):
+                raise AlreadyExists("one of many")
+            version = next(self._versions)
+            self._notifications |= {notification.id: notification for notification, _ in many}
+            for _, deliveries in many:
+                self._deliveries |= {(d.notification_id, d.channel): replace(d, version=version) for d in deliveries}
+            return version
+
+    async def notifications_of(self, ids: Sequence[str]) -> Mapping[str, Notification]:
+        async with self._call("notifications_of"):
+            there = [self._notifications[i] for i in ids if i in self._notifications]
+            return {notification.id: notification for notification in self._readable(there)}
+
     async def attachments(self, notification_id: str, channel: str, count: int) -> Sequence[Attachment]:
         async with self._call("attachments"):
             return list(self._attachments.get((notification_id, channel), ())[:count])

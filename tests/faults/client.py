@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ TIMEOUT_SECONDS = 6.0
 PATIENCE_SECONDS = 90.0  # after this it asks no more: nobody knows then whether it was taken
 _SPECIAL = 0.4  # of the requests: with a time, a key, steps
 _CANCELLED = 0.08
+_BATCHES = 0.1  # of what is asked
+_MOST_TOGETHER = 6
 _KEYS = 3
 _SHARED = "5ead0fa11c0ffee"  # the mark of addresses that several are sent to
 CHANNELS = (("email",), ("sms",), ("slack",), ("email", "sms"), ("email", "sms", "slack"))
@@ -39,11 +42,43 @@ class Client:
         due = clock()
         async with asyncio.TaskGroup() as asking:
             while not stop.is_set():
-                asking.create_task(self._ask())
+                asking.create_task(self._ask() if self.rng.random() > _BATCHES else self._ask_together())
                 due += self.rng.expovariate(rate)
                 await asyncio.sleep(max(0.0, due - clock()))
 
     async def _ask(self) -> None:
+        key, body = self._composed()
+        give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        again = self.rng.random() < 0.1  # a client that has lost its answer, or its memory
+        while asyncio.get_running_loop().time() < give_up_at:
+            taken = await self._post(key, body)
+            if taken is not None:
+                if not again:
+                    await self._taken(taken)
+                    return
+                again = False
+            await asyncio.sleep(self.rng.uniform(0.1, 1.0))
+
+    async def _ask_together(self) -> None:
+        """Several in one batch, until each of them has been answered; sometimes those with an answer go along again."""
+        left = dict(self._composed() for _ in range(self.rng.randint(2, _MOST_TOGETHER)))
+        answered: dict[str, dict[str, Any]] = {}
+        give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while left and asyncio.get_running_loop().time() < give_up_at:
+            again = answered if self.rng.random() < 0.3 else {}
+            for key, taken in (await self._post_batch(left | again)).items():
+                if key in left:
+                    answered[key] = left.pop(key)
+                    await self._taken(taken)
+            await asyncio.sleep(self.rng.uniform(0.1, 1.0))
+
+    async def _taken(self, notification_id: str) -> None:
+        self.accepted += 1
+        if self.rng.random() < _CANCELLED:
+            await self._cancel(notification_id)
+
+    def _composed(self) -> tuple[str, dict[str, Any]]:
+        """A key and a request."""
         mark = f"{self.rng.getrandbits(64):016x}"
         address = {
             "email": f"canary-{mark}@example.com",
@@ -56,20 +91,7 @@ class Client:
             "subject": f"Subject of canary {mark}",
             "message": f"Text of canary {mark}",
         }
-        body |= self._how(body)
-        key = f"key-of-canary-{mark}"
-        give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-        again = self.rng.random() < 0.1  # a client that has lost its answer, or its memory
-        while asyncio.get_running_loop().time() < give_up_at:
-            taken = await self._post(key, body)
-            if taken is not None:
-                if not again:
-                    self.accepted += 1
-                    if self.rng.random() < _CANCELLED:
-                        await self._cancel(taken)
-                    return
-                again = False
-            await asyncio.sleep(self.rng.uniform(0.1, 1.0))
+        return f"key-of-canary-{mark}", body | self._how(body)
 
     def _how(self, body: dict[str, Any]) -> dict[str, Any]:
         """When it goes, after which other, and over which channel first; of most nothing."""
@@ -123,3 +145,26 @@ class Client:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             self.history.append(event="lost", n=number, why=type(error).__name__)
             return None
+
+    async def _post_batch(self, bodies: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+        """By key, the id of each notification that was answered with 202."""
+        numbers = {key: next(self._numbers) for key in bodies}
+        for key, body in bodies.items():
+            self.history.append(event="request", n=numbers[key], key=key, **body)
+        try:
+            async with self.http.post(
+                f"{self.url}/v1/batches",
+                json={"items": [body | {"key": key} for key, body in bodies.items()]},
+                headers={"Authorization": f"Bearer {self.api_key}"},
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+            ) as answer:
+                items = (await answer.json())["items"] if answer.status == 200 else []
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            for number in numbers.values():
+                self.history.append(event="lost", n=number, why=type(error).__name__)
+            return {}
+        said = dict(zip(bodies, items, strict=False))
+        for key, number in numbers.items():
+            status, made = said.get(key, {}).get("status", answer.status), said.get(key, {}).get("id")
+            self.history.append(event="answer", n=number, status=status, id=made)
+        return {key: each["id"] for key, each in said.items() if each["status"] == 202}

@@ -42,6 +42,7 @@ SCOPED = {
     ("post", "/v1/callers/{caller_id}/keys"): {"201", "404", "409"},
     ("delete", "/v1/callers/{caller_id}/keys/{key_id}"): {"204", "404"},
     ("get", "/v1/channels"): {"200"},
+    ("post", "/v1/batches"): {"200", "400", "408", "413", "422"},
     ("put", "/v1/templates/{name}"): {"200", "201", "400", "408", "413", "422"},
     ("get", "/v1/templates"): {"200", "422"},
     ("get", "/v1/templates/{name}"): {"200", "404"},

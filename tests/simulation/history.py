@@ -63,8 +63,7 @@ def simulate(seed: int, possible: Collection[Fault] = tuple(Fault)) -> History:
 def _violations(world: World) -> Iterator[Violation]:
     """At the end, when all is quiet."""
     ids: dict[str, str] = {}
-    for ask, accepted in world.answers:
-        made = accepted.notification.id
+    for ask, made in world.answers:
         if ask.key is not None and ids.setdefault(ask.key, made) != made:
             yield Violation(Invariant.ONE_ID, f"{ask.key} made {ids[ask.key]} and {made}")
         on_record = world.records.asked(made)

@@ -50,6 +50,16 @@ class Records(MemoryStore):
         keys: Mapping[str, int | None] = MappingProxyType({}),
     ) -> int:
         version = await super().create(notification, deliveries, attachments, keys)
+        self._created(deliveries)
+        return version
+
+    async def create_all(self, many: Sequence[tuple[Notification, Sequence[Delivery]]]) -> int:
+        version = await super().create_all(many)
+        for _, deliveries in many:
+            self._created(deliveries)
+        return version
+
+    def _created(self, deliveries: Sequence[Delivery]) -> None:
         self.created |= {(d.notification_id, d.channel): d for d in deliveries}
         for d in deliveries:
             if d.collapse is not None:
@@ -59,7 +69,6 @@ class Records(MemoryStore):
                 if (d.follows, d.channel) in self._followed:
                     self._broken(Violation(Invariant.ORDER, f"two follow {d.follows}"))
                 self._followed.add((d.follows, d.channel))
-        return version
 
     def asked(self, notification_id: str) -> Notification | None:
         return self._notifications.get(notification_id)

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from functions.dead_letter.given_up_messages import DeadLetter
+from functions.gateway.batches import batch_acceptance
 from functions.gateway.callers import revocation
 from functions.gateway.notifications import acceptance as accepting
+from functions.gateway.notifications import idempotency
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
 from functions.relay.overdue_deliveries import Relay, Swept
 from shared.delivery import gate, retries, state_machine
-from shared.delivery.errors import HarkError, Permanent, Retryable, Unknown
+from shared.delivery.errors import HarkError, Permanent, Retryable, StoreError, Unknown
 from shared.delivery.gate import Facts
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Receipt
 from shared.sending import pipeline, receipts, withdrawal
@@ -122,6 +124,20 @@ def idempotency_off(patch: pytest.MonkeyPatch) -> None:
         return await accepting.accept(gateway, request, caller, None)
 
     patch.setattr(world, "accept", without_key)
+
+
+def a_batch_forgets_its_keys(patch: pytest.MonkeyPatch) -> None:
+    with_key = idempotency.new_notification_id
+    patch.setattr(batch_acceptance, "new_notification_id", lambda caller_id, _: with_key(caller_id, None))
+
+
+def a_batch_is_answered_whether_it_is_on_record_or_not(patch: pytest.MonkeyPatch) -> None:
+    async def unsure(self: Any, new: Any) -> Any:
+        with contextlib.suppress(StoreError):
+            return new, await self.gateway.store.create_all([(each.notification, each.deliveries) for each in new])
+        return new, 1
+
+    patch.setattr(batch_acceptance.Batch, "_commit", unsure)
 
 
 def dead_letter_dropped(patch: pytest.MonkeyPatch) -> None:
@@ -238,7 +254,7 @@ def send_at_is_ignored(patch: pytest.MonkeyPatch) -> None:
     """By a claim, and what is accepted is published at once."""
     decide = state_machine.decide
     patch.setattr(pipeline, "decide", lambda d, *rest: decide(replace(d, next_try_at=None, scheduled_for=None), *rest))
-    patch.setattr(accepting, "_goes_now", lambda _: True)
+    patch.setattr(accepting, "goes_now", lambda _: True)
 
 
 def the_next_in_an_order_goes_while_one_is_retried(patch: pytest.MonkeyPatch) -> None:
@@ -299,6 +315,8 @@ BUGS: dict[Plant, Invariant] = {
     claim_without_precondition: Invariant.DUPLICATE,
     lease_shorter_than_the_send: Invariant.LEASE,
     idempotency_off: Invariant.ONE_ID,
+    a_batch_forgets_its_keys: Invariant.ONE_ID,
+    a_batch_is_answered_whether_it_is_on_record_or_not: Invariant.ENDS,
     dead_letter_dropped: Invariant.ACKED,
     lost_attempt_not_counted: Invariant.TRIES,
     lost_attempt_not_on_record: Invariant.DUPLICATE,

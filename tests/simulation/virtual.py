@@ -10,8 +10,10 @@ from typing import Any
 from unittest.mock import patch
 
 from functions.dead_letter import given_up_messages
+from functions.gateway.batches import batch_acceptance
 from functions.gateway.callers import revocation
 from functions.gateway.notifications import acceptance, cancellation, idempotency, superseding
+from functions.gateway.web import error_handlers
 from functions.relay import overdue_deliveries, scheduled_deliveries
 from functions.relay import waiting_receipts as waiting
 from shared.sending import pipeline, receipts, waiting_deliveries
@@ -62,9 +64,27 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             for module in modules:
                 stack.enter_context(patch.object(module, name, value))
 
-        of_time = (acceptance, pipeline, overdue_deliveries, scheduled_deliveries, revocation, waiting)
+        of_time = (
+            acceptance,
+            batch_acceptance,
+            pipeline,
+            overdue_deliveries,
+            scheduled_deliveries,
+            revocation,
+            waiting,
+        )
         put("time", SimpleNamespace(monotonic=loop.time), *of_time)
-        put("log", log, *of_time, receipts, given_up_messages, cancellation, superseding, waiting_deliveries)
+        put(
+            "log",
+            log,
+            *of_time,
+            error_handlers,
+            receipts,
+            given_up_messages,
+            cancellation,
+            superseding,
+            waiting_deliveries,
+        )
         put("SHARDS", SHARDS, acceptance, overdue_deliveries, waiting)
         put("random", random, acceptance, revocation)
         put("uuid", ids, idempotency)

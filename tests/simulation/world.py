@@ -1,13 +1,14 @@
 """One history: who asks for what, what carries it, what goes wrong, and how it is brought to its end."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from typing import Any
 
 from functions.gateway.access.caller import Caller, CallerKind
+from functions.gateway.batches.batch_acceptance import Batch, Taken
 from functions.gateway.callers.changes import Manager
 from functions.gateway.callers.revocation import Revocation
 from functions.gateway.notifications.acceptance import Accepted, accept
@@ -41,7 +42,10 @@ class Ask:
 
 
 class World:
-    """`answers`: what was answered with 202; `verdicts`: what was said of cancels; `first`: the first violation."""
+    """`answers`: what was answered with 202, and with which id; `verdicts`: what was said of cancels.
+
+    `first`: the first violation.
+    """
 
     def __init__(self, random: Random, possible: Collection[Fault]) -> None:
         self.random = random
@@ -58,7 +62,7 @@ class World:
         # One kind in a history: several notifications have to have it.
         self.key = random.choice((None, "collapse_key", "ordering_key", "ordering_key"))
         self.asks = self._draw_asks()
-        self.answers: list[tuple[Ask, Accepted]] = []
+        self.answers: list[tuple[Ask, str]] = []
         self.verdicts: list[tuple[Key, Verdict]] = []
         self.processes: list[Process] = []
         self._pools: dict[str, list[Process]] = {}
@@ -86,9 +90,12 @@ class World:
     async def live(self) -> None:
         """The whole history: its faults, and then what is left of it until all is quiet."""
         seconds = self.random.uniform(60, 900)
-        for ask in self.asks:
+        alone, together = self._divided()
+        for ask in alone:
             # Some at the same time: two that use one key are to meet.
             self._outside.spawn(self._client(ask, self.random.choice((1.0, self.random.uniform(0, seconds / 3)))))
+        if together:
+            self._outside.spawn(self._batch(together, self.random.choice((1.0, self.random.uniform(0, seconds / 3)))))
         for _ in range(8):
             if self.fate.strikes(Fault.STOP):
                 self._outside.spawn(self._stop(self.random.uniform(0, seconds / 2)))
@@ -186,9 +193,8 @@ class World:
             how["escalation"] = [EscalationStep.model_validate(step) for step in steps]
         return how
 
-    async def _cancel(self, accepted: Accepted, begins: float) -> None:
+    async def _cancel(self, notification_id: str, begins: float) -> None:
         """The client asks until it has an answer."""
-        notification_id = accepted.notification.id
         await asyncio.sleep(begins)
         for _ in range(5):
             process = self.process("gateway")
@@ -207,6 +213,37 @@ class World:
                 return
             await asyncio.sleep(self.random.uniform(1, 30))
 
+    def _divided(self) -> tuple[list[Ask], list[Ask]]:
+        """Those that are asked for alone, and those in one batch, which have a key and one caller."""
+        if self.random.random() > 0.3:
+            return self.asks, []
+        together = [a for a in self.asks if a.key and a.caller is CALLERS[0] and self.random.random() < 0.8]
+        return [ask for ask in self.asks if ask not in together], together
+
+    async def _batch(self, asks: Sequence[Ask], begins: float) -> None:
+        """The client sends the batch until each of its items has an answer, and sometimes once more."""
+        await asyncio.sleep(begins)
+        items = [{**a.request.model_dump(mode="json", exclude_unset=True), "key": a.key} for a in asks]
+        while True:
+            process = self.process("gateway")
+            batch = Batch(self.functions.gateway(process), CALLERS[0])
+            results = await process.ask(batch.accept(items), 30)
+            if isinstance(results, list):
+                for ask, result in zip(asks, results, strict=True):
+                    if isinstance(result, Taken):
+                        self.tell("202", notification_id=result.id, key=ask.key)
+                        self._answered(ask, result.id)
+            left = not isinstance(results, list) or any(isinstance(r, Problem) and r.status == 503 for r in results)
+            if self.random.random() > (0.9 if left else 0.3):
+                return
+            await asyncio.sleep(self.random.uniform(1, 30))
+
+    def _answered(self, ask: Ask, notification_id: str) -> None:
+        self.answers.append((ask, notification_id))
+        if self.random.random() < 0.15:
+            begins = self.random.choice((0.0, self.random.uniform(0, 600)))
+            self._outside.spawn(self._cancel(notification_id, begins))
+
     async def _client(self, ask: Ask, begins: float) -> None:
         await asyncio.sleep(begins)
         while True:
@@ -214,9 +251,7 @@ class World:
             answer = await process.ask(accept(self.functions.gateway(process), ask.request, ask.caller, ask.key), 30)
             if isinstance(answer, Accepted):
                 self.tell("202", notification_id=answer.notification.id, key=ask.key)
-                self.answers.append((ask, answer))
-                if self.random.random() < 0.15:
-                    self._outside.spawn(self._cancel(answer, self.random.choice((0.0, self.random.uniform(0, 600)))))
+                self._answered(ask, answer.notification.id)
             refused = isinstance(answer, Problem) and answer.status != 503
             again = 0.3 if isinstance(answer, Accepted) else 0.9
             if ask.key is None or refused or self.random.random() > again:

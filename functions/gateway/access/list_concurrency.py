@@ -32,7 +32,10 @@ class _Turns:
 
 
 class Lists:
-    def __init__(self) -> None:
+    """what: they are called so, for people"""
+
+    def __init__(self, what: str = "lists") -> None:
+        self._what = what
         self._making = asyncio.Semaphore(MOST_MADE)
         self._turns: dict[str, _Turns] = {}
 
@@ -41,10 +44,10 @@ class Lists:
         """One of the caller's turns. Problem 429 when it does not come soon, or too many wait."""
         turns = self._turns.setdefault(caller_id, _Turns())
         if turns.asking >= MOST_OF_A_CALLER + MOST_WAITING:
-            raise _too_many()
+            raise self._too_many()
         turns.asking += 1
         try:
-            async with _soon(turns.taken, _too_many()):
+            async with _soon(turns.taken, self._too_many()):
                 yield
         finally:
             turns.asking -= 1
@@ -57,14 +60,19 @@ class Lists:
 
         Problem 429 when the caller's others keep it waiting, 503 when everybody's do.
         """
-        busy = Problem(503, "too many lists at once; try again", headers=RETRY_LATER)
-        async with _soon(self._turns[caller_id].making, _too_many()), _soon(self._making, busy):
+        busy = Problem(503, f"too many {self._what} at once; try again", headers=RETRY_LATER)
+        async with _soon(self._turns[caller_id].making, self._too_many()), _soon(self._making, busy):
             yield
+
+    def _too_many(self) -> Problem:
+        return Problem(429, f"this caller has {MOST_OF_A_CALLER} {self._what} at once", headers={"Retry-After": "1"})
 
 
 @dataclass(frozen=True, slots=True)
 class RequiresTurn(RequiresScope):
-    """Of a request for a list, its caller, who has that scope, and one of its turns until the answer has been sent."""
+    """Of a request for a list, or with a batch, its caller, who has that scope, and one of its turns until the answer
+    has been sent.
+    """
 
     lists: Lists
 
@@ -86,7 +94,3 @@ async def _soon(places: asyncio.Semaphore, late: Problem) -> AsyncIterator[None]
         yield
     finally:
         places.release()
-
-
-def _too_many() -> Problem:
-    return Problem(429, f"this caller has {MOST_OF_A_CALLER} lists at once", headers={"Retry-After": "1"})

@@ -28,9 +28,9 @@ class Requires:
     def __call__(self, scope: Scope, *, fresh: bool = False) -> Any:
         return Depends(RequiresScope(self.identity, self.quotas, scope, fresh=fresh), use_cache=False)
 
-    def turn(self, scope: Scope) -> Any:
-        """The same of a route that lists."""
-        return Depends(RequiresTurn(self.identity, self.quotas, scope, self.lists), use_cache=False)
+    def turn(self, scope: Scope, lists: Lists | None = None) -> Any:
+        """The same of a route that lists. lists: whose turn is taken; None: that of all listings"""
+        return Depends(RequiresTurn(self.identity, self.quotas, scope, lists or self.lists), use_cache=False)
 
 
 def scope_of(dependant: Dependant) -> Scope | None:

@@ -82,7 +82,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     failpoints.reached(Failpoint.COMMITTED)
     for channel in asked.addresses:
         telemetry.count(telemetry.ACCEPTED, {"channel": channel})
-    await _publish(gateway, notification.id, [message_of(notification, d, version) for d in deliveries if _goes_now(d)])
+    await _publish(gateway, notification.id, [message_of(notification, d, version) for d in deliveries if goes_now(d)])
     failpoints.reached(Failpoint.PUBLISHED)
     await supersede(gateway, deliveries, older)
     log.info("accepted", notification_id=notification.id, channels=list(asked.addresses), caller=caller.id)
@@ -122,7 +122,7 @@ def deliveries_of(gateway: Gateway, notification: Notification, asked: Judged) -
     return new_deliveries(notification, asked.addresses, asked.own, asked.segments, gateway.policy, traceparent)
 
 
-def _goes_now(delivery: Delivery) -> bool:
+def goes_now(delivery: Delivery) -> bool:
     return delivery.status is DeliveryStatus.QUEUED
 
 
@@ -162,7 +162,7 @@ async def _create(
 async def _again(gateway: Gateway, existing: Notification, request: NotificationRequest, *, replayed: bool) -> Accepted:
     """The same request once more: goes on where the first stopped. Problem 422 when it is another."""
     if existing.fingerprint != fingerprint(request):
-        raise invalid(field_error("Idempotency-Key", "was used for another request"))
+        raise used_for_another("Idempotency-Key")
     deliveries = await gateway.store.deliveries_of(existing)
     # Hints without content: one of these may be queued again by a replay, with attempts that no message knows of.
     await _publish(
@@ -179,9 +179,18 @@ async def _publish(gateway: Gateway, notification_id: str, messages: Sequence[Me
     except PublishFailed as error:
         # The record stays: it is due, and the relay will publish it. The client learns that it is not out yet.
         log.error("not published", notification_id=notification_id, error=str(error))
-        raise Problem(
-            503,
-            f"notification {notification_id} is on record but could not be published yet; it will be. "
-            "The same request with the same Idempotency-Key continues it.",
-            headers=RETRY_LATER,
-        ) from None
+        raise not_published_yet(notification_id, "Idempotency-Key") from None
+
+
+def used_for_another(field: str) -> Problem:
+    """field: where the key came"""
+    return invalid(field_error(field, "was used for another request"))
+
+
+def not_published_yet(notification_id: str, field: str) -> Problem:
+    return Problem(
+        503,
+        f"notification {notification_id} is on record but could not be published yet; it will be. "
+        f"The same request with the same {field} continues it.",
+        headers=RETRY_LATER,
+    )

@@ -23,9 +23,13 @@ def idempotency_key(request: Request) -> str | None:
     if not keys:
         return None
     key = keys[0].strip(" \t")  # a value ends before its blanks: RFC 9110, 5.5
-    if len(keys) > 1 or not _KEY.fullmatch(key):
+    if len(keys) > 1 or not is_key(key):
         raise invalid(field_error("Idempotency-Key", "must be one value of 1 to 255 visible ASCII characters"))
     return key
+
+
+def is_key(key: object) -> bool:
+    return isinstance(key, str) and _KEY.fullmatch(key) is not None
 
 
 def new_notification_id(caller_id: str, key: str | None) -> str:

@@ -28,16 +28,24 @@ async def _http_exception(_: Request, error: Exception) -> Response:
     return Problem(error.status_code, headers=error.headers).response()
 
 
-async def _unavailable(_: Request, error: Exception) -> Response:
+def unavailable(error: StoreUnavailable) -> Problem:
     log.error("the records cannot be reached", error=str(error))
-    return Problem(503, "the records cannot be reached; try again", headers=RETRY_LATER).response()
+    return Problem(503, "the records cannot be reached; try again", headers=RETRY_LATER)
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    assert isinstance(error, StoreUnavailable)  # noqa: S101 - registered for it
+    return unavailable(error).response()
+
+
+def unreadable(error: UnreadableRecord) -> Problem:
+    log.error("a record cannot be read", error=str(error))
+    return Problem(500, "a record that this needs cannot be read: a newer version wrote it, or it is damaged")
 
 
 async def _unreadable(_: Request, error: Exception) -> Response:
-    log.error("a record cannot be read", error=str(error))
-    return Problem(
-        500, "a record that this needs cannot be read: a newer version wrote it, or it is damaged"
-    ).response()
+    assert isinstance(error, UnreadableRecord)  # noqa: S101 - registered for it
+    return unreadable(error).response()
 
 
 async def _gone(_: Request, error: Exception) -> Response:

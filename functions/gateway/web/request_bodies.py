@@ -27,16 +27,36 @@ async def body_of(request: Request, model: type[M], attached: Callable[[Any], in
 
     Problem 400 for no JSON, 415 for a compressed body, 422 for the wrong fields, and those of `read_body`.
     """
+    check_coding(request)
+    body = await read_body(request, BODY_LIMIT if attached is None else BODY_LIMIT + ATTACHED_LIMIT)
+    if attached is not None and len(body) > BODY_LIMIT:
+        _check_own_size(body, attached)
+    return validated(model, body.removeprefix(BOM_UTF8))  # RFC 8259, 8.1
+
+
+async def json_of(request: Request, limit: int) -> Any:
+    """The body of at most so many bytes, not yet looked into. Problem 400, 415, and those of `read_body`."""
+    check_coding(request)
+    body = await read_body(request, limit)
+    try:
+        return from_json(body.removeprefix(BOM_UTF8), allow_inf_nan=False)
+    except ValueError as error:
+        raise Problem(400, f"the body is not JSON: {error}") from None
+
+
+def check_coding(request: Request) -> None:
+    """Problem 415 for a compressed body."""
     for codings in request.headers.getlist("content-encoding"):
         if {coding.strip(" \t").lower() for coding in codings.split(",")} - {"", "identity"}:
             raise Problem(
                 415, "the body must not be compressed: no Content-Encoding, as gzip, is taken", headers=_PLAIN
             )
-    body = await read_body(request, BODY_LIMIT if attached is None else BODY_LIMIT + ATTACHED_LIMIT)
-    if attached is not None and len(body) > BODY_LIMIT:
-        _check_own_size(body, attached)
+
+
+def validated(model: type[M], body: bytes) -> M:
+    """Problem 400, 422."""
     try:
-        return model.model_validate_json(body.removeprefix(BOM_UTF8))  # RFC 8259, 8.1
+        return model.model_validate_json(body)
     except ValidationError as error:
         if error.error_count() > MOST_ERRORS:
             # Pydantic would make them all: a second of work for a body of nothing but mistakes.

@@ -43,11 +43,22 @@ class FirestoreStore:
         for key, version in keys.items():
             values = {"latest": notification.id, "expire_at": notification.expire_at}
             all_of_it.append(writes.put(records.key_name(self._documents, key), values, version))
-        all_of_it += [
-            writes.create(self._delivery_name(d), records.fixed_values(d) | records.state_values(d)) for d in deliveries
-        ]
+        all_of_it += [self._creation(delivery) for delivery in deliveries]
         response = await self._rpc.commit(all_of_it)
         return to_version(response.write_results[-1].update_time)
+
+    async def create_all(self, many: Sequence[tuple[Notification, Sequence[Delivery]]]) -> int:
+        all_of_it = []
+        for notification, deliveries in many:
+            name = records.notification_name(self._documents, notification.id)
+            all_of_it.append(writes.create(name, records.notification_values(notification)))
+            all_of_it += [self._creation(delivery) for delivery in deliveries]
+        response = await self._rpc.commit(all_of_it)
+        return to_version(response.write_results[-1].update_time)
+
+    async def notifications_of(self, ids: Sequence[str]) -> Mapping[str, Notification]:
+        found = await self._rpc.batch_get([records.notification_name(self._documents, i) for i in ids])
+        return {n.id: n for n in records.readable(found.values(), records.to_notification)}
 
     async def keys(self, ids: Sequence[str]) -> Mapping[str, Key]:
         names = {records.key_name(self._documents, key): key for key in ids}
@@ -315,6 +326,9 @@ class FirestoreStore:
 
     def _delivery_name(self, d: Delivery) -> str:
         return records.delivery_name(self._documents, d.notification_id, d.channel)
+
+    def _creation(self, d: Delivery) -> Any:
+        return writes.create(self._delivery_name(d), records.fixed_values(d) | records.state_values(d))
 
     def _update(self, d: Delivery) -> Any:
         return writes.change(self._delivery_name(d), records.state_values(d), writes.at_version(d.version))
