@@ -5,6 +5,7 @@ they are given. Inlining has no bound of its own: each rule may look at each ele
 deep as the elements are nested, 8,000 deep to the stack's end. So what is large goes into a process that can be ended.
 """
 
+import contextlib
 import importlib.util
 import re
 import subprocess
@@ -90,6 +91,7 @@ def _apart(html: str) -> str:
 def text_of(html: str) -> str:
     """Its text, with links and images in brackets. Raises ValueError when it has none, or too much."""
     _elements(html)
+    _check_depth(html)
     from inscriptis import get_text  # noqa: PLC0415
     from inscriptis.model.config import ParserConfig  # noqa: PLC0415
 
@@ -102,6 +104,17 @@ def text_of(html: str) -> str:
         return printable(made)
     except ValueError as wrong:
         raise ValueError(f"its text {wrong}: give a message, too") from None
+
+
+def _check_depth(html: str) -> None:
+    """libxml2 reads HTML to 255 levels, and leaves out what comes behind. Raises ValueError."""
+    from lxml import etree  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    parser = etree.HTMLParser(recover=True, encoding="utf-8")
+    with contextlib.suppress(etree.LxmlError):
+        etree.fromstring(html.encode("utf-8", "surrogatepass"), parser)
+    if any("depth" in error.message for error in parser.error_log):
+        raise ValueError("is nested too deep to make the plain part of: give a message, too")
 
 
 def _elements(html: str) -> int:

@@ -72,7 +72,7 @@ def content_of(channel: Channel) -> type[Content]:
 
 
 def takes(channel: Channel, part: str) -> bool:
-    return part in content_of(channel).model_fields
+    return any(part == (field.alias or name) for name, field in content_of(channel).model_fields.items())
 
 
 def content_schema(channel: Channel) -> dict[str, Any]:

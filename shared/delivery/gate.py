@@ -17,13 +17,15 @@ class Facts:
 
     cancelled_at: of its notification
     newest: the id of the last notification with its collapse key
-    before: the delivery that it follows in its order; step_before: that of the channel before it. None: it is gone
+    before: the delivery that it is behind in its order; step_before: that of the channel before it. None: it is gone
+    out_of_sight: before that one there may be others, too many to look at
     """
 
     cancelled_at: datetime | None = None
     newest: str | None = None
     before: Delivery | None = None
     step_before: Delivery | None = None
+    out_of_sight: bool = False
 
 
 NOTHING = Facts()
@@ -70,7 +72,8 @@ def gate(delivery: Delivery, facts: Facts, now: datetime, policy: Policy) -> Per
         if not isinstance(permission, Go):
             return permission
     if delivery.follows is not None and len(delivery.attempts) == delivery.round_start:
-        return _in_order(delivery, facts.before, now, policy)
+        permission = _in_order(delivery, facts.before, now, policy)
+        return Go(Rule.ORDER_BOUND) if facts.out_of_sight and permission == Go() else permission
     return Go()
 
 
@@ -99,14 +102,15 @@ def _escalated(delivery: Delivery, before: Delivery | None, now: datetime, polic
 
 
 def _begun(delivery: Delivery) -> datetime:
-    """When it was due to go; a later step, when it went. One whose time is still to come, or that is held back, has not
-    begun before then; of one that is tried again the retries move nothing.
+    """When it was due to go, whatever holds it back since; a later step, when it went. One whose time is still to come
+    has not begun before then; of one that is tried again the retries move nothing.
     """
+    if delivery.escalates_from is None:
+        return delivery.queued_at or delivery.created_at
     first = _first_attempt(delivery)
     if first is None and delivery.next_try_at is not None:
         return delivery.next_try_at
-    due = delivery.queued_at or delivery.created_at
-    return due if delivery.escalates_from is None else first or due
+    return first or delivery.queued_at or delivery.created_at
 
 
 def _first_attempt(delivery: Delivery) -> datetime | None:

@@ -37,6 +37,8 @@ PENDING = frozenset(
         DeliveryStatus.DEFERRED,
     }
 )
+MAY_BE_SENT = PENDING | {DeliveryStatus.DEAD, DeliveryStatus.FAILED}
+"""By itself, or replayed."""
 SUCCESS = frozenset({DeliveryStatus.SENT, DeliveryStatus.DELIVERED})
 
 
@@ -252,6 +254,10 @@ class Delivery:
         """Whether no other record has a say in whether it may be sent, and none waits for it to end."""
         alone = self.collapse is None and self.ordering is None
         return alone and self.escalates_from is None and self.escalates_to is None
+
+    @property
+    def ended_untried(self) -> bool:
+        return not self.pending and not self.attempts
 
     @property
     def sent(self) -> bool:

@@ -87,8 +87,10 @@ class Store(Protocol):
         """What the gate has to know of others; of a plain delivery this reads nothing."""
         ...
 
-    async def pending_of(self, made_of: str, limit: int, after: str | None) -> Page[Delivery, str]:
-        """Deliveries made of this version of a template that have not ended, in an order of their own."""
+    async def unsent_of(self, made_of: str, limit: int, after: str | None) -> Page[Delivery, str]:
+        """Deliveries made of this version of a template that may still be sent, be it by a replay, in an order of their
+        own.
+        """
         ...
 
     async def followers(self, delivery: Delivery) -> Sequence[Delivery]:

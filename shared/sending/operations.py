@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from shared.delivery.errors import Conflict, NotFound
-from shared.delivery.model import Delivery, DeliveryStatus
+from shared.delivery.model import MAY_BE_SENT, Delivery, DeliveryStatus
 from shared.delivery.state_machine import may_have_arrived
 from shared.delivery.store import Page, Position, Store
 from shared.runtime import failpoints
@@ -111,10 +111,10 @@ class Worker:
         return operation
 
     async def _page(self, operation: Operation) -> Operation:
-        """One page of what is pending, and what the record says after it. The last page begins again as long as there
+        """One page of what may be sent, and what the record says after it. The last page begins again as long as there
         was something to withdraw: meanwhile a delivery may have come from one page to another.
         """
-        page = await self.store.pending_of(operation.template, PAGE, operation.after)
+        page = await self.store.unsent_of(operation.template, PAGE, operation.after)
         counts = dict(operation.counts)
         for notification_id in dict.fromkeys(d.notification_id for d in page.items):
             notification = await self.store.notification(notification_id)
@@ -127,7 +127,7 @@ class Worker:
             for now in after:
                 # What is under way is counted once; a page of before may have been cut off behind the mark.
                 new = now.status is DeliveryStatus.CANCELLED or notification.cancelled_at is None
-                if was[now.channel].pending and new:
+                if was[now.channel].status in MAY_BE_SENT and new:
                     counts[_fate(now)] = counts.get(_fate(now), 0) + 1
         at = self.now()
         moved = replace(operation, counts=counts, after=page.next, updated_at=at, due_at=at + AGAIN)
@@ -138,6 +138,8 @@ class Worker:
 
 
 def _fate(delivery: Delivery) -> str:
+    if delivery.status in {DeliveryStatus.DEAD, DeliveryStatus.FAILED}:
+        return "not_replayable"
     if delivery.status is not DeliveryStatus.CANCELLED:
         return "too_late"
     return "stopped_retrying" if may_have_arrived(delivery) else "cancelled"

@@ -36,8 +36,9 @@ from shared.runtime import failpoints, telemetry
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger, place
 from shared.runtime.telemetry import Kind
-from shared.sending.earlier import resolved
+from shared.sending.earlier_messages import resolved
 from shared.sending.messages import Answer, Content, Message, Publisher, content_of
+from shared.sending.order import with_its_turn
 from shared.sending.provider import Outgoing, Provider, Sent
 from shared.sending.simulated_provider import SIMULATED
 from shared.sending.waiting_deliveries import is_waited_for, publish_waiting
@@ -122,7 +123,8 @@ class Pipeline:
         if loaded is None:
             return None
         notification, delivery = loaded
-        return delivery, content_of(notification, delivery), await self.store.facts(notification, delivery)
+        facts = await with_its_turn(self.store, await self.store.facts(notification, delivery))
+        return delivery, content_of(notification, delivery), facts
 
     async def _is_let(self, recorded: Delivery) -> bool:
         """Whether it was claimed; else the gate holds it back, or it has ended."""
@@ -195,14 +197,14 @@ class Pipeline:
         while True:
             sent = Sent(None)
             # Read before the clock is: a read takes its time.
-            earlier = await resolved(self.store, claimed.channel, content.earlier, self._provider_of(claimed).name)
+            provider = self._provider_of(claimed)
+            earlier = await resolved(self.store, claimed.channel, content.earlier, provider.name, self.now())
             if is_late(claimed, self.now()):
                 return made, error, sent
             at, began = self.now(), time.monotonic()
             error = None
             number = len(claimed.attempts) + len(made) + 1
             before = [attempt.traceparent for attempt in (*claimed.attempts, *made)[-1:]]
-            provider = self._provider_of(claimed)
             with telemetry.span(f"send {provider.name}", Kind.CLIENT, {"hark.attempt": number}, before) as span:
                 try:
                     if isinstance(attachments, SendError):

@@ -8,6 +8,7 @@ from shared.delivery.model import Delivery
 from shared.delivery.store import Store
 from shared.runtime.logs import get_logger
 from shared.sending.messages import Message, Publisher, hint
+from shared.sending.order import next_in_line
 
 log = get_logger(__name__)
 
@@ -20,8 +21,8 @@ def is_waited_for(delivery: Delivery) -> bool:
 async def publish_waiting(store: Store, publisher: Publisher, ended: Delivery) -> None:
     """Of a delivery that `is_waited_for`. An outage is left to the relay."""
     try:
-        following = await store.followers(ended) if ended.ordering is not None else []
-        messages = [hint(delivery) for delivery in following if delivery.pending]
+        following = await next_in_line(store, ended) if ended.ordering is not None else []
+        messages = [hint(delivery) for delivery in following]
         if ended.escalates_to is not None:
             messages.append(Message(notification_id=ended.notification_id, channel=ended.escalates_to))
         await publisher.publish(messages)

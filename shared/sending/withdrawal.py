@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from shared.delivery.errors import StoreUnavailable
-from shared.delivery.model import Delivery, DeliveryStatus, Notification
+from shared.delivery.model import MAY_BE_SENT, Delivery, Notification
 from shared.delivery.state_machine import cancelled
 from shared.delivery.store import Store
 from shared.runtime import failpoints
@@ -29,7 +29,7 @@ async def withdraw(
     Raises StoreUnavailable, also when functions are always faster.
     """
     before = await store.deliveries_of(notification)
-    if notification.cancelled_at is None and any(_may_go(d) for d in before):
+    if notification.cancelled_at is None and any(d.status in MAY_BE_SENT for d in before):
         await store.cancel(notification.id, now())
         failpoints.reached(Failpoint.MARKED)
     for _ in range(_TRIES):
@@ -43,8 +43,3 @@ async def withdraw(
             if version is not None and is_waited_for(delivery):
                 await publish_waiting(store, publisher, delivery)
     raise StoreUnavailable("functions are always faster")
-
-
-def _may_go(delivery: Delivery) -> bool:
-    """By itself, or replayed."""
-    return delivery.pending or delivery.status in {DeliveryStatus.DEAD, DeliveryStatus.FAILED}

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable, UnreadableRecord
 from shared.delivery.gate import Facts
-from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Recipient
+from shared.delivery.model import MAY_BE_SENT, Attachment, Delivery, DeliveryStatus, Notification, Recipient
 from shared.delivery.store import Key, Page, Position
 from shared.google.firestore.records import STATE_FIELDS
 
@@ -132,12 +132,12 @@ class MemoryStore:
                 step_before=self._one(self._deliveries.get((delivery.notification_id, delivery.escalates_from or ""))),
             )
 
-    async def pending_of(self, made_of: str, limit: int, after: str | None) -> Page[Delivery, str]:
-        async with self._call("pending_of"):
+    async def unsent_of(self, made_of: str, limit: int, after: str | None) -> Page[Delivery, str]:
+        async with self._call("unsent_of"):
             there = {
                 f"{d.notification_id}/deliveries/{d.channel}": d
                 for d in self._deliveries.values()
-                if d.made_of == made_of and d.pending
+                if d.made_of == made_of and d.status in MAY_BE_SENT
             }
             names = sorted(name for name in there if after is None or name > after)[:limit]
             last = names[-1] if len(names) == limit else None

@@ -85,7 +85,7 @@ async def test_a_time_that_has_just_passed_is_now(hark: Hark, by: timedelta) -> 
             {"escalation": [{"channel": "sms"}, {"channel": "email", "after": 9, "unless": "x"}]},
             "escalation.1.unless",
         ),
-        ({"escalation": [{"channel": "sms"}, {"channel": "slack"}]}, "channels"),
+        ({"escalation": [{"channel": "sms"}, {"channel": "slack"}]}, "escalation.1.channel"),
     ],
 )
 async def test_what_cannot_be_is_named_and_nothing_is_written(hark: Hark, request_: Any, field: str) -> None:

@@ -40,12 +40,22 @@ def _broken(
     if any(at > mine[0] and time > at + _FROZEN for at in newer):
         yield Invariant.COLLAPSE, "sent long after a newer one"
     first = len(d.attempts) == d.round_start == 0
-    if first and d.follows is not None and d.reason != Rule.ORDER_BOUND:
-        before = records.find((d.follows, d.channel))
-        if before is not None and (d.follows, d.channel) not in records.ended:
-            yield Invariant.ORDER, f"sent while {d.follows} is {before.status}"
+    if first and d.reason != Rule.ORDER_BOUND:
+        before = _not_ended(d, records)
+        if before is not None:
+            yield Invariant.ORDER, f"sent while {before.notification_id} is {before.status}"
     if first and d.escalates_from is not None and (n.id, d.escalates_from) not in records.failed:
         yield from _escalated(d, records, now, fate)
+
+
+def _not_ended(d: Delivery, records: Records) -> Delivery | None:
+    """One before it in its order, back to the last one that had its turn."""
+    before = records.find((d.follows or "", d.channel))
+    while before is not None and (before.notification_id, before.channel) in records.ended:
+        if before.attempts or before.reason == Rule.ORDER_BOUND:
+            return None
+        before = records.find((before.follows or "", before.channel))
+    return before
 
 
 def _escalated(d: Delivery, records: Records, now: datetime, fate: Fate) -> Iterator[tuple[Invariant, str]]:

@@ -267,6 +267,13 @@ def the_next_in_an_order_goes_while_one_is_retried(patch: pytest.MonkeyPatch) ->
     patch.setattr(gate, "_in_order", hasty)
 
 
+def the_next_in_an_order_goes_when_the_one_between_is_cancelled(patch: pytest.MonkeyPatch) -> None:
+    async def at_once(_: Any, facts: Facts) -> Facts:
+        return facts
+
+    patch.setattr(pipeline, "with_its_turn", at_once)
+
+
 def two_follow_the_same_one(patch: pytest.MonkeyPatch) -> None:
     create = Records.create
 
@@ -334,6 +341,7 @@ BUGS: dict[Plant, Invariant] = {
     a_cancel_writes_over_a_live_lease: Invariant.CANCELLED,
     send_at_is_ignored: Invariant.TIME,
     the_next_in_an_order_goes_while_one_is_retried: Invariant.ORDER,
+    the_next_in_an_order_goes_when_the_one_between_is_cancelled: Invariant.ORDER,
     two_follow_the_same_one: Invariant.ORDER,
     an_older_one_with_the_collapse_key_is_sent: Invariant.COLLAPSE,
     a_step_goes_whatever_the_one_before_does: Invariant.ESCALATION,

@@ -1,4 +1,5 @@
-"""How many messages an hour (by the clock) go to one address, from all callers together.
+"""How many messages an hour (by the clock) go to one address, from all callers together. What is scheduled counts in
+the hour that it is for.
 
 Each gateway counts by itself. Whenever it has let through a tenth of the limit (at least one) that the others cannot
 know of yet, it exchanges with the record, beside the request: one write that adds its count and returns everybody's.
@@ -50,19 +51,27 @@ class AddressQuotas:
         self._store = store
         self._now = now
         self._hour: datetime | None = None
-        self._counts: dict[str, AddressCount] = {}
+        self._counts: dict[tuple[str, datetime], AddressCount] = {}
 
     def check(
-        self, screens: Mapping[str, Screen], addresses: Mapping[str, str], *, simulated: bool
+        self,
+        screens: Mapping[str, Screen],
+        addresses: Mapping[str, str],
+        at: datetime | None = None,
+        *,
+        simulated: bool,
     ) -> Sequence[AddressCount]:
-        """The counts of those addresses, by channel, that have a limit. Problem 429 when one has had enough."""
+        """The counts of those addresses, by channel, that have a limit. at: when it is to go; None: now
+
+        Problem 429 when one has had enough.
+        """
         counts = []
         for channel, address in addresses.items():
             screen = screens.get(channel)
             if screen is None or screen.most_per_hour is None:
                 continue
             now = self._now()
-            count = self._count(f"{channel}\n{address}\n{simulated}", screen.most_per_hour, now)
+            count = self._count(f"{channel}\n{address}\n{simulated}", screen.most_per_hour, now, at or now)
             if count.known + count.new >= count.most:
                 raise _too_many(screen, count, now)
             counts.append(count)
@@ -82,16 +91,16 @@ class AddressQuotas:
         for count in counts:
             count.new -= 1
 
-    def _count(self, address: str, most: int, now: datetime) -> AddressCount:
-        hour = now.replace(minute=0, second=0, microsecond=0)
-        if hour != self._hour:
-            self._hour = hour
-            self._counts = {}
-        key = hashlib.sha256(address.encode()).hexdigest()[:32]
+    def _count(self, address: str, most: int, now: datetime, at: datetime) -> AddressCount:
+        this_hour = _hour(now)
+        if this_hour != self._hour:
+            self._hour = this_hour
+            self._counts = {key: count for key, count in self._counts.items() if count.hour >= this_hour}
+        key = hashlib.sha256(address.encode()).hexdigest()[:32], _hour(max(now, at))
         if key not in self._counts:
             if len(self._counts) >= MOST_ADDRESSES:
                 del self._counts[next(iter(self._counts))]
-            self._counts[key] = AddressCount(key, hour, most)
+            self._counts[key] = AddressCount(*key, most)
         return self._counts[key]
 
     async def _exchange(self, count: AddressCount) -> None:
@@ -105,6 +114,10 @@ class AddressQuotas:
                 log.warning("messages to an address not exchanged", error=str(error))
                 return
             count.new -= sent
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
 
 
 def _too_many(screen: Screen, count: AddressCount, now: datetime) -> Problem:

@@ -41,8 +41,13 @@ async def resolve_addresses(
     wanted = [name for name, _ in request.asked_channels()] or by_default
     _check_use(wanted, caller)
     missing = [name for name in wanted if name not in addresses]
-    if missing or not wanted:
-        raise invalid(*(field_error("channels", f"there is no address for {name}") for name in missing or ["any"]))
+    if missing:
+        steps = {step.channel: f"escalation.{i}.channel" for i, step in enumerate(request.escalation or ())}
+        fields = {name: "channels" if name in (request.channels or ()) else steps[name] for name in missing}
+        raise invalid(*(field_error(field, f"there is no address for {name}") for name, field in fields.items()))
+    if not wanted:
+        none = "the template has nothing for any of its addresses" if template else "there is no address for any"
+        raise invalid(field_error("channels", none))
     if template is None:
         check_lengths(known, wanted, request, own)
     else:

@@ -7,7 +7,7 @@ from functions.gateway.access.address_quotas import AddressCount
 from functions.gateway.access.caller import Caller, CallerKind
 from functions.gateway.notifications.addressing import check_lengths, check_screens, resolve_addresses
 from functions.gateway.notifications.contents import ChannelContent, own_contents, segments_of
-from functions.gateway.notifications.earlier import with_earlier
+from functions.gateway.notifications.earlier_messages import with_earlier
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.notifications.templated import templated
 from functions.gateway.notifications.timing import Timing, timing_of
@@ -48,7 +48,7 @@ async def judged(gateway: Gateway, request: NotificationRequest, caller: Caller)
     own = await with_earlier(gateway, caller, own, addresses)
     check_screens(gateway.screens, request, addresses)
     simulated = caller.kind is CallerKind.TEST
-    counts = gateway.quotas.addresses.check(gateway.screens, addresses, simulated=simulated)
+    counts = gateway.quotas.addresses.check(gateway.screens, addresses, timing.start, simulated=simulated)
     segments = segments_of(gateway.channels, addresses, request, own)
     made_of = None
     if template is not None and rendered is not None:

@@ -52,7 +52,8 @@ class _Missing(StrictDefaultUndefined):
     def _noted(self) -> None:
         found = _missing.get()
         # The library's hint has the whole path: "order.total is undefined".
-        name = (self.hint or str(self.name)).removesuffix(" is undefined").strip("'")
+        hint = self.hint or ""
+        name = (hint if hint.endswith(" is undefined") else str(self.name)).removesuffix(" is undefined").strip("'")
         if name not in found and len(found) < _MOST_MISSING:
             found.append(name)
 

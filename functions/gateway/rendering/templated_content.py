@@ -67,5 +67,11 @@ class Templates:
 
 def mistakes(rendered: "Rendered") -> list[FieldError]:
     """What keeps it from being sent."""
-    missing = [field_error(f"data.{name}", "the template asks for it") for name in rendered.missing]
-    return [*rendered.wrong, *missing]
+    return [*rendered.wrong, *map(_missing, rendered.missing)]
+
+
+def _missing(name: str) -> FieldError:
+    """name: as the template has it; what is the recipient's is in no data"""
+    if name == "recipient" or name.startswith(("recipient.", "recipient[")):
+        return field_error("recipient", f"the template asks for {name}")
+    return field_error(name if name.startswith(("data.", "data[")) else f"data.{name}", "the template asks for it")

@@ -17,7 +17,7 @@ from functions.gateway.services import Gateway
 from functions.gateway.templates import publishing
 from functions.gateway.templates.previewing import as_it_would_go
 from functions.gateway.templates.recall import begin_recall
-from functions.gateway.templates.scheduled_data import misfits
+from functions.gateway.templates.scheduled_misfits import misfits
 from functions.gateway.templates.schemas import (
     PreviewJson,
     PreviewRequest,

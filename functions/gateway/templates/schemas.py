@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from typing_extensions import TypedDict
 
 from functions.gateway.rendering.template_model import Template, TemplateVersion
-from functions.gateway.templates.scheduled_data import Misfits
+from functions.gateway.templates.scheduled_misfits import Misfits
 from functions.gateway.web.common_fields import LOCALE, ChannelName, Entries, RecipientName
 from functions.gateway.web.problem_details import MOST_ERRORS, FieldError
 from functions.gateway.web.template_data import TemplateData

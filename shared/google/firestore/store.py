@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from shared.delivery.gate import Facts
-from shared.delivery.model import PENDING, Attachment, Delivery, DeliveryStatus, Notification, Recipient
+from shared.delivery.model import MAY_BE_SENT, Attachment, Delivery, DeliveryStatus, Notification, Recipient
 from shared.delivery.store import Key, Page, Position
 from shared.google.firestore import pages, queries, records, writes
 from shared.google.firestore.rpc import Rpc, Write, to_version
@@ -94,11 +94,11 @@ class FirestoreStore:
             step_before=read(step_before, records.to_delivery),
         )
 
-    async def pending_of(self, made_of: str, limit: int, after: str | None) -> Page[Delivery, str]:
+    async def unsent_of(self, made_of: str, limit: int, after: str | None) -> Page[Delivery, str]:
         query = queries.select(
             "deliveries",
             group=True,
-            filters=[*queries.given(made_of=made_of), queries.any_of("status", sorted(PENDING))],
+            filters=[*queries.given(made_of=made_of), queries.any_of("status", sorted(MAY_BE_SENT))],
             fields=records.WITHOUT_CONTENT,
             limit=limit,
             after=[] if after is None else [queries.reference(f"{self._documents}/notifications/{after}")],

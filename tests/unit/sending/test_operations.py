@@ -54,6 +54,19 @@ async def test_all_of_a_version_that_has_not_gone_is_withdrawn(
     assert marked.cancelled_at == START, "so that it is not tried again"
 
 
+async def test_what_is_dead_is_not_replayed_after_a_recall(store: MemoryStore, publisher: MemoryPublisher) -> None:
+    operations = MemoryOperations()
+    notification = await made(store)
+    await store.update(replace(store.get(notification.id, "email"), status=S.DEAD, due_at=None, error="x"))
+    operation = recall("o", "c", MADE_OF.id, START)
+    operation = replace(operation, version=await operations.create(operation))
+    done = await worker(store, operations, publisher, Clock()).work(operation, 60)
+    assert (done.state, done.counts) == (OperationState.DONE, {"not_replayable": 1})
+    marked = await store.notification(notification.id)
+    assert marked is not None
+    assert marked.cancelled_at == START
+
+
 async def test_whoever_dies_at_it_is_made_up_for(store: MemoryStore, publisher: MemoryPublisher) -> None:
     clock, operations = Clock(), MemoryOperations()
     notification = await made(store)

@@ -46,6 +46,21 @@ async def test_one_gateway_counts_exactly_and_a_new_hour_begins_anew() -> None:
     await exchanged(quotas)
 
 
+async def test_what_is_scheduled_counts_in_the_hour_that_it_is_for() -> None:
+    quotas = AddressQuotas(MemoryCallers(), Clock(HOUR).now)
+    later = HOUR + timedelta(hours=20, minutes=5)
+
+    def scheduled() -> None:
+        quotas.add(quotas.check(screens(2), {"sms": NUMBER}, later, simulated=False))
+
+    scheduled()
+    scheduled()
+    with pytest.raises(Problem):
+        scheduled()
+    assert [sent(quotas, most=2) for _ in range(3)] == [True, True, False]
+    await exchanged(quotas)
+
+
 async def test_a_refusal_names_the_setting_and_says_when_to_come_back() -> None:
     quotas = AddressQuotas(MemoryCallers(), Clock(HOUR + timedelta(minutes=50)).now)
     assert sent(quotas, most=1)

@@ -52,7 +52,7 @@ async def _scheduled(gateway: Gateway, version: TemplateVersion, give_up_at: flo
     for number in range(version.number - 1, 0, -1):
         after: str | None = None
         while time.monotonic() <= give_up_at:
-            page = await gateway.store.pending_of(f"{version.name}/{number}", _PAGE, after)
+            page = await gateway.store.unsent_of(f"{version.name}/{number}", _PAGE, after)
             waiting = {d.notification_id: d for d in page.items if d.status is DeliveryStatus.SCHEDULED}
             new = [(d.notification_id, d.channel) for d in waiting.values() if d.notification_id not in seen]
             seen.update(notification_id for notification_id, _ in new)

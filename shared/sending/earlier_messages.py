@@ -1,13 +1,16 @@
 """The earlier messages that one goes with, as the providers know them."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 from shared.delivery.errors import Retryable, SendError, StoreUnavailable, Throttled, UnreadableRecord
 from shared.delivery.model import Delivery, Notification
 from shared.sending.provider import Earlier, Sent
 
-_LOOK_AGAIN = 2.0  # seconds, while the earlier one is on its way
+# Seconds, while the earlier one is on its way: each look is an attempt on record, so what waits for a day looks seldom.
+_LOOK_AGAIN = 2.0
+_LONGEST_PAUSE = 3600.0
 
 
 class Deliveries(Protocol):
@@ -15,7 +18,7 @@ class Deliveries(Protocol):
 
 
 async def resolved(
-    store: Deliveries, channel: str, named: Mapping[str, str], provider: str
+    store: Deliveries, channel: str, named: Mapping[str, str], provider: str, now: datetime
 ) -> Mapping[str, Earlier] | SendError:
     """By part, each notification's message over this channel; or why this one cannot go yet."""
     found: dict[str, Earlier] = {}
@@ -25,9 +28,16 @@ async def resolved(
         except (StoreUnavailable, UnreadableRecord):
             return Retryable(f"notification {notification_id}, which its {part} names, could not be read")
         if loaded is not None and loaded[1].pending:
-            return Throttled(f"waits for notification {notification_id}, its {part}", retry_after=_LOOK_AGAIN)
+            waits = f"waits for notification {notification_id}, its {part}"
+            return Throttled(waits, retry_after=_pause(loaded[1], now))
         found[part] = _of(notification_id, None if loaded is None else loaded[1], provider)
     return found
+
+
+def _pause(earlier: Delivery, now: datetime) -> float:
+    """Until it is tried next, as far as that is known."""
+    left = 0.0 if earlier.next_try_at is None else (earlier.next_try_at - now).total_seconds()
+    return min(max(left, _LOOK_AGAIN), _LONGEST_PAUSE)
 
 
 def _of(notification_id: str, earlier: Delivery | None, provider: str) -> Earlier:
