@@ -1,11 +1,14 @@
 """What a templated accept, and one in a batch of 100, take of a plain one: `python -m bench.accept_ways`.
 
-On a whole system of this machine, with the emulators. Rounds take turns; singles go 16 at a time, batches 2. CPU is the
-gateway's for each notification; the rate is of accepts a second.
+On a whole system of this machine, with the emulators. Rounds take turns; singles go 16 at a time, batches 2, while
+the functions that would send them stand still. CPU is the gateway's for each notification; the rate is of accepts a
+second.
 """
 
 import argparse
 import asyncio
+import os
+import signal
 import sys
 import tempfile
 import time
@@ -23,7 +26,12 @@ from tests.e2e.stack import Stack, running, talking_to
 
 TO = {"email": "a@example.com"}
 PLAIN = {"to": TO, "subject": "Order 42", "message": "Order 42 is on its way to Zoë, for €12.50."}
-TEMPLATED = {"to": TO, "template": {"name": "order-shipped"}, "data": {"order": 42, "name": "Zoë", "price": 12.5}}
+TEMPLATED = {
+    "to": TO,
+    "message": None,
+    "template": {"name": "order-shipped"},
+    "data": {"order": 42, "name": "Zoë", "price": 12.5},
+}
 TEXTS = {
     "subject": "Order {{ order }}",
     "message": "Order {{ order }} is on its way to {{ name }}, for {{ price | money: 'EUR' }}.",
@@ -34,6 +42,7 @@ TEMPLATE = {
     "locales": {"en": {"email": TEXTS}},
 }
 BATCH = 100
+BESIDE = ("email", "relay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,8 @@ async def main(rounds: int, requests: int) -> None:
                 answer = await stack.http.post(f"{stack.url}/v1/batches", json={"items": items})
                 assert {item["status"] for item in answer.json()["items"]} == {202}, answer.text
 
+            for name in BESIDE:  # who sends takes the cores from who accepts
+                os.killpg(stack.pid(name), signal.SIGSTOP)
             taken: dict[str, list[Round]] = {"plain": [], "templated": [], "batch": []}
             for number in range(rounds + 1):
                 made = {
@@ -81,6 +92,8 @@ async def main(rounds: int, requests: int) -> None:
                 }
                 for name, each in made.items() if number else ():  # the first is for warming up
                     taken[name].append(each)
+            for name in BESIDE:
+                os.killpg(stack.pid(name), signal.SIGCONT)
             for name, of in taken.items():
                 cpu, rate = median(each.cpu for each in of), median(each.rate for each in of)
                 ratios = [each.cpu / plain.cpu for each, plain in zip(of, taken["plain"], strict=True)]
