@@ -209,3 +209,7 @@ async def test_what_comes_next_is_told(hark: Hark) -> None:
     made = await sent(hark, escalation=[{"channel": "sms"}, {"channel": "email"}])
     told = (await hark.client.get(f"/v1/notifications/{made['id']}/explain")).json()
     assert [(event["channel"], event["code"]) for event in told["next"]] == [("sms", "queued"), ("email", "escalation")]
+    assert told["next"][1]["text"].startswith("It goes when that one has ended.")
+    made = await sent(hark, escalation=[{"channel": "sms"}, {"channel": "email", "after": 60, "unless": "delivered"}])
+    told = (await hark.client.get(f"/v1/notifications/{made['id']}/explain")).json()
+    assert told["next"][1]["text"].startswith("It goes then, unless sms is delivered before;")

@@ -116,7 +116,8 @@ def _would_go(n: Notification, d: Delivery) -> EventJson:
         return _event(d.next_try_at, d.channel, S.SCHEDULED, f"It would wait for {d.escalates_from}.")
     if d.status is S.SCHEDULED:
         return _event(n.send_at, d.channel, S.SCHEDULED, "It would be sent then.")
-    return _event(n.created_at, d.channel, S.QUEUED, "It would be sent at once.")
+    when = "when those before it with its ordering_key have ended" if n.ordering_key is not None else "at once"
+    return _event(n.created_at, d.channel, S.QUEUED, f"It would be sent {when}.")
 
 
 def _happened(d: Delivery) -> Iterable[EventJson]:
@@ -176,11 +177,18 @@ def _next(d: Delivery, now: datetime) -> EventJson:
         return _event(d.lease_until, d.channel, d.status, text)
     if is_late(d, now):
         return _event(d.deliver_by, d.channel, Rule.DELIVER_BY, "Its time is past: it expires when that is seen.")
+    if d.reason == Rule.ESCALATION and d.after is not None:
+        text = f"It goes then, unless {d.escalates_from} is {d.unless} before; sooner, if that ends without success."
+        return _event(d.next_try_at, d.channel, d.reason, text)
     if d.reason in _HELD:
         text = "It goes when that one has ended. By then it is looked at again."
         return _event(d.next_try_at, d.channel, d.reason or "", text)
     if d.status is S.SCHEDULED:
         return _event(d.next_try_at, d.channel, d.status, "It is sent then.")
+    if d.earlier and d.attempts and d.attempts[-1].outcome is Outcome.THROTTLED:
+        named = ", ".join(d.earlier.values())
+        text = f"It goes when notification {named}, which it names, has been sent. It is looked at again then."
+        return _event(d.next_try_at, d.channel, d.status, text)
     if d.next_try_at is not None and d.next_try_at > now + timedelta(seconds=1):
         return _event(d.next_try_at, d.channel, d.status, "It is tried again then.")
     return _event(d.due_at, d.channel, d.status, "It is with the channel's function; by then it is published again.")

@@ -171,8 +171,9 @@ def _moment(value: Any) -> datetime | date:
 
 
 def _instant(value: Any) -> datetime:
+    """Of a day its beginning where the person is."""
     at = _moment(value)
-    return at if isinstance(at, datetime) else datetime(at.year, at.month, at.day, tzinfo=UTC)
+    return at if isinstance(at, datetime) else datetime(at.year, at.month, at.day, tzinfo=person.get().zone)
 
 
 def _style(style: Any) -> Any:

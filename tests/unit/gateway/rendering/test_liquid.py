@@ -46,6 +46,11 @@ def test_a_filter_writes_as_people_do_there(source: str, locale: str, text: str)
     assert rendered(source, locale, None, escaped=False, **data) == text
 
 
+def test_a_day_is_the_same_day_wherever_the_person_is() -> None:
+    for zone in ("America/New_York", "Asia/Tokyo"):
+        assert rendered("{{ at | datetime: 'short' }}", "en-GB", zone, at="2028-02-29") == "29/02/2028, 00:00"
+
+
 def test_a_time_is_that_of_the_persons_zone() -> None:
     source = "{{ at | datetime: 'short' }}"
     assert rendered(source, "de", "Europe/Vienna", at="2026-12-24T23:30:00Z") == "25.12.26, 00:30"
