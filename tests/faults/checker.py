@@ -263,10 +263,18 @@ def an_order_is_kept(facts: Facts) -> Iterator[str]:
         before = (record["follows"], at[1])
         if followed.setdefault(before, at) != at:
             yield f"{at} and {followed[before]} follow the same one"
+        before = _in_turn(facts, before)
         first, earlier = facts.accepts.get(at, []), facts.accepts.get(before, [])
         waited = record["reason"] != "order_bound" and facts.clocks_were_right(record)
         if first and earlier and waited and _moment(first[0]) < _moment(earlier[0]):
             yield f"{at} arrived before {before[0]}, which it follows"
+
+
+def _in_turn(facts: Facts, before: Delivery) -> Delivery:
+    """Behind one that ended untried is behind the one that it followed."""
+    while (record := facts.records.get(before)) and not record["attempts"] and record.get("follows"):
+        before = (record["follows"], before[1])
+    return before
 
 
 def a_step_is_taken_when_it_is_needed(facts: Facts) -> Iterator[str]:

@@ -15,24 +15,27 @@ from tests.faults.histories import History
 
 TIMEOUT_SECONDS = 6.0
 PATIENCE_SECONDS = 90.0  # after this it asks no more: nobody knows then whether it was taken
-_SPECIAL = 0.4  # of the requests: with a time, a key, steps
 _CANCELLED = 0.08
 _BATCHES = 0.1  # of what is asked
 _MOST_TOGETHER = 6
-_KEYS = 3
 _SHARED = "5ead0fa11c0ffee"  # the mark of addresses that several are sent to
 CHANNELS = (("email",), ("sms",), ("slack",), ("email", "sms"), ("email", "sms", "slack"))
 
 
 @dataclass
 class Client:
-    """Each of its messages, subjects and addresses is one of a kind, so that it can be found wherever it turns up."""
+    """Each of its messages, subjects and addresses is one of a kind, so that it can be found wherever it turns up.
+
+    special, keys: as of `Options`
+    """
 
     http: aiohttp.ClientSession
     url: str
     api_key: str
     history: History
     rng: random.Random
+    special: float
+    keys: int
     accepted: int = 0
     _numbers: itertools.count = field(default_factory=itertools.count)  # type: ignore[type-arg]
 
@@ -96,7 +99,7 @@ class Client:
     def _how(self, body: dict[str, Any]) -> dict[str, Any]:
         """When it goes, after which other, and over which channel first; of most nothing."""
         now, how = datetime.now(UTC), dict[str, Any]()
-        if self.rng.random() > _SPECIAL:
+        if self.rng.random() > self.special:
             return how
         if self.rng.random() < 0.4:
             how["send_at"] = (now + timedelta(seconds=self.rng.uniform(1, 8))).isoformat()
@@ -104,7 +107,7 @@ class Client:
             how["deliver_by"] = (now + timedelta(seconds=self.rng.uniform(10, 60))).isoformat()
         kind = self.rng.choice(("ordering_key", "ordering_key", "collapse_key", None))
         if kind is not None:
-            number = self.rng.randrange(_KEYS)
+            number = self.rng.randrange(self.keys)
             shared = {"email": f"canary-{_SHARED}{number}@example.com", "slack": f"#canary-{_SHARED}{number}"}
             to = {channel: shared.get(channel, address) for channel, address in body["to"].items()}
             how |= {kind: f"key-{number}", "to": to}

@@ -35,7 +35,7 @@ CAUGHT: dict[str, tuple[Options, set[str]]] = {
     "send_at_ignored": (_QUIET, {"t"}),
     "cancel_under_a_live_lease": (replace(_QUIET, seconds=30, lab={"slow": 0.9}), {"v"}),
     "order_goes_on_while_one_is_retried": (replace(_QUIET, seconds=30, lab={"503": 0.5}), {"o"}),
-    "two_follow_the_same_one": (replace(_QUIET, seconds=30, rate=15), {"o"}),
+    "two_follow_the_same_one": (replace(_QUIET, seconds=30, rate=20, special=1, keys=1), {"o"}),
     "step_goes_though_the_one_before_was_sent": (_QUIET, {"e"}),
     "receipt_of_another_message": (replace(_QUIET, lab={"accept-then-reset": 0.4}), {"7"}),
 }

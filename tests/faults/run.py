@@ -44,6 +44,7 @@ class Options:
     hits: how often a failpoint is passed before it kills, half to twice; 0: there are none
     clock: share of lives whose clock is ten minutes off, in the last fifth of the time
     again: share of the messages that are pushed again
+    special: share of the requests with a time, a key or steps; keys: how many keys these share
     lab: faults of every channel's provider from the beginning, and their rates; max_attempts: MAX_ATTEMPTS
     drain: seconds that the rest may take, and on a starved machine twice as many; root: whose code runs
     """
@@ -57,6 +58,8 @@ class Options:
     hits: int = 20
     clock: float = 0
     again: float = 0.1
+    special: float = 0.4
+    keys: int = 3
     acts: Mapping[str, int] = field(default_factory=lambda: WEIGHTS)
     lab: Mapping[str, float] = field(default_factory=dict)
     max_attempts: int = 5
@@ -139,6 +142,8 @@ async def _run(
         system.env["HARK_API_KEY"],
         History(folder / histories.CLIENT),
         random.Random(f"{options.seed} client"),
+        options.special,
+        options.keys,
     )
     pushes = Pushes(http, pubsub, system.ports, random.Random(f"{options.seed} pushes"), options.again)
     for channel in CHANNELS:

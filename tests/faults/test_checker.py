@@ -130,6 +130,14 @@ def in_an_order(*others: Event) -> Histories:
     return replace(GOOD, client=[*GOOD.client, second, answer], records=[*GOOD.records, *records], witness=witness)
 
 
+def behind_a_cancelled_one() -> Histories:
+    """b follows c, which was cancelled untried, and which followed a; b came first."""
+    made = in_an_order(record("sms", id="c", follows="a", status="cancelled", reason="cancelled", attempts=[]))
+    records = [{**r, "follows": "c"} if (r["id"], r["channel"]) == ("b", "sms") else r for r in made.records]
+    witness = [accept(second=1), accept("email"), accept(notification_id="b", second=0)]
+    return replace(made, records=records, witness=witness)
+
+
 BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
     "one before its send_at": ("t", lambda: replace(GOOD, client=asked_how(send_at="2026-01-01T00:00:05Z"))),
     "one after its deliver_by": ("t", lambda: replace(GOOD, client=asked_how(deliver_by="2025-12-31T23:59:00Z"))),
@@ -144,6 +152,7 @@ BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
             witness=[accept(second=1), accept("email"), accept(notification_id="b", second=0)],
         ),
     ),
+    "one before the one that it is behind": ("o", behind_a_cancelled_one),
     "two that follow the same one": ("o", lambda: in_an_order(record("sms", id="c", follows="a", reason=None))),
     "a step though the one before was sent": (
         "e",
