@@ -1,72 +1,126 @@
-"""Who is behind whom, when some of an order end without having had their turn."""
+"""What is on record is on record before anybody is told of it: the order of each step's write, publish and send.
 
-from dataclasses import replace
+Were it another, the relay or the next push would mend it, sooner or later, and every other test would pass.
+"""
+
+from datetime import timedelta
 
 import pytest
 
-from shared.delivery.gate import Facts, Go, Later, gate
-from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Rule
-from shared.sending import order
-from shared.sending.order import next_in_line, with_its_turn
-from tests.fakes.clock import START
-from tests.fakes.records import POLICY, a_notification, queued_deliveries
+from functions.dead_letter.given_up_messages import DeadLetter
+from functions.relay.overdue_deliveries import Relay
+from functions.relay.waiting_receipts import WaitingReceipts
+from shared.delivery.errors import Retryable, Throttled
+from shared.delivery.model import DeliveryStatus, Receipt
+from shared.sending.messages import Answer
+from shared.sending.pipeline import Pipeline
+from shared.sending.receipts import FIRST_PAUSE, take
+from tests.fakes.clock import START, Clock
+from tests.fakes.order import Order
+from tests.fakes.provider import Result, ScriptedProvider
+from tests.fakes.publisher import MemoryPublisher
+from tests.fakes.receipts import MemoryReceipts
+from tests.fakes.records import POLICY, a_notification, accepted, first_message, later_message
 from tests.fakes.store import MemoryStore
 
-S = DeliveryStatus
-UNTRIED = [S.CANCELLED, S.SUPERSEDED, S.EXPIRED, S.DEAD]
+OVERDUE = POLICY.grace + timedelta(seconds=1)
+WRITES = ("create", "update", "update_all")
 
 
-async def line(store: MemoryStore, *statuses: DeliveryStatus) -> list[Delivery]:
-    """One behind the other."""
-    made: list[Delivery] = []
-    for status in statuses:
-        notification = a_notification()
-        (queued,) = queued_deliveries(notification)
-        follows = made[-1].notification_id if made else None
-        tried = (Attempt(1, START, Outcome.ACCEPTED),) if status is S.SENT else ()
-        delivery = replace(queued, status=status, ordering="k", follows=follows, attempts=tried)
-        if not delivery.pending:
-            delivery = replace(delivery, due_at=None)
-        made.append(replace(delivery, version=await store.create(notification, [delivery])))
-    return made
+@pytest.fixture
+def order() -> Order:
+    return Order()
 
 
-async def facts_of(store: MemoryStore, delivery: Delivery) -> Facts:
-    notification = await store.notification(delivery.notification_id)
-    assert notification is not None
-    return await with_its_turn(store, await store.facts(notification, delivery))
+def whole(*calls: str) -> list[str]:
+    """Each ends before the next begins."""
+    return [f"{call} {step}" for call in calls for step in ("begins", "ends")]
 
 
-@pytest.mark.parametrize("status", UNTRIED)
-async def test_behind_one_that_had_no_turn_is_behind_the_one_before_it(
-    store: MemoryStore, status: DeliveryStatus
+async def test_the_relay_moves_due_times_on_before_it_publishes(
+    store: MemoryStore, publisher: MemoryPublisher, order: Order
 ) -> None:
-    first, *_, last = await line(store, S.RETRYING, status, status, S.QUEUED)
-    facts = await facts_of(store, last)
-    assert facts.before is not None
-    assert facts.before.notification_id == first.notification_id
-    assert isinstance(gate(last, facts, START, POLICY), Later)
+    await accepted(store, a_notification(channels=("email", "sms")))
+    relay = Relay(order.of(store, *WRITES), order.of(publisher, "publish"), POLICY, Clock(START + OVERDUE).now)
+    assert (await relay.sweep()).published == 2
+    assert order.steps == whole("update_all", "publish")
 
 
-async def test_behind_one_that_had_its_turn_nobody_is_looked_for(store: MemoryStore) -> None:
-    *_, last = await line(store, S.RETRYING, S.SENT, S.QUEUED)
-    assert gate(last, await facts_of(store, last), START, POLICY) == Go()
-    assert store.calls["load"] == 0
-
-
-async def test_when_all_before_have_ended_it_goes(store: MemoryStore) -> None:
-    *_, last = await line(store, S.SENT, S.CANCELLED, S.QUEUED)
-    assert gate(last, await facts_of(store, last), START, POLICY) == Go()
-
-
-async def test_what_cannot_all_be_looked_at_goes_and_says_so(
-    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+async def test_the_relay_has_each_batch_on_record_before_its_publish(
+    store: MemoryStore, publisher: MemoryPublisher, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order, "_MOST", 3)
-    *_, last = await line(store, *[S.CANCELLED] * 9, S.QUEUED)
-    assert gate(last, await facts_of(store, last), START, POLICY) == Go(Rule.ORDER_BOUND)
+    monkeypatch.setattr("functions.relay.overdue_deliveries.BATCH", 1)
+    await accepted(store, a_notification(channels=("email", "sms")))
+    relay = Relay(order.of(store, *WRITES), order.of(publisher, "publish"), POLICY, Clock(START + OVERDUE).now)
+    assert (await relay.sweep()).published == 2
+    assert order.steps == whole("update_all", "publish") * 2
 
 
-async def test_who_ends_wakes_the_next_that_waits_past_those_that_had_no_turn(store: MemoryStore) -> None:
-    first, *_, last = await line(store, S.SENT, S.CANCELLED, S.SUPERSEDED, S.DEFERRED)
-    assert [d.notification_id for d in await next_in_line(store, first)] == [last.notification_id]
+async def test_the_relay_makes_what_it_could_not_publish_due_soon_only_then(
+    store: MemoryStore, publisher: MemoryPublisher, order: Order
+) -> None:
+    await accepted(store, a_notification())
+    publisher.fail()
+    relay = Relay(order.of(store, *WRITES), order.of(publisher, "publish"), POLICY, Clock(START + OVERDUE).now)
+    assert (await relay.sweep()).unpublished == 1
+    assert order.steps == whole("update_all", "publish", "update_all")
+
+
+async def test_dead_letter_reads_before_it_publishes_and_writes_nothing_besides(
+    store: MemoryStore, publisher: MemoryPublisher, order: Order
+) -> None:
+    (delivery,) = await accepted(store, a_notification())
+    dead_letter = DeadLetter(order.of(store, "load", *WRITES), order.of(publisher, "publish"), POLICY, Clock().now)
+    assert await dead_letter.take(later_message(delivery)) is Answer.ACK
+    assert order.steps == whole("load", "publish")
+
+
+@pytest.mark.parametrize(
+    ("script", "sends"),
+    [([], 1), ([Retryable("503")], 1), ([Throttled("429", retry_after=2)], 2)],
+    ids=["accepted", "refused", "throttled, then accepted"],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["with content", "by its ids"])
+async def test_a_function_claims_before_it_sends_and_records_before_it_answers(
+    store: MemoryStore, order: Order, script: list[Result], sends: int, first: bool
+) -> None:
+    notification = a_notification()
+    (delivery,) = await accepted(store, notification)
+    clock = Clock()
+    pipeline = Pipeline(
+        order.of(store, "load", *WRITES),
+        order.of(ScriptedProvider(script), "send"),
+        POLICY,
+        now=clock.now,
+        sleep=clock.sleep,
+    )
+    await pipeline.deliver(first_message(notification, delivery) if first else later_message(delivery))
+    read = [] if first else ["load"]
+    assert order.steps == whole(*read, "update", *["send"] * sends, "update")
+
+
+def delivered(notification_id: str) -> Receipt:
+    return Receipt("email", "sendgrid", "m-1", DeliveryStatus.DELIVERED, notification_id)
+
+
+async def test_a_receipt_is_applied_or_kept_before_the_provider_is_answered(store: MemoryStore, order: Order) -> None:
+    (delivery,) = await accepted(store, a_notification())
+    waiting = MemoryReceipts()
+    noted = order.of(store, "load", *WRITES), order.of(waiting, "keep", "forget")
+    await take(*noted, delivered(delivery.notification_id), START)
+    assert order.steps == whole("load", "keep")
+
+
+async def test_a_receipt_that_waited_is_applied_before_it_is_forgotten(store: MemoryStore, order: Order) -> None:
+    notification = a_notification()
+    (delivery,) = await accepted(store, notification)
+    waiting = MemoryReceipts()
+    await take(store, waiting, delivered(delivery.notification_id), START)
+    clock = Clock()
+    await Pipeline(store, ScriptedProvider(["m-1"]), POLICY, now=clock.now).deliver(
+        first_message(notification, delivery)
+    )
+    clock.advance(FIRST_PAUSE + timedelta(seconds=1))
+    relay = WaitingReceipts(order.of(store, "load", *WRITES), order.of(waiting, "keep", "forget"), clock.now)
+    assert await relay.sweep() == 1
+    assert order.steps == whole("load", "update", "forget")
