@@ -160,7 +160,7 @@ async def test_a_key_that_opens_nothing_is_not_repeated(api: Api, token: str, ou
 async def test_records_out_of_reach_are_a_503_without_a_text(
     api: Api, operation: str, output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(acceptance, "_CREATE_SECONDS", 0.5)  # how long is for test_gateway_failures.py to say
+    monkeypatch.setattr(acceptance, "CREATE_SECONDS", 0.5)  # how long is for test_gateway_failures.py to say
     api.records.down(operation)
     request = sending() if operation == "create" else {"json": {"recipient": "alice", "message": MESSAGE}}
     path = SEND if operation != "notification" else ("GET", "/v1/notifications/11111111-1111-4111-8111-111111111111")

@@ -53,7 +53,7 @@ async def test_without_its_store_each_route_answers_503_in_bounded_time(
 ) -> None:
     began = time.monotonic()
     answer = await storeless.request(method, path, json=body)
-    assert time.monotonic() - began < acceptance._CREATE_SECONDS + rpc.WRITE_TIMEOUT + rpc.READ_TIMEOUT
+    assert time.monotonic() - began < acceptance.CREATE_SECONDS + rpc.WRITE_TIMEOUT + rpc.READ_TIMEOUT
     problem(answer, 503)
     assert int(answer.headers["retry-after"]) > 0
     assert "Publish" not in hark.calls.taken()
@@ -187,7 +187,7 @@ async def test_a_503_and_its_log_repeat_nothing_of_what_was_sent(
     hark: Hark, storeless: httpx.AsyncClient, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logs.configure()
-    monkeypatch.setattr(acceptance, "_CREATE_SECONDS", 0.3)
+    monkeypatch.setattr(acceptance, "CREATE_SECONDS", 0.3)
     body = {
         "to": {"email": f"{CANARY}@example.com", "slack": f"#{CANARY}"},
         "subject": CANARY,

@@ -16,19 +16,22 @@ from functions.gateway.access.caller import Caller
 from functions.gateway.access.caller_quotas import Counted
 from functions.gateway.batches.schemas import read_item
 from functions.gateway.notifications.acceptance import (
+    CREATE_PAUSE,
+    CREATE_SECONDS,
     accept,
     deliveries_of,
     goes_now,
     new_notification,
     not_published_yet,
-    used_for_another,
+    try_again,
+    uncount,
 )
-from functions.gateway.notifications.idempotency import fingerprint, new_notification_id
+from functions.gateway.notifications.idempotency import fingerprint, new_notification_id, used_for_another
 from functions.gateway.notifications.judging import Judged, judged
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.services import Gateway
 from functions.gateway.web.error_handlers import unavailable, unreadable
-from functions.gateway.web.problem_details import RETRY_LATER, Problem
+from functions.gateway.web.problem_details import Problem
 from shared.delivery.errors import AlreadyExists, PublishFailed, StoreUnavailable, UnreadableRecord
 from shared.delivery.model import Delivery, DeliveryStatus, Notification
 from shared.runtime import failpoints, telemetry
@@ -41,8 +44,6 @@ log = get_logger(__name__)
 SECONDS = 20.0  # in which items are looked at; the rest is to be sent again
 _MOST_RECORDS = 450  # of a commit; Firestore's limit on a request was 500 for long, and its clients keep to it
 _MOST_BYTES = 2_000_000  # of a commit's texts, about; Firestore takes 10 MiB
-_CREATE_SECONDS = 8.0  # for a commit whose answers are lost
-_CREATE_PAUSE = 0.2
 _AT_A_TIME = 20  # items, before other requests get their turn
 _READ_AT_A_TIME = 100
 
@@ -90,7 +91,7 @@ class _Known:
 
     item: _Item
     replayed: bool
-    otherwise: Problem
+    otherwise: Problem = field(default_factory=try_again)
 
 
 @dataclass(slots=True)
@@ -99,6 +100,8 @@ class Batch:
     caller: Caller
     results: dict[int, Taken | Problem] = field(default_factory=dict)
     _new: list[_New] = field(default_factory=list)
+    _records: int = 0  # of these
+    _bytes: int = 0
     _known: list[_Known] = field(default_factory=list)
     _keys: set[str] = field(default_factory=set)
 
@@ -130,7 +133,7 @@ class Batch:
     async def _take(self, item: _Item) -> None:
         """Problem and StoreUnavailable are the item's own."""
         if item.key in self._keys:
-            self._known.append(_Known(item, True, Problem(503, "try again", headers=RETRY_LATER)))
+            self._known.append(_Known(item, replayed=True))
             return
         if _has_records_of_its_own(item.request):
             accepted = await accept(self.gateway, item.request, self.caller, item.key)
@@ -142,20 +145,21 @@ class Batch:
             counted = self.gateway.quotas.notification(self.caller, asked.segment_count)
         except Problem as problem:
             # The answer of the first time holds, even if the recipient has gone since, or a limit is reached.
-            self._known.append(_Known(item, True, problem))
+            self._known.append(_Known(item, replayed=True, otherwise=problem))
             return
         self.gateway.quotas.addresses.add(asked.address_counts)
         notification = new_notification(self.gateway, item.request, self.caller, asked, item.notification_id)
         new = _New(item, asked, counted, notification, deliveries_of(self.gateway, notification, asked))
-        records, size = sum(each.records for each in self._new), sum(each.size for each in self._new)
-        if self._new and (records + new.records > _MOST_RECORDS or size + new.size > _MOST_BYTES):
+        if self._records + new.records > _MOST_RECORDS or self._bytes + new.size > _MOST_BYTES:
             await self._write()
         self._keys.add(item.key)
         self._new.append(new)
+        self._records += new.records
+        self._bytes += new.size
 
     async def _write(self) -> None:
         """Commit and publish what has come together."""
-        new, self._new = self._new, []
+        new, self._new, self._records, self._bytes = self._new, [], 0, 0
         if not new:
             return
         failpoints.reached(Failpoint.VALIDATED)
@@ -163,7 +167,7 @@ class Batch:
             new, version = await self._commit(new)
         except StoreUnavailable as error:
             for each in new:
-                self._uncount(each)
+                uncount(self.gateway, each.asked, each.counted)
                 self.results[each.item.index] = unavailable(error)
             return
         failpoints.reached(Failpoint.COMMITTED)
@@ -180,7 +184,7 @@ class Batch:
 
         Raises StoreUnavailable.
         """
-        give_up_at = time.monotonic() + _CREATE_SECONDS
+        give_up_at = time.monotonic() + CREATE_SECONDS
         left = list(new)
         while left:
             try:
@@ -190,7 +194,7 @@ class Batch:
             except StoreUnavailable:
                 if time.monotonic() >= give_up_at:
                     raise
-                await asyncio.sleep(_CREATE_PAUSE)
+                await asyncio.sleep(CREATE_PAUSE)
             else:
                 return left, version
         return [], 0
@@ -206,14 +210,9 @@ class Batch:
                 # Ours, when the commit had landed and only its answer was lost.
                 ours = existing.created_at == each.notification.created_at
                 if not ours:
-                    self._uncount(each)
-                again = Problem(503, "try again", headers=RETRY_LATER)
-                self._known.append(_Known(each.item, not ours, again))
+                    uncount(self.gateway, each.asked, each.counted)
+                self._known.append(_Known(each.item, replayed=not ours))
         return [each for each in new if each.item.notification_id not in found]
-
-    def _uncount(self, new: _New) -> None:
-        new.counted.uncount()
-        self.gateway.quotas.addresses.uncount(new.asked.address_counts)
 
     async def _go_on(self, known: Sequence[_Known]) -> None:
         """The same requests once more: each goes on where the first stopped."""

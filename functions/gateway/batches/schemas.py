@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import to_json
 from typing_extensions import TypedDict
 
-from functions.gateway.notifications.idempotency import is_key
+from functions.gateway.notifications.idempotency import KEY, is_key
 from functions.gateway.notifications.schemas import NotificationRequest, attached_bytes
 from functions.gateway.web.common_fields import Entries
 from functions.gateway.web.problem_details import Problem, ProblemDetails, field_error, invalid
@@ -18,7 +18,7 @@ MOST_ITEMS = 500
 class BatchItem(NotificationRequest):
     """A notification's request, with the key that a request of its own would have as Idempotency-Key."""
 
-    key: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")] = Field(
+    key: Annotated[str, StringConstraints(pattern=KEY)] = Field(
         description="The same key with the same request gives the same notification, sent once."
     )
 

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from functions.gateway.access.caller import Caller, CallerKind
-from functions.gateway.notifications.idempotency import fingerprint, new_notification_id
+from functions.gateway.access.caller_quotas import Counted
+from functions.gateway.notifications.idempotency import fingerprint, new_notification_id, used_for_another
 from functions.gateway.notifications.judging import Judged, judged
 from functions.gateway.notifications.new_deliveries import in_order, keys_of, new_deliveries
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.notifications.superseding import supersede
 from functions.gateway.services import Gateway
-from functions.gateway.web.problem_details import RETRY_LATER, Problem, field_error, invalid
+from functions.gateway.web.problem_details import RETRY_LATER, Problem
 from shared.delivery.errors import AlreadyExists, Conflict, PublishFailed, StoreUnavailable
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification
 from shared.delivery.store import SHARDS, Key, Store
@@ -33,8 +34,8 @@ from shared.sending.messages import Message, hint, message_of
 log = get_logger(__name__)
 
 
-_CREATE_SECONDS = 8.0  # for a commit whose answers are lost
-_CREATE_PAUSE = 0.2
+CREATE_SECONDS = 8.0  # for a commit whose answers are lost
+CREATE_PAUSE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +67,16 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     except StoreUnavailable:
         if key is not None:
             # Asked again it is the same one: whoever does so through an outage is not to find the day used up by it.
-            counted.uncount()
-            gateway.quotas.addresses.uncount(asked.address_counts)
+            uncount(gateway, asked, counted)
         raise
     except AlreadyExists:
         existing = await gateway.store.notification(notification_id)
         # Ours, when the commit had landed and only its answer was lost.
         ours = existing is not None and existing.created_at == notification.created_at
         if not ours:
-            counted.uncount()
-            gateway.quotas.addresses.uncount(asked.address_counts)
+            uncount(gateway, asked, counted)
         if existing is None:
-            raise Problem(503, "try again", headers=RETRY_LATER) from None
+            raise try_again() from None
         return await _again(gateway, existing, request, replayed=not ours)
     failpoints.reached(Failpoint.COMMITTED)
     for channel in asked.addresses:
@@ -87,6 +86,12 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     await supersede(gateway, deliveries, older)
     log.info("accepted", notification_id=notification.id, channels=list(asked.addresses), caller=caller.id)
     return Accepted(notification, deliveries, replayed=False)
+
+
+def uncount(gateway: Gateway, asked: Judged, counted: Counted) -> None:
+    """What was counted is no new one."""
+    counted.uncount()
+    gateway.quotas.addresses.uncount(asked.address_counts)
 
 
 def new_notification(
@@ -137,7 +142,7 @@ async def _create(
     The commit, again while its answer is lost: the id is the same, so it cannot be made twice. And again while others
     are faster with one of its keys: each use of a key follows the one before.
     """
-    give_up_at = time.monotonic() + _CREATE_SECONDS
+    give_up_at = time.monotonic() + CREATE_SECONDS
     ids = keys_of(deliveries)
     while True:
         try:
@@ -156,7 +161,7 @@ async def _create(
                 raise
         else:
             return linked, version, known
-        await asyncio.sleep(_CREATE_PAUSE * (random.random() / 2 + 0.1) if ids else _CREATE_PAUSE)  # noqa: S311
+        await asyncio.sleep(CREATE_PAUSE * (random.random() / 2 + 0.1) if ids else CREATE_PAUSE)  # noqa: S311
 
 
 async def _again(gateway: Gateway, existing: Notification, request: NotificationRequest, *, replayed: bool) -> Accepted:
@@ -182,9 +187,8 @@ async def _publish(gateway: Gateway, notification_id: str, messages: Sequence[Me
         raise not_published_yet(notification_id, "Idempotency-Key") from None
 
 
-def used_for_another(field: str) -> Problem:
-    """field: where the key came"""
-    return invalid(field_error(field, "was used for another request"))
+def try_again() -> Problem:
+    return Problem(503, "try again", headers=RETRY_LATER)
 
 
 def not_published_yet(notification_id: str, field: str) -> Problem:

@@ -8,13 +8,14 @@ import uuid
 from starlette.requests import Request
 
 from functions.gateway.notifications.schemas import NotificationRequest
-from functions.gateway.web.problem_details import field_error, invalid
+from functions.gateway.web.problem_details import Problem, field_error, invalid
 
 KEYS = uuid.UUID("6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4")
 """Namespace of the ids that idempotency keys make. Changing it would forget every key in use."""
 
 _FIRST_FIELDS = frozenset({"recipient", "to", "channels", "subject", "message", "tags"})
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+KEY = "^[!-~]{1,255}$"
+_KEY = re.compile(KEY)
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -30,6 +31,11 @@ def idempotency_key(request: Request) -> str | None:
 
 def is_key(key: object) -> bool:
     return isinstance(key, str) and _KEY.fullmatch(key) is not None
+
+
+def used_for_another(field: str) -> Problem:
+    """field: where the key came"""
+    return invalid(field_error(field, "was used for another request"))
 
 
 def new_notification_id(caller_id: str, key: str | None) -> str:

@@ -15,7 +15,7 @@ from functions.gateway.notifications import post_route
 from functions.gateway.notifications.acceptance import deliveries_of, new_notification
 from functions.gateway.notifications.cancellation import cancel
 from functions.gateway.notifications.explanation import ExplanationJson, ForecastJson, explained, forecast, refused
-from functions.gateway.notifications.idempotency import new_notification_id
+from functions.gateway.notifications.idempotency import KEY, new_notification_id
 from functions.gateway.notifications.judging import judged
 from functions.gateway.notifications.schemas import (
     CancelledJson,
@@ -69,7 +69,7 @@ def notifications_router(gateway: Gateway) -> APIRouter:
                 {
                     "name": "Idempotency-Key",
                     "in": "header",
-                    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+                    "schema": {"type": "string", "pattern": KEY},
                     "description": "The same key with the same body gives the same notification, sent once.",
                 }
             ],

@@ -7,10 +7,9 @@ relay does.
 from dataclasses import replace
 
 from functions.gateway.access.caller import Caller
-from functions.gateway.notifications.idempotency import new_notification_id
+from functions.gateway.notifications.idempotency import new_notification_id, used_for_another
 from functions.gateway.rendering.template_model import TemplateVersion
 from functions.gateway.services import Gateway
-from functions.gateway.web.problem_details import field_error, invalid
 from shared.delivery.errors import AlreadyExists, StoreUnavailable
 from shared.runtime.logs import get_logger
 from shared.sending.operations import Operation, Worker, recall
@@ -29,7 +28,7 @@ async def begin_recall(gateway: Gateway, caller: Caller, version: TemplateVersio
     except AlreadyExists:
         there = await gateway.operations.read(wanted.id)
         if there is None or there.template != wanted.template:
-            raise invalid(field_error("Idempotency-Key", "was used for another request")) from None
+            raise used_for_another("Idempotency-Key") from None
         return there
     log.info("recall", operation_id=begun.id, template=wanted.template, by=caller.id)
     try:

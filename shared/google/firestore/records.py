@@ -68,12 +68,12 @@ _FIXED = (
 _NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")
 _ATTEMPT_FIELDS = tuple(f.name for f in fields(Attempt))
 STATE_FIELDS = tuple(f.name for f in fields(Delivery) if f.name not in {*_FIXED, "version"})
+"""What an update writes. A field that is None is removed, which is what takes a delivery out of the due index."""
 _notification_values, _fixed_values, _state_values = (
     attrgetter(*names) for names in (_NOTIFICATION_FIELDS, _FIXED, STATE_FIELDS)
 )
 WITHOUT_CONTENT = tuple(name for name in (*_FIXED, *STATE_FIELDS) if name != "content")
 """For who looks at many deliveries, and sends none: a content has up to 256 KiB."""
-"""What an update writes. A field that is None is removed, which is what takes a delivery out of the due index."""
 
 
 def read_one(doc: Any, read: Callable[[Any], T]) -> T:

@@ -34,27 +34,18 @@ class FirestoreStore:
         keys: Mapping[str, int | None] = MappingProxyType({}),
     ) -> int:
         name = records.notification_name(self._documents, notification.id)
-        all_of_it = [writes.create(name, records.notification_values(notification))]
-        all_of_it += [
+        beside = [
             writes.create(f"{name}/attachments/{channel}.{i}", records.attachment_values(each, notification.expire_at))
             for channel, files in attachments.items()
             for i, each in enumerate(files)
         ]
         for key, version in keys.items():
             values = {"latest": notification.id, "expire_at": notification.expire_at}
-            all_of_it.append(writes.put(records.key_name(self._documents, key), values, version))
-        all_of_it += [self._creation(delivery) for delivery in deliveries]
-        response = await self._rpc.commit(all_of_it)
-        return to_version(response.write_results[-1].update_time)
+            beside.append(writes.put(records.key_name(self._documents, key), values, version))
+        return await self._commit([*beside, *self._creations(notification, deliveries)])
 
     async def create_all(self, many: Sequence[tuple[Notification, Sequence[Delivery]]]) -> int:
-        all_of_it = []
-        for notification, deliveries in many:
-            name = records.notification_name(self._documents, notification.id)
-            all_of_it.append(writes.create(name, records.notification_values(notification)))
-            all_of_it += [self._creation(delivery) for delivery in deliveries]
-        response = await self._rpc.commit(all_of_it)
-        return to_version(response.write_results[-1].update_time)
+        return await self._commit([write for one in many for write in self._creations(*one)])
 
     async def notifications_of(self, ids: Sequence[str]) -> Mapping[str, Notification]:
         found = await self._rpc.batch_get([records.notification_name(self._documents, i) for i in ids])
@@ -327,8 +318,20 @@ class FirestoreStore:
     def _delivery_name(self, d: Delivery) -> str:
         return records.delivery_name(self._documents, d.notification_id, d.channel)
 
-    def _creation(self, d: Delivery) -> Any:
-        return writes.create(self._delivery_name(d), records.fixed_values(d) | records.state_values(d))
+    def _creations(self, n: Notification, deliveries: Sequence[Delivery]) -> list[Any]:
+        name = records.notification_name(self._documents, n.id)
+        return [
+            writes.create(name, records.notification_values(n)),
+            *(
+                writes.create(self._delivery_name(d), records.fixed_values(d) | records.state_values(d))
+                for d in deliveries
+            ),
+        ]
+
+    async def _commit(self, all_of_it: Sequence[Any]) -> int:
+        """The version of the last record; a delivery's comes last."""
+        response = await self._rpc.commit(all_of_it)
+        return to_version(response.write_results[-1].update_time)
 
     def _update(self, d: Delivery) -> Any:
         return writes.change(self._delivery_name(d), records.state_values(d), writes.at_version(d.version))

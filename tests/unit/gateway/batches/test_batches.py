@@ -129,7 +129,7 @@ async def test_a_key_twice_in_one_batch_is_one_notification(api: Api) -> None:
 
 
 async def test_a_commit_whose_answer_is_lost_makes_none_twice(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_acceptance, "_CREATE_PAUSE", 0)
+    monkeypatch.setattr(batch_acceptance, "CREATE_PAUSE", 0)
     api.store.fail("create_all", landed=True)
     client = await api.client(notifications_per_day=10)
     made = await posted(client, [item(n) for n in range(10)])
@@ -139,7 +139,7 @@ async def test_a_commit_whose_answer_is_lost_makes_none_twice(api: Api, monkeypa
 
 
 async def test_without_its_store_each_is_a_503_and_uses_nothing_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_acceptance, "_CREATE_SECONDS", 0)
+    monkeypatch.setattr(batch_acceptance, "CREATE_SECONDS", 0)
     client = await api.client(notifications_per_day=3)
     api.store.down("create_all")
     assert {each["status"] for each in await posted(client, [item(n) for n in range(3)])} == {503}

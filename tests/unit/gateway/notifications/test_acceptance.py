@@ -53,7 +53,7 @@ async def test_what_is_published_is_on_record_before_and_answered_after(api: Api
 
 
 async def test_a_commit_that_fails_publishes_nothing(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.gateway.notifications.acceptance._CREATE_SECONDS", 0)
+    monkeypatch.setattr("functions.gateway.notifications.acceptance.CREATE_SECONDS", 0)
     client = await api.client()
     api.store.down("create")
     problem(await client.post(POST, json=MINIMAL), 503)
@@ -112,7 +112,7 @@ async def test_a_commit_whose_answer_is_lost_uses_one_of_the_days_limit(api: Api
 async def test_asking_again_through_an_outage_uses_nothing_of_the_limits(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.gateway.notifications.acceptance._CREATE_SECONDS", 0)
+    monkeypatch.setattr("functions.gateway.notifications.acceptance.CREATE_SECONDS", 0)
     screen = Screen(lambda _: None, 1, "SMS_PER_NUMBER_PER_HOUR")
     monkeypatch.setattr(api, "gateway", replace(api.gateway, screens={"sms": screen}))
     client = await api.client(notifications_per_day=2)
@@ -129,7 +129,7 @@ async def test_asking_again_through_an_outage_uses_nothing_of_the_limits(
 
 
 async def test_what_fails_without_a_key_may_be_on_record_and_counts(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.gateway.notifications.acceptance._CREATE_SECONDS", 0)
+    monkeypatch.setattr("functions.gateway.notifications.acceptance.CREATE_SECONDS", 0)
     client = await api.client(notifications_per_day=1)
     api.store.down("create")
     problem(await client.post(POST, json=MINIMAL), 503)
