@@ -42,8 +42,8 @@ async def resolve_addresses(
     _check_use(wanted, caller)
     missing = [name for name in wanted if name not in addresses]
     if missing:
-        steps = {step.channel: f"escalation.{i}.channel" for i, step in enumerate(request.escalation or ())}
-        fields = {name: "channels" if name in (request.channels or ()) else steps[name] for name in missing}
+        places = dict(request.asked_channels())
+        fields = {name: "channels" if places[name].startswith("channels.") else places[name] for name in missing}
         raise invalid(*(field_error(field, f"there is no address for {name}") for name, field in fields.items()))
     if not wanted:
         none = "the template has nothing for any of its addresses" if template else "there is no address for any"

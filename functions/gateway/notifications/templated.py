@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.gateway.notifications.schemas import NotificationRequest
-from functions.gateway.rendering.template_model import TemplateVersion, fallbacks
+from functions.gateway.rendering.template_model import TemplateVersion, chosen_locale, wanted_locale
 from functions.gateway.rendering.templated_content import Templates, mistakes
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import field_error, invalid
@@ -21,11 +21,13 @@ class Templated:
     version: TemplateVersion
     request: NotificationRequest
 
+    @property
+    def _asked(self) -> str | None:
+        return self.request.template.locale if self.request.template else None
+
     def offers(self, recipient: Recipient | None) -> Collection[str]:
         """The channels that it has something for, in this recipient's locale."""
-        asked = self.request.template.locale if self.request.template else None
-        wanted = asked or (recipient.locale if recipient else None) or self.version.default_locale
-        chosen = fallbacks(wanted, self.version.default_locale, list(self.version.locales))
+        chosen = chosen_locale(self.version, wanted_locale(self.version, self._asked, recipient))
         return {*self.version.locales[chosen], *(self.request.content or {})}
 
     def rendered(self, recipient: Recipient | None, names: Collection[str]) -> "Rendered":
@@ -33,8 +35,9 @@ class Templated:
 
         Problem 422: variables that are missing, data that does not fit, texts that cost too much.
         """
-        asked = self.request.template.locale if self.request.template else None
-        made = self.templates.render(self.version, self.request.data or {}, asked, recipient, names)
+        made = self.templates.renderer.render(
+            self.version, self.request.data or {}, locale=self._asked, recipient=recipient, names=names
+        )
         wrong = mistakes(made)
         if wrong:
             raise invalid(*wrong)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from shared.delivery.model import Recipient
 from shared.delivery.store import Page
 
 Parts = Mapping[str, Any]
@@ -73,6 +74,16 @@ def body_of(version: TemplateVersion) -> dict[str, Any]:
         "default_locale": version.default_locale,
         "locales": {locale: dict(channels) for locale, channels in version.locales.items()},
     }
+
+
+def wanted_locale(version: TemplateVersion, asked: str | None, recipient: Recipient | None) -> str:
+    """As asked for; else the recipient's, else the template's default one."""
+    return asked or (recipient.locale if recipient else None) or version.default_locale
+
+
+def chosen_locale(version: TemplateVersion, wanted: str) -> str:
+    """The one whose texts it has for this one."""
+    return fallbacks(wanted, version.default_locale, list(version.locales))
 
 
 def fallbacks(wanted: str, default: str, there: Sequence[str]) -> str:

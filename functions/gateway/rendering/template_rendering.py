@@ -21,7 +21,7 @@ from functions.gateway.rendering.template_limits import (
     check_source,
     has_tags,
 )
-from functions.gateway.rendering.template_model import TemplateVersion, fallbacks, shortened
+from functions.gateway.rendering.template_model import TemplateVersion, chosen_locale, shortened, wanted_locale
 from functions.gateway.web.problem_details import FieldError, field_error
 from shared.channels.content import content_of
 from shared.channels.declaration import Channel
@@ -65,8 +65,8 @@ class Renderer:
         """locale: as asked for; None: the recipient's, or the template's default one
         names: of the channels that it is wanted for; None: of all
         """
-        wanted = locale or (recipient.locale if recipient else None) or version.default_locale
-        chosen = fallbacks(wanted, version.default_locale, list(version.locales))
+        wanted = wanted_locale(version, locale, recipient)
+        chosen = chosen_locale(version, wanted)
         try:
             wrong = [] if version.schema is None else self._schema(version, version.schema).misfits(data)
             texts = self._texts(version, chosen)

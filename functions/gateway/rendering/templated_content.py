@@ -3,14 +3,13 @@
 What is rendered is frozen at accept like any other content.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from functions.gateway.rendering.template_model import TemplateStore, TemplateVersion
 from functions.gateway.web.problem_details import FieldError, field_error, invalid
 from shared.channels.declaration import Channel
-from shared.delivery.model import Recipient
 
 if TYPE_CHECKING:
     from functions.gateway.rendering.template_rendering import Rendered, Renderer
@@ -49,20 +48,13 @@ class Templates:
             self._versions[name, number] = found
         return found
 
-    def render(
-        self,
-        version: TemplateVersion,
-        data: Mapping[str, Any],
-        locale: str | None,
-        recipient: Recipient | None,
-        names: Collection[str] | None = None,
-    ) -> "Rendered":
-        """As `Renderer.render`."""
+    @property
+    def renderer(self) -> "Renderer":
         if self._renderer is None:
             from functions.gateway.rendering.template_rendering import Renderer  # noqa: PLC0415 - a sixth of a second
 
             self._renderer = Renderer(self.channels)
-        return self._renderer.render(version, data, locale=locale, recipient=recipient, names=names)
+        return self._renderer
 
 
 def mistakes(rendered: "Rendered") -> list[FieldError]:

@@ -163,7 +163,7 @@ def _previewed(
     gateway: Gateway, version: TemplateVersion, body: PreviewRequest, recipient: Recipient | None
 ) -> PreviewJson:
     """Problem 422."""
-    rendered = gateway.templates.render(version, body.data, body.locale, recipient)
+    rendered = gateway.templates.renderer.render(version, body.data, locale=body.locale, recipient=recipient)
     if rendered.wrong:
         raise invalid(*rendered.wrong)
     content = {

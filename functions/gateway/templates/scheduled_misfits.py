@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from functions.gateway.rendering.template_model import TemplateVersion, fallbacks
+from functions.gateway.rendering.template_model import TemplateVersion, chosen_locale
 from functions.gateway.rendering.templated_content import mistakes
 from functions.gateway.services import Gateway
 from functions.gateway.templates.previewing import as_it_would_go
@@ -67,7 +67,9 @@ async def _wrong(gateway: Gateway, version: TemplateVersion, n: Notification) ->
     if n.template is None:
         return []
     recipient = None if n.recipient is None else await gateway.store.recipient(n.recipient)
-    made = gateway.templates.render(version, json.loads(n.data or "{}"), n.template.locale, recipient, n.channels)
+    made = gateway.templates.renderer.render(
+        version, json.loads(n.data or "{}"), locale=n.template.locale, recipient=recipient, names=n.channels
+    )
     wrong = mistakes(made)
     if wrong:
         return wrong
@@ -78,10 +80,6 @@ async def _wrong(gateway: Gateway, version: TemplateVersion, n: Notification) ->
                 as_it_would_go(gateway.channels[channel], dict(made.content[channel]), whole=True)
             except Problem as problem:
                 wrong += problem.errors
-        elif before is not None and channel in before.locales[_chosen(before, n.template.locale)]:
+        elif before is not None and channel in before.locales[chosen_locale(before, n.template.locale)]:
             wrong.append(field_error("channels", f"the template has nothing for {channel}"))
     return wrong
-
-
-def _chosen(version: TemplateVersion, locale: str) -> str:
-    return fallbacks(locale, version.default_locale, list(version.locales))

@@ -27,7 +27,7 @@ async def body_of(request: Request, model: type[M], attached: Callable[[Any], in
 
     Problem 400 for no JSON, 415 for a compressed body, 422 for the wrong fields, and those of `read_body`.
     """
-    check_coding(request)
+    _check_coding(request)
     body = await read_body(request, BODY_LIMIT if attached is None else BODY_LIMIT + ATTACHED_LIMIT)
     if attached is not None and len(body) > BODY_LIMIT:
         _check_own_size(body, attached)
@@ -36,7 +36,7 @@ async def body_of(request: Request, model: type[M], attached: Callable[[Any], in
 
 async def json_of(request: Request, limit: int) -> Any:
     """The body of at most so many bytes, not yet looked into. Problem 400, 415, and those of `read_body`."""
-    check_coding(request)
+    _check_coding(request)
     body = await read_body(request, limit)
     try:
         return from_json(body.removeprefix(BOM_UTF8), allow_inf_nan=False)
@@ -44,7 +44,7 @@ async def json_of(request: Request, limit: int) -> Any:
         raise Problem(400, f"the body is not JSON: {error}") from None
 
 
-def check_coding(request: Request) -> None:
+def _check_coding(request: Request) -> None:
     """Problem 415 for a compressed body."""
     for codings in request.headers.getlist("content-encoding"):
         if {coding.strip(" \t").lower() for coding in codings.split(",")} - {"", "identity"}:
