@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functions.gateway.access.authentication import Identity
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import CallerStore
-from functions.gateway.access.list_concurrency import Lists
+from functions.gateway.access.caller_turns import Turns
 from functions.gateway.rendering.templated_content import Templates
 from shared.channels.declaration import Channel, Screen
 from shared.delivery.retries import Policy
@@ -33,8 +33,8 @@ class Gateway:
     receipts: ReceiptStore
     templates: Templates
     operations: OperationStore
-    lists: Lists = field(default_factory=Lists)
-    batches: Lists = field(default_factory=lambda: Lists("batches"))
+    lists: Turns = field(default_factory=Turns)
+    batches: Turns = field(default_factory=lambda: Turns("batches"))
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)
     screens: Mapping[str, Screen] = field(default_factory=dict)
     issuers: Sequence[str] = ()

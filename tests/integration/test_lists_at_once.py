@@ -18,7 +18,7 @@ import pytest
 from emulator import config
 from emulator.stack import functions
 from functions.gateway.access.caller import Scope
-from functions.gateway.access.list_concurrency import MOST_OF_A_CALLER
+from functions.gateway.access.caller_turns import MOST_OF_A_CALLER
 from shared.http.server import PATIENCE_SECONDS
 from tests.fakes.clock import START
 from tests.fakes.records import a_notification, queued_deliveries

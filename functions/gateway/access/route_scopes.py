@@ -9,7 +9,7 @@ from fastapi.dependencies.models import Dependant
 from functions.gateway.access.authentication import Identity
 from functions.gateway.access.caller import Scope
 from functions.gateway.access.caller_quotas import CallerQuotas
-from functions.gateway.access.list_concurrency import Lists, RequiresTurn
+from functions.gateway.access.caller_turns import RequiresTurn, Turns
 from functions.gateway.access.scopes import RequiresScope
 from functions.gateway.web.common_fields import NOTIFICATION_ID
 
@@ -23,12 +23,12 @@ class Requires:
 
     identity: Identity
     quotas: CallerQuotas
-    lists: Lists
+    lists: Turns
 
     def __call__(self, scope: Scope, *, fresh: bool = False) -> Any:
         return Depends(RequiresScope(self.identity, self.quotas, scope, fresh=fresh), use_cache=False)
 
-    def turn(self, scope: Scope, lists: Lists | None = None) -> Any:
+    def turn(self, scope: Scope, lists: Turns | None = None) -> Any:
         """The same of a route that lists. lists: whose turn is taken; None: that of all listings"""
         return Depends(RequiresTurn(self.identity, self.quotas, scope, lists or self.lists), use_cache=False)
 

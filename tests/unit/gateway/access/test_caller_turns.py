@@ -5,21 +5,21 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from functions.gateway.access.list_concurrency import MOST_MADE, MOST_OF_A_CALLER, MOST_WAITING, Lists
+from functions.gateway.access.caller_turns import MOST_MADE, MOST_OF_A_CALLER, MOST_WAITING, Turns
 from functions.gateway.web.problem_details import Problem
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.gateway.access.list_concurrency.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("functions.gateway.access.caller_turns.WAIT_SECONDS", 0.05)
 
 
 @pytest.fixture
-def lists() -> Lists:
-    return Lists()
+def lists() -> Turns:
+    return Turns()
 
 
-async def refused(lists: Lists, caller: str) -> Problem | None:
+async def refused(lists: Turns, caller: str) -> Problem | None:
     try:
         async with lists.turn(caller):
             return None
@@ -27,7 +27,7 @@ async def refused(lists: Lists, caller: str) -> Problem | None:
         return problem
 
 
-async def test_a_callers_excess_is_a_429_that_says_when_to_ask_again(lists: Lists) -> None:
+async def test_a_callers_excess_is_a_429_that_says_when_to_ask_again(lists: Turns) -> None:
     async with AsyncExitStack() as turns:
         for _ in range(MOST_OF_A_CALLER):
             await turns.enter_async_context(lists.turn("greedy"))
@@ -39,7 +39,7 @@ async def test_a_callers_excess_is_a_429_that_says_when_to_ask_again(lists: List
     assert await refused(lists, "greedy") is None
 
 
-async def test_whoever_waits_gets_the_turn_of_one_that_ends(lists: Lists) -> None:
+async def test_whoever_waits_gets_the_turn_of_one_that_ends(lists: Turns) -> None:
     async with AsyncExitStack() as turns:
         for _ in range(MOST_OF_A_CALLER - 1):
             await turns.enter_async_context(lists.turn("busy"))
@@ -49,7 +49,7 @@ async def test_whoever_waits_gets_the_turn_of_one_that_ends(lists: Lists) -> Non
         assert await waiting is None
 
 
-async def test_of_those_that_wait_there_are_so_many(lists: Lists) -> None:
+async def test_of_those_that_wait_there_are_so_many(lists: Turns) -> None:
     async with AsyncExitStack() as turns:
         for _ in range(MOST_OF_A_CALLER):
             await turns.enter_async_context(lists.turn("greedy"))
@@ -64,7 +64,7 @@ async def test_of_those_that_wait_there_are_so_many(lists: Lists) -> None:
     assert await refused(lists, "greedy") is None
 
 
-async def test_one_who_goes_away_while_it_waits_leaves_its_place(lists: Lists) -> None:
+async def test_one_who_goes_away_while_it_waits_leaves_its_place(lists: Turns) -> None:
     async with AsyncExitStack() as turns:
         for _ in range(MOST_OF_A_CALLER):
             await turns.enter_async_context(lists.turn("fickle"))
@@ -77,7 +77,7 @@ async def test_one_who_goes_away_while_it_waits_leaves_its_place(lists: Lists) -
         assert await refused(lists, "fickle") is None
 
 
-async def test_a_caller_has_one_made_at_a_time_and_all_together_a_few(lists: Lists) -> None:
+async def test_a_caller_has_one_made_at_a_time_and_all_together_a_few(lists: Turns) -> None:
     made: list[str] = []
     most = 0
 
@@ -94,7 +94,7 @@ async def test_a_caller_has_one_made_at_a_time_and_all_together_a_few(lists: Lis
     assert most == MOST_MADE
 
 
-async def test_nobody_is_blamed_for_the_lists_of_others(lists: Lists) -> None:
+async def test_nobody_is_blamed_for_the_lists_of_others(lists: Turns) -> None:
     async with AsyncExitStack() as others:
         for n in range(MOST_MADE):
             await others.enter_async_context(lists.turn(f"other {n}"))
@@ -107,7 +107,7 @@ async def test_nobody_is_blamed_for_the_lists_of_others(lists: Lists) -> None:
     assert "Retry-After" in (busy.value.headers or {})
 
 
-async def test_nothing_is_kept_of_a_caller_that_lists_no_more(lists: Lists) -> None:
+async def test_nothing_is_kept_of_a_caller_that_lists_no_more(lists: Turns) -> None:
     for n in range(1000):
         assert await refused(lists, f"{n}") is None
     assert not lists._turns

@@ -1,4 +1,5 @@
 """How many pages of lists are made and sent at once: each is a hundred times as large as the request that asks for it.
+And how many batches are accepted at once: each is as much work as hundreds of requests.
 
 A caller has a few at a time, from its turn until the client has taken the answer: a client that takes none holds up its
 own caller alone. Of these one is being made at a time, and of all callers' two, so that memory, the event loop and
@@ -23,7 +24,7 @@ WAIT_SECONDS = 5.0
 
 
 @dataclass(slots=True)
-class _Turns:
+class _OfCaller:
     """Of one caller."""
 
     taken: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_OF_A_CALLER))
@@ -31,18 +32,18 @@ class _Turns:
     asking: int = 0  # with those that have their turn
 
 
-class Lists:
+class Turns:
     """what: they are called so, for people"""
 
     def __init__(self, what: str = "lists") -> None:
         self._what = what
         self._making = asyncio.Semaphore(MOST_MADE)
-        self._turns: dict[str, _Turns] = {}
+        self._turns: dict[str, _OfCaller] = {}
 
     @asynccontextmanager
     async def turn(self, caller_id: str) -> AsyncIterator[None]:
         """One of the caller's turns. Problem 429 when it does not come soon, or too many wait."""
-        turns = self._turns.setdefault(caller_id, _Turns())
+        turns = self._turns.setdefault(caller_id, _OfCaller())
         if turns.asking >= MOST_OF_A_CALLER + MOST_WAITING:
             raise self._too_many()
         turns.asking += 1
@@ -74,7 +75,7 @@ class RequiresTurn(RequiresScope):
     has been sent.
     """
 
-    lists: Lists
+    lists: Turns
 
     async def __call__(self, request: Request) -> AsyncIterator[Caller]:  # type: ignore[override] # FastAPI's yield
         caller = await RequiresScope.__call__(self, request)
