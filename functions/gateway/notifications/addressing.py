@@ -37,7 +37,8 @@ async def resolve_addresses(
     # In the order of infra/channels.yaml: Firestore keeps none in a map.
     by_default = [name for name in known if name in addresses and (request.to is not None or caller.may_use(name))]
     if template is not None:
-        by_default = [name for name in by_default if name in template.offers(recipient)]
+        offered = template.offers(recipient)
+        by_default = [name for name in by_default if name in offered]
     wanted = [name for name, _ in request.asked_channels()] or by_default
     _check_use(wanted, caller)
     missing = [name for name in wanted if name not in addresses]

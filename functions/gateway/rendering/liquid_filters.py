@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -68,6 +69,7 @@ def _loaded(locale: Locale) -> Locale:
     return locale
 
 
+@lru_cache(maxsize=1000)  # parsing one takes longer than a short text
 def babel_locale(tag: str) -> Locale:
     """Of a BCP 47 tag. Raises ValueError."""
     try:
