@@ -1,5 +1,6 @@
 """What every store of templates promises, in memory and on Firestore's emulator."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -49,6 +50,13 @@ async def test_what_is_published_is_read(store: TemplateStore) -> None:
     assert await store.template_version("a", 1) == a_version("a")
     await store.publish(replace(a_template("a", 2), version=read.version), a_version("a", 2))
     assert await store.template_version("a", 1) == a_version("a")
+
+
+async def test_many_who_ask_at_once_each_get_their_own(store: TemplateStore) -> None:
+    for name in ("a", "b"):
+        await store.publish(a_template(name), a_version(name))
+    found = await asyncio.gather(*(store.template(name) for name in "abc" * 20))
+    assert [each and each.name for each in found] == ["a", "b", None] * 20
 
 
 async def test_of_two_at_once_one_is_refused_whole(store: TemplateStore) -> None:

@@ -5,6 +5,7 @@ templates/{name}/versions/{n}   what was published, as JSON: Firestore takes no 
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from functions.gateway.rendering.template_model import Template, TemplateVersion, body_of
@@ -13,6 +14,9 @@ from shared.google.firestore import pages, queries, writes
 from shared.google.firestore.records import known_values, read_one, readable
 from shared.google.firestore.rpc import Rpc, to_version
 from shared.google.firestore.value_encoding import decode
+from shared.google.rpc_batching import Batches
+
+_AT_ONCE = 100  # templates of a read
 
 
 class FirestoreTemplates:
@@ -20,11 +24,17 @@ class FirestoreTemplates:
 
     def __init__(self, rpc: Rpc) -> None:
         self._rpc = rpc
+        # Each request with a template asks which version is the latest: those that ask at the same time share a read,
+        # which begins when all of them have asked.
+        self._reads: Batches[str, Any] = Batches(self._read, most=_AT_ONCE, most_bytes=_AT_ONCE, size=lambda _: 1)
 
     async def template(self, name: str) -> Template | None:
-        path = self._path(name)
-        found = await self._rpc.batch_get([path])
-        return read_one(found[path], _template) if path in found else None
+        (found,) = await self._reads.send([self._path(name)])
+        return None if found is None else read_one(found, _template)
+
+    async def _read(self, paths: Sequence[str]) -> Sequence[Any]:
+        found = await self._rpc.batch_get(list(dict.fromkeys(paths)))
+        return [found.get(path) for path in paths]
 
     async def template_version(self, name: str, number: int) -> TemplateVersion | None:
         path = self._path(name, number)
