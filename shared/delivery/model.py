@@ -4,9 +4,11 @@ Everything here is immutable and knows nothing of HTTP, Pub/Sub or Firestore. Ti
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 
 class DeliveryStatus(StrEnum):
@@ -263,6 +265,21 @@ class Delivery:
     def sent(self) -> bool:
         """Whether the provider accepted it, whatever it has reported since."""
         return self.status in SUCCESS or self.status is DeliveryStatus.UNDELIVERED
+
+
+if TYPE_CHECKING:
+    from dataclasses import replace as replace  # noqa: PLC0414 - others import it from here
+else:
+    _FIELDS = tuple(f.name for f in fields(Delivery))
+    _PLACES = {name: place for place, name in enumerate(_FIELDS)}
+    _values = attrgetter(*_FIELDS)
+
+    def replace(delivery: Delivery, **changes: Any) -> Delivery:
+        """`dataclasses.replace` for deliveries, in half of its time: each send takes three."""
+        values = list(_values(delivery))
+        for name, value in changes.items():
+            values[_PLACES[name]] = value
+        return Delivery(*values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ step atomic: of two that start from the same record only one is written.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.delivery.errors import WrongState
@@ -29,6 +29,7 @@ from shared.delivery.model import (
     Rule,
     Segments,
     Step,
+    replace,
 )
 from shared.delivery.retries import Policy, retry_pause, throttles, tries
 
@@ -195,6 +196,9 @@ def _held(delivery: Delivery, later: Later, now: datetime) -> Held | Write:
     )
 
 
+_ENDS = {Outcome.ACCEPTED: DeliveryStatus.SENT, Outcome.PERMANENT: DeliveryStatus.FAILED}
+
+
 def settle(  # noqa: PLR0913 - the parts of one record, each named at its one caller
     claimed: Delivery,
     made: Sequence[Attempt],
@@ -219,6 +223,7 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
     last = made[-1]
     after = replace(
         claimed,
+        status=_ENDS.get(last.outcome, claimed.status),
         attempts=(*claimed.attempts, *made),
         provider=provider,
         provider_message_id=provider_message_id,
@@ -230,10 +235,8 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
         updated_at=now,
     )
     match last.outcome:
-        case Outcome.ACCEPTED:
-            return replace(after, status=DeliveryStatus.SENT)
-        case Outcome.PERMANENT:
-            return replace(after, status=DeliveryStatus.FAILED)
+        case Outcome.ACCEPTED | Outcome.PERMANENT:
+            return after
         case Outcome.REFUSED:
             return _dead(after, now, f"refused: {last.error}")
         case Outcome.THROTTLED:

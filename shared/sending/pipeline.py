@@ -11,8 +11,8 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,7 +28,7 @@ from shared.delivery.errors import (
     UnreadableRecord,
 )
 from shared.delivery.gate import NOTHING, Facts, is_late
-from shared.delivery.model import Attachment, Attempt, Delivery, DeliveryStatus, Outcome
+from shared.delivery.model import Attachment, Attempt, Delivery, DeliveryStatus, Outcome, replace
 from shared.delivery.retries import Policy
 from shared.delivery.state_machine import Done, Early, Held, Leased, Own, Write, decide, settle
 from shared.delivery.store import Store
@@ -39,7 +39,7 @@ from shared.runtime.telemetry import Kind
 from shared.sending.earlier_messages import resolved
 from shared.sending.messages import Answer, Content, Message, Publisher, content_of
 from shared.sending.order import with_its_turn
-from shared.sending.provider import Outgoing, Provider, Sent
+from shared.sending.provider import Earlier, Outgoing, Provider, Sent
 from shared.sending.simulated_provider import SIMULATED
 from shared.sending.waiting_deliveries import is_waited_for, publish_waiting
 
@@ -198,7 +198,9 @@ class Pipeline:
             sent = Sent(None)
             # Read before the clock is: a read takes its time.
             provider = self._provider_of(claimed)
-            earlier = await resolved(self.store, claimed.channel, content.earlier, provider.name, self.now())
+            earlier: Mapping[str, Earlier] | SendError = {}
+            if content.earlier:
+                earlier = await resolved(self.store, claimed.channel, content.earlier, provider.name, self.now())
             if is_late(claimed, self.now()):
                 return made, error, sent
             at, began = self.now(), time.monotonic()

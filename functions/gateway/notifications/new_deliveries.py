@@ -2,11 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from functions.gateway.notifications.contents import ChannelContent
-from shared.delivery.model import Delivery, Notification, Segments
+from shared.delivery.model import Delivery, Notification, Segments, replace
 from shared.delivery.retries import Policy
 from shared.delivery.state_machine import queued, step_of
 from shared.delivery.store import Key

@@ -1,6 +1,8 @@
 """What the values say by themselves."""
 
+import dataclasses
 import itertools
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,10 @@ from shared.delivery.model import (
     Receipt,
     Rule,
     notification_status,
+    replace,
 )
 from tests.fakes.clock import START
+from tests.fakes.records import a_notification, queued_deliveries
 
 S, N = DeliveryStatus, NotificationStatus
 BEGUN = (S.SENDING, S.RETRYING, S.DEFERRED)
@@ -68,3 +72,12 @@ def test_what_is_not_said_is_the_plain_case() -> None:
     assert (delivery.simulated, delivery.shard, delivery.round_start, delivery.relays) == (False, 0, 0, 0)
     assert delivery.pending
     assert not Receipt("email", "sendgrid", "m-1", S.DELIVERED).overrules
+
+
+def test_a_delivery_is_replaced_as_any_dataclass_is() -> None:
+    (delivery,) = queued_deliveries(a_notification())
+    different: dict[str, Any] = {f.name: f"another {f.name}" for f in dataclasses.fields(delivery)}
+    for name, value in different.items():
+        assert replace(delivery, **{name: value}) == dataclasses.replace(delivery, **{name: value})
+    assert replace(delivery, **different) == dataclasses.replace(delivery, **different)
+    assert replace(delivery) == delivery
