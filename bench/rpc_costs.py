@@ -29,10 +29,12 @@ from shared.delivery.errors import Retryable
 from shared.delivery.model import DeliveryStatus, Receipt
 from shared.entrypoint.push_decoding import decode_push
 from shared.google.firestore import rpc
+from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.records import delivery_name, notification_name
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import PubsubPublisher, connect
+from shared.people.suppression import AddressHash
 from shared.runtime import logs, trace_context
 from shared.runtime.settings import CoreSettings
 from shared.sending.messages import Message
@@ -145,6 +147,7 @@ class Bench:
         self.store = FirestoreStore(self.records)
         self.callers = FirestoreCallers(self.records)
         self.receipts = FirestoreReceipts(self.records)
+        self.people = FirestorePeople(self.records, AddressHash("of a bench"))
         self.publisher = PubsubPublisher(connect(pubsub_host, interceptors), self.project)
         self._pubsub = f"http://{pubsub_host}/v1/projects/{self.project}"
         self._http = http
@@ -154,7 +157,7 @@ class Bench:
             name = f"projects/{self.project}/topics/{topic(channel)}"
             await self._http.put(f"{self._pubsub}/topics/{topic(channel)}", json={})
             await self._http.put(f"{self._pubsub}/subscriptions/{topic(channel)}", json={"topic": name})
-        gateway = gateway_over(self.store, self.publisher, self.callers, self.receipts)
+        gateway = gateway_over(self.store, self.publisher, self.callers, self.receipts, people=self.people)
         self.caller, key = await new_caller_in(self.callers, name="bench")
         self.client = client_of(gateway, key)
         await self.accept(["email"])  # the caller is read, and its use exchanged, once for many
@@ -182,7 +185,7 @@ class Bench:
 
     async def deliver(self, body: bytes, failures: int = 0) -> None:
         """As often as it is pushed, until it is acked."""
-        pipeline = Pipeline(self.store, _Provider(failures), self.policy)
+        pipeline = Pipeline(self.store, _Provider(failures), self.policy, people=self.people)
         for _ in range(failures + 1):
             message = decode_push(body)
             with trace_context.bound(message.traceparent):
@@ -244,10 +247,10 @@ class Bench:
 
         async def named() -> None:
             changed = Receipt("sms", "bench", None, DeliveryStatus.DELIVERED, notification_id)
-            await take(self.store, self.receipts, changed, datetime.now(UTC))
+            await take(self.store, self.receipts, self.people, changed, datetime.now(UTC))
 
         async def by_message_id() -> None:
-            await take(self.store, self.receipts, receipt, datetime.now(UTC))
+            await take(self.store, self.receipts, self.people, receipt, datetime.now(UTC))
 
         first = await self.measured(named)
         return {"names its notification": first, "again, by message id": await self.measured(by_message_id)}

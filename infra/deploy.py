@@ -41,6 +41,9 @@ _SPREADING = re.compile(
 )
 PAUSES = (30.0, 60.0, 120.0, 240.0)  # seconds before each further try: seven and a half minutes
 
+# What those need who know an address by its hash.
+PEOPLE = ("ADDRESS_HASH_KEY",)
+
 # Who calls a function of its own accord: these accounts are made in identities.tf.
 PUSHER = "pusher"
 SCHEDULER = "scheduler"
@@ -140,10 +143,10 @@ def _functions(options: argparse.Namespace) -> Iterator[Function]:
     most = options.max_instances
     for name, channel in channels.items():
         filled = common | _filled(channel.get("settings", {}), url)
-        yield Function(name, filled, tuple(channel.get("secrets", ())), max_instances=most)
+        yield Function(name, filled, tuple(channel.get("secrets", ())), needed=PEOPLE, max_instances=most)
     yield Function("dead_letter", common, max_instances=most)
     # A sweep takes up to a minute, and one at a time is enough.
-    yield Function("relay", common, invoker=SCHEDULER, timeout="120s")
+    yield Function("relay", common, needed=PEOPLE, invoker=SCHEDULER, timeout="120s")
     settings = dict(common)
     for channel in channels.values():
         settings |= _filled(channel.get("receipt_settings", {}), url)
@@ -158,7 +161,7 @@ def _functions(options: argparse.Namespace) -> Iterator[Function]:
         GATEWAY,
         settings,
         tuple({secret for channel in channels.values() for secret in channel.get("receipt_secrets", ())}),
-        needed=("LOAD_BALANCER_SECRET",) if trusted else (),
+        needed=(*PEOPLE, *(("LOAD_BALANCER_SECRET",) if trusted else ())),
         invoker=None,
         min_instances=options.min_instances,
         max_instances=most,

@@ -7,6 +7,8 @@ locals {
       [for setting in try(entry.secrets, []) : { setting = setting, function = channel }],
       [for setting in try(entry.receipt_secrets, []) : { setting = setting, function = "gateway" }],
     ]]),
+    # By what addresses are hashed in suppressions: for whoever asks about one or writes one.
+    [for function in setsubtract(local.functions, ["dead_letter"]) : { setting = "ADDRESS_HASH_KEY", function = function }],
     local.mtls ? [{ setting = "LOAD_BALANCER_SECRET", function = "gateway" }] : [],
   ) : "${use.setting} ${use.function}" => use... }
 

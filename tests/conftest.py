@@ -20,6 +20,7 @@ from tests.integration.deployment import gcloud_version, pinned_gcloud
 from tests.leftovers import pytest_configure, pytest_sessionfinish  # noqa: F401 - hooks, which pytest finds here
 
 environment.neutralise(os.environ)
+os.environ |= environment.NEEDED
 
 STACKS = ("tests/e2e/", "tests/faults/test_faults", "tests/integration/test_mtls")
 TOGETHER = tuple(f"tests/integration/test_{name}.py" for name in ("deployed", "lock", "slow_and_endless", "supervisor"))

@@ -19,6 +19,8 @@ _OTHERS = re.compile(
     r"(LAB|HARK|FAULTS|OTEL|FUNCTION|GUNICORN|CLOUD_RUN|K)_.*|.*_EMULATOR_HOST|HOST|PORT|DEBUG|WORKERS|THREADS"
 )
 _BROUGHT = "BROUGHT_"
+NEEDED = {"ADDRESS_HASH_KEY": "of the tests, and of nothing else"}
+"""Without this no function that knows addresses starts."""
 _LOOK_SECONDS = 2.0
 
 

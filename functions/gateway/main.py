@@ -20,13 +20,15 @@ from shared.channels.registry import load_channels, load_screens
 from shared.entrypoint.restored_records import restored_records
 from shared.entrypoint.startup import open_rpc, start
 from shared.google.firestore.operation_store import FirestoreOperations
+from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
-from shared.runtime.settings import load
+from shared.runtime.settings import PeopleSettings, load
 
 _settings = start()
 _own = load(GatewaySettings)
+_address_hash = load(PeopleSettings).address_hash()
 _channels = load_channels()
 _readers = load_readers(_channels)
 _screens = load_screens(_channels)
@@ -63,6 +65,7 @@ def _open() -> Gateway:
         receipts=FirestoreReceipts(rpc),
         templates=Templates(FirestoreTemplates(rpc), _channels),
         operations=FirestoreOperations(rpc),
+        people=FirestorePeople(rpc, _address_hash),
         readers=_readers,
         screens=_screens,
         issuers=_own.oidc_issuers,

@@ -13,6 +13,7 @@ from shared.channels.declaration import Channel, Screen
 from shared.delivery.retries import Policy
 from shared.delivery.store import Store
 from shared.entrypoint.restored_records import RestoredRecords
+from shared.people.people_store import PeopleStore
 from shared.sending.messages import Publisher
 from shared.sending.operations import OperationStore
 from shared.sending.receipts import ReceiptReader, ReceiptStore
@@ -33,6 +34,7 @@ class Gateway:
     receipts: ReceiptStore
     templates: Templates
     operations: OperationStore
+    people: PeopleStore
     lists: Turns = field(default_factory=Turns)
     batches: Turns = field(default_factory=lambda: Turns("batches"))
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)

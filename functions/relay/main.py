@@ -19,16 +19,19 @@ from shared.entrypoint.push_requests import push_requests
 from shared.entrypoint.restored_records import RestoredRecords, restored_records
 from shared.entrypoint.startup import open_rpc, start
 from shared.google.firestore.operation_store import FirestoreOperations
+from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
 from shared.runtime import logs
+from shared.runtime.settings import PeopleSettings, load
 from shared.sending.operations import Worker
 
 log = logs.get_logger(__name__)
 
 OPERATION_SECONDS = 20.0  # of a sweep, for what is to be done to many records
 _settings = start()
+_address_hash = load(PeopleSettings).address_hash()
 _restored: RestoredRecords | None = None
 _sweeps: tuple[WaitingReceipts, Relay, ScheduledDeliveries, Worker] | None = None
 
@@ -83,7 +86,9 @@ def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries, Worker]:
     # stores, 16 times for 16 shards: with 40,000 stored no query ended in its time, and accepts were refused (2026-11).
     shards: Sequence[int | None] = [None] if _settings.firestore_emulator_host else range(SHARDS)
     return (
-        WaitingReceipts(store, FirestoreReceipts(rpc), shards=shards, publisher=publisher),
+        WaitingReceipts(
+            store, FirestoreReceipts(rpc), FirestorePeople(rpc, _address_hash), shards=shards, publisher=publisher
+        ),
         Relay(store, publisher, _settings.policy(), shards=shards),
         ScheduledDeliveries(store, publisher, timedelta(seconds=_settings.relay_ahead_seconds), shards=shards),
         Worker(store, FirestoreOperations(rpc), publisher, lambda: datetime.now(UTC)),

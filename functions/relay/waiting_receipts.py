@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from shared.delivery.store import SHARDS, Store
+from shared.people.people_store import PeopleStore
 from shared.runtime.logs import get_logger
 from shared.sending.messages import Publisher
 from shared.sending.receipts import ReceiptStore, Waiting, apply, first_pause
@@ -27,6 +28,7 @@ class WaitingReceipts:
 
     store: Store
     receipts: ReceiptStore
+    people: PeopleStore
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     shards: Sequence[int | None] = field(default_factory=lambda: range(SHARDS))
     publisher: Publisher | None = None
@@ -55,7 +57,7 @@ class WaitingReceipts:
     async def _look(self, waiting: Waiting) -> bool:
         """Whether it is done with. Each look moves its due time on, further each time."""
         now = self.now()
-        pause = await apply(self.store, waiting.receipt, now, self.publisher)
+        pause = await apply(self.store, self.people, waiting.receipt, now, self.publisher)
         if pause is None or now >= waiting.expire_at:
             if pause is not None:
                 log.warning("a receipt of nothing that we know", provider=waiting.receipt.provider)

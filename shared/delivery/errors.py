@@ -28,7 +28,7 @@ Messages name ids, codes and settings; never an address, a text or a secret.
 
 from typing import ClassVar
 
-from shared.delivery.model import Outcome
+from shared.delivery.model import Outcome, SuppressionReason
 
 
 class HarkError(Exception):
@@ -65,9 +65,13 @@ class Throttled(SendError):
 
 
 class Permanent(SendError):
-    """The provider refuses this message for good."""
+    """The provider refuses this message for good. `suppresses`: and whatever else goes to this address."""
 
     outcome = Outcome.PERMANENT
+
+    def __init__(self, text: str, *, suppresses: SuppressionReason | None = None) -> None:
+        super().__init__(text)
+        self.suppresses = suppresses
 
 
 class Refused(SendError):

@@ -27,6 +27,7 @@ class DeliveryStatus(StrEnum):
     EXPIRED = "expired"  # its time ran out before it was sent
     CANCELLED = "cancelled"  # withdrawn before it was sent; an attempt of which nobody knows may have arrived
     SUPERSEDED = "superseded"  # not sent, as a newer one with its collapse key was accepted
+    SUPPRESSED = "suppressed"  # not sent, as the person does not want it, or the address is known not to work
     DISCARDED = "discarded"  # an operator gave a dead delivery up
 
 
@@ -56,6 +57,7 @@ class NotificationStatus(StrEnum):
     EXPIRED = "expired"  # every delivery expired
     CANCELLED = "cancelled"  # every delivery was cancelled
     SUPERSEDED = "superseded"  # every delivery was superseded
+    SUPPRESSED = "suppressed"  # every delivery was suppressed
 
 
 class Rule(StrEnum):
@@ -68,6 +70,11 @@ class Rule(StrEnum):
     CANCELLED = "cancelled"  # the notification was cancelled
     DELIVER_BY = "deliver_by"  # expired: its time ran out
     COLLAPSE_KEY = "collapse_key"  # superseded
+    SUPPRESSION = "suppression"  # suppressed: one is on record for its address
+    PREFERENCE = "preference"  # suppressed: the recipient does not want its category over its channel
+    QUIET_HOURS = "quiet_hours"  # held back until the recipient's end, or expired as they end too late
+    FREQUENCY = "frequency"  # held back until tomorrow: the person has had the day's; or sent, as nobody could tell
+    PEOPLE_UNREAD = "people_unread"  # held back: what the person wants could not be read
 
 
 class Outcome(StrEnum):
@@ -128,6 +135,25 @@ class TemplateUsed:
         return f"{self.name}/{self.version}"
 
 
+class CategoryClass(StrEnum):
+    """What may stop a message of a category: `shared/people/permission.py` has the table."""
+
+    TRANSACTIONAL = "transactional"
+    SERVICE = "service"
+    MARKETING = "marketing"
+
+
+class SuppressionReason(StrEnum):
+    """Why nothing, or not everything, is sent to an address any more."""
+
+    HARD_BOUNCE = "hard_bounce"
+    INVALID = "invalid"  # there is no such address, says the provider
+    COMPLAINT = "complaint"
+    STOP = "stop"  # they answered STOP
+    UNSUBSCRIBED = "unsubscribed"
+    MANUAL = "manual"
+
+
 @dataclass(frozen=True, slots=True)
 class Notification:
     """What was asked; written once by the gateway, and but for `cancelled_at` never changed.
@@ -159,6 +185,7 @@ class Notification:
     cancelled_at: datetime | None = None
     template: TemplateUsed | None = None
     data: str | None = None
+    category: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +225,8 @@ class Delivery:
     `collapse` and `ordering` are the ids of its keys' records (`Store.keys`); `follows` is the notification before it
     in its order. `escalates_from`, `escalates_to`: the channels before and after it; `after`, `unless`: as `Step`.
     `made_of` is its template and version, "order-shipped/3".
+    `category_class` is its category's as of the 202: it holds when the category is gone. None: it has no category.
+    `judged_by` says which records of the person's decided, by kind, and as of when each was.
     `provider_conversation` is where the provider says that the message is, for what goes with it later.
     """
 
@@ -225,6 +254,8 @@ class Delivery:
     unless: DeliveryStatus | None = None
     made_of: str | None = None
     earlier: Mapping[str, str] = field(default_factory=dict)
+    category: str | None = None
+    category_class: CategoryClass | None = None
 
     status: DeliveryStatus = DeliveryStatus.QUEUED
     attempts: tuple[Attempt, ...] = ()
@@ -244,6 +275,8 @@ class Delivery:
     dead_at: datetime | None = None
     scheduled_for: datetime | None = None  # while scheduled, when the relay publishes it to the second
     reason: str | None = None  # the rule of the gate that holds it back, or that ended it
+    judged_by: Mapping[str, str] | None = None
+    held_until: datetime | None = None  # what the person wants has held it back until then
 
     version: int | None = None
 
@@ -283,10 +316,26 @@ else:
 
 
 @dataclass(frozen=True, slots=True)
+class QuietHours:
+    """Hours of the week in which nothing but what is urgent is to arrive, by the clock on the wall.
+
+    days: on which they begin, 0 is Monday; start, end: minutes since midnight. An end that is not later than the start
+    is the next day's.
+    """
+
+    days: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recipient:
     """A name that stands for a person's addresses, by channel.
 
     locale, time_zone: BCP 47 and IANA; attributes: what templates may say of them
+    quiet_hours: in their time zone
+    preferences: by category, whether they want it over a channel; what is not there they do
+    erased_at: it is being erased, and takes no new notification
     updated_by: the id of the caller that wrote it last; None in a record from before this was kept
     version: of the record as read
     """
@@ -299,6 +348,9 @@ class Recipient:
     locale: str | None = None
     time_zone: str | None = None
     attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    quiet_hours: tuple[QuietHours, ...] = ()
+    preferences: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    erased_at: datetime | None = None
     version: int | None = None
 
 
@@ -310,6 +362,7 @@ class Receipt:
     provider_message_id, notification_id: theirs and ours, of which one at least is there
     reason: why it was not delivered, in codes and words that hold no address
     overrules: it is the one that holds when a provider says both of a message. Exactly one of its two statuses does
+    suppresses: what it says of the address for the future
     """
 
     channel: str
@@ -319,6 +372,7 @@ class Receipt:
     notification_id: str | None = None
     reason: str | None = None
     overrules: bool = False
+    suppresses: SuppressionReason | None = None
 
 
 def notification_status(deliveries: Iterable[Delivery]) -> NotificationStatus:
@@ -343,5 +397,6 @@ _ALL_ALIKE = {
     frozenset({DeliveryStatus.EXPIRED}): NotificationStatus.EXPIRED,
     frozenset({DeliveryStatus.CANCELLED}): NotificationStatus.CANCELLED,
     frozenset({DeliveryStatus.SUPERSEDED}): NotificationStatus.SUPERSEDED,
+    frozenset({DeliveryStatus.SUPPRESSED}): NotificationStatus.SUPPRESSED,
 }
 """Nobody tried and failed: it was not to be sent."""

@@ -3,6 +3,7 @@
     queued, and scheduled in its time ─claim─▶ sending ─settle─▶ sent | failed | dead | retrying | deferred | expired
     retrying, deferred, and sending once its lease is over ─claim─▶ sending (or dead, attempts used up)
     what could be claimed ─the gate's no─▶ cancelled | superseded | expired   ─its later─▶ deferred | scheduled
+    sending, no attempt made ─the person's no─▶ suppressed | expired   ─their later─▶ deferred
     pending, untaken for a day ─relayed─▶ dead      pending, its deliver_by past ─relayed─▶ expired
     pending, and sending once its lease is over ─cancelled─▶ cancelled   ─superseded─▶ superseded
     dead, failed ─replayed─▶ queued        dead ─discarded─▶ discarded
@@ -196,6 +197,28 @@ def _held(delivery: Delivery, later: Later, now: datetime) -> Held | Write:
     )
 
 
+def given_back(claimed: Delivery, permission: Later | No, now: datetime) -> Delivery:
+    """A claimed delivery of which no attempt was made, as what is on record of the person says.
+
+    Raises ValueError when it is not claimed.
+    """
+    if claimed.status is not DeliveryStatus.SENDING:
+        raise ValueError(f"a {claimed.status} delivery is not claimed, so it cannot be given back")
+    if isinstance(permission, No):
+        return _ended(claimed, permission.status, now, _unsure(claimed, permission.why), permission.rule)
+    return replace(
+        claimed,
+        status=permission.status,
+        reason=permission.rule,
+        next_try_at=permission.until,
+        held_until=permission.until,
+        due_at=_due(claimed, permission.until),
+        claimed_at=None,
+        lease_until=None,
+        updated_at=now,
+    )
+
+
 _ENDS = {Outcome.ACCEPTED: DeliveryStatus.SENT, Outcome.PERMANENT: DeliveryStatus.FAILED}
 
 
@@ -241,7 +264,7 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
             return _dead(after, now, f"refused: {last.error}")
         case Outcome.THROTTLED:
             throttled = throttles(after)
-            if now - (after.queued_at or after.created_at) >= policy.give_up or throttled >= policy.max_throttles:
+            if now - free_since(after) >= policy.give_up or throttled >= policy.max_throttles:
                 return _dead(after, now, f"throttled {throttled} times; the last answer: {last.error}")
             pause = max(retry_pause(throttled, policy, jitter), retry_after or timedelta())
             due = now + min(pause, policy.longest_pause)
@@ -256,6 +279,12 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
                 return _too_late_for_another(after, now)
             due = _due(after, next_try + policy.grace)
             return replace(after, status=DeliveryStatus.RETRYING, next_try_at=next_try, due_at=due)
+
+
+def free_since(delivery: Delivery) -> datetime:
+    """When it was to go: its round was asked for, or what the person wants held it back no longer."""
+    asked = delivery.queued_at or delivery.created_at
+    return asked if delivery.held_until is None else max(asked, delivery.held_until)
 
 
 def _too_late_for_another(delivery: Delivery, now: datetime) -> Delivery:

@@ -9,7 +9,10 @@ from typing import Protocol
 from shared.entrypoint.push_handler import Deliver, push_handler
 from shared.entrypoint.push_requests import Handler
 from shared.entrypoint.restored_records import RestoredRecords, restored_records
-from shared.entrypoint.startup import open_store, start
+from shared.entrypoint.startup import open_rpc, start
+from shared.google.firestore.people_store import FirestorePeople
+from shared.google.firestore.store import FirestoreStore
+from shared.runtime.settings import PeopleSettings, load
 from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Provider
@@ -27,6 +30,7 @@ def channel_function(channel: str, providers: Mapping[str, str]) -> Handler:
     providers: the module of each, by the word that `<CHANNEL>_PROVIDER` may hold; only the chosen one is imported.
     """
     settings = start()
+    address_hash = load(PeopleSettings).address_hash()
     connect = _chosen(f"{channel.upper()}_PROVIDER", providers)
 
     @cache
@@ -37,7 +41,11 @@ def channel_function(channel: str, providers: Mapping[str, str]) -> Handler:
         return open_publisher(settings)
 
     def open_pipeline() -> Deliver:
-        deliver = Pipeline(open_store(settings), connect(), settings.policy(), publisher=publisher).deliver
+        rpc = open_rpc(settings)
+        people = FirestorePeople(rpc, address_hash)
+        deliver = Pipeline(
+            FirestoreStore(rpc), connect(), settings.policy(), publisher=publisher, people=people
+        ).deliver
         restored = restored_records(settings)
         return deliver if restored is None else _unless_held(restored, deliver)
 

@@ -26,6 +26,7 @@ class Failpoint(StrEnum):
     NOT_LET = "function.not_let"  # the gate's answer is on record, and what waited for the delivery is not published
     CLAIMED = "function.claimed"  # the lease is on record, nothing is sent
     REQUEST_SENT = "function.request_sent"  # the provider has the request, we have no answer (providers over HTTP)
+    SUPPRESSED = "function.suppressed"  # the address is suppressed, and the outcome that said so is not on record
     ACCEPTED = "function.accepted"  # the provider has answered, nothing is on record
     RECORDED = "function.recorded"  # the outcome is on record, the push not answered
     ACKED = "function.acked"  # the push is answered

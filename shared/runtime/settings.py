@@ -12,9 +12,10 @@ from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from shared.delivery.retries import Policy
+from shared.people.suppression import AddressHash
 from shared.runtime import failpoints
 
 _VISIBLE = re.compile("[!-~]+")
@@ -133,6 +134,22 @@ class CoreSettings(Settings):
             send_deadline=timedelta(seconds=self.send_deadline_seconds),
             order_wait=timedelta(seconds=self.order_wait_seconds),
         )
+
+
+class PeopleSettings(Settings):
+    """address_hash_key: by what the addresses of suppressions are hashed; another key knows none of them any more"""
+
+    firestore_emulator_host: str | None = None
+    address_hash_key: SecretStr | None = Field(default=None, min_length=32)
+
+    @model_validator(mode="after")
+    def _has_a_key(self) -> Self:
+        if self.address_hash_key is None and self.firestore_emulator_host is None:
+            raise ValueError("ADDRESS_HASH_KEY is needed: without it nobody knows which addresses are suppressed")
+        return self
+
+    def address_hash(self) -> AddressHash:
+        return AddressHash(self.address_hash_key.get_secret_value() if self.address_hash_key else "beside the emulator")
 
 
 S = TypeVar("S", bound=Settings)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from shared.delivery.model import Delivery, Notification
+from shared.delivery.model import CategoryClass, Delivery, Notification
 
 
 class Content(BaseModel):
@@ -32,6 +32,10 @@ class Content(BaseModel):
     send_at: AwareDatetime | None = None
     """While it is scheduled."""
     earlier: dict[str, str] = Field(default_factory=dict)
+    category: str | None = None
+    category_class: CategoryClass | None = None
+    recipient: str | None = None
+    """Where it has a category: what the person wants of it is asked by their name."""
 
     def everything(self) -> dict[str, Any]:
         """What the message has: `subject`, `message`, and what its channel has besides."""
@@ -73,6 +77,9 @@ def content_of(notification: Notification, delivery: Delivery, version: int | No
         deliver_by=delivery.deliver_by,
         send_at=delivery.scheduled_for,
         earlier=dict(delivery.earlier),
+        category=delivery.category,
+        category_class=delivery.category_class,
+        recipient=None if delivery.category is None else delivery.recipient,
     )
 
 

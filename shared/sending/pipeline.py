@@ -19,6 +19,7 @@ from typing import Any
 from shared.delivery.errors import (
     Conflict,
     NotFound,
+    Permanent,
     Refused,
     Retryable,
     SendError,
@@ -27,20 +28,33 @@ from shared.delivery.errors import (
     Unknown,
     UnreadableRecord,
 )
-from shared.delivery.gate import NOTHING, Facts, is_late
-from shared.delivery.model import Attachment, Attempt, Delivery, DeliveryStatus, Outcome, replace
+from shared.delivery.gate import NOTHING, Facts, Go, is_late
+from shared.delivery.model import (
+    Attachment,
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    Outcome,
+    SuppressionReason,
+    replace,
+)
 from shared.delivery.retries import Policy
-from shared.delivery.state_machine import Done, Early, Held, Leased, Own, Write, decide, settle
+from shared.delivery.state_machine import Done, Early, Held, Leased, Own, Write, decide, free_since, given_back, settle
 from shared.delivery.store import Store
+from shared.people.people_store import PeopleStore
+from shared.people.permission import NOBODY, Person
+from shared.people.suppression import CLASS_BY_REASON, Entry
 from shared.runtime import failpoints, telemetry
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger, place
 from shared.runtime.telemetry import Kind
+from shared.sending.asking_people import Asking
 from shared.sending.earlier_messages import resolved
 from shared.sending.messages import Answer, Content, Message, Publisher, content_of
 from shared.sending.order import with_its_turn
 from shared.sending.provider import Earlier, Outgoing, Provider, Sent
 from shared.sending.simulated_provider import SIMULATED
+from shared.sending.suppressing import suppress
 from shared.sending.waiting_deliveries import is_waited_for, publish_waiting
 
 log = get_logger(__name__)
@@ -58,6 +72,7 @@ class Pipeline:
     """One channel's sending. The clock, tokens, pauses and chance come in, so that tests can hold them.
 
     publisher: opens it, for what waits for a delivery to end; None: that is left to the relay
+    people: asked about each delivery's person; None: nobody has said anything
     """
 
     store: Store
@@ -68,6 +83,7 @@ class Pipeline:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: Callable[[], float] = field(default=random.random)
     publisher: Callable[[], Publisher] | None = None
+    people: PeopleStore | None = None
 
     async def deliver(self, message: Message) -> Answer:
         """Take one message as far as it can go now, and say whether Pub/Sub may forget it.
@@ -75,10 +91,16 @@ class Pipeline:
         Raises StoreUnavailable when the records cannot be reached; the caller nacks.
         """
         claimed = await self._claim(message)
-        return claimed if isinstance(claimed, Answer) else await self._send_and_record(*claimed)
+        if isinstance(claimed, Answer):
+            return claimed
+        delivery, content, person = claimed
+        let = await self._let_for(delivery, person)
+        return let if isinstance(let, Answer) else await self._send_and_record(let, content)
 
-    async def _claim(self, message: Message) -> tuple[Delivery, Content] | Answer:
-        """The delivery claimed for us and what to send, or the answer when there is nothing to send now."""
+    async def _claim(self, message: Message) -> tuple[Delivery, Content, Person | None] | Answer:
+        """The delivery claimed for us, what to send, and what is on record of whom it is for; or the answer when there
+        is nothing to send now.
+        """
         token = self.token()
         content = message.content
         delivery = _first(message, content) if content else None
@@ -108,13 +130,14 @@ class Pipeline:
                     await self.sleep(pause.total_seconds())
                     give_up_at += pause.total_seconds()
                 case Own():
-                    return delivery, content
+                    return delivery, content, await self._person(delivery)
                 case Write(written):
-                    recorded = await self._write(written, written.attempts[len(delivery.attempts) :])
+                    lost = written.attempts[len(delivery.attempts) :]
+                    recorded, person = await asyncio.gather(self._write(written, lost), self._person(written))
                     if recorded is None:
                         delivery = None  # another was faster, or our own write had landed: the record tells
                     else:
-                        return (recorded, content) if await self._is_let(recorded) else Answer.ACK
+                        return (recorded, content, person) if await self._is_let(recorded) else Answer.ACK
         log.warning("not claimed in time", **_ids(message))
         return Answer.NACK
 
@@ -140,6 +163,27 @@ class Pipeline:
         await self._publish_waiting(recorded)
         return False
 
+    async def _person(self, claimed: Delivery) -> Person | None:
+        """None when it cannot be read; not asked when it was not claimed."""
+        if self.people is None or claimed.status is not DeliveryStatus.SENDING:
+            return NOBODY
+        return await Asking(self.people, self.now).person(claimed)
+
+    async def _let_for(self, claimed: Delivery, person: Person | None) -> Delivery | Answer:
+        """The claimed delivery where it may be sent to this person; else it is given back, and this is the answer."""
+        if self.people is None:
+            return claimed
+        said = await Asking(self.people, self.now).permission(claimed, person)
+        judged_by = None if person is None else person.judged_by()
+        if isinstance(said, Go):
+            return replace(claimed, judged_by=judged_by, reason=said.rule or claimed.reason)
+        back = replace(given_back(claimed, said, self.now()), judged_by=judged_by)
+        assert claimed.lease_until is not None  # noqa: S101 - every claim sets it
+        if not await self._record(back, claimed.lease_until):
+            return Answer.NACK
+        await self._is_let(back)
+        return Answer.ACK
+
     async def _publish_waiting(self, ended: Delivery) -> None:
         if self.publisher is not None and is_waited_for(ended):
             await publish_waiting(self.store, self.publisher(), ended)
@@ -158,6 +202,8 @@ class Pipeline:
 
     async def _send_and_record(self, claimed: Delivery, content: Content) -> Answer:
         made, error, sent = await self._send(claimed, content)
+        if isinstance(error, Permanent) and error.suppresses is not None and not claimed.simulated:
+            await self._suppress(claimed, error.suppresses)
         settled = settle(
             claimed,
             made,
@@ -240,6 +286,19 @@ class Pipeline:
             if asked is None or len(made) > 1 or max(asked, _SHORTEST_PAUSE) > longest:
                 return made, error, sent
             await self.sleep(max(asked, _SHORTEST_PAUSE))
+
+    async def _suppress(self, claimed: Delivery, reason: SuppressionReason) -> None:
+        """The address, before the outcome is on record. Where that fails the provider will say it again."""
+        if self.people is None:
+            return
+        evidence = f"{self.provider.name} refused notification {claimed.notification_id}"
+        entry = Entry(reason, CLASS_BY_REASON[reason], self.now(), evidence)
+        address = self.people.suppression_id(claimed.channel, claimed.address)
+        try:
+            await suppress(self.people, claimed.channel, address, entry)
+        except (StoreUnavailable, UnreadableRecord) as failed:
+            log.warning("not suppressed", error=str(failed), notification_id=claimed.notification_id)
+        failpoints.reached(Failpoint.SUPPRESSED)
 
     async def _attachments(self, claimed: Delivery, content: Content) -> Sequence[Attachment] | SendError:
         """The files that go with it, or why it cannot go without them. Who has none pays nothing."""
@@ -352,13 +411,15 @@ def _first(message: Message, content: Content) -> Delivery:
         deliver_by=content.deliver_by,
         queued_at=content.send_at or content.created_at,
         next_try_at=content.send_at,
+        category=content.category,
+        category_class=content.category_class,
+        recipient=content.recipient,
         version=content.version,
     )
 
 
 def _waited(settled: Delivery) -> timedelta:
-    """Since its 202, or its replay's."""
-    return (settled.updated_at or settled.created_at) - (settled.queued_at or settled.created_at)
+    return (settled.updated_at or settled.created_at) - free_since(settled)
 
 
 def _retry_after(error: SendError | None) -> timedelta | None:

@@ -25,10 +25,13 @@ from shared.delivery.errors import Conflict, NotFound, UnreadableRecord
 from shared.delivery.model import ESCALATION_AFTER_RECEIPT, Delivery, DeliveryStatus, Outcome, Receipt
 from shared.delivery.state_machine import out_of_turn, with_lost_attempt
 from shared.delivery.store import Store
+from shared.people.people_store import PeopleStore
+from shared.people.suppression import CLASS_BY_REASON, Entry
 from shared.runtime import failpoints, telemetry
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger
 from shared.sending.messages import Publisher
+from shared.sending.suppressing import suppress
 from shared.sending.waiting_deliveries import is_waited_for, publish_waiting
 
 log = get_logger(__name__)
@@ -116,6 +119,17 @@ class ReceiptStore(Protocol):
         ...
 
 
+_ENDED_UNSENT = frozenset(
+    {
+        DeliveryStatus.DISCARDED,
+        DeliveryStatus.EXPIRED,
+        DeliveryStatus.CANCELLED,
+        DeliveryStatus.SUPERSEDED,
+        DeliveryStatus.SUPPRESSED,
+    }
+)
+
+
 def reported(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery | timedelta | None:
     """The delivery to write, None when the receipt changes nothing and never will, or how long to wait at least."""
     perhaps_sent = any(attempt.outcome is Outcome.UNKNOWN for attempt in delivery.attempts)
@@ -129,7 +143,7 @@ def reported(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery | 
         case DeliveryStatus.DELIVERED | DeliveryStatus.UNDELIVERED:
             news = same and receipt.status is not delivery.status and receipt.overrules
             return _moved(delivery, receipt, now) if news else None
-        case DeliveryStatus.DISCARDED | DeliveryStatus.EXPIRED | DeliveryStatus.CANCELLED | DeliveryStatus.SUPERSEDED:
+        case status if status in _ENDED_UNSENT:
             return None
         case DeliveryStatus.SENDING if delivery.lease_until is not None:
             if delivery.lease_until > now:
@@ -161,13 +175,18 @@ def _moved(delivery: Delivery, receipt: Receipt, now: datetime) -> Delivery:
 
 
 async def take(
-    store: Store, waiting: ReceiptStore, receipt: Receipt, now: datetime, publisher: Publisher | None = None
+    store: Store,
+    waiting: ReceiptStore,
+    people: PeopleStore,
+    receipt: Receipt,
+    now: datetime,
+    publisher: Publisher | None = None,
 ) -> None:
     """Apply a receipt, or put it on record until it can be. Raises StoreUnavailable.
 
     What if the process dies: the provider has no answer and sends it again, and applying it twice is applying it once.
     """
-    pause = await apply(store, receipt, now, publisher)
+    pause = await apply(store, people, receipt, now, publisher)
     if pause is not None:
         receipt_id = _id(receipt)
         shard = int(receipt_id[0], 16)  # of 16, like the store's
@@ -180,9 +199,12 @@ def first_pause(receipt: Receipt) -> timedelta:
     return FIRST_PAUSE if receipt.notification_id is not None else FIRST_PAUSE_UNNAMED
 
 
-async def apply(store: Store, receipt: Receipt, now: datetime, publisher: Publisher | None = None) -> timedelta | None:
+async def apply(
+    store: Store, people: PeopleStore, receipt: Receipt, now: datetime, publisher: Publisher | None = None
+) -> timedelta | None:
     """None when it is done with, else how long to wait at least before the next look. Raises StoreUnavailable.
 
+    What it says of the address goes on record first: the state alone would let a repeat of it change nothing.
     publisher: for what waits for the delivery to end; None: that is left to the relay
     """
     for _ in range(_TRIES):
@@ -194,6 +216,7 @@ async def apply(store: Store, receipt: Receipt, now: datetime, publisher: Publis
             delivery = None
         if delivery is None:
             return first_pause(receipt)
+        await _suppress(people, delivery, receipt, now)
         outcome = reported(delivery, receipt, now)
         if not isinstance(outcome, Delivery):
             return outcome
@@ -209,6 +232,19 @@ async def apply(store: Store, receipt: Receipt, now: datetime, publisher: Publis
             await publish_waiting(store, publisher, outcome)
         return None
     return first_pause(receipt)
+
+
+async def _suppress(people: PeopleStore, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
+    if receipt.suppresses is None or delivery.simulated:
+        return
+    evidence = f"a receipt of {receipt.provider} for notification {delivery.notification_id}"
+    entry = Entry(receipt.suppresses, CLASS_BY_REASON[receipt.suppresses], now, evidence)
+    address = people.suppression_id(delivery.channel, delivery.address)
+    try:
+        await suppress(people, delivery.channel, address, entry)
+    except UnreadableRecord as error:
+        log.error("a suppression that cannot be read", error=str(error))
+    failpoints.reached(Failpoint.SUPPRESSED)
 
 
 async def _after_the_next_channel(store: Store, delivery: Delivery) -> Delivery:

@@ -255,6 +255,10 @@ class MemoryStore:
         async with self._call("recipient"):
             return self._one(self._recipients.get(name))
 
+    def recipient_now(self, name: str) -> Recipient | None:
+        """As it stands on record, for `tests/fakes/people.py`."""
+        return self._one(self._recipients.get(name))
+
     async def create_recipient(self, recipient: Recipient) -> None:
         async with self._call("create_recipient"):
             if recipient.name in self._recipients:

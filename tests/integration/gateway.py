@@ -35,16 +35,21 @@ from shared.delivery.retries import Policy
 from shared.delivery.store import Store
 from shared.google.firestore import rpc
 from shared.google.firestore.operation_store import FirestoreOperations
+from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import PubsubPublisher, connect
+from shared.people.suppression import AddressHash
 from shared.runtime.settings import CoreSettings
 from shared.sending.messages import Message, Publisher
 from shared.sending.receipts import ReceiptStore
 from tests.fakes.operations import MemoryOperations
+from tests.fakes.people import MemoryPeople
+from tests.fakes.store import MemoryStore
 from tests.fakes.templates import MemoryTemplates
 
 POLICY: Policy = CoreSettings(google_cloud_project="any").policy()
+ADDRESS_HASH = AddressHash("of the tests")
 CLOSED_PORT = "127.0.0.1:1"  # nobody listens on tcpmux
 WAIT = 10.0  # seconds, for what the emulator is sure to do
 PENDING_OR_SENT = {DeliveryStatus.SENDING, DeliveryStatus.RETRYING, DeliveryStatus.DEFERRED}
@@ -244,6 +249,7 @@ def gateway_over(
         channels=channels,
         templates=Templates(changes.pop("templates", MemoryTemplates()), channels),
         operations=changes.pop("operations", MemoryOperations()),
+        people=changes.pop("people", None) or MemoryPeople(MemoryStore()),
         policy=POLICY,
         retention=timedelta(days=30),
         identity=changes.pop("identity", Identity(CallerCache(callers))),
@@ -289,6 +295,7 @@ async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
             FirestoreReceipts(counted),
             templates=templates,
             operations=operations,
+            people=FirestorePeople(counted, ADDRESS_HASH),
         )
         _, key = await new_caller_in(callers, name="tests")
         hark = Hark(project, firestore, pubsub_host, gateway, calls, records, emulators, key)

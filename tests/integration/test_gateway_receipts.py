@@ -135,7 +135,7 @@ async def test_a_receipt_before_our_own_record_waits_for_it(hark: Hark, provider
     await accepted(hark, notification["id"], "sms", by_our_id)
     mailed = await sent(hark, "email", by_theirs)
     later = datetime.now(UTC) + timedelta(minutes=2)
-    assert await WaitingReceipts(hark.store, hark.gateway.receipts, lambda: later).sweep() == 2
+    assert await WaitingReceipts(hark.store, hark.gateway.receipts, hark.gateway.people, lambda: later).sweep() == 2
     assert await status(hark, notification["id"]) == (S.DELIVERED, None)
     assert await status(hark, mailed) == (S.UNDELIVERED, "SendGrid reports bounce")
     assert await hark.documents("receipts") == 0
@@ -195,7 +195,7 @@ async def test_a_delivery_that_cannot_be_read_keeps_no_other_receipt_back(
     assert (await status(hark, good))[0] is S.DELIVERED
     for minutes in (1, 5, 30):
         clock = Clock(datetime.now(UTC) + timedelta(minutes=minutes))
-        assert await WaitingReceipts(hark.store, hark.gateway.receipts, clock.now).sweep() == 0
+        assert await WaitingReceipts(hark.store, hark.gateway.receipts, hark.gateway.people, clock.now).sweep() == 0
     assert await hark.documents("receipts") == 1
 
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from shared.google.firestore import rpc
+from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.store import FirestoreStore
 from shared.sending.messages import Answer, Message
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Outgoing
-from tests.integration.gateway import POLICY, Calls, Hark
+from tests.integration.gateway import ADDRESS_HASH, POLICY, Calls, Hark
 
 TO = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}
 
@@ -68,17 +69,19 @@ async def test_a_page_of_notifications_is_one_query_and_one_read_of_all_deliveri
     assert hark.calls.taken() == {"RunQuery": 1, "BatchGetDocuments": 1}
 
 
-async def test_the_channel_function_writes_twice_and_reads_nothing(hark: Hark) -> None:
+async def test_the_channel_function_writes_twice_and_asks_about_the_person_beside_the_first(hark: Hark) -> None:
     sent = await hark.sent(subject="Deploy")
     (message,) = await hark.published("email")
     calls, provider = Calls(), Accepting()
     async with rpc.connect(hark.firestore, calls.interceptors) as channel:
         database = f"projects/{hark.project}/databases/(default)"
-        store: Any = FirestoreStore(rpc.Rpc(channel, database, emulated=True))
+        records = rpc.Rpc(channel, database, emulated=True)
+        store: Any = FirestoreStore(records)
+        people = FirestorePeople(records, ADDRESS_HASH)
 
-        assert await Pipeline(store, provider, POLICY).deliver(message) is Answer.ACK
+        assert await Pipeline(store, provider, POLICY, people=people).deliver(message) is Answer.ACK
 
-    assert calls.taken() == {"BatchWrite": 2}
+    assert calls.taken() == {"BatchWrite": 2, "BatchGetDocuments": 1}
     (outgoing,) = provider.sent
     assert (outgoing.notification_id, outgoing.address) == (sent["id"], "a@example.com")
     assert (outgoing.subject, outgoing.text) == ("Deploy", "Build 42 is live")

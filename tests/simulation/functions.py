@@ -22,6 +22,7 @@ from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.pipeline import Pipeline
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.operations import MemoryOperations
+from tests.fakes.people import MemoryPeople
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.templates import MemoryTemplates
 from tests.simulation.invariants import Violation
@@ -38,6 +39,7 @@ class Functions:
     policy: Policy
     records: Records
     waiting_receipts: MemoryReceipts
+    people_records: MemoryPeople
     providers: Providers
     random: Random
     broken: Callable[[Violation], None]
@@ -48,6 +50,11 @@ class Functions:
 
     def receipts(self, process: Process) -> Any:
         return Remote(process, self.waiting_receipts, StoreUnavailable)
+
+    def people(self, process: Process) -> Any:
+        people = Remote(process, self.people_records, StoreUnavailable)
+        people.suppression_id = self.people_records.suppression_id  # type: ignore[attr-defined] # asks nobody
+        return people
 
     def publisher(self, process: Process) -> Any:
         return Remote(process, self.queue, PublishFailed)
@@ -65,6 +72,7 @@ class Functions:
             sleep=process.sleep,
             chance=self.random.random,
             publisher=lambda: self.publisher(process),
+            people=self.people(process),
         )
         return pipeline.deliver(message)
 
@@ -82,12 +90,17 @@ class Functions:
             receipts=self.receipts(process),
             templates=Templates(MemoryTemplates(), CHANNELS),
             operations=MemoryOperations(),
+            people=self.people(process),
             now=process.now,
         )
 
     def waiting(self, process: Process) -> WaitingReceipts:
         return WaitingReceipts(
-            self.store(process), self.receipts(process), process.now, publisher=self.publisher(process)
+            self.store(process),
+            self.receipts(process),
+            self.people(process),
+            process.now,
+            publisher=self.publisher(process),
         )
 
     def scheduled(self, process: Process) -> ScheduledDeliveries:

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Rule
 from shared.delivery.retries import Policy
-from tests.edges import ARRIVED_AFTER_ALL, EDGES
+from tests.edges import ARRIVED_AFTER_ALL, EDGES, TERMINAL
 
 S = DeliveryStatus
 
@@ -37,7 +37,7 @@ class Violation(Exception):
         self.invariant = invariant
 
 
-ENDED = {S.SENT, S.DELIVERED, S.UNDELIVERED, S.FAILED, S.DEAD, S.DISCARDED, S.CANCELLED, S.EXPIRED, S.SUPERSEDED}
+ENDED = TERMINAL
 LAST = {
     Outcome.PERMANENT: {S.FAILED, S.DELIVERED, S.UNDELIVERED},
     Outcome.REFUSED: {S.DEAD, S.DISCARDED, S.DELIVERED, S.UNDELIVERED},

@@ -21,6 +21,7 @@ from shared.delivery.state_machine import discarded, replayed
 from shared.sending.messages import hint
 from shared.sending.receipts import take
 from tests.fakes.clock import START
+from tests.fakes.people import MemoryPeople
 from tests.fakes.records import POLICY
 from tests.simulation.fate import Fate, Fault
 from tests.simulation.functions import CHANNELS, Functions
@@ -55,8 +56,11 @@ class World:
         self.first: Violation | None = None
         self.records = Records(self.policy, self.broken, self.tell)
         self.waiting = WaitingReceipts()
+        self.people = MemoryPeople(self.records)
         self.providers = Providers(self.fate, self._report, self.tell)
-        self.functions = Functions(self.policy, self.records, self.waiting, self.providers, random, self.broken)
+        self.functions = Functions(
+            self.policy, self.records, self.waiting, self.people, self.providers, random, self.broken
+        )
         self.queue = PubSub(self.fate, self.records, self.process, self.functions.handle, self.broken)
         self.functions.queue = self.queue
         # One kind in a history: several notifications have to have it.
@@ -296,7 +300,8 @@ class World:
             while True:
                 process = self.process("gateway")
                 store, waiting = self.functions.store(process), self.functions.receipts(process)
-                if await process.ask(take(store, waiting, receipt, process.now()), 30) is None:
+                people = self.functions.people(process)
+                if await process.ask(take(store, waiting, people, receipt, process.now()), 30) is None:
                     return
                 await asyncio.sleep(self.random.uniform(1, 60))
 

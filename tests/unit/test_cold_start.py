@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.environment import NEEDED
+
 ROOT = Path(__file__).parents[2]
 SDKS = {"sendgrid", "twilio", "slack_sdk", "aiosmtplib"}
 FOR_TEMPLATES = {"liquid", "babel", "jsonschema_rs", "pytz"}
@@ -39,7 +41,7 @@ def start(module: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", REPORT, module],
         cwd=ROOT,
-        env={**environ, "PYTHONPATH": str(ROOT), **settings},
+        env={**environ, **NEEDED, "PYTHONPATH": str(ROOT), **settings},
         capture_output=True,
         text=True,
         timeout=60,
@@ -128,7 +130,7 @@ def said(script: str, **settings: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "GOOGLE_CLOUD_PROJECT": "test", "SMS_PROVIDER": "log", **settings},
+        env={"PATH": os.environ["PATH"], **NEEDED, "GOOGLE_CLOUD_PROJECT": "test", "SMS_PROVIDER": "log", **settings},
         capture_output=True,
         text=True,
         timeout=60,
@@ -204,6 +206,7 @@ async def report(request):
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "GOOGLE_CLOUD_PROJECT": "test",
+            **NEEDED,
             "SMS_PROVIDER": "log",
             "FUNCTION_TARGET": "report",
             "FUNCTION_SOURCE": str(source),

@@ -76,7 +76,7 @@ async def _take_all(gateway: Gateway, receipts: Sequence[Receipt], now: datetime
     async def take_some(mine: Sequence[Receipt]) -> None:
         async with some:
             for receipt in mine:
-                await take(gateway.store, gateway.receipts, receipt, now, gateway.publisher)
+                await take(gateway.store, gateway.receipts, gateway.people, receipt, now, gateway.publisher)
 
     try:
         async with asyncio.TaskGroup() as tasks:  # the first that fails ends the others: the provider sends all again

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from shared.delivery.model import DeliveryStatus, Receipt
+from shared.delivery.model import DeliveryStatus, Receipt, SuppressionReason
 from shared.google.firestore import pages, queries
 from shared.google.firestore.records import document, known_values
 from shared.google.firestore.rpc import Rpc, Write
@@ -45,5 +45,7 @@ def _values(waiting: Waiting) -> Mapping[str, Any]:
 def _waiting(doc: Any) -> Waiting:
     receipt = {"provider_message_id": None, **known_values(doc, Receipt)}  # what is None is not on record
     receipt["status"] = DeliveryStatus(receipt["status"])
+    if "suppresses" in receipt:
+        receipt["suppresses"] = SuppressionReason(receipt["suppresses"])
     own = {name: value for name, value in known_values(doc, Waiting).items() if name != "receipt"}
     return Waiting(Receipt(**receipt), id=doc.name.rpartition("/")[2], **own)

@@ -5,6 +5,7 @@ notifications/{id}/deliveries/{channel}   one state machine
 notifications/{id}/attachments/{channel}.{n}
 keys/{hash}                               the last notification with a collapse or an ordering key
 recipients/{name}
+categories/{name}, suppressions/{hash}, frequencies/{hash}: see `people_store.py`
 receipts/{hash}                           a receipt that came before the record of its send
 """
 
@@ -22,10 +23,12 @@ from shared.delivery.errors import UnreadableRecord
 from shared.delivery.model import (
     Attachment,
     Attempt,
+    CategoryClass,
     Delivery,
     DeliveryStatus,
     Notification,
     Outcome,
+    QuietHours,
     Recipient,
     Step,
     TemplateUsed,
@@ -64,6 +67,8 @@ _FIXED = (
     "unless",
     "made_of",
     "earlier",
+    "category",
+    "category_class",
 )
 _NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")
 _ATTEMPT_FIELDS = tuple(f.name for f in fields(Attempt))
@@ -157,6 +162,9 @@ def recipient_values(r: Recipient) -> dict[str, Any]:
         "locale": r.locale,
         "time_zone": r.time_zone,
         "attributes": r.attributes or None,
+        "quiet_hours": [asdict(hours) for hours in r.quiet_hours] or None,
+        "preferences": r.preferences or None,
+        "erased_at": r.erased_at,
     }
 
 
@@ -168,7 +176,7 @@ def to_notification(doc: Any) -> Notification:
     )
     if "template" in values:
         values["template"] = TemplateUsed(**values["template"])
-    return Notification(**{"message": None, **values, "id": _last(doc.name)})
+    return Notification(**{"message": None, **values, "id": document_id(doc)})
 
 
 def to_delivery(doc: Any) -> Delivery:
@@ -177,6 +185,8 @@ def to_delivery(doc: Any) -> Delivery:
     values["attempts"] = tuple(_to_attempt(attempt) for attempt in values["attempts"])
     if "unless" in values:
         values["unless"] = DeliveryStatus(values["unless"])
+    if "category_class" in values:
+        values["category_class"] = CategoryClass(values["category_class"])
     return Delivery(**values, version=to_version(doc.update_time))
 
 
@@ -189,7 +199,11 @@ def to_attachment(doc: Any) -> Attachment:
 
 
 def to_recipient(doc: Any) -> Recipient:
-    return Recipient(name=_last(doc.name), **known_values(doc, Recipient), version=to_version(doc.update_time))
+    values = known_values(doc, Recipient)
+    values["quiet_hours"] = tuple(
+        QuietHours(tuple(hours["days"]), hours["start"], hours["end"]) for hours in values.get("quiet_hours", ())
+    )
+    return Recipient(name=document_id(doc), **values, version=to_version(doc.update_time))
 
 
 def _attempt_values(a: Attempt) -> dict[str, Any]:
@@ -235,8 +249,9 @@ def _stored(hint: Any) -> type:
     return str if issubclass(kind, StrEnum) else kind
 
 
-def _last(name: str) -> str:
-    return name.rpartition("/")[2]
+def document_id(doc: Any) -> str:
+    """The last part of its name."""
+    return str(doc.name.rpartition("/")[2])
 
 
 def notification_name(documents: str, notification_id: str) -> str:
@@ -249,6 +264,10 @@ def delivery_name(documents: str, notification_id: str, channel: str) -> str:
 
 def key_name(documents: str, key: str) -> str:
     return f"{documents}/keys/{key}"
+
+
+def category_name(documents: str, name: str) -> str:
+    return f"{documents}/categories/{name}"
 
 
 def recipient_name(documents: str, name: str) -> str:

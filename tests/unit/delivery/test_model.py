@@ -59,7 +59,8 @@ def test_one_of_which_a_delivery_is_under_way_is_sending_whatever_the_others_are
 def test_one_that_is_ended_is_sent_failed_or_partial() -> None:
     assert {status_of(*some) for some in ((S.SENT,), (S.DELIVERED,), ARRIVED)} == {N.SENT}
     for one, other in itertools.product(NOT_ARRIVED, NOT_ARRIVED):
-        alone = {S.CANCELLED: N.CANCELLED, S.EXPIRED: N.EXPIRED, S.SUPERSEDED: N.SUPERSEDED}.get(one, N.FAILED)
+        unsent = {S.CANCELLED, S.EXPIRED, S.SUPERSEDED, S.SUPPRESSED}
+        alone = N(one) if one in unsent else N.FAILED
         assert status_of(one, other) is (alone if one is other else N.FAILED)
     assert {status_of(*some) for some in itertools.product(ARRIVED, NOT_ARRIVED)} == {N.PARTIAL}
 

@@ -23,6 +23,7 @@ from shared.http import request_body
 from shared.sending.messages import Answer, Message
 from shared.sending.operations import Worker
 from tests.e2e.stack import ROOT
+from tests.environment import NEEDED
 from tests.fakes.clock import Clock
 from tests.fakes.issuer import AUDIENCE, DISCOVERY, EMAIL, Issuer, guarding
 from tests.fakes.operations import MemoryOperations
@@ -126,7 +127,7 @@ def test_only_a_function_that_verifies_tokens_loads_what_that_takes(
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", report],
         cwd=ROOT,
-        env={**environ, "PYTHONPATH": str(ROOT), "GOOGLE_CLOUD_PROJECT": "test", **settings, **push},
+        env={**environ, **NEEDED, "PYTHONPATH": str(ROOT), "GOOGLE_CLOUD_PROJECT": "test", **settings, **push},
         capture_output=True,
         text=True,
         timeout=60,

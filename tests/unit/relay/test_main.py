@@ -22,6 +22,7 @@ from shared.runtime import logs
 from shared.sending.operations import Worker
 from tests.fakes.clock import START, Clock
 from tests.fakes.operations import MemoryOperations
+from tests.fakes.people import MemoryPeople
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import POLICY, a_notification, accepted
@@ -34,7 +35,7 @@ def main(store: MemoryStore, publisher: MemoryPublisher, monkeypatch: pytest.Mon
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test")
     module = importlib.import_module("functions.relay.main")
     clock = Clock(START + 2 * POLICY.grace)
-    receipts = WaitingReceipts(store, MemoryReceipts(), clock.now)
+    receipts = WaitingReceipts(store, MemoryReceipts(), MemoryPeople(store), clock.now)
     worker = Worker(store, MemoryOperations(), publisher, clock.now)
     scheduled = ScheduledDeliveries(store, publisher, timedelta(seconds=1), clock.now)
     monkeypatch.setattr(module, "_sweeps", (receipts, Relay(store, publisher, POLICY, clock.now), scheduled, worker))

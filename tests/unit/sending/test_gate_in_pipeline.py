@@ -22,6 +22,7 @@ from shared.sending.messages import Answer, Message, content_of
 from shared.sending.pipeline import Pipeline
 from shared.sending.receipts import apply
 from tests.fakes.clock import START, Clock
+from tests.fakes.people import MemoryPeople
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.records import POLICY, a_notification, first_message, later_message, queued_deliveries
@@ -225,7 +226,7 @@ async def test_a_receipt_after_the_next_step_went_is_on_record_with_its_reason(
     clock.advance(300)
     await pipeline(store, publisher, clock, ScriptedProvider(["m-2"])).deliver(later_message(sms))
     publisher.taken()
-    await apply(store, receipt, clock.now(), publisher)
+    await apply(store, MemoryPeople(store), receipt, clock.now(), publisher)
     record = store.get(email.notification_id, "email")
     assert (record.status, record.attempts[-1].reason) == (S.DELIVERED, ESCALATION_AFTER_RECEIPT)
     assert keys(publisher) == [(email.notification_id, "sms")]
@@ -240,7 +241,9 @@ async def test_what_has_arrived_after_all_is_scheduled_no_more(
     later = START + timedelta(hours=1)
     held = replace(delivery, attempts=unknown, status=S.SCHEDULED, scheduled_for=later, reason=Rule.ESCALATION)
     await store.update(replace(held, due_at=later))
-    await apply(store, Receipt("email", "sendgrid", "m-1", S.DELIVERED, notification.id), START, publisher)
+    await apply(
+        store, MemoryPeople(store), Receipt("email", "sendgrid", "m-1", S.DELIVERED, notification.id), START, publisher
+    )
     record = store.get(notification.id, "email")
     assert (record.status, record.scheduled_for, record.reason) == (S.DELIVERED, None, None)
 
@@ -251,7 +254,7 @@ async def test_a_receipt_in_time_spares_the_next_step(
     email, sms = await escalating(store, Step("sms", 300, S.DELIVERED))
     await pipeline(store, publisher, clock, ScriptedProvider(["m-1"])).deliver(later_message(email))
     receipt = Receipt("email", "sendgrid", "m-1", S.DELIVERED, email.notification_id)
-    await apply(store, receipt, clock.now(), publisher)
+    await apply(store, MemoryPeople(store), receipt, clock.now(), publisher)
     assert store.get(email.notification_id, "email").attempts[-1].reason is None
     clock.advance(300)
     provider = ScriptedProvider([])

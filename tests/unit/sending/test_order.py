@@ -17,6 +17,7 @@ from shared.sending.pipeline import Pipeline
 from shared.sending.receipts import FIRST_PAUSE, take
 from tests.fakes.clock import START, Clock
 from tests.fakes.order import Order
+from tests.fakes.people import MemoryPeople
 from tests.fakes.provider import Result, ScriptedProvider
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
@@ -107,7 +108,7 @@ async def test_a_receipt_is_applied_or_kept_before_the_provider_is_answered(stor
     (delivery,) = await accepted(store, a_notification())
     waiting = MemoryReceipts()
     noted = order.of(store, "load", *WRITES), order.of(waiting, "keep", "forget")
-    await take(*noted, delivered(delivery.notification_id), START)
+    await take(*noted, MemoryPeople(store), delivered(delivery.notification_id), START)
     assert order.steps == whole("load", "keep")
 
 
@@ -115,12 +116,14 @@ async def test_a_receipt_that_waited_is_applied_before_it_is_forgotten(store: Me
     notification = a_notification()
     (delivery,) = await accepted(store, notification)
     waiting = MemoryReceipts()
-    await take(store, waiting, delivered(delivery.notification_id), START)
+    await take(store, waiting, MemoryPeople(store), delivered(delivery.notification_id), START)
     clock = Clock()
     await Pipeline(store, ScriptedProvider(["m-1"]), POLICY, now=clock.now).deliver(
         first_message(notification, delivery)
     )
     clock.advance(FIRST_PAUSE + timedelta(seconds=1))
-    relay = WaitingReceipts(order.of(store, "load", *WRITES), order.of(waiting, "keep", "forget"), clock.now)
+    relay = WaitingReceipts(
+        order.of(store, "load", *WRITES), order.of(waiting, "keep", "forget"), MemoryPeople(store), clock.now
+    )
     assert await relay.sweep() == 1
     assert order.steps == whole("load", "update", "forget")

@@ -17,6 +17,7 @@ from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Re
 from shared.runtime import telemetry, trace_context
 from shared.sending.receipts import FIRST_PAUSE, KEPT, Waiting, apply, take
 from tests.fakes.clock import START, Clock
+from tests.fakes.people import MemoryPeople
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import a_notification, accepted
 from tests.fakes.store import MemoryStore
@@ -47,21 +48,27 @@ def named(delivery: Delivery, **changes: Any) -> Receipt:
 
 async def test_our_id_finds_the_delivery_without_a_query(store: MemoryStore, waiting: MemoryReceipts) -> None:
     delivery = await sent(store)
-    await take(store, waiting, named(delivery), LATER)
+    await take(store, waiting, MemoryPeople(store), named(delivery), LATER)
     assert store.get(delivery.notification_id, "email").status is S.DELIVERED
     assert (store.calls["load"], store.calls["sent_as"], waiting.waiting) == (1, 0, {})
 
 
 async def test_an_id_of_ours_that_is_none_is_looked_for_by_theirs(store: MemoryStore, waiting: MemoryReceipts) -> None:
     delivery = await sent(store)
-    await take(store, waiting, replace(UNNAMED, notification_id=a_notification().id), LATER)
+    await take(store, waiting, MemoryPeople(store), replace(UNNAMED, notification_id=a_notification().id), LATER)
     assert store.get(delivery.notification_id, "email").status is S.DELIVERED
 
 
 async def test_without_any_id_that_is_known_it_waits(store: MemoryStore, waiting: MemoryReceipts) -> None:
     """One that has but our id is never asked for by theirs."""
     await sent(store, message=None)
-    await take(store, waiting, Receipt("email", "x", None, S.DELIVERED, notification_id=a_notification().id), LATER)
+    await take(
+        store,
+        waiting,
+        MemoryPeople(store),
+        Receipt("email", "x", None, S.DELIVERED, notification_id=a_notification().id),
+        LATER,
+    )
     assert (len(waiting.waiting), store.calls["sent_as"]) == (1, 0)
 
 
@@ -76,15 +83,15 @@ async def test_without_any_id_that_is_known_it_waits(store: MemoryStore, waiting
 async def test_what_names_no_notification_is_looked_at_later_and_forgotten_sooner(
     store: MemoryStore, waiting: MemoryReceipts, receipt: Receipt, pause: timedelta, kept: timedelta
 ) -> None:
-    await take(store, waiting, receipt, START)
+    await take(store, waiting, MemoryPeople(store), receipt, START)
     (kept_one,) = waiting.waiting.values()
     assert (kept_one.due_at, kept_one.expire_at, kept_one.looks) == (START + pause, START + kept, 0)
     clock = Clock(START + pause + timedelta(seconds=1))
-    assert await WaitingReceipts(store, waiting, clock.now).sweep() == 0
+    assert await WaitingReceipts(store, waiting, MemoryPeople(store), clock.now).sweep() == 0
     (again,) = waiting.waiting.values()
     assert (again.due_at, again.looks) == (clock.now() + pause, 1)
     clock.time = START + kept
-    assert await WaitingReceipts(store, waiting, clock.now).sweep() == 1
+    assert await WaitingReceipts(store, waiting, MemoryPeople(store), clock.now).sweep() == 1
     assert waiting.waiting == {}
 
 
@@ -100,7 +107,7 @@ async def test_those_that_differ_wait_each_for_itself(store: MemoryStore, waitin
         replace(first, provider_message_id=None, notification_id="n-2"),
     ]
     for receipt in others * 2:
-        await take(store, waiting, receipt, START)
+        await take(store, waiting, MemoryPeople(store), receipt, START)
     assert len(waiting.waiting) == len(others)
     assert all(len(w.id) == 32 and w.shard == int(w.id[0], 16) for w in waiting.waiting.values())
 
@@ -124,10 +131,10 @@ class Faster(MemoryStore):
 async def test_a_write_that_others_are_faster_than_is_made_again_five_times_in_all(error: Exception) -> None:
     store = Faster(4, error)
     delivery = await sent(store)
-    assert await apply(store, named(delivery), LATER) is None
+    assert await apply(store, MemoryPeople(store), named(delivery), LATER) is None
     assert store.get(delivery.notification_id, "email").status is S.DELIVERED
     store = Faster(99, error)
-    assert await apply(store, named(await sent(store)), LATER) == FIRST_PAUSE
+    assert await apply(store, MemoryPeople(store), named(await sent(store)), LATER) == FIRST_PAUSE
     assert store.calls["refused"] == 5
 
 
@@ -138,7 +145,7 @@ async def test_a_record_that_cannot_be_read_lets_its_receipt_wait(
         async def load(self, notification_id: str, channel: str) -> Any:
             raise UnreadableRecord("notifications/n/deliveries/email: KeyError")
 
-    await take(Newer(), waiting, replace(UNNAMED, notification_id="n"), START)
+    await take(Newer(), waiting, MemoryPeople(MemoryStore()), replace(UNNAMED, notification_id="n"), START)
     assert len(waiting.waiting) == 1
     assert "notifications/n/deliveries/email" in capsys.readouterr().out
 
@@ -147,7 +154,7 @@ async def test_records_out_of_reach_are_the_callers_to_answer_for(store: MemoryS
     delivery = await sent(store)
     store.down("load")
     with pytest.raises(StoreUnavailable):
-        await take(store, waiting, named(delivery), LATER)
+        await take(store, waiting, MemoryPeople(store), named(delivery), LATER)
     assert waiting.waiting == {}
 
 
@@ -165,7 +172,7 @@ async def test_a_sweep_takes_as_many_batches_as_wait(
 ) -> None:
     monkeypatch.setattr(relaying, "BATCH", 2)
     await many(waiting, store, 5)
-    assert await WaitingReceipts(store, waiting, lambda: LATER).sweep() == 5
+    assert await WaitingReceipts(store, waiting, MemoryPeople(store), lambda: LATER).sweep() == 5
     assert waiting.waiting == {}
 
 
@@ -180,7 +187,7 @@ async def test_a_shard_that_cannot_be_read_keeps_no_other_back(store: MemoryStor
     waiting = OneAway()
     await many(waiting, store, 3)
     with pytest.raises(StoreUnavailable):
-        await WaitingReceipts(store, waiting, lambda: LATER).sweep()
+        await WaitingReceipts(store, waiting, MemoryPeople(store), lambda: LATER).sweep()
     assert waiting.waiting == {}
 
 
@@ -192,7 +199,7 @@ async def test_a_sweep_ends_in_time_to_leave_the_deliveries_theirs(
     ticks = itertools.count()
     monkeypatch.setattr(relaying, "time", SimpleNamespace(monotonic=lambda: next(ticks) / 10))
     await many(waiting, store, 99)
-    applied = await WaitingReceipts(store, waiting, lambda: LATER).sweep()
+    applied = await WaitingReceipts(store, waiting, MemoryPeople(store), lambda: LATER).sweep()
     assert 40 < applied < 80
     assert len(waiting.waiting) == 99 - applied
 
@@ -200,13 +207,13 @@ async def test_a_sweep_ends_in_time_to_leave_the_deliveries_theirs(
 async def test_each_look_at_what_cannot_be_applied_is_twice_as_late(
     store: MemoryStore, waiting: MemoryReceipts, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await take(store, waiting, replace(UNNAMED, notification_id="n"), START)
+    await take(store, waiting, MemoryPeople(store), replace(UNNAMED, notification_id="n"), START)
     clock = Clock()
     pauses = []
     for _ in range(4):
         (one,) = waiting.waiting.values()
         clock.time = one.due_at + timedelta(seconds=1)
-        assert await WaitingReceipts(store, waiting, clock.now).sweep() == 0
+        assert await WaitingReceipts(store, waiting, MemoryPeople(store), clock.now).sweep() == 0
         (one,) = waiting.waiting.values()
         pauses.append((one.due_at - clock.now()).total_seconds())
     assert pauses == [5, 10, 20, 40]
@@ -217,10 +224,10 @@ async def test_only_what_is_given_up_is_told(
     store: MemoryStore, waiting: MemoryReceipts, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await many(waiting, store, 1)
-    assert await WaitingReceipts(store, waiting, lambda: LATER).sweep() == 1
+    assert await WaitingReceipts(store, waiting, MemoryPeople(store), lambda: LATER).sweep() == 1
     assert "nothing that we know" not in capsys.readouterr().out
-    await take(store, waiting, UNNAMED, START)
-    assert await WaitingReceipts(store, waiting, lambda: LATER).sweep() == 1
+    await take(store, waiting, MemoryPeople(store), UNNAMED, START)
+    assert await WaitingReceipts(store, waiting, MemoryPeople(store), lambda: LATER).sweep() == 1
     assert "nothing that we know" in capsys.readouterr().out
 
 
@@ -235,7 +242,7 @@ def heard() -> Iterator[MemoryTelemetry]:
 
 async def test_its_span_links_to_the_attempt_that_it_is_about(store: MemoryStore, heard: MemoryTelemetry) -> None:
     delivery = await sent(store, attempts=2)
-    await apply(store, named(delivery), LATER)
+    await apply(store, MemoryPeople(store), named(delivery), LATER)
     (span,) = heard.spans
     assert (span.title, span.links) == ("receipt email", [delivery.attempts[-1].traceparent])
     assert span.attributes == {"hark.notification_id": delivery.notification_id, "hark.status": "delivered"}

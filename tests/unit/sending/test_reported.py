@@ -15,6 +15,7 @@ from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Re
 from shared.delivery.state_machine import Write, decide, settle
 from shared.sending.receipts import FIRST_PAUSE, KEPT, reported, take
 from tests.fakes.clock import START, Clock
+from tests.fakes.people import MemoryPeople
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import POLICY, a_notification, accepted, queued_deliveries
 from tests.fakes.store import MemoryStore
@@ -260,9 +261,9 @@ async def test_an_early_receipt_waits_and_the_relay_applies_it(
 ) -> None:
     (delivery,) = await accepted(store, a_notification())
     for receipt in (a_receipt(), a_receipt(), a_receipt(notification_id=delivery.notification_id)):
-        await take(store, waiting, receipt, clock.now())
+        await take(store, waiting, MemoryPeople(store), receipt, clock.now())
     assert len(waiting.waiting) == 1, "the same one waits once"
-    relay = WaitingReceipts(store, waiting, clock.now)
+    relay = WaitingReceipts(store, waiting, MemoryPeople(store), clock.now)
     clock.advance(FIRST_PAUSE + timedelta(seconds=1))
     assert await relay.sweep() == 0
     await sent_on_record(store, delivery)
@@ -275,8 +276,8 @@ async def test_an_early_receipt_waits_and_the_relay_applies_it(
 async def test_a_receipt_of_nothing_we_know_is_looked_at_ever_more_rarely_and_then_forgotten(
     store: MemoryStore, waiting: MemoryReceipts, clock: Clock
 ) -> None:
-    await take(store, waiting, a_receipt(notification_id=a_notification().id), clock.now())
-    relay = WaitingReceipts(store, waiting, clock.now)
+    await take(store, waiting, MemoryPeople(store), a_receipt(notification_id=a_notification().id), clock.now())
+    relay = WaitingReceipts(store, waiting, MemoryPeople(store), clock.now)
     looks = 0
     while waiting.waiting and looks < 20:
         (receipt,) = waiting.waiting.values()
@@ -296,6 +297,6 @@ async def test_receipts_and_functions_that_write_at_once_lose_neither(
     sent = await sent_on_record(store, delivery)
     store.fail("update", landed=True)
     with pytest.raises(StoreUnavailable):  # the provider has no answer, and sends it again
-        await take(store, waiting, a_receipt(), LATER)
-    await take(store, waiting, a_receipt(), LATER)
+        await take(store, waiting, MemoryPeople(store), a_receipt(), LATER)
+    await take(store, waiting, MemoryPeople(store), a_receipt(), LATER)
     assert store.get(sent.notification_id, "email").status is S.DELIVERED

@@ -26,6 +26,7 @@ from shared.sending.messages import content_of
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START, Clock
 from tests.fakes.operations import MemoryOperations
+from tests.fakes.people import MemoryPeople
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import POLICY
@@ -71,6 +72,7 @@ async def gateway(store: MemoryStore, publisher: MemoryPublisher, clock: Clock) 
         receipts=MemoryReceipts(),
         templates=Templates(MemoryTemplates(), CHANNELS),
         operations=MemoryOperations(),
+        people=MemoryPeople(store),
         screens={"sms": BLOCKED},
         now=clock.now,
     )

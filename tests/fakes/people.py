@@ -1,0 +1,120 @@
+"""People's records in memory, as strict as Firestore about versions, with faults to order."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from itertools import count
+
+from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
+from shared.delivery.model import Delivery
+from shared.delivery.store import Page
+from shared.people.category import Category
+from shared.people.frequency import DaysNotifications
+from shared.people.permission import Person
+from shared.people.suppression import AddressHash, Suppression
+from tests.fakes.store import MemoryStore
+
+
+class MemoryPeople:
+    """See `shared.people.people_store.PeopleStore`. `calls`, `fail`, `down`: as of MemoryStore.
+
+    store: that of the recipients
+    """
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.calls: Counter[str] = Counter()
+        self.suppression_id = AddressHash("of a test")
+        self.suppressed: dict[str, Suppression] = {}
+        self._store = store
+        self._categories: dict[str, Category] = {}
+        self._days: dict[str, DaysNotifications] = {}
+        self._versions = count(1_767_323_045_678_901_000, 1_000)
+        self._faults: dict[tuple[str, int], bool] = {}
+        self._down: set[str] = set()
+
+    def fail(self, operation: str, nth: int = 1, *, landed: bool = False) -> None:
+        self._faults[operation, self.calls[operation] + nth] = landed
+
+    def down(self, *operations: str) -> None:
+        self._down = set(operations)
+
+    @asynccontextmanager
+    async def _call(self, operation: str) -> AsyncIterator[None]:
+        self.calls[operation] += 1
+        landed = self._faults.pop((operation, self.calls[operation]), None)
+        await asyncio.sleep(0)
+        if operation in self._down or landed is False:
+            raise StoreUnavailable(f"{operation}: the fake was told to fail")
+        yield
+        await asyncio.sleep(0)
+        if landed:
+            raise StoreUnavailable(f"{operation}: the fake was told to lose its answer")
+
+    async def person(self, delivery: Delivery) -> Person:
+        async with self._call("person"):
+            suppression = self.suppressed.get(self.suppression_id(delivery.channel, delivery.address))
+            if delivery.category is None:
+                return Person(suppression)
+            recipient = self._store.recipient_now(delivery.recipient or "")
+            return Person(suppression, recipient, self._categories.get(delivery.category))
+
+    async def days_notifications(self, frequency_id: str) -> DaysNotifications:
+        async with self._call("days_notifications"):
+            return self._days.get(frequency_id, DaysNotifications(frequency_id))
+
+    async def count(self, day: DaysNotifications, expire_at: datetime) -> None:
+        async with self._call("count"):
+            there = self._days.get(day.id)
+            _check(None if there is None else there.version, day.version)
+            self._days[day.id] = replace(day, version=next(self._versions))
+
+    async def suppression(self, channel: str, suppression_id: str) -> Suppression | None:
+        async with self._call("suppression"):
+            return self.suppressed.get(suppression_id)
+
+    async def put_suppression(self, suppression: Suppression) -> None:
+        async with self._call("put_suppression"):
+            there = self.suppressed.get(suppression.id)
+            if not suppression.entries and suppression.version is None:
+                return
+            _check(None if there is None else there.version, suppression.version)
+            if suppression.entries:
+                self.suppressed[suppression.id] = replace(suppression, version=next(self._versions))
+            else:
+                del self.suppressed[suppression.id]
+
+    async def suppressions(self, *, channel: str | None, limit: int, after: str | None) -> Page[Suppression, str]:
+        async with self._call("suppressions"):
+            ids = [i for i, s in self.suppressed.items() if channel in {None, s.channel} and (not after or i > after)]
+            page = sorted(ids)[:limit]
+            return Page([self.suppressed[i] for i in page], page[-1] if len(ids) > limit else None)
+
+    async def category(self, name: str) -> Category | None:
+        async with self._call("category"):
+            return self._categories.get(name)
+
+    async def put_category(self, category: Category) -> None:
+        async with self._call("put_category"):
+            there = self._categories.get(category.name)
+            _check(None if there is None else there.version, category.version)
+            self._categories[category.name] = replace(category, version=next(self._versions))
+
+    async def delete_category(self, name: str) -> None:
+        async with self._call("delete_category"):
+            if name not in self._categories:
+                raise NotFound(name)
+            del self._categories[name]
+
+    async def categories(self, *, limit: int, after: str | None) -> Page[Category, str]:
+        async with self._call("categories"):
+            names = sorted(name for name in self._categories if not after or name > after)
+            page = names[:limit]
+            return Page([self._categories[name] for name in page], page[-1] if len(names) > limit else None)
+
+
+def _check(there: int | None, known: int | None) -> None:
+    if there != known:
+        raise AlreadyExists("it is there") if known is None else Conflict("it has changed")
