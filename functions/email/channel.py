@@ -50,6 +50,7 @@ def content_settings() -> ContentSettings:
 CHANNEL = Channel(
     name="email",
     address="e-mail address",
+    unsubscribes=True,  # by the header of each mail
     content="functions.email.content",
     content_settings=content_settings,
     max_length=100_000,  # so that it fits a request's body in any script, each quote and line end escaped

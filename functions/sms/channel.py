@@ -17,5 +17,6 @@ CHANNEL = Channel(
     screen="functions.sms.destinations",
     normalise=in_e164,
     providers=PROVIDERS,
+    unsubscribes=True,  # by STOP
     receipts={"twilio": "functions.sms.twilio_receipts"},
 )

@@ -24,7 +24,7 @@ from functions.gateway.notifications.superseding import supersede
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import RETRY_LATER, Problem
 from shared.delivery.errors import AlreadyExists, Conflict, PublishFailed, StoreUnavailable
-from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification
+from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, replace
 from shared.delivery.store import SHARDS, Key, Store
 from shared.runtime import failpoints, telemetry, trace_context
 from shared.runtime.failpoints import Failpoint
@@ -119,12 +119,17 @@ def new_notification(
         escalation=steps,
         template=asked.template,
         data=None if request.data is None else json.dumps(request.data),
+        category=request.category,
     )
 
 
 def deliveries_of(gateway: Gateway, notification: Notification, asked: Judged) -> list[Delivery]:
     traceparent = trace_context.current()
-    return new_deliveries(notification, asked.addresses, asked.own, asked.segments, gateway.policy, traceparent)
+    made = new_deliveries(notification, asked.addresses, asked.own, asked.segments, gateway.policy, traceparent)
+    category = asked.category
+    if category is None:
+        return made
+    return [replace(d, category=category.name, category_class=category.class_) for d in made]
 
 
 def goes_now(delivery: Delivery) -> bool:

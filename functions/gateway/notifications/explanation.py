@@ -3,13 +3,13 @@
 Made of the records alone: each event has the code that stands on record, and a sentence.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from typing_extensions import TypedDict
 
 from functions.gateway.web.problem_details import ProblemDetails
-from shared.delivery.gate import is_late
+from shared.delivery.gate import Later, No, is_late
 from shared.delivery.model import (
     ESCALATION_AFTER_RECEIPT,
     Attempt,
@@ -22,6 +22,7 @@ from shared.delivery.model import (
     Step,
     notification_status,
 )
+from shared.people.permission import Person, permission
 
 S = DeliveryStatus
 
@@ -65,11 +66,11 @@ def explained(notification: Notification, deliveries: Sequence[Delivery], now: d
     )
 
 
-def forecast(notification: Notification, deliveries: Iterable[Delivery]) -> ForecastJson:
-    """Of what would be accepted."""
+def forecast(notification: Notification, deliveries: Iterable[Delivery], people: Mapping[str, Person]) -> ForecastJson:
+    """Of what would be accepted. people: by channel, what is on record of whom it is for."""
     events = _asked(notification)
     for delivery in deliveries:
-        events.append(_would_go(notification, delivery))
+        events.append(_would_go(notification, delivery, people[delivery.channel]))
         if delivery.segments is not None:
             text = f"It is {_count(delivery.segments, 'segment')} in {delivery.encoding}."
             events.append(_event(None, delivery.channel, "segments", text))
@@ -111,7 +112,13 @@ def _of_step(step: Step) -> str:
     )
 
 
-def _would_go(n: Notification, d: Delivery) -> EventJson:
+def _would_go(n: Notification, d: Delivery, person: Person) -> EventJson:
+    said = permission(d, person, d.next_try_at or n.created_at)
+    if isinstance(said, No):
+        return _event(n.created_at, d.channel, said.rule, f"It would not be sent: {said.why}.")
+    if isinstance(said, Later):
+        text = "It would wait until then, for the end of the recipient's quiet hours."
+        return _event(said.until, d.channel, said.rule, text)
     if d.escalates_from is not None:
         return _event(d.next_try_at, d.channel, S.SCHEDULED, f"It would wait for {d.escalates_from}.")
     if d.status is S.SCHEDULED:
@@ -154,7 +161,13 @@ _OUTCOMES = {
 _HELD = {
     Rule.ORDER: "It waits for notification {d.follows}, which has its ordering_key and came before it.",
     Rule.ESCALATION: "It waits for {d.escalates_from}.",
+    Rule.QUIET_HOURS: "It waits for the end of the recipient's quiet hours.",
+    Rule.FREQUENCY: "It waits for tomorrow: the person has had what they are to get of {d.category} in a day.",
+    Rule.PEOPLE_UNREAD: "It waits, as what the person wants could not be read.",
 }
+
+_UNTIL_A_TIME = frozenset({Rule.QUIET_HOURS, Rule.FREQUENCY, Rule.PEOPLE_UNREAD})
+"""What waits for no other delivery."""
 
 _ENDED = {
     S.SENT: "The provider has it.",
@@ -165,10 +178,11 @@ _ENDED = {
     S.EXPIRED: "It was not sent in time: {why}.",
     S.CANCELLED: "It was cancelled: {why}.",
     S.SUPERSEDED: "It was not sent: {why}.",
+    S.SUPPRESSED: "It was not sent: {why}.",
     S.DISCARDED: "An operator gave it up: {why}.",
 }
 
-_BY_RULE = frozenset({S.EXPIRED, S.CANCELLED, S.SUPERSEDED})
+_BY_RULE = frozenset({S.EXPIRED, S.CANCELLED, S.SUPERSEDED, S.SUPPRESSED})
 
 
 def _next(d: Delivery, now: datetime) -> EventJson:
@@ -180,6 +194,8 @@ def _next(d: Delivery, now: datetime) -> EventJson:
     if d.reason == Rule.ESCALATION and d.after is not None:
         text = f"It goes then, unless {d.escalates_from} is {d.unless} before; sooner, if that ends without success."
         return _event(d.next_try_at, d.channel, d.reason, text)
+    if d.reason in _UNTIL_A_TIME:
+        return _event(d.next_try_at, d.channel, d.reason or "", "It is looked at again then.")
     if d.reason in _HELD:
         text = "It goes when that one has ended. By then it is looked at again."
         return _event(d.next_try_at, d.channel, d.reason or "", text)

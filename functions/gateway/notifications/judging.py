@@ -1,6 +1,6 @@
 """Whether a request can be accepted, and what it comes to. Nothing is counted, and nothing is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from functions.gateway.access.address_quotas import AddressCount
@@ -12,7 +12,9 @@ from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.notifications.templated import templated
 from functions.gateway.notifications.timing import Timing, timing_of
 from functions.gateway.services import Gateway
-from shared.delivery.model import Segments, TemplateUsed
+from functions.gateway.web.problem_details import field_error, invalid
+from shared.delivery.model import CategoryClass, Segments, TemplateUsed
+from shared.people.category import Category
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Judged:
     segments: Mapping[str, Segments]
     address_counts: Sequence[AddressCount]
     template: TemplateUsed | None = None
+    category: Category | None = None
 
     @property
     def segment_count(self) -> int:
@@ -37,9 +40,11 @@ class Judged:
 async def judged(gateway: Gateway, request: NotificationRequest, caller: Caller) -> Judged:
     """Problem 403, 422, 429."""
     timing = timing_of(request.send_at, request.deliver_by, gateway.now())
+    category = await _category(gateway, request)
     template = await templated(gateway, request)
     own = own_contents(gateway.channels, request) if template is None else {}
     addresses, recipient = await resolve_addresses(gateway, request, caller, own, template)
+    _check_that_one_can_unsubscribe(gateway, category, addresses)
     rendered = None
     if template is not None:
         rendered = template.rendered(recipient, addresses)
@@ -53,4 +58,24 @@ async def judged(gateway: Gateway, request: NotificationRequest, caller: Caller)
     made_of = None
     if template is not None and rendered is not None:
         made_of = TemplateUsed(template.version.name, template.version.number, rendered.locale)
-    return Judged(timing, addresses, own, segments, counts, made_of)
+    return Judged(timing, addresses, own, segments, counts, made_of, category)
+
+
+async def _category(gateway: Gateway, request: NotificationRequest) -> Category | None:
+    """Problem 422: there is none of this name."""
+    if request.category is None:
+        return None
+    found = await gateway.people.category(request.category)
+    if found is None:
+        raise invalid(field_error("category", "no category has this name"))
+    return found
+
+
+def _check_that_one_can_unsubscribe(gateway: Gateway, category: Category | None, names: Iterable[str]) -> None:
+    """Marketing goes only where a person can put an end to it. Problem 422."""
+    if category is None or category.class_ is not CategoryClass.MARKETING:
+        return
+    barred = [name for name in names if not gateway.channels[name].unsubscribes]
+    if barred:
+        why = f"is of class marketing, and nobody can unsubscribe over {', '.join(barred)}"
+        raise invalid(field_error("category", why))

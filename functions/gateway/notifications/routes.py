@@ -127,7 +127,9 @@ def notifications_router(gateway: Gateway) -> APIRouter:
         except Problem as problem:
             return json_answer(refused(problem.details()))
         notification = new_notification(gateway, body, caller, asked, new_notification_id(caller.id, None))
-        return json_answer(forecast(notification, deliveries_of(gateway, notification, asked)))
+        deliveries = deliveries_of(gateway, notification, asked)
+        people = {d.channel: await gateway.people.person(d) for d in deliveries}
+        return json_answer(forecast(notification, deliveries, people))
 
     @routes.get("/{notification_id}/explain", responses=answers(ExplanationJson, 200, 404, 503))
     async def explain_notification(

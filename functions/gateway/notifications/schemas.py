@@ -120,6 +120,8 @@ class TemplateChoice(BaseModel):
     locale: Annotated[str, StringConstraints(pattern=LOCALE, max_length=35)] | None = None
 
 
+CategoryName = Annotated[str, StringConstraints(pattern=TEMPLATE_NAME)]
+
 _ONE_TARGET: dict[str, Any] = {
     "oneOf": [
         {"required": ["recipient"], "properties": {"recipient": {"type": "string"}, "to": {"type": "null"}}},
@@ -139,6 +141,9 @@ class NotificationRequest(BaseModel):
         default=None, description="By default every channel that there is an address for and that the caller may use."
     )
     subject: Subject | None = Field(default=None, description="For channels that have one (GET /v1/channels).")
+    category: CategoryName | None = Field(
+        default=None, description="Its class says what may stop it. Without a category it is transactional."
+    )
     template: TemplateChoice | None = Field(default=None, description="Instead of subject and message.")
     data: TemplateData | None = None
     message: Message | None = Field(
@@ -239,6 +244,10 @@ class DeliveryJson(TypedDict):
     provider_message_id: str | None
     error: str | None
     reason: Annotated[str | None, Field(description="The rule that holds it back, or that ended it unsent.")]
+    judged_by: Annotated[
+        dict[str, str] | None,
+        Field(description="Which of the person's records there were, and as of when."),
+    ]
     updated_at: datetime
     attempts: list[AttemptJson]
 
@@ -249,6 +258,7 @@ class NotificationJson(TypedDict):
     recipient: str | None
     subject: str | None
     message: Annotated[str | None, Field(description="Null where a template was used.")]
+    category: str | None
     template: TemplateJson | None
     tags: dict[str, str]
     send_at: datetime | None
@@ -292,6 +302,7 @@ def notification_json(
         recipient=notification.recipient,
         subject=notification.subject,
         message=notification.message,
+        category=notification.category,
         template=_template_json(notification.template),
         tags=dict(notification.tags),
         send_at=notification.send_at,
@@ -328,6 +339,7 @@ def _delivery_json(d: Delivery, content: dict[str, Any], *, addresses: bool) -> 
         provider_message_id=d.provider_message_id,
         error=d.error,
         reason=d.reason,
+        judged_by=None if d.judged_by is None else dict(d.judged_by),
         updated_at=d.updated_at or d.created_at,
         attempts=[_attempt_json(attempt) for attempt in d.attempts],
     )

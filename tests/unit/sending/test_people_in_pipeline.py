@@ -1,0 +1,255 @@
+"""What a channel function does with what the person's records say: it gives back what it has claimed."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.delivery.errors import Permanent, Throttled
+from shared.delivery.model import (
+    CategoryClass,
+    Delivery,
+    DeliveryStatus,
+    Notification,
+    Outcome,
+    QuietHours,
+    Recipient,
+    Rule,
+    SuppressionReason,
+)
+from shared.people.category import Category
+from shared.people.suppression import CLASS_BY_REASON, Entry, Suppression
+from shared.sending.asking_people import AGAIN
+from shared.sending.messages import Answer
+from shared.sending.pipeline import Pipeline
+from shared.sending.suppressing import suppress
+from tests.fakes.clock import START, Clock
+from tests.fakes.people import MemoryPeople
+from tests.fakes.provider import Result, ScriptedProvider
+from tests.fakes.records import POLICY, a_notification, first_message, later_message, queued_deliveries
+from tests.fakes.store import MemoryStore
+
+S = DeliveryStatus
+ALL_DAY = tuple(range(7))
+
+
+class World:
+    def __init__(self, script: Sequence[Result] = ()) -> None:
+        self.clock, self.store = Clock(), MemoryStore()
+        self.people = MemoryPeople(self.store)
+        self.provider = ScriptedProvider(script)
+        self.pipeline = Pipeline(
+            self.store, self.provider, POLICY, now=self.clock.now, sleep=self.clock.sleep, people=self.people
+        )
+
+    async def category(self, class_: CategoryClass, **more: Any) -> None:
+        there = await self.people.category("news")
+        version = None if there is None else there.version
+        await self.people.put_category(Category("news", class_, START, START, version=version, **more))
+
+    async def recipient(self, **more: Any) -> None:
+        await self.store.create_recipient(Recipient("ana", {}, START, START, **more))
+
+    async def suppress(self, reason: SuppressionReason = SuppressionReason.HARD_BOUNCE) -> None:
+        address = self.people.suppression_id("email", "email-address")
+        entry = Entry(reason, CLASS_BY_REASON[reason], START, "a test")
+        await suppress(self.people, "email", address, entry)
+
+    async def accepted(self, category: str | None = "news", **more: Any) -> tuple[Notification, Delivery]:
+        notification = replace(a_notification(recipient="ana"), category=category, **more)
+        class_ = None if category is None else CategoryClass.MARKETING
+        (queued,) = queued_deliveries(notification)
+        made = replace(queued, category=category, category_class=class_)
+        version = await self.store.create(notification, [made])
+        return notification, replace(made, version=version)
+
+    async def sent(self, category: str | None = "news", **more: Any) -> Delivery:
+        """After its first push."""
+        notification, made = await self.accepted(category, **more)
+        assert await self.pipeline.deliver(first_message(notification, made)) is Answer.ACK
+        return self.store.get(notification.id, "email")
+
+    async def pushed(self, delivery: Delivery) -> Delivery:
+        assert await self.pipeline.deliver(later_message(delivery)) is Answer.ACK
+        return self.store.get(delivery.notification_id, "email")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_plain_one_is_asked_about_once_beside_the_claim(world: World) -> None:
+    sent = await world.sent(category=None)
+    assert (sent.status, sent.judged_by) == (S.SENT, None)
+    assert (world.people.calls, world.store.calls["update"]) == ({"person": 1}, 2)
+
+
+async def test_who_is_suppressed_gets_nothing_and_it_says_why(world: World) -> None:
+    await world.suppress()
+    ended = await world.sent(category=None)
+    assert (ended.status, ended.reason) == (S.SUPPRESSED, Rule.SUPPRESSION)
+    at = START.isoformat(timespec="seconds").replace("+00:00", "Z")
+    assert (ended.error, set(ended.judged_by or ())) == (f"hard_bounce since {at}: a test", {"suppression"})
+    assert (world.provider.sent, ended.attempts, ended.due_at, ended.lease_until) == ([], (), None, None)
+    assert await world.pushed(ended) == ended
+
+
+async def test_what_changes_between_the_202_and_the_send_counts(world: World) -> None:
+    await world.category(CategoryClass.MARKETING)
+    await world.recipient()
+    notification, made = await world.accepted()
+    there = await world.store.recipient("ana")
+    assert there is not None
+    later = START + timedelta(seconds=3)
+    await world.store.replace_recipient(replace(there, preferences={"news": {"email": False}}, updated_at=later))
+    await world.pipeline.deliver(first_message(notification, made))
+    ended = world.store.get(notification.id, "email")
+    assert (ended.status, ended.reason, world.provider.sent) == (S.SUPPRESSED, Rule.PREFERENCE, [])
+    assert (ended.judged_by or {})["recipient"] == later.isoformat().replace("+00:00", "Z")
+
+
+async def test_quiet_hours_put_it_off_until_they_end_and_it_is_sent_then(world: World) -> None:
+    await world.category(CategoryClass.SERVICE)
+    minute = START.hour * 60 + START.minute
+    hours = QuietHours(ALL_DAY, minute, (minute + 120) % 1440)
+    await world.recipient(time_zone="UTC", quiet_hours=(hours,))
+    held = await world.sent()
+    end = START.replace(second=0, microsecond=0) + timedelta(hours=2)
+    assert (held.status, held.reason, held.next_try_at, held.due_at) == (S.DEFERRED, Rule.QUIET_HOURS, end, end)
+    assert await world.pushed(held) == held  # too early: nothing is written
+    world.clock.advance(end - START)
+    sent = await world.pushed(held)
+    assert (sent.status, sent.reason, len(world.provider.sent)) == (S.SENT, None, 1)
+
+
+async def test_a_day_of_throttling_begins_when_the_quiet_hours_end() -> None:
+    world = World([Throttled("429", retry_after=60)])
+    await world.category(CategoryClass.SERVICE)
+    friday_and_saturday = QuietHours((4, 5), 0, 24 * 60)
+    await world.recipient(time_zone="UTC", quiet_hours=(friday_and_saturday,))
+    held = await world.sent()
+    assert held.next_try_at is not None
+    assert held.next_try_at - START > POLICY.give_up
+    world.clock.advance(held.next_try_at - START)
+    put_off = await world.pushed(held)
+    assert (put_off.status, [a.outcome for a in put_off.attempts]) == (S.DEFERRED, [Outcome.THROTTLED])
+
+
+async def test_what_cannot_be_read_is_not_sent_and_soon_asked_again(world: World) -> None:
+    world.people.down("person")
+    held = await world.sent(category=None)
+    assert (held.status, held.reason, world.provider.sent) == (S.DEFERRED, Rule.PEOPLE_UNREAD, [])
+    assert held.next_try_at == world.clock.now() + AGAIN
+    world.people.down()
+    world.clock.advance(AGAIN)
+    assert (await world.pushed(held)).status is S.SENT
+
+
+async def test_a_read_that_fails_once_costs_nothing(world: World) -> None:
+    world.people.fail("person")
+    assert (await world.sent(category=None)).status is S.SENT
+
+
+class TestFrequency:
+    @pytest.fixture
+    async def capped(self, world: World) -> World:
+        await world.category(CategoryClass.MARKETING, max_per_day=1)
+        await world.recipient(time_zone="UTC")
+        return world
+
+    async def test_the_second_of_a_day_goes_on_the_next(self, capped: World) -> None:
+        assert (await capped.sent()).status is S.SENT
+        held = await capped.sent()
+        midnight = START.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        assert (held.status, held.reason, held.next_try_at) == (S.DEFERRED, Rule.FREQUENCY, midnight)
+        capped.clock.advance(midnight - START)
+        assert (await capped.pushed(held)).status is S.SENT
+
+    async def test_of_many_at_once_one_goes(self, capped: World) -> None:
+        many = await asyncio.gather(*(capped.sent() for _ in range(8)))
+        assert sorted(d.status for d in many) == [*[S.DEFERRED] * 7, S.SENT]
+        assert {d.reason for d in many if d.status is S.DEFERRED} == {Rule.FREQUENCY}
+
+    async def test_a_retry_is_no_further_one(self) -> None:
+        world = World([Throttled("429", retry_after=60)])
+        await world.category(CategoryClass.MARKETING, max_per_day=1)
+        put_off = await world.sent()
+        world.clock.advance(timedelta(minutes=10))
+        assert (await world.pushed(put_off)).status is S.SENT
+
+    async def test_one_that_was_counted_and_lost_its_answer_goes(self, capped: World) -> None:
+        capped.people.fail("count", landed=True)
+        held = await capped.sent()
+        assert (held.status, held.reason) == (S.DEFERRED, Rule.FREQUENCY)
+        capped.clock.advance(AGAIN)
+        assert (await capped.pushed(held)).status is S.SENT
+
+    @pytest.mark.parametrize("class_", list(CategoryClass))
+    async def test_what_nobody_can_count_goes_if_it_is_transactional(self, world: World, class_: CategoryClass) -> None:
+        await world.category(class_, max_per_day=1)
+        world.people.down("days_notifications")
+        said = await world.sent()
+        expected = S.SENT if class_ is CategoryClass.TRANSACTIONAL else S.DEFERRED
+        assert (said.status, said.reason) == (expected, Rule.FREQUENCY)
+
+
+class TestGivingBack:
+    async def test_a_write_whose_answer_is_lost_is_made_again(self, world: World) -> None:
+        await world.suppress()
+        world.store.fail("update", 2, landed=True)
+        assert (await world.sent(category=None)).status is S.SUPPRESSED
+
+    async def test_one_that_cannot_be_written_is_nacked_and_given_back_by_the_next(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await world.suppress()
+        notification, made = await world.accepted(None)
+        monkeypatch.setattr(time, "monotonic", lambda: world.clock.now().timestamp())
+        for nth in range(2, 400):
+            world.store.fail("update", nth)
+        assert await world.pipeline.deliver(first_message(notification, made)) is Answer.NACK
+        assert world.provider.sent == []
+        monkeypatch.undo()
+        world.store._faults.clear()
+        world.clock.advance(POLICY.lease)
+        ended = await world.pushed(made)
+        assert (ended.status, [a.outcome for a in ended.attempts]) == (S.SUPPRESSED, [Outcome.UNKNOWN])
+        assert (ended.error or "").endswith("an attempt may have arrived")
+
+
+class TestWhatAProviderSaysOfAnAddress:
+    GONE = Permanent("5.1.1", suppresses=SuppressionReason.HARD_BOUNCE)
+
+    async def test_it_is_suppressed_before_the_outcome_is_on_record(self) -> None:
+        world = World([self.GONE])
+        failed = await world.sent(category=None)
+        assert failed.status is S.FAILED
+        (there,) = world.people.suppressed.values()
+        evidence = f"scripted refused notification {failed.notification_id}"
+        assert there.entries[SuppressionReason.HARD_BOUNCE].evidence == evidence
+        assert (await world.sent(category=None)).status is S.SUPPRESSED
+        assert len(world.provider.sent) == 1
+
+    async def test_the_outcome_is_on_record_though_it_cannot_be(self) -> None:
+        world = World([self.GONE])
+        world.people.down("put_suppression")
+        assert (await world.sent(category=None)).status is S.FAILED
+        assert world.people.suppressed == {}
+
+    async def test_a_refusal_of_the_message_says_nothing_of_the_address(self) -> None:
+        world = World([Permanent("5.7.1")])
+        assert (await world.sent(category=None)).status is S.FAILED
+        assert world.people.suppressed == {}
+
+
+async def test_a_suppression_that_others_write_at_the_same_time_has_all_of_it() -> None:
+    world = World()
+    await asyncio.gather(*(world.suppress(reason) for reason in SuppressionReason))
+    (there,) = world.people.suppressed.values()
+    assert set(there.entries) == set(SuppressionReason)
+    assert isinstance(there, Suppression)
