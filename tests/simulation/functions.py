@@ -17,21 +17,36 @@ from functions.relay.scheduled_deliveries import ScheduledDeliveries
 from functions.relay.waiting_receipts import WaitingReceipts
 from shared.channels.declaration import Channel
 from shared.delivery.errors import PublishFailed, StoreUnavailable
+from shared.delivery.model import Delivery, DeliveryStatus
 from shared.delivery.retries import Policy
 from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.pipeline import Pipeline
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.operations import MemoryOperations
-from tests.fakes.people import MemoryPeople
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.templates import MemoryTemplates
 from tests.simulation.invariants import Violation
+from tests.simulation.people import People
 from tests.simulation.processes import Process, Remote
 from tests.simulation.providers import Client, Providers
 from tests.simulation.records import Records
 from tests.simulation.virtual import SHARDS
 
-CHANNELS = {name: Channel(name, "anything", 1000, str.strip) for name in ("email", "sms")}
+CHANNELS = {name: Channel(name, "anything", 1000, str.strip, unsubscribes=True) for name in ("email", "sms")}
+
+
+class Store(Remote):
+    """Notes when the writing of each claim begins: what is on record of a person by then counts."""
+
+    def __init__(self, process: Process, records: Records) -> None:
+        super().__init__(process, records, StoreUnavailable)
+        self._records = records
+
+    async def update(self, delivery: Delivery) -> int:
+        if delivery.status is DeliveryStatus.SENDING and delivery.claim is not None:
+            self._records.claims[delivery.claim] = asyncio.get_running_loop().time()
+        version: int = await self.__getattr__("update")(delivery)
+        return version
 
 
 @dataclass
@@ -39,14 +54,14 @@ class Functions:
     policy: Policy
     records: Records
     waiting_receipts: MemoryReceipts
-    people_records: MemoryPeople
+    people_records: People
     providers: Providers
     random: Random
     broken: Callable[[Violation], None]
     queue: Publisher | None = None
 
     def store(self, process: Process) -> Any:
-        return Remote(process, self.records, StoreUnavailable)
+        return Store(process, self.records)
 
     def receipts(self, process: Process) -> Any:
         return Remote(process, self.waiting_receipts, StoreUnavailable)
@@ -65,7 +80,7 @@ class Functions:
             return DeadLetter(self.store(process), self.publisher(process), self.policy, process.now).take(message)
         pipeline = Pipeline(
             self.store(process),
-            Client(process, self.providers, self.records, message.channel, self.broken),
+            Client(process, self.providers, self.records, self.people_records, message.channel, self.broken),
             self.policy,
             now=process.now,
             token=process.token,

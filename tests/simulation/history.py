@@ -11,6 +11,7 @@ from shared.delivery.model import Delivery, DeliveryStatus, Outcome
 from shared.sending.pipeline import NO_TIME
 from tests.simulation.fate import Fault
 from tests.simulation.invariants import ACCEPTED, ENDED, Invariant, S, Violation, counted
+from tests.simulation.people import PERSON
 from tests.simulation.virtual import Log, VirtualLoop, virtual
 from tests.simulation.world import CALLERS, World
 
@@ -76,11 +77,14 @@ def _violations(world: World) -> Iterator[Violation]:
         else:
             yield from _of_delivery(world, delivery)
     yield from _of_verdicts(world)
+    for address, reason in world.people.answered:
+        there = world.people.suppressed.get(address)
+        if there is None or reason not in there.entries:
+            yield Violation(Invariant.TOLD, f"{reason} was said, and is not on record")
     for accept in [accept for accepts in world.providers.accepted.values() for accept in accepts]:
         out = accept.outgoing
         wanted = (
-            ask.request.to is not None
-            and ask.request.to.get(accept.channel) == out.address
+            (ask.request.to or {accept.channel: f"{accept.channel}-{PERSON}"}).get(accept.channel) == out.address
             and (ask.request.message, ask.request.subject) == (out.text, out.subject)
             and ask.caller is CALLERS[0]
             for ask in world.asks

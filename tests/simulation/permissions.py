@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from shared.delivery.model import Delivery, Notification, Rule
+from shared.delivery.gate import Go
+from shared.delivery.model import Delivery, DeliveryStatus, Notification, Rule
+from shared.people.permission import permission
 from tests.simulation.fate import Fate
 from tests.simulation.invariants import Invariant, Violation
+from tests.simulation.people import ONE_A_DAY, People
 from tests.simulation.records import Records
 
 _FROZEN = 300.0
@@ -22,6 +25,27 @@ def check_permission(
     if notification is not None:
         for invariant, what in _broken(delivery, notification, records, now, fate):
             broken(Violation(invariant, f"{delivery.notification_id}/{delivery.channel}: {what}"))
+
+
+def check_person(delivery: Delivery, records: Records, people: People, broken: Callable[[Violation], None]) -> None:
+    """What their records said when the claim began, and say still, is heeded."""
+    began, claimed_at = records.claims.get(delivery.claim or ""), delivery.claimed_at
+    if began is None or claimed_at is None or delivery.status is not DeliveryStatus.SENDING:
+        return
+    name = f"{delivery.notification_id}/{delivery.channel}"
+    now = asyncio.get_running_loop().time() + 1
+    for time in (began, now):
+        said = permission(delivery, people.as_of(delivery, time), claimed_at)
+        if isinstance(said, Go):
+            break
+    else:
+        broken(Violation(Invariant.PERSON, f"{name} is sent: {said.rule}"))
+    if delivery.category == ONE_A_DAY and not delivery.simulated and people.is_capped:
+        person = delivery.recipient or delivery.address
+        today = people.sent[person, delivery.category, claimed_at.date().isoformat()]
+        today.add(delivery.notification_id)
+        if len(today) > 1:
+            broken(Violation(Invariant.PERSON, f"{name} is one too many of a day"))
 
 
 def _broken(

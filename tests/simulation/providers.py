@@ -12,9 +12,12 @@ from shared.delivery.model import DeliveryStatus, Outcome, Receipt
 from shared.sending.provider import Outgoing
 from tests.simulation.fate import Fate, Fault
 from tests.simulation.invariants import Invariant, Violation
-from tests.simulation.permissions import check_permission
+from tests.simulation.people import People
+from tests.simulation.permissions import check_permission, check_person
 from tests.simulation.processes import Process, Tasks
 from tests.simulation.records import Key, Records
+
+S = DeliveryStatus
 
 
 class Says(Enum):
@@ -116,12 +119,14 @@ class Client:
         process: Process,
         providers: Providers,
         records: Records,
+        people: People,
         channel: str,
         broken: Callable[[Violation], None],
     ) -> None:
         self._process = process
         self._providers = providers
         self._records = records
+        self._people = people
         self._channel = channel
         self._broken = broken
 
@@ -131,6 +136,7 @@ class Client:
         record = self._records.find((outgoing.notification_id, self._channel))
         if record is not None:
             check_permission(record, self._records, self._process.now(), self._providers.fate, self._broken)
+            check_person(record, self._records, self._people, self._broken)
         return self._send(outgoing)
 
     async def _send(self, outgoing: Outgoing) -> str | None:
@@ -166,7 +172,7 @@ class Client:
     def _check_wanted(self, outgoing: Outgoing) -> None:
         """What is cancelled once its lease is over is so by a clock: one that is wrong may be minutes early."""
         record = self._records.find((outgoing.notification_id, self._channel))
-        never = {DeliveryStatus.CANCELLED, DeliveryStatus.SUPERSEDED, DeliveryStatus.EXPIRED}
+        never = {S.CANCELLED, S.SUPERSEDED, S.EXPIRED, S.SUPPRESSED}
         if record and record.status in never and not self._providers.fate.skew:
             self._broken(Violation(Invariant.CANCELLED, f"{record.notification_id}/{record.channel} is sent"))
 

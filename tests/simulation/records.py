@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
-from shared.delivery.model import SUCCESS, Attachment, Delivery, Notification
+from shared.delivery.model import SUCCESS, Attachment, Delivery, Notification, Recipient
 from shared.delivery.retries import Policy
 from shared.sending.receipts import Waiting
 from tests.fakes.receipts import MemoryReceipts
@@ -26,6 +26,7 @@ class Records(MemoryStore):
 
     `ended`, `failed`: those that were terminal at some time, and without success. `newest`: by collapse key, the
     notifications and when each was committed. `cancelled`: when the cancel of a notification was answered.
+    `claims`: by token, when the writing of the claim last began.
     """
 
     def __init__(self, policy: Policy, broken: Callable[[Violation], None], tell: Callable[..., None]) -> None:
@@ -37,6 +38,8 @@ class Records(MemoryStore):
         self.failed: set[Key] = set()
         self.newest: dict[str, list[tuple[str, float]]] = {}
         self.cancelled: dict[str, float] = {}
+        self.claims: dict[str, float] = {}
+        self._persons: dict[str, list[tuple[float, Recipient]]] = {}
         self._followed: set[tuple[str, str]] = set()
         self._policy = policy
         self._broken = broken
@@ -69,6 +72,20 @@ class Records(MemoryStore):
                 if (d.follows, d.channel) in self._followed:
                     self._broken(Violation(Invariant.ORDER, f"two follow {d.follows}"))
                 self._followed.add((d.follows, d.channel))
+
+    def registered(self, recipient: Recipient) -> None:
+        """From the beginning."""
+        self._recipients[recipient.name] = recipient
+        self._persons[recipient.name] = [(-1.0, recipient)]
+
+    async def replace_recipient(self, recipient: Recipient) -> None:
+        await super().replace_recipient(recipient)
+        now = asyncio.get_running_loop().time()
+        self._persons[recipient.name].append((now, self._recipients[recipient.name]))
+
+    def recipient_as_of(self, name: str, time: float) -> Recipient | None:
+        known = [recipient for at, recipient in self._persons.get(name, []) if at < time]
+        return known[-1] if known else None
 
     def asked(self, notification_id: str) -> Notification | None:
         return self._notifications.get(notification_id)

@@ -20,11 +20,16 @@ from functions.relay.overdue_deliveries import Relay, Swept
 from shared.delivery import gate, retries, state_machine
 from shared.delivery.errors import HarkError, Permanent, Retryable, StoreError, Unknown
 from shared.delivery.gate import Facts
-from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Receipt
-from shared.sending import pipeline, receipts, withdrawal
+from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Receipt, Rule
+from shared.people.frequency import DaysNotifications
+from shared.people.permission import NOBODY, Person, permission
+from shared.people.suppression import Suppression
+from shared.sending import asking_people, pipeline, receipts, withdrawal
+from shared.sending.asking_people import Asking
 from shared.sending.messages import Answer, Message
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Outgoing, Provider, Sent
+from tests.fakes.people import MemoryPeople
 from tests.fakes.records import POLICY
 from tests.simulation import world
 from tests.simulation.history import simulate
@@ -312,6 +317,73 @@ def what_waits_for_another_has_no_due_time(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(state_machine, "_held", forgotten)
 
 
+def the_person_is_not_asked(patch: pytest.MonkeyPatch) -> None:
+    async def nobody(*_: object) -> Person:
+        return NOBODY
+
+    patch.setattr(Asking, "person", nobody)
+
+
+def the_person_is_as_they_were_when_the_process_first_asked(patch: pytest.MonkeyPatch) -> None:
+    person = Asking.person
+    known: dict[tuple[int, str], Person | None] = {}
+
+    async def kept(self: Asking, delivery: Delivery) -> Person | None:
+        key = id(asyncio.get_running_loop()), f"{delivery.address} {delivery.category}"
+        if key not in known:
+            known[key] = await person(self, delivery)
+        return known[key]
+
+    patch.setattr(Asking, "person", kept)
+
+
+def what_cannot_be_read_is_no_reason(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(asking_people, "unread", lambda *_: gate.Go())
+
+
+def quiet_hours_are_over_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(asking_people, "permission", _unless(Rule.QUIET_HOURS))
+
+
+def preferences_are_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(asking_people, "permission", _unless(Rule.PREFERENCE))
+
+
+def _unless(rule: Rule) -> Callable[..., gate.Permission]:
+    judge = permission
+
+    def judged(*args: Any) -> gate.Permission:
+        said = judge(*args)
+        return said if isinstance(said, gate.Go) or said.rule is not rule else gate.Go()
+
+    return judged
+
+
+def a_days_notifications_are_counted_without_precondition(patch: pytest.MonkeyPatch) -> None:
+    count = MemoryPeople.count
+
+    async def over(self: MemoryPeople, day: DaysNotifications, expire_at: datetime) -> None:
+        there = self._days.get(day.id)
+        await count(self, replace(day, version=None if there is None else there.version), expire_at)
+
+    patch.setattr(MemoryPeople, "count", over)
+
+
+def a_suppression_is_written_without_precondition(patch: pytest.MonkeyPatch) -> None:
+    put = MemoryPeople.put_suppression
+
+    async def over(self: MemoryPeople, suppression: Suppression) -> None:
+        there = self.suppressed.get(suppression.id)
+        await put(self, replace(suppression, version=None if there is None else there.version))
+
+    patch.setattr(MemoryPeople, "put_suppression", over)
+
+
+def what_is_given_back_has_no_due_time(patch: pytest.MonkeyPatch) -> None:
+    given_back = state_machine.given_back
+    patch.setattr(pipeline, "given_back", lambda *args: replace(given_back(*args), due_at=None))
+
+
 BUGS: dict[Plant, Invariant] = {
     ack_before_the_send: Invariant.ACKED,
     ack_whatever_happens: Invariant.ACKED,
@@ -346,6 +418,14 @@ BUGS: dict[Plant, Invariant] = {
     an_older_one_with_the_collapse_key_is_sent: Invariant.COLLAPSE,
     a_step_goes_whatever_the_one_before_does: Invariant.ESCALATION,
     what_waits_for_another_has_no_due_time: Invariant.QUIET,
+    the_person_is_not_asked: Invariant.PERSON,
+    the_person_is_as_they_were_when_the_process_first_asked: Invariant.PERSON,
+    what_cannot_be_read_is_no_reason: Invariant.PERSON,
+    quiet_hours_are_over_at_once: Invariant.PERSON,
+    preferences_are_ignored: Invariant.PERSON,
+    a_days_notifications_are_counted_without_precondition: Invariant.PERSON,
+    a_suppression_is_written_without_precondition: Invariant.TOLD,
+    what_is_given_back_has_no_due_time: Invariant.QUIET,
 }
 
 

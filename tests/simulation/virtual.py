@@ -16,7 +16,7 @@ from functions.gateway.notifications import acceptance, cancellation, idempotenc
 from functions.gateway.web import error_handlers
 from functions.relay import overdue_deliveries, scheduled_deliveries
 from functions.relay import waiting_receipts as waiting
-from shared.sending import pipeline, receipts, waiting_deliveries
+from shared.sending import asking_people, pipeline, receipts, waiting_deliveries
 
 SHARDS = 2  # fewer to sweep, none of another kind
 
@@ -78,6 +78,7 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             "log",
             log,
             *of_time,
+            asking_people,
             error_handlers,
             receipts,
             given_up_messages,

@@ -16,16 +16,17 @@ from functions.gateway.notifications.cancellation import cancel
 from functions.gateway.notifications.schemas import EscalationStep, NotificationRequest, Verdict
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
-from shared.delivery.model import Delivery, DeliveryStatus, Receipt
+from shared.delivery.model import Delivery, DeliveryStatus, Receipt, SuppressionReason
 from shared.delivery.state_machine import discarded, replayed
 from shared.sending.messages import hint
 from shared.sending.receipts import take
+from shared.sending.suppressing import change, suppress
 from tests.fakes.clock import START
-from tests.fakes.people import MemoryPeople
 from tests.fakes.records import POLICY
 from tests.simulation.fate import Fate, Fault
 from tests.simulation.functions import CHANNELS, Functions
 from tests.simulation.invariants import Invariant, Violation
+from tests.simulation.people import CLASSES, ONE_A_DAY, PERSON, People, an_entry, another_preference
 from tests.simulation.processes import Process, Tasks, current
 from tests.simulation.providers import Providers, Says
 from tests.simulation.pubsub import PubSub
@@ -56,7 +57,8 @@ class World:
         self.first: Violation | None = None
         self.records = Records(self.policy, self.broken, self.tell)
         self.waiting = WaitingReceipts()
-        self.people = MemoryPeople(self.records)
+        self.wishes = random.random() < 0.4
+        self.people = People(self.records, random, capped=self.wishes and random.random() < 0.5)
         self.providers = Providers(self.fate, self._report, self.tell)
         self.functions = Functions(
             self.policy, self.records, self.waiting, self.people, self.providers, random, self.broken
@@ -100,6 +102,8 @@ class World:
             self._outside.spawn(self._client(ask, self.random.choice((1.0, self.random.uniform(0, seconds / 3)))))
         if together:
             self._outside.spawn(self._batch(together, self.random.choice((1.0, self.random.uniform(0, seconds / 3)))))
+        for _ in range(self.random.randint(0, 4) if self.wishes else 0):
+            self._outside.spawn(self._wish(self.random.choice((0.5, self.random.uniform(0, seconds)))))
         for _ in range(8):
             if self.fate.strikes(Fault.STOP):
                 self._outside.spawn(self._stop(self.random.uniform(0, seconds / 2)))
@@ -125,8 +129,9 @@ class World:
         loop = asyncio.get_running_loop()
         while self.first is None and not self._quiet():
             pending = [d for d in self.records.all() if d.pending]
+            held = [(d.held_until - START).total_seconds() for d in pending if d.held_until]
             # Less than the day after which what nobody takes is dead: that would hide it.
-            if loop.time() > since + (_DAY * 0.8 if pending else _DAY * 8):
+            if loop.time() > max(since, *held, 0) + (_DAY * 0.8 if pending else _DAY * 8):
                 left = [f"{d.notification_id}/{d.channel} {d.status}" for d in pending]
                 self.broken(
                     Violation(Invariant.QUIET, f"never quiet: {left}, {len(self.waiting.waiting)} receipts wait")
@@ -163,7 +168,7 @@ class World:
     def _draw_asks(self) -> list[Ask]:
         random = self.random
         asks = []
-        for n in range(random.randint(3, 7) if self.key else random.randint(1, 6)):
+        for n in range(random.randint(3, 7) if self.key or self.people.is_capped else random.randint(1, 6)):
             wanted = random.sample(list(CHANNELS), random.choice((1, 1, 2)))
             to = {channel: f"{channel}-{n}" for channel in wanted}
             caller = CALLERS[random.random() < 0.1]
@@ -172,6 +177,8 @@ class World:
             if mood:
                 self.providers.moods |= dict.fromkeys(to.values(), mood)
             how = self._draw_how(to) if random.random() < (0.9 if self.key else 0.3) else {}
+            if self.wishes:
+                how |= self._draw_person()
             ask = Ask(NotificationRequest(**{"to": to, "message": f"text {n}", **how}), caller, key)
             asks.append(ask)
             if key and random.random() < 0.4:
@@ -196,6 +203,46 @@ class World:
             steps = [{"channel": first}, {"channel": second, "after": after, "unless": unless}]
             how["escalation"] = [EscalationStep.model_validate(step) for step in steps]
         return how
+
+    def _draw_person(self) -> dict[str, Any]:
+        """Of which kind it is, and to somebody whose records change."""
+        how: dict[str, Any] = {}
+        if self.random.random() < 0.8:
+            how["category"] = ONE_A_DAY if self.people.is_capped else self.random.choice(list(CLASSES))
+        if self.people.is_capped or self.random.random() < 0.6:
+            how |= {"to": None, "recipient": PERSON}
+        return how
+
+    async def _wish(self, begins: float) -> None:
+        """Somebody says what they want, until they have an answer."""
+        await asyncio.sleep(begins)
+        random = self.random
+        asked = random.choice(self.asks).request
+        to = asked.to or {channel: f"{channel}-{PERSON}" for channel in CHANNELS}
+        channel, address = random.choice(list(to.items()))
+        known_as = self.people.suppression_id(channel, address)
+        reason = random.choice(list(SuppressionReason))
+        wish = random.choice(("suppress", "suppress", "lift", "prefer"))
+        preferred = another_preference(random)
+        for _ in range(20):
+            process = self.process("gateway")
+            people, store = self.functions.people(process), self.functions.store(process)
+
+            async def work(people: Any = people, store: Any = store, process: Process = process) -> bool:
+                if wish == "prefer":
+                    await store.replace_recipient(preferred(await store.recipient(PERSON)))
+                elif wish == "suppress":
+                    await suppress(people, channel, known_as, an_entry(reason, process.now()))
+                    if reason is not SuppressionReason.STOP:
+                        self.people.answered.add((known_as, reason))
+                else:
+                    await change(people, channel, known_as, lambda there: there.without(SuppressionReason.STOP))
+                return True
+
+            if await process.ask(work(), 30) is True:
+                self.tell("SAID", wish=wish, address=address, reason=str(reason))
+                return
+            await asyncio.sleep(random.uniform(1, 30))
 
     async def _cancel(self, notification_id: str, begins: float) -> None:
         """The client asks until it has an answer."""
