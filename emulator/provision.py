@@ -45,9 +45,11 @@ def plan(config: Config, push_host: str) -> Plan:
         dead = f"{topic}-dead"
         subscription = f"projects/{config.project}/subscriptions/{name}"
         policy = {"deadLetterTopic": dead, "maxDeliveryAttempts": MAX_DELIVERY_ATTEMPTS}
-        topics |= {topic: {}, dead: {}}
+        pushed = {"deadLetterPolicy": policy, **push_to(channel.name)}
+        topics |= {topic: {}, f"{topic}-bulk": {}, dead: {}}
         subscriptions |= {
-            f"{subscription}-push": {"topic": topic, "deadLetterPolicy": policy, **push_to(channel.name)},
+            f"{subscription}-push": {"topic": topic, **pushed},
+            f"{subscription}-bulk-push": {"topic": f"{topic}-bulk", **pushed},
             f"{subscription}-dead-push": {"topic": dead, **push_to(DEAD_LETTER)},
             f"{subscription}-dead-keep": {"topic": dead},
         }

@@ -48,6 +48,7 @@ def urls(cloud: Cloud) -> str:
     for channel in CHANNELS:
         for function, subscription in (
             (channel, f"notifications-{channel}-push"),
+            (channel, f"notifications-{channel}-bulk-push"),
             ("dead_letter", _dead(channel, "push")),
         ):
             config = cloud.described("pubsub", "subscriptions", "describe", subscription)["pushConfig"]

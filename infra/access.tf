@@ -2,15 +2,15 @@
 
 locals {
   publishers = {
-    for pair in setproduct(local.functions, keys(local.channels)) :
-    join(" ", pair) => { function = pair[0], channel = pair[1] }
+    for pair in setproduct(local.functions, keys(local.queues)) :
+    join(" ", pair) => { function = pair[0], queue = pair[1] }
   }
 }
 
 resource "google_pubsub_topic_iam_member" "publisher" {
   for_each = local.publishers
 
-  topic  = google_pubsub_topic.notifications[each.value.channel].id
+  topic  = google_pubsub_topic.notifications[each.value.queue].id
   role   = "roles/pubsub.publisher"
   member = google_service_account.function[each.value.function].member
 }

@@ -1,16 +1,20 @@
-# Per channel: a topic that is pushed to its function, and a topic of the messages which Pub/Sub gave up on. Those are
-# pushed to dead_letter and, besides, kept: whatever goes wrong with dead_letter, they are there for 31 days.
+# Per channel: a topic that is pushed to its function, another one for what is one of many, so that nothing else waits
+# behind it, and a topic of the messages which Pub/Sub gave up on. Those are pushed to dead_letter and, besides, kept:
+# whatever goes wrong with dead_letter, they are there for 31 days.
 
 locals {
   # The functions check at start-up that this outlives a send: ACK_DEADLINE_SECONDS.
   ack_deadline_seconds = 60
+
+  # By queue, its channel.
+  queues = merge([for channel in keys(local.channels) : { (channel) = channel, "${channel}-bulk" = channel }]...)
 
   days = { for n in [7, 31] : n => "${n * 24 * 60 * 60}s" }
 }
 
 resource "google_pubsub_topic" "notifications" {
   # checkov:skip=CKV_GCP_83:Google's own keys encrypt it unless kms_key is set; a key that is lost or disabled loses messages
-  for_each = local.channels
+  for_each = local.queues
 
   name         = "notifications-${each.key}" # shared/channels/declaration.py
   kms_key_name = var.kms_key
@@ -45,7 +49,7 @@ resource "google_pubsub_topic" "dead" {
 }
 
 resource "google_pubsub_subscription" "push" {
-  for_each = local.channels
+  for_each = local.queues
 
   name                       = "notifications-${each.key}-push"
   topic                      = google_pubsub_topic.notifications[each.key].id
@@ -53,11 +57,11 @@ resource "google_pubsub_subscription" "push" {
   message_retention_duration = local.days[7]
 
   push_config {
-    push_endpoint = "${local.urls[each.key]}/"
+    push_endpoint = "${local.urls[each.value]}/"
 
     oidc_token {
       service_account_email = google_service_account.pusher.email
-      audience              = local.urls[each.key]
+      audience              = local.urls[each.value]
     }
   }
 
@@ -67,7 +71,7 @@ resource "google_pubsub_subscription" "push" {
   }
 
   dead_letter_policy {
-    dead_letter_topic     = google_pubsub_topic.dead[each.key].id
+    dead_letter_topic     = google_pubsub_topic.dead[each.value].id
     max_delivery_attempts = 5
   }
 
@@ -129,7 +133,7 @@ resource "google_pubsub_topic_iam_member" "agent_publishes_dead" {
 }
 
 resource "google_pubsub_subscription_iam_member" "agent_acknowledges" {
-  for_each = local.channels
+  for_each = local.queues
 
   subscription = google_pubsub_subscription.push[each.key].id
   role         = "roles/pubsub.subscriber"

@@ -6,12 +6,12 @@ mock_provider "google" {
 
 run "every_topic_has_a_subscription_that_pushes" {
   assert {
-    condition     = toset(values(google_pubsub_topic.notifications)[*].name) == toset([for channel in keys(yamldecode(file("channels.yaml"))) : "notifications-${channel}"])
-    error_message = "Each channel of channels.yaml has its topic, named as shared/channels/declaration.py names it."
+    condition     = toset(values(google_pubsub_topic.notifications)[*].name) == toset(flatten([for channel in keys(yamldecode(file("channels.yaml"))) : ["notifications-${channel}", "notifications-${channel}-bulk"]]))
+    error_message = "Each channel of channels.yaml has its two topics, named as shared/channels/declaration.py names them."
   }
 
   assert {
-    condition     = alltrue([for channel, topic in google_pubsub_topic.notifications : google_pubsub_subscription.push[channel].topic == topic.id])
+    condition     = alltrue([for queue, topic in google_pubsub_topic.notifications : google_pubsub_subscription.push[queue].topic == topic.id])
     error_message = "Each topic is pushed."
   }
 
@@ -23,8 +23,8 @@ run "every_topic_has_a_subscription_that_pushes" {
 
 run "each_push_carries_a_token_for_the_function_that_it_goes_to" {
   assert {
-    condition = alltrue([for channel, subscription in google_pubsub_subscription.push : (
-      subscription.push_config[0].push_endpoint == "https://hark-${replace(channel, "_", "-")}-123456789012.europe-west1.run.app/"
+    condition = alltrue([for queue, subscription in google_pubsub_subscription.push : (
+      subscription.push_config[0].push_endpoint == "https://hark-${replace(trimsuffix(queue, "-bulk"), "_", "-")}-123456789012.europe-west1.run.app/"
       && "${subscription.push_config[0].oidc_token[0].audience}/" == subscription.push_config[0].push_endpoint
       && subscription.push_config[0].oidc_token[0].service_account_email == google_service_account.pusher.email
     )])
@@ -57,21 +57,22 @@ run "messages_stay_where_they_may_be" {
 
 run "what_cannot_be_delivered_is_kept" {
   assert {
-    condition = alltrue([for channel, subscription in google_pubsub_subscription.push : (
-      subscription.dead_letter_policy[0].dead_letter_topic == google_pubsub_topic.dead[channel].id
+    condition = alltrue([for queue, subscription in google_pubsub_subscription.push : (
+      subscription.dead_letter_policy[0].dead_letter_topic == google_pubsub_topic.dead[trimsuffix(queue, "-bulk")].id
       && subscription.dead_letter_policy[0].max_delivery_attempts == 5
     )])
     error_message = "After five attempts a message goes to its channel's dead-letter topic."
   }
 
   assert {
-    condition = alltrue([for channel in keys(google_pubsub_subscription.push) : (
+    condition = alltrue([for channel in keys(google_pubsub_topic.dead) : (
       google_pubsub_topic_iam_member.agent_publishes_dead[channel].topic == google_pubsub_topic.dead[channel].id
       && google_pubsub_topic_iam_member.agent_publishes_dead[channel].role == "roles/pubsub.publisher"
       && google_pubsub_topic_iam_member.agent_publishes_dead[channel].member == "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
-      && google_pubsub_subscription_iam_member.agent_acknowledges[channel].subscription == google_pubsub_subscription.push[channel].id
-      && google_pubsub_subscription_iam_member.agent_acknowledges[channel].role == "roles/pubsub.subscriber"
-      && google_pubsub_subscription_iam_member.agent_acknowledges[channel].member == "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
+      )]) && alltrue([for queue in keys(google_pubsub_subscription.push) : (
+      google_pubsub_subscription_iam_member.agent_acknowledges[queue].subscription == google_pubsub_subscription.push[queue].id
+      && google_pubsub_subscription_iam_member.agent_acknowledges[queue].role == "roles/pubsub.subscriber"
+      && google_pubsub_subscription_iam_member.agent_acknowledges[queue].member == "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
     )])
     error_message = "Pub/Sub's agent may move a message from the subscription to the dead-letter topic."
   }

@@ -93,6 +93,8 @@ class Channel:
         return self.measure.of(message) <= self.max_length
 
 
-def topic(channel: str) -> str:
-    """The topic that a channel's function is subscribed to."""
-    return f"notifications-{channel}"
+def topic(channel: str, *, bulk: bool = False) -> str:
+    """The topic that a channel's function is subscribed to. bulk: what is one of many waits in a queue of its own, so
+    that nothing else waits behind it
+    """
+    return f"notifications-{channel}-bulk" if bulk else f"notifications-{channel}"

@@ -226,6 +226,7 @@ class Delivery:
     in its order. `escalates_from`, `escalates_to`: the channels before and after it; `after`, `unless`: as `Step`.
     `made_of` is its template and version, "order-shipped/3".
     `category_class` is its category's as of the 202: it holds when the category is gone. None: it has no category.
+    `bulk`: it is one of many, which wait in a queue of their own.
     `judged_by` says which records of the person's decided, by kind, and as of when each was.
     `provider_conversation` is where the provider says that the message is, for what goes with it later.
     """
@@ -256,6 +257,7 @@ class Delivery:
     earlier: Mapping[str, str] = field(default_factory=dict)
     category: str | None = None
     category_class: CategoryClass | None = None
+    bulk: bool = False
 
     status: DeliveryStatus = DeliveryStatus.QUEUED
     attempts: tuple[Attempt, ...] = ()

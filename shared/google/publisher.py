@@ -67,7 +67,7 @@ class PubsubPublisher:
     async def publish(self, messages: Sequence[Message]) -> None:
         by_topic: dict[str, list[Message]] = {}
         for message in messages:
-            by_topic.setdefault(topic(message.channel), []).append(message)
+            by_topic.setdefault(topic(message.channel, bulk=message.bulk), []).append(message)
         batches = [
             self._publish_batch(name, batch[start : start + _MOST_AT_ONCE])
             for name, batch in by_topic.items()

@@ -49,6 +49,7 @@ class Message(BaseModel):
     """Which delivery to take up; without `content` the function reads the record.
 
     traceparent: whose trace it belongs to, if not to that of what publishes it; an attribute, and no part of the data
+    bulk: which of its channel's topics it goes to; no part of the data either
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +59,7 @@ class Message(BaseModel):
     channel: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
     content: Content | None = None
     traceparent: str | None = Field(default=None, exclude=True)
+    bulk: bool = Field(default=False, exclude=True)
 
 
 def content_of(notification: Notification, delivery: Delivery, version: int | None = None) -> Content:
@@ -92,12 +94,18 @@ def message_of(notification: Notification, delivery: Delivery, version: int | No
         channel=delivery.channel,
         content=content_of(notification, delivery, version),
         traceparent=delivery.traceparent,
+        bulk=delivery.bulk,
     )
 
 
 def hint(delivery: Delivery) -> Message:
     """That there is something to do, as part of the trace that it has always belonged to."""
-    return Message(notification_id=delivery.notification_id, channel=delivery.channel, traceparent=delivery.traceparent)
+    return Message(
+        notification_id=delivery.notification_id,
+        channel=delivery.channel,
+        traceparent=delivery.traceparent,
+        bulk=delivery.bulk,
+    )
 
 
 class Answer(Enum):

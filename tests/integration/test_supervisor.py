@@ -186,7 +186,9 @@ def subscriptions(stack: Supervisor) -> list[str]:
     return sorted(name.rpartition("/")[2] for name in names)
 
 
-PROVISIONED = sorted(f"notifications-{name}-{kind}" for name in CHANNELS for kind in ("push", "dead-push", "dead-keep"))
+PROVISIONED = sorted(
+    f"notifications-{name}-{kind}" for name in CHANNELS for kind in ("push", "bulk-push", "dead-push", "dead-keep")
+)
 
 
 def test_when_ready_everything_answers_and_the_env_file_says_where(stack: Supervisor) -> None:

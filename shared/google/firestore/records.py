@@ -69,6 +69,7 @@ _FIXED = (
     "earlier",
     "category",
     "category_class",
+    "bulk",
 )
 _NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")
 _ATTEMPT_FIELDS = tuple(f.name for f in fields(Attempt))
@@ -137,7 +138,7 @@ def _step_values(step: Step) -> dict[str, Any]:
 def fixed_values(d: Delivery) -> dict[str, Any]:
     values = dict(zip(_FIXED, _fixed_values(d), strict=True))
     # None is no field: most have none of these.
-    values["attachments"], values["earlier"] = d.attachments or None, d.earlier or None
+    values["attachments"], values["earlier"], values["bulk"] = d.attachments or None, d.earlier or None, d.bulk or None
     return values
 
 

@@ -15,18 +15,21 @@ def config(tmp_path: Path) -> Config:
     return load(tmp_path, {"GOOGLE_CLOUD_PROJECT": "here", "ACK_DEADLINE_SECONDS": "40"})
 
 
-def test_each_channel_has_its_topic_and_a_dead_one(config: Config) -> None:
+def test_each_channel_has_its_topics_and_a_dead_one(config: Config) -> None:
     assert list(plan(config, "127.0.0.1").topics) == [
         "projects/here/topics/notifications-pigeon",
+        "projects/here/topics/notifications-pigeon-bulk",
         "projects/here/topics/notifications-pigeon-dead",
         "projects/here/topics/notifications-drum",
+        "projects/here/topics/notifications-drum-bulk",
         "projects/here/topics/notifications-drum-dead",
     ]
 
 
-def test_a_channel_is_pushed_to_and_gives_up_after_five_attempts(config: Config) -> None:
-    assert plan(config, "127.0.0.1").subscriptions["projects/here/subscriptions/notifications-drum-push"] == {
-        "topic": "projects/here/topics/notifications-drum",
+@pytest.mark.parametrize("queue", ["drum", "drum-bulk"])
+def test_a_channel_is_pushed_to_and_gives_up_after_five_attempts(config: Config, queue: str) -> None:
+    assert plan(config, "127.0.0.1").subscriptions[f"projects/here/subscriptions/notifications-{queue}-push"] == {
+        "topic": f"projects/here/topics/notifications-{queue}",
         "ackDeadlineSeconds": 40,
         "pushConfig": {"pushEndpoint": "http://127.0.0.1:8104/"},
         "deadLetterPolicy": {

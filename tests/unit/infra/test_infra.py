@@ -101,9 +101,15 @@ def test_topics_and_subscriptions_are_named_as_on_one_machine() -> None:
     there = plan(config, "localhost")
     topics = (INFRA / "topics.tf").read_text()
     patterns = re.findall(r'^  name += "(notifications-\$\{each\.key\}[^"]*)"', topics, re.MULTILINE)
-    made = {pattern.replace("${each.key}", name) for pattern in patterns for name in channel_names()}
+    queues = [*channel_names(), *(f"{name}-bulk" for name in channel_names())]
+    # What is of each queue stands there without "dead".
+    made = {
+        pattern.replace("${each.key}", name)
+        for pattern in patterns
+        for name in (channel_names() if "dead" in pattern else queues)
+    }
     assert made == {path.rpartition("/")[2] for path in (*there.topics, *there.subscriptions)}
-    assert {topic(name) for name in channel_names()} <= made
+    assert {topic(name, bulk=bulk) for name in channel_names() for bulk in (False, True)} <= made
 
 
 def in_the_cloud() -> CoreSettings:

@@ -134,7 +134,7 @@ def granted(access: str) -> dict[str, Called]:
         database = re.findall(r"google_firestore_database\.(\w+)\.name", block)
         one = re.findall(r'member += google_service_account\.function\["(\w+)"\]\.member', block)
         if "for_each = local.publishers" in block:
-            assert "setproduct(local.functions, keys(local.channels))" in access
+            assert "setproduct(local.functions, keys(local.queues))" in access
             give(FUNCTIONS, role.strip('"'), "topics")
         elif "setproduct(local.functions, [" in block:
             (suffixes,) = re.findall(r"setproduct\(local\.functions, \[(.*?)\]\)", block)
