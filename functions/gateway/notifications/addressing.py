@@ -30,7 +30,7 @@ async def resolve_addresses(
     else:
         gateway.quotas.notification_left(caller)
         recipient = await gateway.store.recipient(request.recipient or "")
-        if recipient is None:
+        if recipient is None or recipient.erased_at is not None:
             raise invalid(field_error("recipient", "no recipient has this name"))
         # A channel that has been taken out since is no longer one to send over.
         addresses = {name: address for name, address in recipient.addresses.items() if name in known}
