@@ -35,6 +35,7 @@ ChannelInPath = Annotated[str, Path(json_schema_extra={**_CHANNEL, "pattern": "^
 AddressInPath = Annotated[
     str, Path(description="Percent-encoded.", json_schema_extra={"pattern": "^[^\\x00-\\x1f\\x7f]{1,320}$"})
 ]
+_NO_UTF_8 = "\ufffd"  # what the server reads in the place of such bytes
 _CSV = "text/csv; charset=utf-8"
 _NEXT = {"Link": {"schema": {"type": "string"}, "description": 'The next page, rel="next", where there is one.'}}
 _BY_ADDRESS = ("read_suppression", "delete_suppression")
@@ -159,6 +160,8 @@ def suppressions_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one r
     def _of(caller: Caller, channel: str, address: str) -> Suppression:
         """The address's, as if nothing were on record. Problem 403, 422."""
         _check(caller, channel)
+        if _NO_UTF_8 in address:
+            raise invalid(field_error("address", "must be UTF-8, percent-encoded"))
         return Suppression(people.suppression_id(channel, address_of(gateway.channels, channel, address)), channel)
 
     async def _found(of: Suppression) -> Suppression | None:
