@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Match, Route
 
 from functions.gateway.batches.routes import batches_router
 from functions.gateway.callers.routes import callers_router
+from functions.gateway.categories.routes import categories_router
 from functions.gateway.channels.routes import channels_router
 from functions.gateway.dead_letters.routes import dead_letters_router
 from functions.gateway.notifications.routes import notifications_router
@@ -20,6 +21,7 @@ from functions.gateway.operations.routes import operations_router
 from functions.gateway.receipts.routes import receipts_router
 from functions.gateway.recipients.routes import recipients_router
 from functions.gateway.services import Gateway
+from functions.gateway.suppressions.routes import suppressions_router
 from functions.gateway.templates.routes import templates_router
 from functions.gateway.web import docs_page
 from functions.gateway.web.error_handlers import HANDLERS, fault
@@ -31,6 +33,8 @@ ROUTERS = (
     batches_router,
     channels_router,
     recipients_router,
+    categories_router,
+    suppressions_router,
     templates_router,
     operations_router,
     dead_letters_router,

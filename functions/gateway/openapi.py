@@ -1,5 +1,6 @@
 """The whole /openapi.json: what FastAPI sees of the routes, and what it does not see of them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,9 +12,11 @@ from pydantic import TypeAdapter
 from functions.gateway.access.route_scopes import scope_of
 from functions.gateway.batches.schemas import BatchRequest
 from functions.gateway.callers.schemas import CallerChange, CallerRequest
+from functions.gateway.categories.schemas import CategoryRequest
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.openapi_examples import add_examples, examples
 from functions.gateway.recipients.schemas import RecipientRequest
+from functions.gateway.suppressions.schemas import SuppressionRequest
 from functions.gateway.templates.schemas import PreviewRequest, RecallRequest, TemplateRequest
 from functions.gateway.web.openapi_declarations import answers
 from functions.gateway.web.problem_details import ProblemDetails
@@ -25,6 +28,8 @@ _SCHEMAS = (
     NotificationRequest,
     BatchRequest,
     RecipientRequest,
+    CategoryRequest,
+    SuppressionRequest,
     TemplateRequest,
     PreviewRequest,
     RecallRequest,
@@ -82,7 +87,7 @@ def _name_operations(paths: Mapping[str, Mapping[str, Any]]) -> None:
     for path, methods in paths.items():
         for operation in methods.values():
             operation["summary"] = _title(operation["operationId"])
-            operation["tags"] = [_title(path.removeprefix("/v1/").strip("/").partition("/")[0])]
+            operation["tags"] = [_title(re.split("[/.]", path.removeprefix("/v1/").strip("/"))[0])]
 
 
 def _title(name: str) -> str:

@@ -14,6 +14,7 @@ from shared.channels.declaration import Channel
 _AT = "2026-11-25T09:00:00Z"
 _ID = "6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4"
 _CALLER_ID, _KEY_ID = "0123456789abcdef", "01234567"
+_HASH = "3f2a9c5e71d04b86" * 4
 _KEY = "hark_live_0123456789abcdef_…"
 _MESSAGE = "Build 42 is live"
 _TEXTS = {"subject": "Deploy", "message": _MESSAGE, "tags": {"team": "infra"}}
@@ -37,6 +38,8 @@ def examples(channels: Mapping[str, Channel], addresses: Mapping[str, str]) -> M
     return {
         **_of_notifications(channels, to),
         **_of_recipients(to),
+        **_of_categories(),
+        **_of_suppressions(channels, to),
         **_of_templates(channels[next(iter(to))]),
         **_of_callers(next(iter(to))),
         "list_channels": Example(200, {"items": [channel_json(channel) for channel in channels.values()]}),
@@ -140,7 +143,13 @@ def _delivery(channel: Channel, address: str) -> dict[str, Any]:
 
 def _of_recipients(to: Mapping[str, str]) -> Mapping[str, Example]:
     changed = {"created_at": _AT, "updated_at": _AT, "updated_by": _CALLER_ID}
-    about = {"locale": "de-AT", "time_zone": "Europe/Vienna", "attributes": {"tier": "gold"}}
+    about = {
+        "locale": "de-AT",
+        "time_zone": "Europe/Vienna",
+        "attributes": {"tier": "gold"},
+        "quiet_hours": [{"days": ["sat", "sun"], "from": "22:00", "to": "09:00"}],
+        "preferences": {"news": {next(iter(to)): False}},
+    }
     recipient = {"name": "alice", "addresses": to, **about, **changed}
     path = {"name": "alice"}
     return {
@@ -148,6 +157,44 @@ def _of_recipients(to: Mapping[str, str]) -> Mapping[str, Example]:
         "list_recipients": Example(200, {"items": [recipient], "next_cursor": None}),
         "read_recipient": Example(200, recipient, path),
         "delete_recipient": Example(204, path=path),
+    }
+
+
+def _of_categories() -> Mapping[str, Example]:
+    body = {"class": "marketing", "description": "What is new in the shop", "max_per_day": 2}
+    category = {"name": "news", **body, "created_at": _AT, "updated_at": _AT}
+    path = {"name": "news"}
+    return {
+        "put_category": Example(201, category, path, body),
+        "list_categories": Example(200, {"items": [category], "next_cursor": None}),
+        "read_category": Example(200, category, path),
+        "delete_category": Example(204, path=path),
+    }
+
+
+def _of_suppressions(channels: Mapping[str, Channel], to: Mapping[str, str]) -> Mapping[str, Example]:
+    channel, address = next(iter(to.items()))
+    path = {"channel": channel, "address": address}
+    about = {"reason": "complaint", "class": "marketing", "at": _AT}
+    body = {"reason": "complaint", "evidence": "ticket 1042"}
+    evidence = f"by caller {_CALLER_ID}: ticket 1042"
+    entry: dict[str, Any] = {"channel": channel, "address_hash": _HASH, **about, "evidence": evidence, "categories": []}
+    suppression = {**entry, "others": []}
+    header = "channel,address_hash,reason,class,at,evidence,categories"
+    row = f"{channel},{_HASH},complaint,marketing,{_AT},{evidence},"
+    unknown = f"row,{address},manual"
+    problem = {"row": 2, "field": "channel", "detail": f"there is no such channel; there are {', '.join(channels)}"}
+    return {
+        "list_suppressions": Example(200, {"items": [suppression], "next_cursor": None}),
+        "read_suppression": Example(200, suppression, path),
+        "put_suppression": Example(201, suppression, path, body),
+        "delete_suppression": Example(204, path=path),
+        "export_suppressions": Example(200, f"{header}\r\n{row}\r\n"),
+        "import_suppressions": Example(
+            200,
+            {"rows": 2, "imported": 1, "problems": [problem]},
+            body=f"channel,address,reason\r\n{channel},{address},complaint\r\n{unknown}\r\n",
+        ),
     }
 
 
@@ -240,7 +287,8 @@ def add_examples(paths: Mapping[str, Mapping[str, Any]], shown: Mapping[str, Exa
             if parameter["name"] in example.path:
                 parameter["example"] = example.path[parameter["name"]]
         if example.body is not None:
-            operation["requestBody"]["content"]["application/json"]["example"] = example.body
+            for content in operation["requestBody"]["content"].values():
+                content["example"] = example.body
         if example.answer is not None:
             for content in operation["responses"][str(example.status)]["content"].values():
                 content["example"] = example.answer

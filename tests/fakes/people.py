@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
+from typing import TypeVar
 
-from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
+from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable, UnreadableRecord
 from shared.delivery.model import Delivery
 from shared.delivery.store import Page
 from shared.people.category import Category
@@ -17,9 +18,11 @@ from shared.people.permission import Person
 from shared.people.suppression import AddressHash, Suppression
 from tests.fakes.store import MemoryStore
 
+R = TypeVar("R")
+
 
 class MemoryPeople:
-    """See `shared.people.people_store.PeopleStore`. `calls`, `fail`, `down`: as of MemoryStore.
+    """See `shared.people.people_store.PeopleStore`. `calls`, `fail`, `down`, `spoil`: as of MemoryStore.
 
     store: that of the recipients
     """
@@ -34,12 +37,28 @@ class MemoryPeople:
         self._versions = count(1_767_323_045_678_901_000, 1_000)
         self._faults: dict[tuple[str, int], bool] = {}
         self._down: set[str] = set()
+        self._spoilt: set[str] = set()
 
     def fail(self, operation: str, nth: int = 1, *, landed: bool = False) -> None:
         self._faults[operation, self.calls[operation] + nth] = landed
 
     def down(self, *operations: str) -> None:
         self._down = set(operations)
+
+    def spoil(self, path: str) -> None:
+        """The record under this path, as Firestore has it, cannot be read from now on."""
+        self._spoilt.add(path)
+
+    def _one(self, path: str, record: R | None) -> R | None:
+        if record is not None and path in self._spoilt:
+            raise UnreadableRecord(f"{path}: spoilt")
+        return record
+
+    def _suppression(self, suppression_id: str) -> Suppression | None:
+        return self._one(f"suppressions/{suppression_id}", self.suppressed.get(suppression_id))
+
+    def _category(self, name: str | None) -> Category | None:
+        return self._one(f"categories/{name}", self._categories.get(name or ""))
 
     @asynccontextmanager
     async def _call(self, operation: str) -> AsyncIterator[None]:
@@ -55,15 +74,16 @@ class MemoryPeople:
 
     async def person(self, delivery: Delivery) -> Person:
         async with self._call("person"):
-            suppression = self.suppressed.get(self.suppression_id(delivery.channel, delivery.address))
+            suppression = self._suppression(self.suppression_id(delivery.channel, delivery.address))
             if delivery.category is None:
                 return Person(suppression)
             recipient = self._store.recipient_now(delivery.recipient or "")
-            return Person(suppression, recipient, self._categories.get(delivery.category))
+            return Person(suppression, recipient, self._category(delivery.category))
 
     async def days_notifications(self, frequency_id: str) -> DaysNotifications:
         async with self._call("days_notifications"):
-            return self._days.get(frequency_id, DaysNotifications(frequency_id))
+            day = self._one(f"frequencies/{frequency_id}", self._days.get(frequency_id))
+            return day or DaysNotifications(frequency_id)
 
     async def count(self, day: DaysNotifications, expire_at: datetime) -> None:
         async with self._call("count"):
@@ -73,7 +93,7 @@ class MemoryPeople:
 
     async def suppression(self, channel: str, suppression_id: str) -> Suppression | None:
         async with self._call("suppression"):
-            return self.suppressed.get(suppression_id)
+            return self._suppression(suppression_id)
 
     async def put_suppression(self, suppression: Suppression) -> None:
         async with self._call("put_suppression"):
@@ -90,11 +110,12 @@ class MemoryPeople:
         async with self._call("suppressions"):
             ids = [i for i, s in self.suppressed.items() if channel in {None, s.channel} and (not after or i > after)]
             page = sorted(ids)[:limit]
-            return Page([self.suppressed[i] for i in page], page[-1] if len(ids) > limit else None)
+            found = [self.suppressed[i] for i in page if f"suppressions/{i}" not in self._spoilt]
+            return Page(found, page[-1] if len(ids) > limit else None)
 
     async def category(self, name: str) -> Category | None:
         async with self._call("category"):
-            return self._categories.get(name)
+            return self._category(name)
 
     async def put_category(self, category: Category) -> None:
         async with self._call("put_category"):
@@ -112,7 +133,8 @@ class MemoryPeople:
         async with self._call("categories"):
             names = sorted(name for name in self._categories if not after or name > after)
             page = names[:limit]
-            return Page([self._categories[name] for name in page], page[-1] if len(names) > limit else None)
+            found = [self._categories[name] for name in page if f"categories/{name}" not in self._spoilt]
+            return Page(found, page[-1] if len(names) > limit else None)
 
 
 def _check(there: int | None, known: int | None) -> None:

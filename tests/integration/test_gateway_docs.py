@@ -27,10 +27,20 @@ SCOPED = {
     ("post", "/v1/notifications/{notification_id}/cancel"): {"200", "404"},
     ("post", "/v1/notifications/explain"): {"200", "400", "408", "413", "422"},
     ("get", "/v1/notifications/{notification_id}/explain"): {"200", "404"},
-    ("put", "/v1/recipients/{name}"): {"200", "201", "400", "408", "413", "422"},
+    ("put", "/v1/recipients/{name}"): {"200", "201", "400", "408", "409", "413", "422"},
     ("get", "/v1/recipients/{name}"): {"200", "404", "422"},
     ("get", "/v1/recipients"): {"200", "422"},
     ("delete", "/v1/recipients/{name}"): {"204", "404", "422"},
+    ("put", "/v1/categories/{name}"): {"200", "201", "400", "408", "413", "422"},
+    ("get", "/v1/categories/{name}"): {"200", "404", "422"},
+    ("get", "/v1/categories"): {"200", "422"},
+    ("delete", "/v1/categories/{name}"): {"204", "404", "422"},
+    ("get", "/v1/suppressions"): {"200", "422"},
+    ("get", "/v1/suppressions.csv"): {"200", "422"},
+    ("post", "/v1/suppressions/import"): {"200", "408", "413", "422"},
+    ("put", "/v1/suppressions/{channel}/{address}"): {"200", "201", "400", "408", "413", "422"},
+    ("get", "/v1/suppressions/{channel}/{address}"): {"200", "404", "422"},
+    ("delete", "/v1/suppressions/{channel}/{address}"): {"204", "404", "422"},
     ("get", "/v1/dead-letters"): {"200", "422"},
     ("post", "/v1/dead-letters/{notification_id}/{channel}/replay"): {"202", "404", "409"},
     ("delete", "/v1/dead-letters/{notification_id}/{channel}"): {"204", "404", "409"},
@@ -60,6 +70,9 @@ ROUTES = OPEN | {
 QUERIES = {
     ("get", "/v1/notifications"): {"recipient", "status", "limit", "cursor"},
     ("get", "/v1/recipients"): {"limit", "cursor"},
+    ("get", "/v1/categories"): {"limit", "cursor"},
+    ("get", "/v1/suppressions"): {"channel", "address", "limit", "cursor"},
+    ("get", "/v1/suppressions.csv"): {"channel", "cursor"},
     ("get", "/v1/dead-letters"): {"channel", "limit", "cursor"},
     ("get", "/v1/templates"): {"limit", "cursor"},
     ("get", "/v1/operations"): {"limit", "cursor"},
@@ -204,6 +217,8 @@ async def test_every_error_is_declared_as_problem_details(openapi: Any) -> None:
                     assert answer["content"][MEDIA_TYPE]["schema"]["$ref"].endswith("/ProblemDetails")
                 elif status == "204":
                     assert "content" not in answer
+                elif path.endswith(".csv"):
+                    assert list(answer["content"]) == ["text/csv"]
                 elif path != "/healthz":
                     assert "$ref" in answer["content"]["application/json"]["schema"]
 

@@ -24,15 +24,26 @@ from functions.gateway.rendering.template_model import Template
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Receipt, Recipient
 from shared.delivery.store import Key, Position
 from shared.google.firestore.operation_store import FirestoreOperations
+from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.records import STATE_FIELDS, fixed_values
 from shared.google.firestore.rpc import Rpc, StructuredQuery
 from shared.google.firestore.store import FirestoreStore
+from shared.people.category import Category
+from shared.people.frequency import DaysNotifications
+from shared.people.suppression import AddressHash, Suppression
 from shared.sending.operations import Operation
 from shared.sending.receipts import Waiting
 
 DECLARED = yaml.safe_load((Path(__file__).parents[2] / "infra" / "indexes.yaml").read_text())
-OWNERS = (FirestoreStore, FirestoreReceipts, FirestoreCallers, FirestoreTemplates, FirestoreOperations)
+OWNERS = (
+    FirestoreStore,
+    FirestoreReceipts,
+    FirestoreCallers,
+    FirestoreTemplates,
+    FirestoreOperations,
+    FirestorePeople,
+)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EQUAL, IN, DESCENDING = 5, 8, 2
 POSITION = Position(NOW, "00000000-0000-0000-0000-000000000000")
@@ -65,6 +76,8 @@ ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[
     FirestoreOperations.operations: ({"caller": (None, "c"), "after": (None, POSITION)}, {"limit": 9}),
     FirestoreTemplates.templates: ({"after": (None, "order-shipped")}, {"limit": 9}),
     FirestoreReceipts.due: ({}, {"shard": 0, "now": NOW, "limit": 9}),
+    FirestorePeople.suppressions: ({"channel": GIVEN["channel"], "after": (None, "0" * 64)}, {"limit": 9}),
+    FirestorePeople.categories: ({"after": (None, "news")}, {"limit": 9}),
     FirestoreCallers.callers: ({"after": (None, "c")}, {"limit": 9}),
 }
 """Each method that queries: what it may be asked with, in all combinations, and with what else."""
@@ -114,7 +127,8 @@ async def asked(method: Callable[..., Any]) -> list[Any]:
     rpc = Recording()
     for values in itertools.product(*varied.values()):
         before = len(rpc.queries)
-        await getattr(owner(rpc), method.__name__)(**fixed, **dict(zip(varied, values, strict=True)))
+        store = FirestorePeople(rpc, AddressHash("any")) if owner is FirestorePeople else owner(rpc)
+        await getattr(store, method.__name__)(**fixed, **dict(zip(varied, values, strict=True)))
         assert len(rpc.queries) > before
     return rpc.queries
 
@@ -149,6 +163,7 @@ def test_nobody_else_queries() -> None:
         "caller_store.py",
         "firestore_templates.py",
         "operation_store.py",
+        "people_store.py",
     }
     assert {path.name for path in files if "run_query" in path.read_text()} == {
         "rpc.py",
@@ -193,6 +208,9 @@ def _written() -> Iterator[tuple[str, str]]:
         ("operations", Operation, {"id", "version"}),
         ("templates", Template, {"name", "version"}),
         ("recipients", Recipient, {"name", "version"}),
+        ("categories", Category, {"name", "version"}),
+        ("suppressions", Suppression, {"id", "version"}),
+        ("frequencies", DaysNotifications, {"id", "version"}),
         ("receipts", Receipt, set[str]()),
         ("receipts", Waiting, {"id", "receipt"}),
         ("callers", Caller, {"id", "version"}),
@@ -202,6 +220,7 @@ def _written() -> Iterator[tuple[str, str]]:
     yield from (
         ("attachments", "expire_at"),
         ("keys", "expire_at"),
+        ("frequencies", "expire_at"),
         ("uses", "at"),
         ("usage", "caller"),
         ("usage", "expire_at"),

@@ -21,6 +21,10 @@ class Scope(StrEnum):
     RECIPIENTS_WRITE = "recipients:write"
     TEMPLATES_READ = "templates:read"
     TEMPLATES_WRITE = "templates:write"
+    CATEGORIES_READ = "categories:read"
+    CATEGORIES_WRITE = "categories:write"
+    SUPPRESSIONS_READ = "suppressions:read"
+    SUPPRESSIONS_WRITE = "suppressions:write"
     DEAD_LETTERS_MANAGE = "dead-letters:manage"
     CALLERS_MANAGE = "callers:manage"
 

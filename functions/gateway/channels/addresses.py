@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from functions.gateway.web.common_fields import LONGEST_ADDRESS
 from functions.gateway.web.problem_details import FieldError, field_error, invalid
 from shared.channels.declaration import Channel
-from shared.channels.text_checks import bare
+from shared.channels.text_checks import bare, printable
 
 
 def normalised(channels: Mapping[str, Channel], addresses: Mapping[str, str], field_name: str) -> dict[str, str]:
@@ -22,6 +23,23 @@ def normalised(channels: Mapping[str, Channel], addresses: Mapping[str, str], fi
     if errors:
         raise invalid(*errors)
     return good
+
+
+def check_channel(channels: Mapping[str, Channel], channel: str, field_name: str = "channel") -> None:
+    """Problem 422 for one that is none."""
+    if channel not in channels:
+        raise invalid(unknown_channel(field_name, channels))
+
+
+def address_of(channels: Mapping[str, Channel], channel: str, address: str) -> str:
+    """One address in its channel's one spelling, where a request names them as `channel` and `address`. Problem 422."""
+    check_channel(channels, channel)
+    try:
+        if not 1 <= len(address) <= LONGEST_ADDRESS:
+            raise ValueError(f"must have 1 to {LONGEST_ADDRESS} characters")
+        return channels[channel].normalise(bare(printable(address)))
+    except ValueError as wrong:
+        raise invalid(field_error("address", str(wrong))) from None
 
 
 def unknown_channel(field_name: str, channels: Mapping[str, Channel]) -> FieldError:

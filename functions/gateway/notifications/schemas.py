@@ -26,7 +26,7 @@ from functions.gateway.access.caller import Caller
 from functions.gateway.notifications.timing import Instant
 from functions.gateway.web.common_fields import (
     LOCALE,
-    TEMPLATE_NAME,
+    PLAIN_NAME,
     Addresses,
     ChannelName,
     ChannelNames,
@@ -115,12 +115,12 @@ class TemplateChoice(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    name: Annotated[str, StringConstraints(pattern=TEMPLATE_NAME)]
+    name: Annotated[str, StringConstraints(pattern=PLAIN_NAME)]
     version: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     locale: Annotated[str, StringConstraints(pattern=LOCALE, max_length=35)] | None = None
 
 
-CategoryName = Annotated[str, StringConstraints(pattern=TEMPLATE_NAME)]
+CategoryName = Annotated[str, StringConstraints(pattern=PLAIN_NAME)]
 
 _ONE_TARGET: dict[str, Any] = {
     "oneOf": [

@@ -2,6 +2,9 @@
 
 A caller that is limited to channels or to listed addresses writes only recipients all of whose addresses, before and
 after, it may send to: what it may not send to it can neither add, nor replace, nor take away.
+
+Each write is at the version that was judged, whoever asks: a recipient whose erasure has begun meanwhile is not written
+over.
 """
 
 import hashlib
@@ -18,11 +21,11 @@ from shared.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
-_TRIES = 5
+_TRIES = 10
 
 
 async def put(store: Store, wanted: Recipient, caller: Caller) -> tuple[Recipient, bool]:
-    """The recipient as it now is, and whether it is new. Problem 403; 503 when others are always faster.
+    """The recipient as it now is, and whether it is new. Problem 403, 409; 503 when others are always faster.
 
     wanted: as if it were new, written by this caller
     """
@@ -30,6 +33,8 @@ async def put(store: Store, wanted: Recipient, caller: Caller) -> tuple[Recipien
         raise forbidden("this caller may not send to these addresses")
     for _ in range(_TRIES):
         old = await store.recipient(wanted.name)
+        if old is not None and old.erased_at is not None:
+            raise Problem(409, "this recipient is being erased")
         written = wanted if old is None else replace(wanted, created_at=old.created_at, version=_judged(old, caller))
         try:
             await (store.create_recipient(written) if old is None else store.replace_recipient(written))
@@ -43,14 +48,11 @@ async def put(store: Store, wanted: Recipient, caller: Caller) -> tuple[Recipien
 async def delete(store: Store, name: str, caller: Caller) -> None:
     """Problem 403, 404; 503 when others are always faster."""
     for _ in range(_TRIES):
-        version = None
-        if not caller.reaches_all:
-            old = await store.recipient(name)
-            if old is None:
-                raise _nobody()
-            version = _judged(old, caller)
+        old = await store.recipient(name)
+        if old is None or old.erased_at is not None:
+            raise _nobody()
         try:
-            await store.delete_recipient(name, version)
+            await store.delete_recipient(name, _judged(old, caller))
         except NotFound:
             raise _nobody() from None
         except Conflict:
@@ -61,10 +63,8 @@ async def delete(store: Store, name: str, caller: Caller) -> None:
 
 
 def _judged(old: Recipient, caller: Caller) -> int | None:
-    """The version that the caller may replace or delete: the one that was judged, or any. Problem 403."""
-    if caller.reaches_all:
-        return None
-    if not _reaches(caller, old.addresses):
+    """The version that the caller may replace or delete. Problem 403."""
+    if not caller.reaches_all and not _reaches(caller, old.addresses):
         raise forbidden("this recipient has addresses that this caller may not send to")
     return old.version
 

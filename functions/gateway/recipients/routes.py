@@ -12,6 +12,7 @@ from functions.gateway.access.route_scopes import Requires
 from functions.gateway.access.scopes import forbidden
 from functions.gateway.channels.addresses import normalised
 from functions.gateway.recipients import changes
+from functions.gateway.recipients.choices import check_preferences, quiet_hours_of
 from functions.gateway.recipients.schemas import RecipientJson, RecipientRequest, RecipientsJson, recipient_json
 from functions.gateway.services import Gateway
 from functions.gateway.web.common_fields import NAME, recipient_name
@@ -36,7 +37,7 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         "/{name:path}",
         responses=answers(
             RecipientJson,
-            *(200, 201, 400, 408, 413, 422, 503),
+            *(200, 201, 400, 408, 409, 413, 422, 503),
             links={operation: link(operation, name="$request.path.name") for operation in _BY_NAME},
         ),
         openapi_extra=request_body(RecipientRequest),
@@ -44,12 +45,14 @@ def recipients_router(gateway: Gateway) -> APIRouter:
     async def put_recipient(
         name: Name, request: Request, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]
     ) -> Response:
-        """Registers a person's addresses, or replaces all of them."""
+        """Registers a person's addresses and what they want, or replaces all of it."""
         _check_name(name, caller)
         body = await body_of(request, RecipientRequest)
         if body.name not in {None, name}:
             raise invalid(field_error("name", "must be the name in the path, or absent"))
         addresses = normalised(gateway.channels, body.addresses, "addresses")
+        check_preferences(body.preferences, gateway.channels)
+        quiet_hours = quiet_hours_of(body.quiet_hours, body.time_zone)
         now = gateway.now()
         wanted = Recipient(
             name,
@@ -60,6 +63,8 @@ def recipients_router(gateway: Gateway) -> APIRouter:
             locale=body.locale,
             time_zone=body.time_zone,
             attributes=body.attributes,
+            quiet_hours=quiet_hours,
+            preferences=body.preferences,
         )
         recipient, created = await changes.put(store, wanted, caller)
         return json_answer(recipient_json(recipient, {caller.id}), 201 if created else 200)
@@ -72,16 +77,16 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         async with gateway.lists.making(caller.id):
             page = await _recipients(caller, query.limit, name_of("recipients", query.cursor))
             callers = await _callers_seen(caller, page.items)
-            items = [recipient_json(recipient, callers) for recipient in page.items]
+            items = [recipient_json(r, callers) for r in page.items if r.erased_at is None]
             following = None if page.next is None else name_cursor_of("recipients", page.next)
             return json_answer(RecipientsJson(items=items, next_cursor=following))
 
     @routes.get("/{name:path}", responses=answers(RecipientJson, 200, 404, 422, 503))
     async def read_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_READ)]) -> Response:
-        """A person's addresses."""
+        """A person's addresses, and what they want."""
         _check_name(name, caller)
         recipient = await store.recipient(name)
-        if recipient is None:
+        if recipient is None or recipient.erased_at is not None:
             raise Problem(404, "no recipient has this name")
         return json_answer(recipient_json(recipient, await _callers_seen(caller, [recipient])))
 

@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from typing_extensions import TypedDict
 
+from functions.gateway.recipients.choices import Preferences, QuietHoursJson, QuietHoursParts, quiet_hours_json
 from functions.gateway.web.common_fields import LOCALE, Addresses, Entries, RecipientName
 from shared.channels.content import PRINTABLE, said
 from shared.channels.text_checks import printable
@@ -60,7 +61,7 @@ AttributeValue = Annotated[
 
 
 class RecipientRequest(BaseModel):
-    """A recipient's addresses, at least one."""
+    """A recipient's addresses, at least one, and what the person wants."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -75,6 +76,12 @@ class RecipientRequest(BaseModel):
     attributes: Annotated[dict[AttributeName, AttributeValue], Entries(50), said(additionalProperties=False)] = Field(
         default_factory=dict, description="What templates may say of them: texts, numbers, true and false."
     )
+    quiet_hours: QuietHoursParts = Field(
+        default_factory=list, description="In their time zone, which they need. They leave one hour of the week."
+    )
+    preferences: Preferences = Field(
+        default_factory=dict, description="By category and channel, whether they want it. What is not there they do."
+    )
 
 
 class RecipientJson(TypedDict):
@@ -83,6 +90,8 @@ class RecipientJson(TypedDict):
     locale: str | None
     time_zone: str | None
     attributes: dict[str, str | int | float | bool]
+    quiet_hours: list[QuietHoursJson]
+    preferences: dict[str, dict[str, bool]]
     created_at: datetime
     updated_at: datetime
     updated_by: Annotated[
@@ -104,6 +113,8 @@ def recipient_json(r: Recipient, callers: Collection[str]) -> RecipientJson:
         locale=r.locale,
         time_zone=r.time_zone,
         attributes=dict(r.attributes),
+        quiet_hours=quiet_hours_json(r.quiet_hours),
+        preferences={category: dict(channels) for category, channels in r.preferences.items()},
         created_at=r.created_at,
         updated_at=r.updated_at,
         updated_by=r.updated_by if r.updated_by in callers else None,

@@ -30,7 +30,7 @@ from functions.gateway.templates.schemas import (
     template_json,
     template_version_json,
 )
-from functions.gateway.web.common_fields import TEMPLATE_NAME
+from functions.gateway.web.common_fields import PLAIN_NAME, plain_name
 from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.listing_pages import PageQuery, name_cursor_of, name_of
 from functions.gateway.web.openapi_declarations import LOCATION, answers, link, request_body
@@ -38,7 +38,7 @@ from functions.gateway.web.problem_details import Problem, field_error, invalid
 from functions.gateway.web.request_bodies import body_of
 from shared.delivery.model import Recipient
 
-Name = Annotated[str, Path(json_schema_extra={"pattern": TEMPLATE_NAME})]
+Name = Annotated[str, Path(json_schema_extra={"pattern": PLAIN_NAME})]
 Number = Annotated[str, Path(json_schema_extra={"pattern": "^[1-9][0-9]{0,8}$"})]
 
 
@@ -154,7 +154,7 @@ async def _recipient(gateway: Gateway, body: PreviewRequest, caller: Caller) -> 
     if Scope.RECIPIENTS_READ not in caller.scopes or not caller.may_name(body.recipient):
         raise forbidden("this caller may not read this recipient", Scope.RECIPIENTS_READ)
     found = await gateway.store.recipient(body.recipient)
-    if found is None:
+    if found is None or found.erased_at is not None:
         raise invalid(field_error("recipient", "no recipient has this name"))
     return found
 
@@ -180,9 +180,11 @@ def _previewed(
 
 
 def _is_name(name: str) -> bool:
-    return re.fullmatch(TEMPLATE_NAME, name) is not None
+    return re.fullmatch(PLAIN_NAME, name) is not None
 
 
 def _check_name(name: str) -> None:
-    if not _is_name(name):
-        raise invalid(field_error("name", "must be 1 to 128 of A-Z a-z 0-9 . _ - and begin with a letter or digit"))
+    try:
+        plain_name(name)
+    except ValueError as wrong:
+        raise invalid(field_error("name", str(wrong))) from None

@@ -11,10 +11,10 @@ from typing_extensions import TypeAliasType
 from shared.channels.content import said
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
-TEMPLATE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+PLAIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"  # of what is no person: a template, a category
 LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$"
 NOTIFICATION_ID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-_ADDRESS_LENGTH = 320
+LONGEST_ADDRESS = 320
 S = TypeVar("S", bound=str)
 
 
@@ -22,6 +22,13 @@ def recipient_name(text: str) -> str:
     """A name that can stand in a path and as a document's id. Raises ValueError."""
     if not re.fullmatch(NAME, text):
         raise ValueError("must be 1 to 128 of A-Z a-z 0-9 . _ @ + - and begin with a letter or digit")
+    return text
+
+
+def plain_name(text: str) -> str:
+    """The same of what is no person. Raises ValueError."""
+    if not re.fullmatch(PLAIN_NAME, text):
+        raise ValueError("must be 1 to 128 of A-Z a-z 0-9 . _ - and begin with a letter or digit")
     return text
 
 
@@ -55,7 +62,7 @@ def each_once(names: list[S]) -> list[S]:
 RecipientName = Annotated[str, AfterValidator(recipient_name), said(pattern=NAME)]
 # Named, so that `openapi` can put in the channels that there are.
 ChannelName = TypeAliasType("ChannelName", Annotated[str, StringConstraints(min_length=1, max_length=64)])
-Address = Annotated[str, StringConstraints(min_length=1, max_length=_ADDRESS_LENGTH)]
+Address = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ADDRESS)]
 Addresses = TypeAliasType("Addresses", Annotated[dict[ChannelName, Address], Entries(20, least=1)])
 Names = Annotated[list[S], Entries(20, least=1), AfterValidator(each_once), said(uniqueItems=True)]
 ChannelNames = Names[ChannelName]

@@ -1,4 +1,4 @@
-"""Answers in JSON."""
+"""Answers in JSON, and others that are as large."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +25,9 @@ class _InPieces(Response):
 
 
 def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    body = to_json(content)
+    return large_answer(to_json(content), "application/json", status, headers)
+
+
+def large_answer(body: bytes, media_type: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     answer = _InPieces if len(body) > PIECE else Response
-    return answer(body, status, {**JSON_HEADERS, **(headers or {})}, "application/json")
+    return answer(body, status, {**JSON_HEADERS, **(headers or {})}, media_type)

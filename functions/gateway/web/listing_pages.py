@@ -20,18 +20,21 @@ _NO_PATH = re.compile("")
 _UUID_LENGTH = 36
 
 
+CURSOR: Any = Field(
+    default=None,
+    max_length=512,
+    description="`next_cursor` of the page before.",
+    json_schema_extra={"pattern": "^[A-Za-z0-9_-]+={0,2}$"},
+)
+
+
 class PageQuery(BaseModel):
     """The query of every listing. A parameter that is not known would be a filter that silently does nothing."""
 
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=50, ge=1, le=MOST_ITEMS)
-    cursor: str | None = Field(
-        default=None,
-        max_length=512,
-        description="`next_cursor` of the page before.",
-        json_schema_extra={"pattern": "^[A-Za-z0-9_-]+={0,2}$"},
-    )
+    cursor: str | None = CURSOR
 
 
 def is_notification_id(text: str) -> bool:

@@ -61,3 +61,7 @@ def link(operation: str, **parameters: str) -> dict[str, Any]:
 def request_body(model: type[BaseModel], **extra: Any) -> dict[str, Any]:
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}, **extra}
+
+
+def csv_body() -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}

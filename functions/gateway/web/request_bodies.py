@@ -1,4 +1,4 @@
-"""Reading a request's JSON body. Each refusal names the field."""
+"""Reading a request's body, mostly of JSON. Each refusal names the field."""
 
 from codecs import BOM_UTF8
 from collections.abc import Callable
@@ -42,6 +42,16 @@ async def json_of(request: Request, limit: int) -> Any:
         return from_json(body.removeprefix(BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
         raise Problem(400, f"the body is not JSON: {error}") from None
+
+
+async def text_of(request: Request, limit: int = BODY_LIMIT) -> str:
+    """The body as text. Problem 415 for a compressed body, 422 where it is no UTF-8, and those of `read_body`."""
+    _check_coding(request)
+    body = await read_body(request, limit)
+    try:
+        return body.removeprefix(BOM_UTF8).decode()
+    except UnicodeDecodeError:
+        raise invalid(field_error("body", "must be UTF-8")) from None
 
 
 def _check_coding(request: Request) -> None:

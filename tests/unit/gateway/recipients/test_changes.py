@@ -161,7 +161,7 @@ async def test_when_others_are_always_faster_it_is_a_503() -> None:
 
 
 async def test_without_limits_the_last_to_write_wins() -> None:
-    store = Overtaken(*[OF_ALICE] * 20)
+    store = Overtaken(*[OF_ALICE] * 6)
     await store.create_recipient(OF_ALICE)
     written, new = await changes.put(store, wanted(EMAIL, UNLIMITED), UNLIMITED)
     assert (dict(written.addresses), new) == (EMAIL, False)

@@ -40,6 +40,8 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
         assert (await client.put("/v1/recipients/alice", json={"addresses": GOOD["to"]})).status_code == 201
         texts = {"default_locale": "en", "locales": {"en": {"email": {"message": "x"}}}}
+        assert (await client.put("/v1/categories/alice", json={"class": "service"})).status_code == 201
+        assert (await client.put("/v1/suppressions/email/a@example.com", json={})).status_code == 201
         assert (await client.put("/v1/templates/alice", json=texts)).status_code == 201
         yield client
 
@@ -55,6 +57,8 @@ async def gets(client: httpx.AsyncClient) -> list[str]:
         "{name}": "alice",
         "{caller_id}": caller,
         "{version}": "1",
+        "{channel}": "email",
+        "{address}": "a@example.com",
         "{operation_id}": operation,
     }
     paths = (await client.get("/openapi.json")).json()["paths"]
