@@ -20,14 +20,14 @@ OperationId = Annotated[str, Path(json_schema_extra={"pattern": NOTIFICATION_ID}
 
 def operations_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/operations")
-    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.listings)
 
     @routes.get("", responses=answers(OperationsJson, 200, 422, 503))
     async def list_operations(
         query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.NOTIFICATIONS_READ)]
     ) -> Response:
         """The caller's own, the newest first; everybody's with notifications:read:all."""
-        async with gateway.lists.making(caller.id):
+        async with gateway.listings.making(caller.id):
             page = await gateway.operations.operations(
                 caller=None if caller.sees_all else caller.id,
                 limit=query.limit,
