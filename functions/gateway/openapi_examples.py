@@ -225,13 +225,17 @@ def _of_templates(channel: Channel) -> Mapping[str, Example]:
         "recall_template": Example(202, _operation("done"), path, {"version": 1}),
         "list_operations": Example(200, {"items": [_operation("done")], "next_cursor": None}),
         "read_operation": Example(200, _operation("done"), {"operation_id": _ID}),
+        "pause_operation": Example(200, _operation("paused"), {"operation_id": _ID}),
+        "resume_operation": Example(200, _operation("running"), {"operation_id": _ID}),
+        "cancel_operation": Example(200, _operation("cancelled"), {"operation_id": _ID}),
         "preview_template": Example(200, preview, path, {"data": {"order": 42}, "locale": "de-AT"}),
     }
 
 
 def _operation(state: str) -> dict[str, Any]:
-    about = {"id": _ID, "kind": "recall", "state": state, "template": "order-shipped/1", "total": 0, "counts": {}}
-    return {**about, "created_at": _AT, "updated_at": _AT}
+    about = {"template": "order-shipped/1"}
+    so_far = {"id": _ID, "kind": "recall", "state": state, **about, "about": about, "total": 0, "counts": {}}
+    return {**so_far, "error": None, "created_at": _AT, "updated_at": _AT}
 
 
 def _counted(channel: Channel, message: str) -> dict[str, Any]:

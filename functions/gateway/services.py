@@ -35,7 +35,7 @@ class Gateway:
     templates: Templates
     operations: OperationStore
     people: PeopleStore
-    lists: Turns = field(default_factory=Turns)
+    listings: Turns = field(default_factory=Turns)
     batches: Turns = field(default_factory=lambda: Turns("batches"))
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)
     screens: Mapping[str, Screen] = field(default_factory=dict)

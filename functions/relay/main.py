@@ -26,6 +26,7 @@ from shared.google.publisher import open_publisher
 from shared.runtime import logs
 from shared.runtime.settings import PeopleSettings, load
 from shared.sending.operations import Worker
+from shared.sending.recalling import RECALL, Recalling
 
 log = logs.get_logger(__name__)
 
@@ -85,13 +86,17 @@ def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries, Worker]:
     # Firestore serves a shard by its index, all of them at once. Its emulator has no indexes and looks at all that it
     # stores, 16 times for 16 shards: with 40,000 stored no query ended in its time, and accepts were refused (2026-11).
     shards: Sequence[int | None] = [None] if _settings.firestore_emulator_host else range(SHARDS)
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
     return (
         WaitingReceipts(
             store, FirestoreReceipts(rpc), FirestorePeople(rpc, _address_hash), shards=shards, publisher=publisher
         ),
         Relay(store, publisher, _settings.policy(), shards=shards),
         ScheduledDeliveries(store, publisher, timedelta(seconds=_settings.relay_ahead_seconds), shards=shards),
-        Worker(store, FirestoreOperations(rpc), publisher, lambda: datetime.now(UTC)),
+        Worker({RECALL: Recalling(store, publisher, now)}, FirestoreOperations(rpc), now),
     )
 
 

@@ -1,13 +1,13 @@
 """Operations in memory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound
 from shared.delivery.store import Page, Position
-from shared.sending.operations import Operation
+from shared.sending.operations import Operation, OperationState
 
 
 class MemoryOperations:
@@ -37,9 +37,10 @@ class MemoryOperations:
         self.records[operation.id] = replace(operation, version=there.version + 1)
         return there.version + 1
 
-    async def due(self, now: datetime, limit: int) -> Sequence[Operation]:
+    async def due(self, now: datetime, limit: int, kinds: Collection[str]) -> Sequence[Operation]:
         await asyncio.sleep(0)
-        found = [o for o in self.records.values() if o.due_at is not None and o.due_at < now]
+        running = [o for o in self.records.values() if o.state is OperationState.RUNNING and o.kind in kinds]
+        found = [o for o in running if o.due_at is not None and o.due_at < now]
         return sorted(found, key=lambda o: o.due_at or now)[:limit]
 
     async def operations(self, *, caller: str | None, limit: int, after: Position | None) -> Page[Operation, Position]:

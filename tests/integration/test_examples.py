@@ -5,6 +5,7 @@ import io
 import json
 import secrets
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from functions.gateway.openapi_examples import Example, examples
 from functions.sms.twilio_receipts import TwilioReceipts
 from shared.channels.registry import example_addresses, load_channels
 from shared.delivery.model import Attempt, DeliveryStatus, Outcome
+from shared.sending.recalling import recall
 from shared.sending.receipts import ReceiptReader
 from tests.integration.gateway import Hark, client_of
 from tests.integration.test_gateway_receipts import PUBLIC_KEY, TOKEN, URL, an_sid, sendgrid, twilio
@@ -66,6 +68,11 @@ async def parameters(hark: Hark, operation: str) -> dict[str, str]:
             await example_of(hark, "publish_template")
             recalled = await hark.client.post("/v1/templates/order-shipped/recall", json={"version": 1})
             return {"operation_id": recalled.json()["id"]}
+        case "pause_operation" | "resume_operation" | "cancel_operation":
+            caller_id = hark.key.split("_")[2]
+            begun = recall(str(uuid.uuid4()), caller_id, "order-shipped/1", datetime.now(UTC))
+            await hark.gateway.operations.create(begun)
+            return {"operation_id": begun.id}
         case "recall_template" | "read_template" | "read_template_version" | "archive_template" | "preview_template":
             await example_of(hark, "publish_template")
             return {"name": "order-shipped", "version": "1"}

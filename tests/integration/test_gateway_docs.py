@@ -61,6 +61,9 @@ SCOPED = {
     ("post", "/v1/templates/{name}/recall"): {"202", "400", "404", "408", "413", "422"},
     ("get", "/v1/operations"): {"200", "422"},
     ("get", "/v1/operations/{operation_id}"): {"200", "404"},
+    ("post", "/v1/operations/{operation_id}/pause"): {"200", "404", "409"},
+    ("post", "/v1/operations/{operation_id}/resume"): {"200", "404", "409"},
+    ("post", "/v1/operations/{operation_id}/cancel"): {"200", "404", "409"},
     ("post", "/v1/templates/{name}/preview"): {"200", "400", "404", "408", "413", "422"},
 }
 ROUTES = OPEN | {

@@ -75,11 +75,11 @@ class RequiresTurn(RequiresScope):
     has been sent.
     """
 
-    lists: Turns
+    listings: Turns
 
     async def __call__(self, request: Request) -> AsyncIterator[Caller]:  # type: ignore[override] # FastAPI's yield
         caller = await RequiresScope.__call__(self, request)
-        async with self.lists.turn(caller.id):
+        async with self.listings.turn(caller.id):
             yield caller
 
 

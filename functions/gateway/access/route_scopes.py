@@ -23,14 +23,14 @@ class Requires:
 
     identity: Identity
     quotas: CallerQuotas
-    lists: Turns
+    listings: Turns
 
     def __call__(self, scope: Scope, *, fresh: bool = False) -> Any:
         return Depends(RequiresScope(self.identity, self.quotas, scope, fresh=fresh), use_cache=False)
 
-    def turn(self, scope: Scope, lists: Turns | None = None) -> Any:
-        """The same of a route that lists. lists: whose turn is taken; None: that of all listings"""
-        return Depends(RequiresTurn(self.identity, self.quotas, scope, lists or self.lists), use_cache=False)
+    def turn(self, scope: Scope, turns: Turns | None = None) -> Any:
+        """The same of a route that lists. turns: whose one is taken; None: that of all listings"""
+        return Depends(RequiresTurn(self.identity, self.quotas, scope, turns or self.listings), use_cache=False)
 
 
 def scope_of(dependant: Dependant) -> Scope | None:

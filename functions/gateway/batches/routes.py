@@ -22,7 +22,7 @@ BATCH_LIMIT = 2 * 1024 * 1024  # bytes of a body
 
 def batches_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/batches")
-    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.listings)
 
     @routes.post(
         "",

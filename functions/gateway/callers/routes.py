@@ -61,7 +61,7 @@ class RevokeQuery(BaseModel):
 
 def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after the other
     routes = APIRouter(prefix="/v1/callers")
-    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.listings)
     scope = RequiresScope(gateway.identity, gateway.quotas, Scope.CALLERS_MANAGE)
 
     def managing(request: Request, caller: Caller) -> Manager:
@@ -96,7 +96,7 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
     ) -> Response:
         """Those that one may manage."""
         managed = managing(request, manager)
-        async with gateway.lists.making(manager.id):
+        async with gateway.listings.making(manager.id):
             page = await managed.page(query.limit, name_of("callers", query.cursor))
             used = await gateway.callers.last_uses([caller.id for caller in page.items])
             makers = await managed.makers(page.items)

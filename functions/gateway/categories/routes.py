@@ -26,7 +26,7 @@ _BY_NAME = ("read_category", "delete_category")
 def categories_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/categories")
     people = gateway.people
-    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.listings)
 
     @routes.put(
         "/{name}",
@@ -61,7 +61,7 @@ def categories_router(gateway: Gateway) -> APIRouter:
         query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.CATEGORIES_READ)]
     ) -> Response:
         """By name."""
-        async with gateway.lists.making(caller.id):
+        async with gateway.listings.making(caller.id):
             page = await people.categories(limit=query.limit, after=name_of("categories", query.cursor))
             following = None if page.next is None else name_cursor_of("categories", page.next)
             return json_answer(CategoriesJson(items=[category_json(c) for c in page.items], next_cursor=following))

@@ -15,7 +15,7 @@ from functions.gateway.web.openapi_declarations import answers
 
 def channels_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/channels")
-    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.listings)
 
     @routes.get("", responses=answers(ChannelsJson, 200))
     async def list_channels(_: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]) -> Response:

@@ -43,7 +43,7 @@ class DeadLettersQuery(PageQuery):
 def dead_letters_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/dead-letters")
     store = gateway.store
-    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.listings)
 
     @routes.get(
         "",
@@ -59,7 +59,7 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         """Deliveries that wait for an operator, the latest first."""
         if query.channel is not None and query.channel not in gateway.channels:
             raise invalid(field_error("channel", f"there are {', '.join(gateway.channels)}"))
-        async with gateway.lists.making(caller.id):
+        async with gateway.listings.making(caller.id):
             page = await store.dead(
                 caller=whose(caller),
                 channel=query.channel,

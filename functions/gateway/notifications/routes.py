@@ -48,7 +48,7 @@ class NotificationsQuery(PageQuery):
 def notifications_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/notifications")
     store = gateway.store
-    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.listings)
 
     @routes.post(
         "",
@@ -85,7 +85,7 @@ def notifications_router(gateway: Gateway) -> APIRouter:
         caller: Annotated[Caller, requires.turn(Scope.NOTIFICATIONS_READ)],
     ) -> Response:
         """The caller's own; everybody's with notifications:read:all."""
-        async with gateway.lists.making(caller.id):
+        async with gateway.listings.making(caller.id):
             page = await store.notifications(
                 caller=whose(caller),
                 recipient=query.recipient,

@@ -1,1 +1,1 @@
-"""Showing work on many records: /v1/operations."""
+"""Showing and steering work on many records: /v1/operations."""

@@ -8,26 +8,27 @@ from starlette.responses import Response
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import Requires
 from functions.gateway.operations.schemas import OperationJson, OperationsJson, operation_json
+from functions.gateway.operations.steering import steer, visible
 from functions.gateway.services import Gateway
 from functions.gateway.web.common_fields import NOTIFICATION_ID
 from functions.gateway.web.json_responses import json_answer
-from functions.gateway.web.listing_pages import PageQuery, cursor_of, is_notification_id, position_of
+from functions.gateway.web.listing_pages import PageQuery, cursor_of, position_of
 from functions.gateway.web.openapi_declarations import answers
-from functions.gateway.web.problem_details import Problem
+from shared.sending.operations import cancelled, paused, resumed
 
 OperationId = Annotated[str, Path(json_schema_extra={"pattern": NOTIFICATION_ID})]
 
 
 def operations_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/operations")
-    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.listings)
 
     @routes.get("", responses=answers(OperationsJson, 200, 422, 503))
     async def list_operations(
         query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.NOTIFICATIONS_READ)]
     ) -> Response:
         """The caller's own, the newest first; everybody's with notifications:read:all."""
-        async with gateway.lists.making(caller.id):
+        async with gateway.listings.making(caller.id):
             page = await gateway.operations.operations(
                 caller=None if caller.sees_all else caller.id,
                 limit=query.limit,
@@ -41,9 +42,27 @@ def operations_router(gateway: Gateway) -> APIRouter:
         operation_id: OperationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_READ)]
     ) -> Response:
         """How far it is."""
-        found = await gateway.operations.read(operation_id) if is_notification_id(operation_id) else None
-        if found is None or not (caller.sees_all or found.caller == caller.id):
-            raise Problem(404, "there is no such operation")
-        return json_answer(operation_json(found))
+        return json_answer(operation_json(await visible(gateway, caller, operation_id)))
+
+    @routes.post("/{operation_id}/pause", responses=answers(OperationJson, 200, 404, 409, 503))
+    async def pause_operation(
+        operation_id: OperationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]
+    ) -> Response:
+        """It begins no further page until it is resumed. What is under way is ended, and counted."""
+        return json_answer(operation_json(await steer(gateway, caller, operation_id, paused)))
+
+    @routes.post("/{operation_id}/resume", responses=answers(OperationJson, 200, 404, 409, 503))
+    async def resume_operation(
+        operation_id: OperationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]
+    ) -> Response:
+        """It goes on where it was, within a minute."""
+        return json_answer(operation_json(await steer(gateway, caller, operation_id, resumed)))
+
+    @routes.post("/{operation_id}/cancel", responses=answers(OperationJson, 200, 404, 409, 503))
+    async def cancel_operation(
+        operation_id: OperationId, caller: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]
+    ) -> Response:
+        """It does no more, for good. What it has done stays done."""
+        return json_answer(operation_json(await steer(gateway, caller, operation_id, cancelled)))
 
     return routes

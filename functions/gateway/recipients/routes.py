@@ -31,7 +31,7 @@ _BY_NAME = ("read_recipient", "delete_recipient")
 def recipients_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/recipients")
     store = gateway.store
-    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.listings)
 
     @routes.put(
         "/{name:path}",
@@ -74,7 +74,7 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.RECIPIENTS_READ)]
     ) -> Response:
         """By name, those that the caller may use."""
-        async with gateway.lists.making(caller.id):
+        async with gateway.listings.making(caller.id):
             page = await _recipients(caller, query.limit, name_of("recipients", query.cursor))
             callers = await _callers_seen(caller, page.items)
             items = [recipient_json(r, callers) for r in page.items if r.erased_at is None]

@@ -57,7 +57,7 @@ class ExportQuery(BaseModel):
 def suppressions_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after the other
     routes = APIRouter(prefix="/v1/suppressions")
     people = gateway.people
-    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.listings)
 
     @routes.get("", responses=answers(SuppressionsJson, 200, 422, 503))
     async def list_suppressions(
@@ -72,7 +72,7 @@ def suppressions_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one r
             found = await _found(_of(caller, query.channel, query.address))
             items = [] if found is None else [suppression_json(found)]
             return json_answer(SuppressionsJson(items=items, next_cursor=None))
-        async with gateway.lists.making(caller.id):
+        async with gateway.listings.making(caller.id):
             page = await people.suppressions(
                 channel=query.channel, limit=query.limit, after=name_of("suppressions", query.cursor)
             )
@@ -87,7 +87,7 @@ def suppressions_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one r
         """Those of a channel, or all, by their hash: a row a reason. `Link` leads to the next 10,000 or fewer."""
         _check(caller, query.channel)
         after = name_of("suppressions.csv", query.cursor)
-        async with gateway.lists.making(caller.id):
+        async with gateway.listings.making(caller.id):
             text, following = await export_page(people, query.channel, after, gateway.now)
         headers = {}
         if following is not None:

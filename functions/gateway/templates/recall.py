@@ -1,7 +1,7 @@
 """Recalling a version of a template: what is made of it and has not gone does not go.
 
 The operation is on record before anything is cancelled, and has a due time: what the request does not come to, the
-relay does.
+function `operations` does.
 """
 
 from dataclasses import replace
@@ -12,7 +12,8 @@ from functions.gateway.rendering.template_model import TemplateVersion
 from functions.gateway.services import Gateway
 from shared.delivery.errors import AlreadyExists, StoreUnavailable
 from shared.runtime.logs import get_logger
-from shared.sending.operations import Operation, Worker, recall
+from shared.sending.operations import Operation, Worker
+from shared.sending.recalling import RECALL, Recalling, recall
 
 log = get_logger(__name__)
 
@@ -27,12 +28,13 @@ async def begin_recall(gateway: Gateway, caller: Caller, version: TemplateVersio
         begun = replace(wanted, version=await gateway.operations.create(wanted))
     except AlreadyExists:
         there = await gateway.operations.read(wanted.id)
-        if there is None or there.template != wanted.template:
+        if there is None or (there.kind, there.about) != (wanted.kind, wanted.about):
             raise used_for_another("Idempotency-Key") from None
         return there
-    log.info("recall", operation_id=begun.id, template=wanted.template, by=caller.id)
+    log.info("recall", operation_id=begun.id, **wanted.about, by=caller.id)
+    recalling = Recalling(gateway.store, gateway.publisher, gateway.now)
     try:
-        return await Worker(gateway.store, gateway.operations, gateway.publisher, gateway.now).work(begun, _SECONDS)
+        return await Worker({RECALL: recalling}, gateway.operations, gateway.now).work(begun, _SECONDS)
     except StoreUnavailable as error:
-        log.warning("recall left to the relay", operation_id=begun.id, error=str(error))
+        log.warning("recall left to the function operations", operation_id=begun.id, error=str(error))
         return begun

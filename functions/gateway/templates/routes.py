@@ -45,7 +45,7 @@ Number = Annotated[str, Path(json_schema_extra={"pattern": "^[1-9][0-9]{0,8}$"})
 def templates_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/templates")
     store = gateway.templates.store
-    requires = Requires(gateway.identity, gateway.quotas, gateway.lists)
+    requires = Requires(gateway.identity, gateway.quotas, gateway.listings)
 
     @routes.put(
         "/{name}",
@@ -75,7 +75,7 @@ def templates_router(gateway: Gateway) -> APIRouter:
         query: Annotated[PageQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.TEMPLATES_READ)]
     ) -> Response:
         """By name, archived ones too."""
-        async with gateway.lists.making(caller.id):
+        async with gateway.listings.making(caller.id):
             page = await store.templates(limit=query.limit, after=name_of("templates", query.cursor))
             following = None if page.next is None else name_cursor_of("templates", page.next)
             return json_answer(TemplatesJson(items=[template_json(t) for t in page.items], next_cursor=following))

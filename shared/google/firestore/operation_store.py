@@ -1,6 +1,6 @@
 """Operations on Firestore: operations/{id}. There are few at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -34,10 +34,16 @@ class FirestoreOperations:
         at = writes.at_version(operation.version)
         return await self._rpc.write(writes.change(self._name(operation.id), _values(operation), at))
 
-    async def due(self, now: datetime, limit: int) -> Sequence[Operation]:
+    async def due(self, now: datetime, limit: int, kinds: Collection[str]) -> Sequence[Operation]:
+        def known(doc: Any) -> Operation:
+            operation = _operation(doc)
+            if operation.kind not in kinds:  # a newer version's: it is left out like one that cannot be read
+                raise LookupError(operation.kind)
+            return operation
+
         running = queries.equal("state", str(OperationState.RUNNING))
         query = queries.select("operations", filters=[running, queries.before("due_at", now)], order="due_at")
-        return await pages.first_readable(self._rpc, query, limit, _operation)
+        return await pages.first_readable(self._rpc, query, limit, known)
 
     async def operations(self, *, caller: str | None, limit: int, after: Position | None) -> Page[Operation, Position]:
         query = queries.select(
@@ -65,5 +71,7 @@ def _values(o: Operation) -> Mapping[str, Any]:
 def _operation(doc: Any) -> Operation:
     values = known_values(doc, Operation)
     values["state"] = OperationState(values["state"])
+    if "about" not in values:  # written before there was a kind but the recall
+        values["about"] = {"template": decode(doc.fields["template"])}
     known = {"due_at": None, **values, "id": doc.name.rpartition("/")[2]}
     return Operation(**known, version=to_version(doc.update_time))

@@ -77,7 +77,7 @@ def sweeps(store: MemoryStore, publisher: MemoryPublisher, monkeypatch: pytest.M
     """The deployed relay over fakes, without a guard: requested before `issuer`, it is imported without one."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test")
     main = importlib.import_module("functions.relay.main")
-    worker = Worker(store, MemoryOperations(), publisher, Clock().now)
+    worker = Worker({}, MemoryOperations(), Clock().now)
     scheduled = ScheduledDeliveries(store, publisher, timedelta(seconds=1))
     monkeypatch.setattr(main, "_sweeps", (NothingWaits(), Relay(store, publisher, POLICY), scheduled, worker))
     return client(main.relay)
