@@ -176,6 +176,10 @@ class Store(Protocol):
 
     async def recipient(self, name: str) -> Recipient | None: ...
 
+    async def recipients_of(self, names: Sequence[str]) -> Mapping[str, Recipient]:
+        """By name, those of these that there are and that can be read."""
+        ...
+
     async def create_recipient(self, recipient: Recipient) -> None:
         """Raises AlreadyExists."""
         ...

@@ -255,6 +255,11 @@ class MemoryStore:
         async with self._call("recipient"):
             return self._one(self._recipients.get(name))
 
+    async def recipients_of(self, names: Sequence[str]) -> Mapping[str, Recipient]:
+        async with self._call("recipients_of"):
+            there = [self._recipients[name] for name in names if name in self._recipients]
+            return {recipient.name: recipient for recipient in self._readable(there)}
+
     def recipient_now(self, name: str) -> Recipient | None:
         """As it stands on record, for `tests/fakes/people.py`."""
         return self._one(self._recipients.get(name))

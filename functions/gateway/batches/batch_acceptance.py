@@ -27,7 +27,7 @@ from functions.gateway.notifications.acceptance import (
     uncount,
 )
 from functions.gateway.notifications.idempotency import fingerprint, new_notification_id, used_for_another
-from functions.gateway.notifications.judging import Judged, judged
+from functions.gateway.notifications.judging import NOTHING_KNOWN, Judged, Known, judged, known_for
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.services import Gateway
 from functions.gateway.web.error_handlers import unavailable, unreadable
@@ -44,7 +44,7 @@ log = get_logger(__name__)
 SECONDS = 20.0  # in which items are looked at; the rest is to be sent again
 _MOST_RECORDS = 450  # of a commit; Firestore's limit on a request was 500 for long, and its clients keep to it
 _MOST_BYTES = 2_000_000  # of a commit's texts, about; Firestore takes 10 MiB
-_AT_A_TIME = 20  # items, before other requests get their turn
+_AT_A_TIME = 20  # items whose recipients are read together, before other requests get their turn
 _READ_AT_A_TIME = 100
 
 
@@ -98,6 +98,7 @@ class _Known:
 class Batch:
     gateway: Gateway
     caller: Caller
+    bulk: bool = False
     results: dict[int, Taken | Problem] = field(default_factory=dict)
     _new: list[_New] = field(default_factory=list)
     _records: int = 0  # of these
@@ -108,21 +109,22 @@ class Batch:
     async def accept(self, items: Sequence[Any]) -> list[Taken | Problem]:
         """By index, what became of each."""
         give_up_at = time.monotonic() + SECONDS
-        for index, body in enumerate(items):
-            if time.monotonic() > give_up_at:
-                self.results[index] = Problem(503, "the batch took too long: send this item again")
-                continue
-            try:
-                key, request = read_item(body)
-                await self._take(_Item(index, key, request, new_notification_id(self.caller.id, key)))
-            except Problem as problem:
-                self.results[index] = problem
-            except StoreUnavailable as error:
-                self.results[index] = unavailable(error)
-            except UnreadableRecord as error:
-                self.results[index] = unreadable(error)
-            if index % _AT_A_TIME == _AT_A_TIME - 1:
-                await asyncio.sleep(0)
+        for start in range(0, len(items), _AT_A_TIME):
+            some = self._read(start, items[start : start + _AT_A_TIME])
+            known = await self._known_for(some)
+            for item in some:
+                if time.monotonic() > give_up_at:
+                    self.results[item.index] = Problem(503, "the batch took too long: send this item again")
+                    continue
+                try:
+                    await self._take(item, known)
+                except Problem as problem:
+                    self.results[item.index] = problem
+                except StoreUnavailable as error:
+                    self.results[item.index] = unavailable(error)
+                except UnreadableRecord as error:
+                    self.results[item.index] = unreadable(error)
+            await asyncio.sleep(0)
         await self._write()
         for start in range(0, len(self._known), _READ_AT_A_TIME):
             await self._go_on(self._known[start : start + _READ_AT_A_TIME])
@@ -130,18 +132,37 @@ class Batch:
         log.info("batch", items=len(items), accepted=len(taken), caller=self.caller.id)
         return [self.results[index] for index in range(len(items))]
 
-    async def _take(self, item: _Item) -> None:
+    def _read(self, start: int, bodies: Sequence[Any]) -> list[_Item]:
+        """Those of these items that are requests."""
+        some = []
+        for index, body in enumerate(bodies, start):
+            try:
+                key, request = read_item(body)
+            except Problem as problem:
+                self.results[index] = problem
+            else:
+                some.append(_Item(index, key, request, new_notification_id(self.caller.id, key)))
+        return some
+
+    async def _known_for(self, some: Sequence[_Item]) -> Known:
+        """Where nothing can be read now, each of them says so for itself."""
+        try:
+            return await known_for(self.gateway, [item.request for item in some])
+        except (StoreUnavailable, UnreadableRecord):
+            return NOTHING_KNOWN
+
+    async def _take(self, item: _Item, known: Known) -> None:
         """Problem and StoreUnavailable are the item's own."""
         if item.key in self._keys:
             self._known.append(_Known(item, replayed=True))
             return
         if _has_records_of_its_own(item.request):
-            accepted = await accept(self.gateway, item.request, self.caller, item.key)
+            accepted = await accept(self.gateway, item.request, self.caller, item.key, bulk=self.bulk)
             self._keys.add(item.key)
             self.results[item.index] = Taken(accepted.notification.id, accepted.replayed)
             return
         try:
-            asked = await judged(self.gateway, item.request, self.caller)
+            asked = await judged(self.gateway, item.request, self.caller, known)
             counted = self.gateway.quotas.notification(self.caller, asked.segment_count)
         except Problem as problem:
             # The answer of the first time holds, even if the recipient has gone since, or a limit is reached.
@@ -149,7 +170,8 @@ class Batch:
             return
         self.gateway.quotas.addresses.add(asked.address_counts)
         notification = new_notification(self.gateway, item.request, self.caller, asked, item.notification_id)
-        new = _New(item, asked, counted, notification, deliveries_of(self.gateway, notification, asked))
+        deliveries = deliveries_of(self.gateway, notification, asked, bulk=self.bulk)
+        new = _New(item, asked, counted, notification, deliveries)
         if self._records + new.records > _MOST_RECORDS or self._bytes + new.size > _MOST_BYTES:
             await self._write()
         self._keys.add(item.key)

@@ -45,8 +45,13 @@ class Accepted:
     replayed: bool
 
 
-async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller, key: str | None) -> Accepted:
-    """The notification on record and published. Raises Problem: 403, 422, 429; 503 when it is not sure to be both."""
+async def accept(
+    gateway: Gateway, request: NotificationRequest, caller: Caller, key: str | None, *, bulk: bool = False
+) -> Accepted:
+    """The notification on record and published. Raises Problem: 403, 422, 429; 503 when it is not sure to be both.
+
+    bulk: it is one of many
+    """
     notification_id = new_notification_id(caller.id, key)
     try:
         asked = await judged(gateway, request, caller)
@@ -60,7 +65,7 @@ async def accept(gateway: Gateway, request: NotificationRequest, caller: Caller,
     gateway.quotas.addresses.add(asked.address_counts)
     notification = new_notification(gateway, request, caller, asked, notification_id)
     failpoints.reached(Failpoint.VALIDATED)
-    wanted = deliveries_of(gateway, notification, asked)
+    wanted = deliveries_of(gateway, notification, asked, bulk=bulk)
     files = {name: asked.own[name].files for name in asked.addresses if name in asked.own and asked.own[name].files}
     try:
         deliveries, version, older = await _create(gateway.store, notification, wanted, files)
@@ -123,13 +128,13 @@ def new_notification(
     )
 
 
-def deliveries_of(gateway: Gateway, notification: Notification, asked: Judged) -> list[Delivery]:
+def deliveries_of(gateway: Gateway, notification: Notification, asked: Judged, *, bulk: bool = False) -> list[Delivery]:
     traceparent = trace_context.current()
     made = new_deliveries(notification, asked.addresses, asked.own, asked.segments, gateway.policy, traceparent)
     category = asked.category
-    if category is None:
-        return made
-    return [replace(d, category=category.name, category_class=category.class_) for d in made]
+    if category is not None:
+        made = [replace(d, category=category.name, category_class=category.class_) for d in made]
+    return [replace(d, bulk=True) for d in made] if bulk else made
 
 
 def goes_now(delivery: Delivery) -> bool:

@@ -1,6 +1,7 @@
 """To which address a notification goes over each channel, and whether its caller may send it there."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from functions.gateway.access.caller import Caller
 from functions.gateway.access.scopes import forbidden
@@ -20,8 +21,12 @@ async def resolve_addresses(
     caller: Caller,
     own: Mapping[str, ChannelContent],
     template: Templated | None = None,
+    recipients: Mapping[str, Recipient] = MappingProxyType({}),
 ) -> tuple[dict[str, str], Recipient | None]:
-    """The address for each channel asked for, and the recipient if one is named. Problem 403, 422, 429."""
+    """The address for each channel asked for, and the recipient if one is named. Problem 403, 422, 429.
+
+    recipients: by name, those that were read before
+    """
     recipient = None
     known = gateway.channels
     _judge(known, request, caller, own)
@@ -29,7 +34,8 @@ async def resolve_addresses(
         addresses = normalised(known, request.to, "to")
     else:
         gateway.quotas.notification_left(caller)
-        recipient = await gateway.store.recipient(request.recipient or "")
+        name = request.recipient or ""
+        recipient = recipients.get(name) or await gateway.store.recipient(name)
         if recipient is None or recipient.erased_at is not None:
             raise invalid(field_error("recipient", "no recipient has this name"))
         # A channel that has been taken out since is no longer one to send over.

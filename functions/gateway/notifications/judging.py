@@ -1,7 +1,7 @@
 """Whether a request can be accepted, and what it comes to. Nothing is counted, and nothing is written."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from functions.gateway.access.address_quotas import AddressCount
 from functions.gateway.access.caller import Caller, CallerKind
@@ -13,7 +13,7 @@ from functions.gateway.notifications.templated import templated
 from functions.gateway.notifications.timing import Timing, timing_of
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import field_error, invalid
-from shared.delivery.model import CategoryClass, Segments, TemplateUsed
+from shared.delivery.model import CategoryClass, Recipient, Segments, TemplateUsed
 from shared.people.category import Category
 
 
@@ -37,13 +37,39 @@ class Judged:
         return sum(each.count for each in self.segments.values())
 
 
-async def judged(gateway: Gateway, request: NotificationRequest, caller: Caller) -> Judged:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was read before, for many requests at once; what is not in it is read."""
+
+    recipients: Mapping[str, Recipient] = field(default_factory=dict)
+    categories: Mapping[str, Category] = field(default_factory=dict)
+
+
+NOTHING_KNOWN = Known()
+
+
+async def known_for(gateway: Gateway, requests: Iterable[NotificationRequest]) -> Known:
+    """What these ask for, in one read of each kind. Raises StoreUnavailable."""
+    asked = list(requests)
+    names = sorted({request.recipient for request in asked if request.recipient is not None})
+    recipients = await gateway.store.recipients_of(names) if names else {}
+    categories = {}
+    for name in sorted({request.category for request in asked if request.category is not None}):
+        found = await gateway.people.category(name)
+        if found is not None:
+            categories[name] = found
+    return Known(recipients, categories)
+
+
+async def judged(
+    gateway: Gateway, request: NotificationRequest, caller: Caller, known: Known = NOTHING_KNOWN
+) -> Judged:
     """Problem 403, 422, 429."""
     timing = timing_of(request.send_at, request.deliver_by, gateway.now())
-    category = await _category(gateway, request)
+    category = await _category(gateway, request, known)
     template = await templated(gateway, request)
     own = own_contents(gateway.channels, request) if template is None else {}
-    addresses, recipient = await resolve_addresses(gateway, request, caller, own, template)
+    addresses, recipient = await resolve_addresses(gateway, request, caller, own, template, known.recipients)
     _check_that_one_can_unsubscribe(gateway, category, addresses)
     rendered = None
     if template is not None:
@@ -61,11 +87,11 @@ async def judged(gateway: Gateway, request: NotificationRequest, caller: Caller)
     return Judged(timing, addresses, own, segments, counts, made_of, category)
 
 
-async def _category(gateway: Gateway, request: NotificationRequest) -> Category | None:
+async def _category(gateway: Gateway, request: NotificationRequest, known: Known) -> Category | None:
     """Problem 422: there is none of this name."""
     if request.category is None:
         return None
-    found = await gateway.people.category(request.category)
+    found = known.categories.get(request.category) or await gateway.people.category(request.category)
     if found is None:
         raise invalid(field_error("category", "no category has this name"))
     return found

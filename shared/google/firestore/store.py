@@ -274,6 +274,10 @@ class FirestoreStore:
         found = await self._rpc.batch_get([path])
         return records.read_one(found[path], records.to_recipient) if path in found else None
 
+    async def recipients_of(self, names: Sequence[str]) -> Mapping[str, Recipient]:
+        found = await self._rpc.batch_get([self._recipient_name(name) for name in names])
+        return {r.name: r for r in records.readable(found.values(), records.to_recipient)}
+
     async def create_recipient(self, recipient: Recipient) -> None:
         await self._rpc.commit(
             [writes.create(self._recipient_name(recipient.name), records.recipient_values(recipient))]
