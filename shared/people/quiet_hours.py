@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from shared.delivery.model import QuietHours
@@ -15,7 +16,7 @@ def end_of_quiet(quiet: Sequence[QuietHours], zone: ZoneInfo, now: datetime) -> 
     """When it is quiet no longer; None: it is not quiet now. They leave some of the week free (`free_minutes`)."""
     if not quiet:
         return None
-    minutes = _minutes(quiet)
+    minutes = _minutes(tuple(quiet))
     at = now
     # Minute by minute: any other way has to know what clocks do. A night takes half a millisecond.
     for _ in range(_WEEK + _DAY):
@@ -27,10 +28,11 @@ def end_of_quiet(quiet: Sequence[QuietHours], zone: ZoneInfo, now: datetime) -> 
 
 def free_minutes(quiet: Sequence[QuietHours]) -> int:
     """Of a week."""
-    return _WEEK - len(_minutes(quiet))
+    return _WEEK - len(_minutes(tuple(quiet)))
 
 
-def _minutes(quiet: Sequence[QuietHours]) -> frozenset[int]:
+@lru_cache(maxsize=256)
+def _minutes(quiet: tuple[QuietHours, ...]) -> frozenset[int]:
     """Those of the week that are quiet."""
     return frozenset(
         (day * _DAY + minute) % _WEEK
