@@ -21,6 +21,7 @@ HOST = "127.0.0.1"
 GATEWAY = "gateway"
 DEAD_LETTER = "dead_letter"
 RELAY = "relay"
+OPERATIONS = "operations"
 FIXED_PORTS = {
     GATEWAY: 8080,
     "pubsub": 8085,
@@ -30,7 +31,7 @@ FIXED_PORTS = {
     DEAD_LETTER: 8101,
     RELAY: 8102,
 }
-FIRST_CHANNEL_PORT = 8103
+FIRST_CHANNEL_PORT = 8103  # the function `operations` has the one after the last channel's
 NGINX = "nginx"  # with MTLS=1 alone
 NGINX_PORT = 8443
 TRACES = "traces"  # with OTEL=console alone
@@ -100,7 +101,7 @@ class Config:
 
     @property
     def functions(self) -> tuple[str, ...]:
-        return (GATEWAY, DEAD_LETTER, RELAY, *(channel.name for channel in self.channels))
+        return (GATEWAY, DEAD_LETTER, RELAY, OPERATIONS, *(channel.name for channel in self.channels))
 
     @property
     def ack_deadline_seconds(self) -> int:
@@ -156,7 +157,7 @@ def read_channels(path: Path) -> tuple[Channel, ...]:
 def _channel(path: Path, name: Any, entry: Any) -> Channel:
     if not isinstance(name, str) or not _CHANNEL_NAME.fullmatch(name):
         raise ConfigError(f"{path}: channel name {name!r} must match {_CHANNEL_NAME.pattern}")
-    if name in (*FIXED_PORTS, NGINX, TRACES):
+    if name in (*FIXED_PORTS, OPERATIONS, NGINX, TRACES):
         raise ConfigError(f"{path}: a channel cannot be called {name!r}: another process has that name")
     if not isinstance(entry or {}, dict):
         raise ConfigError(f"{path}: {name} must be a mapping")
@@ -195,7 +196,8 @@ def otel(environ: Mapping[str, str]) -> str:
 
 def plan_ports(channels: tuple[Channel, ...], offset: int, *, mtls: bool, traces: bool) -> dict[str, int]:
     """Raises ConfigError."""
-    plan = FIXED_PORTS | {channel.name: FIRST_CHANNEL_PORT + n for n, channel in enumerate(channels)}
+    names = (*(channel.name for channel in channels), OPERATIONS)
+    plan = FIXED_PORTS | {name: FIRST_CHANNEL_PORT + n for n, name in enumerate(names)}
     if mtls:
         plan[NGINX] = NGINX_PORT
     if traces:

@@ -13,8 +13,8 @@ from emulator.errors import StartFailed
 from emulator.greeting import greeting
 from emulator.process import Process, Program, until_answers
 from emulator.provision import plan, provision
-from emulator.relay_calls import call_relay
 from emulator.rundir import RunDir, environment
+from emulator.scheduled_calls import call_all
 from emulator.traces.collector import Collector
 
 START_SECONDS = 120.0
@@ -94,7 +94,7 @@ class Stack:
             seconds = asyncio.get_running_loop().time() - began
             self._say(greeting(self._config, self._run_dir, seconds))
             self._say("ready")
-            tasks.create_task(call_relay(self._http, self._config, self._say))
+            tasks.create_task(call_all(self._http, self._config, self._say))
 
     async def stop(self, at_once: asyncio.Event) -> None:
         await asyncio.gather(*(process.stop(at_once) for process in self._processes))

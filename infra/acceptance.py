@@ -26,6 +26,8 @@ from infra.cloud import Cloud, Unexpected, asked, gcloud
 CHANNELS: tuple[str, ...] = tuple(yaml.safe_load((Path(__file__).parent / "channels.yaml").read_text()))
 CHANNEL = CHANNELS[0]
 """Of which a message is nacked, and whose function is rolled back."""
+SCHEDULED = ("relay", "operations")
+"""What Cloud Scheduler calls."""
 MONITORING = "https://monitoring.googleapis.com"
 # What a query's filters are given: any value takes the same index.
 VALUES = {"recipient": "acceptance", "status": "sent", "channel": CHANNEL}
@@ -38,13 +40,15 @@ IDLE_SECONDS = 15 * 60.0  # longer than Cloud Run keeps an instance's CPU, and o
 def urls(cloud: Cloud) -> str:
     """Each function has the URL that Terraform expects, and what calls it has one of its URLs for the audience."""
     number = cloud.gcloud("projects", "describe", cloud.project, "--format=value(projectNumber)").strip()
-    of = {function: cloud.service_urls(function) for function in ("gateway", "relay", "dead_letter", *CHANNELS)}
+    of = {function: cloud.service_urls(function) for function in ("gateway", *SCHEDULED, "dead_letter", *CHANNELS)}
     for function, found in of.items():
         expected = f"https://{cloud.service(function)}-{number}.{cloud.region}.run.app"
         if expected not in found:
             raise Unexpected(f"{cloud.service(function)} has the URLs {found}, and not {expected}")
-    job = cloud.described("scheduler", "jobs", "describe", cloud.service("relay"), f"--location={cloud.region}")
-    audiences = {"relay": [job["httpTarget"]["oidcToken"]["audience"]]}
+    audiences: dict[str, list[str]] = {}
+    for function in SCHEDULED:
+        job = cloud.described("scheduler", "jobs", "describe", cloud.service(function), f"--location={cloud.region}")
+        audiences[function] = [job["httpTarget"]["oidcToken"]["audience"]]
     for channel in CHANNELS:
         for function, subscription in (
             (channel, f"notifications-{channel}-push"),
@@ -71,7 +75,7 @@ def doors(cloud: Cloud) -> str:
         raise Unexpected(
             f"200 and, without a key, 401 are expected, not {answers}; a 403 is Cloud Run's: see all_users"
         )
-    for function in ("gateway", "relay", CHANNEL):
+    for function in ("gateway", *SCHEDULED, CHANNEL):
         for url in cloud.service_urls(function):
             if (status := asked(f"{url}/healthz")[0]) not in {403, 404}:
                 raise Unexpected(f"{url} answers {status} past the load balancer")
@@ -85,7 +89,7 @@ def sent(cloud: Cloud) -> str:
 
 def accepted(cloud: Cloud) -> str:
     """Cloud Run accepts the tokens of Pub/Sub and of Cloud Scheduler."""
-    callers = {cloud.service(function) for function in ("relay", *CHANNELS)}
+    callers = {cloud.service(function) for function in (*SCHEDULED, *CHANNELS)}
     requests = 'resource.type="cloud_run_revision" AND logName:"run.googleapis.com%2Frequests"'
     requests += ' AND NOT httpRequest.requestUrl:"/healthz"'  # the step before this one asks that, without a token
 

@@ -8,10 +8,11 @@ resource "google_monitoring_notification_channel" "email" {
 }
 
 locals {
-  of_relay    = "monitored_resource=\"cloud_run_revision\", service_name=\"${local.services["relay"]}\""
-  of_gateway  = "monitored_resource=\"cloud_run_revision\", service_name=\"${local.services["gateway"]}\""
-  subscribed  = "monitored_resource=\"pubsub_subscription\", subscription_id=~\"notifications-.*-push\""
-  of_channels = "monitored_resource=\"cloud_run_revision\""
+  of_relay      = "monitored_resource=\"cloud_run_revision\", service_name=\"${local.services["relay"]}\""
+  of_operations = "monitored_resource=\"cloud_run_revision\", service_name=\"${local.services["operations"]}\""
+  of_gateway    = "monitored_resource=\"cloud_run_revision\", service_name=\"${local.services["gateway"]}\""
+  subscribed    = "monitored_resource=\"pubsub_subscription\", subscription_id=~\"notifications-.*-push\""
+  of_channels   = "monitored_resource=\"cloud_run_revision\""
 
   # By condition: PromQL, which fires while it has a result for `seconds`.
   alerts = {
@@ -48,6 +49,14 @@ locals {
       conditions = {
         # Also when it never has: an alert on a series that is absent would need one that was there.
         "no sweep in 5 minutes" = { seconds = 0, query = "absent_over_time(run_googleapis_com:request_count{${local.of_relay}, response_code_class=\"2xx\"}[5m])" }
+      }
+    }
+    operations = {
+      name     = "operations are not worked off"
+      severity = "ERROR"
+      advice   = "Broadcasts, recalls and the like stand still until it runs; single notifications go on. Look at Cloud Scheduler's job, the function's logs and its run.invoker binding."
+      conditions = {
+        "no sweep in 5 minutes" = { seconds = 0, query = "absent_over_time(run_googleapis_com:request_count{${local.of_operations}, response_code_class=\"2xx\"}[5m])" }
       }
     }
     credentials = {

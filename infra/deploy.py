@@ -111,7 +111,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--oidc-issuers", default="", help="whose tokens are good, with commas; empty: Google's")
     parser.add_argument("--all-users", choices=["true", "false"], required=True, help=ALL_USERS)
     parser.add_argument("--min-instances", required=True, help="of the gateway; of the others none stands idle")
-    parser.add_argument("--max-instances", required=True, help="of each function but the relay, which has one")
+    parser.add_argument(
+        "--max-instances", required=True, help="of each function but the relay and the operations, which have one"
+    )
     parser.add_argument("--parallel", type=int, required=True, help="how many are built at the same time, at least 1")
     return parser.parse_args()
 
@@ -146,7 +148,8 @@ def _functions(options: argparse.Namespace) -> Iterator[Function]:
         yield Function(name, filled, tuple(channel.get("secrets", ())), needed=PEOPLE, max_instances=most)
     yield Function("dead_letter", common, max_instances=most)
     # A sweep takes up to a minute, and one at a time is enough.
-    yield Function("relay", common, needed=PEOPLE, invoker=SCHEDULER, timeout="120s")
+    for name in ("relay", "operations"):
+        yield Function(name, common, needed=PEOPLE, invoker=SCHEDULER, timeout="120s")
     settings = dict(common)
     for channel in channels.values():
         settings |= _filled(channel.get("receipt_settings", {}), url)

@@ -23,7 +23,7 @@ resource "google_service_account" "pusher" {
 
 resource "google_service_account" "scheduler" {
   account_id   = "${var.name}-scheduler"
-  display_name = "Cloud Scheduler's calls of the relay"
+  display_name = "Cloud Scheduler's calls of the relay and the operations"
   depends_on   = [google_project_service.api]
 }
 

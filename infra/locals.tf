@@ -1,7 +1,7 @@
 locals {
   channels  = yamldecode(file("${path.module}/channels.yaml"))
-  functions = toset(concat(["gateway", "relay", "dead_letter"], keys(local.channels)))
-  pushed_to = setsubtract(local.functions, ["gateway", "relay"])
+  functions = toset(concat(["gateway", "relay", "operations", "dead_letter"], keys(local.channels)))
+  pushed_to = setsubtract(local.functions, ["gateway", "relay", "operations"])
 
   # A function's name, and its Cloud Run service's.
   services = { for function in local.functions : function => "${var.name}-${replace(function, "_", "-")}" }

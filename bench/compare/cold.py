@@ -19,6 +19,7 @@ PUBSUB = "google.pubsub_v1.services.publisher.transports.grpc_asyncio"
 SDKS = {
     "gateway": PUBSUB,
     "relay": PUBSUB,
+    "operations": PUBSUB,
     "dead_letter": PUBSUB,
     "email": "sendgrid",
     "sms": "twilio.rest twilio.http.async_http_client",

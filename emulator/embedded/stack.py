@@ -12,8 +12,8 @@ from emulator.embedded import firestore, functions, pubsub
 from emulator.greeting import greeting
 from emulator.lab.running import Settings, running, twilio_auth_token
 from emulator.provision import plan
-from emulator.relay_calls import call_relay
 from emulator.rundir import RunDir, environment
+from emulator.scheduled_calls import call_all
 
 
 class EmbeddedStack:
@@ -47,7 +47,7 @@ class EmbeddedStack:
             self._run_dir.announce(environment(config, pubsub_host, firestore_host, api_key))
             self._say(greeting(config, self._run_dir, asyncio.get_running_loop().time() - began))
             self._say("ready")
-            await call_relay(self._http, config, self._say)
+            await call_all(self._http, config, self._say)
 
     async def stop(self, _: asyncio.Event) -> None:
         """What `serve` has begun ends with it."""

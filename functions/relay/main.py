@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -18,23 +18,19 @@ from shared.delivery.store import SHARDS
 from shared.entrypoint.push_requests import push_requests
 from shared.entrypoint.restored_records import RestoredRecords, restored_records
 from shared.entrypoint.startup import open_rpc, start
-from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
 from shared.runtime import logs
 from shared.runtime.settings import PeopleSettings, load
-from shared.sending.operations import Worker
-from shared.sending.recalling import RECALL, Recalling
 
 log = logs.get_logger(__name__)
 
-OPERATION_SECONDS = 20.0  # of a sweep, for what is to be done to many records
 _settings = start()
 _address_hash = load(PeopleSettings).address_hash()
 _restored: RestoredRecords | None = None
-_sweeps: tuple[WaitingReceipts, Relay, ScheduledDeliveries, Worker] | None = None
+_sweeps: tuple[WaitingReceipts, Relay, ScheduledDeliveries] | None = None
 
 
 @functions_framework.aio.http
@@ -48,7 +44,7 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
     try:
         if _sweeps is None:
             _sweeps, _restored = _open(), restored_records(_settings)
-        receipts, overdue, scheduled, operations = _sweeps
+        receipts, overdue, scheduled = _sweeps
         if _restored is not None and await _restored.why_held() is not None:
             return JSONResponse({"held": await _restored.why_held()})
         looking_ahead = asyncio.create_task(scheduled.sweep())
@@ -56,7 +52,6 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
             # Receipts first: one of them may end a delivery that would be sent again.
             applied = await _applied(receipts)
             swept = await overdue.sweep()
-            worked = await operations.sweep(OPERATION_SECONDS)
         finally:
             on_time = await looking_ahead
     except StoreUnavailable as error:
@@ -70,7 +65,6 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
         {
             **asdict(swept),
             "receipts": applied,
-            "operations": worked,
             "on_time": on_time.published,
             "waited": on_time.waited,
         }
@@ -80,23 +74,18 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
 _handle = push_requests(_sweep, too_large=lambda: Response(status_code=400))
 
 
-def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries, Worker]:
+def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries]:
     rpc = open_rpc(_settings)
     store, publisher = FirestoreStore(rpc), open_publisher(_settings)
     # Firestore serves a shard by its index, all of them at once. Its emulator has no indexes and looks at all that it
     # stores, 16 times for 16 shards: with 40,000 stored no query ended in its time, and accepts were refused (2026-11).
     shards: Sequence[int | None] = [None] if _settings.firestore_emulator_host else range(SHARDS)
-
-    def now() -> datetime:
-        return datetime.now(UTC)
-
     return (
         WaitingReceipts(
             store, FirestoreReceipts(rpc), FirestorePeople(rpc, _address_hash), shards=shards, publisher=publisher
         ),
         Relay(store, publisher, _settings.policy(), shards=shards),
         ScheduledDeliveries(store, publisher, timedelta(seconds=_settings.relay_ahead_seconds), shards=shards),
-        Worker({RECALL: Recalling(store, publisher, now)}, FirestoreOperations(rpc), now),
     )
 
 

@@ -6,7 +6,7 @@ mock_provider "google" {
 
 run "each_function_is_somebody" {
   assert {
-    condition     = { for function, account in google_service_account.function : function => account.account_id } == { for function in concat(["gateway", "relay", "dead_letter"], keys(yamldecode(file("channels.yaml")))) : function => "hark-${replace(function, "_", "-")}" }
+    condition     = { for function, account in google_service_account.function : function => account.account_id } == { for function in concat(["gateway", "relay", "operations", "dead_letter"], keys(yamldecode(file("channels.yaml")))) : function => "hark-${replace(function, "_", "-")}" }
     error_message = "A service account a function, named as it is deployed."
   }
 }

@@ -121,3 +121,21 @@ run "the_relay_is_called_every_minute" {
     error_message = "A sweep has the time that it may take."
   }
 }
+
+run "operations_are_worked_off_every_minute" {
+  assert {
+    condition = (
+      google_cloud_scheduler_job.operations.schedule == "* * * * *"
+      && google_cloud_scheduler_job.operations.http_target[0].http_method == "POST"
+      && google_cloud_scheduler_job.operations.http_target[0].uri == "https://hark-operations-123456789012.europe-west1.run.app/"
+      && google_cloud_scheduler_job.operations.http_target[0].oidc_token[0].service_account_email == google_service_account.scheduler.email
+      && google_cloud_scheduler_job.operations.http_target[0].oidc_token[0].audience == "https://hark-operations-123456789012.europe-west1.run.app"
+    )
+    error_message = "Cloud Scheduler calls the operations every minute, as the scheduler."
+  }
+
+  assert {
+    condition     = google_cloud_scheduler_job.operations.attempt_deadline == "120s" && google_cloud_scheduler_job.operations.retry_config[0].retry_count == 1
+    error_message = "A sweep has the time that it may take."
+  }
+}

@@ -111,8 +111,10 @@ async def beside(stack: Stack, old: Path, packages: Path) -> AsyncIterator[Revis
     planned = replace(planned, ports={**planned.ports, "lab": new.ports["lab"], "smtp": new.ports["smtp"]})
     to_the_stack = {name: {"PUBLIC_URL": stack.url} for name in planned.functions}  # where the lab reports to
     programs = functions(planned, pubsub, firestore, overrides=to_the_stack)
+    # A function that is new is not in the older checkout.
+    programs = [program for program in programs if (old / "functions" / program.name).is_dir()]
     processes = [start(program) for program in programs]
-    ports = {name: [new.ports[name], planned.ports[name]] for name in planned.functions}
+    ports = {program.name: [new.ports[program.name], planned.ports[program.name]] for program in programs}
     revisions = Revisions(ports, processes)
     try:
         async with aiohttp.ClientSession() as http, _balancer(http, revisions) as port:

@@ -67,7 +67,7 @@ class GoogleCloud:
                 urls.append(f"https://{rest[1]}-abc-ew.a.run.app")
                 return {"metadata": {"annotations": {"run.googleapis.com/urls": json.dumps(urls)}}}
             case "scheduler", "jobs":
-                return {"httpTarget": {"oidcToken": {"audience": self._audience("hark-relay", "job")}}}
+                return {"httpTarget": {"oidcToken": {"audience": self._audience(rest[1], "job")}}}
             case "pubsub", "subscriptions" if rest[0] == "describe":
                 channel = rest[1].split("-")[1]
                 name = "hark-dead-letter" if rest[1].endswith("-dead-push") else f"hark-{channel}"
@@ -89,7 +89,7 @@ class GoogleCloud:
         return "https://elsewhere.example" if fault in self.faults else f"https://{service}-123.europe-west1.run.app"
 
     def _log(self) -> list[dict[str, Any]]:
-        services = [f"hark-{name}" for name in ("relay", *CHANNELS, "gateway")]
+        services = [f"hark-{name}" for name in ("relay", "operations", *CHANNELS, "gateway")]
         entries = [(service, 204) for service in services]
         if "refused" in self.faults:
             entries.append((services[0], 403))

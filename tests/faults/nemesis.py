@@ -20,7 +20,7 @@ from tests.faults.histories import History
 from tests.faults.proxy import Mode, Proxy
 
 CHANNELS = ("email", "sms", "slack")
-FUNCTIONS = ("gateway", "dead_letter", "relay", *CHANNELS)
+FUNCTIONS = ("gateway", "dead_letter", "relay", "operations", *CHANNELS)
 WEIGHTS = {
     "kill worker": 30,
     "kill group": 40,

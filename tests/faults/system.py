@@ -34,11 +34,13 @@ _EMAIL = (
 _OWN = {
     "gateway": _GATEWAY,
     "relay": (Failpoint.MOVED, Failpoint.REPUBLISHED, Failpoint.PUBLISHED_ON_TIME, Failpoint.APPLIED),
+    "operations": (Failpoint.PAGED,),
     "dead_letter": (Failpoint.RECEIVED, Failpoint.ACKED),
     "email": _EMAIL,
 }
 _OTHERS = (*_EMAIL, Failpoint.REQUEST_SENT)  # SendGrid's SDK does not tell when its bytes have left
-_SELDOM = {"relay", "dead_letter"}  # come to their points a few times a minute; the others many times a second
+# They come to their points a few times a minute, if at all; the others many times a second.
+_SELDOM = {"relay", "operations", "dead_letter"}
 _ALWAYS = {"dead_letter": f",{Failpoint.DEAD_LETTERED}:1"}  # seldom reached: an outcome lost in the last attempt
 _GATEWAYS = 3  # times as many hits: without it nothing is accepted that the others could be killed with
 CALM, WRONG_CLOCKS = "calm", "wrong-clocks"

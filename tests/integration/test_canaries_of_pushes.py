@@ -153,7 +153,7 @@ async def test_a_sweep_that_fails_gives_nothing_away(
     clock.advance(POLICY.grace * 2)
     store = cast(Store, Faulty(records, operation))
     relay = Relay(store, cast(Any, Faulty(MemoryPublisher(), operation)), POLICY, clock.now)
-    monkeypatch.setattr(main, "_sweeps", (Nothing(), relay, NothingScheduled(), NothingAsked()))
+    monkeypatch.setattr(main, "_sweeps", (Nothing(), relay, NothingScheduled()))
     assert await called(main.relay) == 500
     assert output.lines()[-1]["error"].startswith("ValueError at canaries.py:")
 
@@ -162,11 +162,6 @@ class Nothing:
     """No receipts wait."""
 
     async def sweep(self) -> int:
-        return 0
-
-
-class NothingAsked:
-    async def sweep(self, _: float) -> int:
         return 0
 
 

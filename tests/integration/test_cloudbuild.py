@@ -25,7 +25,7 @@ from tests.integration.deployment import (
 )
 from tests.integration.functions_api import REFUSED, functions_api
 
-FUNCTIONS = {"gateway", "relay", "dead_letter", *channel_names()}
+FUNCTIONS = {"gateway", "relay", "operations", "dead_letter", *channel_names()}
 MTLS = {"_CLIENT_CERTIFICATES": "true"}
 ISSUERS = "https://a.example,https://b.example"
 ALL = {**MTLS, "_OIDC_AUDIENCE": "hark", "_OIDC_ISSUERS": ISSUERS, "_MIN_INSTANCES": "1", "_ALL_USERS": "true"}
@@ -111,7 +111,7 @@ def test_each_function_but_the_gateway_can_be_called_by_the_one_account_that_has
     bindings = {call[3]: call for call in calls if call[:3] == ["run", "services", "add-iam-policy-binding"]}
     assert set(bindings) == {f"hark-{name.replace('_', '-')}" for name in FUNCTIONS - {"gateway"}}
     for service, call in bindings.items():
-        account = "hark-scheduler" if service == "hark-relay" else "hark-pusher"
+        account = "hark-scheduler" if service in {"hark-relay", "hark-operations"} else "hark-pusher"
         assert f"--member=serviceAccount:{account}@some-project.iam.gserviceaccount.com" in call
         assert "--role=roles/run.invoker" in call
 
@@ -131,7 +131,7 @@ def test_the_options_of_terraform_reach_the_functions(root: Path) -> None:
     assert (gateway["OIDC_AUDIENCE"], gateway["OIDC_ISSUERS"]) == ("hark", ISSUERS)
     least = deployed(root, {"_MAX_INSTANCES": "5"})
     most = {name: function.flags["--max-instances"] for name, function in least.items()}
-    assert most == dict.fromkeys(FUNCTIONS, "5") | {"relay": "1"}
+    assert most == dict.fromkeys(FUNCTIONS, "5") | {"relay": "1", "operations": "1"}
     output = (ROOT / "infra" / "outputs.tf").read_text().partition('output "substitutions"')[2]
     told = set(re.findall(r"^ +(_[A-Z_]+) +=", output, re.MULTILINE))
     assert told

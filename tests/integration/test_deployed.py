@@ -22,7 +22,7 @@ from tests.integration.deployment import Deployed, copy, deployed, gcloud, witho
 from tests.integration.functions_api import REFUSED, functions_api
 from tests.integration.gateway import CLOSED_PORT
 
-FUNCTIONS = ["gateway", "relay", "dead_letter", *channel_names()]
+FUNCTIONS = ["gateway", "relay", "operations", "dead_letter", *channel_names()]
 START_SECONDS = 60
 HEALTHY = {"gateway": (200, b"ok")}  # the others: 204
 IMPORT_ALL = """

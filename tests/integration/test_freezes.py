@@ -85,7 +85,8 @@ class System:
         for name in TO:
             answers[name] = await self._push(name, notification_id, name)
         answers["dead_letter"] = await self._push("dead_letter", notification_id, "email")
-        answers["relay"] = (await self.http.post(f"http://127.0.0.1:{self.ports['relay']}/")).status_code
+        for name in ("relay", "operations"):
+            answers[name] = (await self.http.post(f"http://127.0.0.1:{self.ports[name]}/")).status_code
         listed = await self.http.get(f"{url}/v1/notifications/{notification_id}", headers=bearer)
         assert {d["status"] for d in listed.json()["deliveries"]} == {"sent"}, listed.text
         return answers
@@ -145,7 +146,7 @@ async def up(http: httpx.AsyncClient, url: str) -> None:
                 return
 
 
-GOOD = {"gateway": 202, "email": 204, "sms": 204, "slack": 204, "dead_letter": 204, "relay": 200}
+GOOD = {"gateway": 202, "email": 204, "sms": 204, "slack": 204, "dead_letter": 204, "relay": 200, "operations": 200}
 
 
 async def test_frozen_functions_go_on(system: System) -> None:

@@ -18,7 +18,7 @@ import pytest
 from tests.ports import free_offset
 
 ROOT = Path(__file__).resolve().parents[2]
-FIXED = ("gateway", "dead_letter", "relay")
+FIXED = ("gateway", "dead_letter", "relay", "operations")
 CHANNELS = ("pigeon", "drum")
 FUNCTION = """
 import functions_framework.aio
@@ -203,7 +203,7 @@ def test_when_ready_everything_answers_and_the_env_file_says_where(stack: Superv
     assert (stack.folder / "env").read_text() == (stack.base / "env").read_text()
     assert (stack.base / "env").stat().st_mode & 0o077 == 0, "there is a key in it"
     assert stack.pids().keys() == {"pubsub", "firestore", "lab", *FIXED, *CHANNELS}
-    for port in (8080, 8101, 8102, 8103, 8104):
+    for port in (8080, 8101, 8102, 8103, 8104, 8105):
         assert get(stack.url(port))[0] == 204
     assert get(stack.url(8086))[0] == 200
     assert subscriptions(stack) == PROVISIONED
@@ -219,9 +219,10 @@ def test_what_is_published_is_pushed_to_the_function(stack: Supervisor) -> None:
         until(lambda: "called POST /" in stack.log("pigeon").splitlines())
 
 
-def test_the_relay_is_called_again_and_again(stack: Supervisor) -> None:
-    before = stack.log("relay").count("called POST /")
-    until(lambda: stack.log("relay").count("called POST /") >= before + 2)
+@pytest.mark.parametrize("function", ["relay", "operations"])
+def test_what_is_scheduled_is_called_again_and_again(stack: Supervisor, function: str) -> None:
+    before = stack.log(function).count("called POST /")
+    until(lambda: stack.log(function).count("called POST /") >= before + 2)
 
 
 def test_a_killed_function_is_back_at_once_with_a_line_about_it(stack: Supervisor) -> None:

@@ -57,7 +57,7 @@ def loaded(module: str, **settings: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("function", ["gateway", "relay", "dead_letter"])
+@pytest.mark.parametrize("function", ["gateway", "relay", "operations", "dead_letter"])
 def test_a_function_that_sends_nothing_loads_no_providers_sdk(function: str) -> None:
     assert not loaded(f"functions.{function}.main") & SDKS
 
@@ -253,3 +253,11 @@ def test_who_exports_nothing_does_not_load_opentelemetry() -> None:
     script = "import functions.gateway.main, functions.sms.main, sys; print('opentelemetry.sdk' in sys.modules)"
     for exporter, loads in (("none", "False"), ("otlp", "True")):
         assert said(script, OTEL=exporter) == loads
+
+
+@pytest.mark.parametrize("function", ["gateway", "relay", "operations"])
+def test_who_knows_addresses_does_not_start_without_the_key_that_hashes_them(function: str) -> None:
+    done = start(f"functions.{function}.main", GOOGLE_CLOUD_PROJECT="test", ADDRESS_HASH_KEY="")
+    assert done.returncode != 0
+    assert "ADDRESS_HASH_KEY is needed" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -44,6 +44,7 @@ def test_the_ports_are_the_documented_ones_and_the_channels_follow_in_file_order
         "relay": 8102,
         "pigeon": 8103,
         "drum": 8104,
+        "operations": 8105,
     }
 
 
@@ -69,6 +70,7 @@ def test_a_bad_offset_is_refused_by_name(root: Path, value: str) -> None:
         "'a-b': {}",
         "gateway: {}",
         "lab: {}",
+        "operations: {}",
         "nginx: {}",
         "traces: {}",
         "a: [",
@@ -128,7 +130,7 @@ def test_where_a_function_runs_is_not_for_the_environment_to_say(root: Path) -> 
 
 def test_a_function_gets_no_settings_of_another_channel(root: Path) -> None:
     config = load(root, {})
-    assert config.functions == ("gateway", "dead_letter", "relay", "pigeon", "drum")
+    assert config.functions == ("gateway", "dead_letter", "relay", "operations", "pigeon", "drum")
     for name in {*config.functions} - {"pigeon"}:
         assert not [variable for variable in function_environment(config, name, "", "") if "PIGEON" in variable]
 

@@ -21,12 +21,9 @@ from shared.entrypoint.push_handler import Deliver, push_handler
 from shared.entrypoint.push_requests import push_requests
 from shared.http import request_body
 from shared.sending.messages import Answer, Message
-from shared.sending.operations import Worker
 from tests.e2e.stack import ROOT
 from tests.environment import NEEDED
-from tests.fakes.clock import Clock
 from tests.fakes.issuer import AUDIENCE, DISCOVERY, EMAIL, Issuer, guarding
-from tests.fakes.operations import MemoryOperations
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.records import POLICY
 from tests.fakes.store import MemoryStore
@@ -77,9 +74,8 @@ def sweeps(store: MemoryStore, publisher: MemoryPublisher, monkeypatch: pytest.M
     """The deployed relay over fakes, without a guard: requested before `issuer`, it is imported without one."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test")
     main = importlib.import_module("functions.relay.main")
-    worker = Worker({}, MemoryOperations(), Clock().now)
     scheduled = ScheduledDeliveries(store, publisher, timedelta(seconds=1))
-    monkeypatch.setattr(main, "_sweeps", (NothingWaits(), Relay(store, publisher, POLICY), scheduled, worker))
+    monkeypatch.setattr(main, "_sweeps", (NothingWaits(), Relay(store, publisher, POLICY), scheduled))
     return client(main.relay)
 
 
@@ -114,7 +110,9 @@ def test_an_issuer_that_anybody_on_the_way_can_speak_for_stops_the_start(
 
 
 @pytest.mark.parametrize(
-    ("module", "settings"), [("dead_letter", {}), ("relay", {}), ("slack", {"SLACK_PROVIDER": "log"})], ids=str
+    ("module", "settings"),
+    [("dead_letter", {}), ("relay", {}), ("operations", {}), ("slack", {"SLACK_PROVIDER": "log"})],
+    ids=str,
 )
 @pytest.mark.parametrize("guarded", [False, True])
 def test_only_a_function_that_verifies_tokens_loads_what_that_takes(

@@ -15,7 +15,7 @@ import pytest
 from shared.channels.registry import channel_names
 from tests.e2e.stack import ROOT
 
-FUNCTIONS = ("gateway", "relay", "dead_letter", *channel_names())
+FUNCTIONS = ("gateway", "relay", "operations", "dead_letter", *channel_names())
 ACCESS = (ROOT / "infra" / "access.tf").read_text()
 
 WRITES = {"datastore.entities.create", "datastore.entities.update", "datastore.entities.delete"}

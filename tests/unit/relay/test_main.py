@@ -19,9 +19,7 @@ from shared.delivery.errors import StoreUnavailable
 from shared.delivery.store import SHARDS
 from shared.entrypoint.push_requests import PUSH_LIMIT, push_requests
 from shared.runtime import logs
-from shared.sending.operations import Worker
 from tests.fakes.clock import START, Clock
-from tests.fakes.operations import MemoryOperations
 from tests.fakes.people import MemoryPeople
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
@@ -36,9 +34,8 @@ def main(store: MemoryStore, publisher: MemoryPublisher, monkeypatch: pytest.Mon
     module = importlib.import_module("functions.relay.main")
     clock = Clock(START + 2 * POLICY.grace)
     receipts = WaitingReceipts(store, MemoryReceipts(), MemoryPeople(store), clock.now)
-    worker = Worker({}, MemoryOperations(), clock.now)
     scheduled = ScheduledDeliveries(store, publisher, timedelta(seconds=1), clock.now)
-    monkeypatch.setattr(module, "_sweeps", (receipts, Relay(store, publisher, POLICY, clock.now), scheduled, worker))
+    monkeypatch.setattr(module, "_sweeps", (receipts, Relay(store, publisher, POLICY, clock.now), scheduled))
     logs.configure()
     return module
 
@@ -64,7 +61,7 @@ async def overdue(store: MemoryStore, count: int = 1) -> None:
 async def test_it_tells_what_it_did(function: httpx.AsyncClient, store: MemoryStore) -> None:
     await overdue(store, 2)
     answer = await function.post("/")
-    nothing = dict.fromkeys(("dead", "expired", "unpublished", "receipts", "operations", "on_time", "waited"), 0)
+    nothing = dict.fromkeys(("dead", "expired", "unpublished", "receipts", "on_time", "waited"), 0)
     assert (answer.status_code, answer.json()) == (200, {"published": 2, **nothing})
     assert (await function.get("/")).status_code == 405
     assert (await function.get("/healthz")).status_code == 204
@@ -179,10 +176,8 @@ def test_what_it_opens_is_over_one_connection(
     monkeypatch.setattr(main, "open_rpc", lambda _: rpc)
     monkeypatch.setattr(main, "open_publisher", lambda _: publisher)
     monkeypatch.setattr(main, "FirestoreStore", lambda connected: ("store", connected))
-    monkeypatch.setattr(main, "FirestoreOperations", lambda connected: ("operations", connected))
     monkeypatch.setattr(main, "FirestoreReceipts", lambda connected: ("receipts", connected))
-    receipts, relay, scheduled, worker = main._open()
-    assert worker.operations == ("operations", rpc)
+    receipts, relay, scheduled = main._open()
     assert (scheduled.store, scheduled.publisher, list(scheduled.shards)) == (("store", rpc), publisher, shards)
     assert (receipts.store, receipts.receipts) == (("store", rpc), ("receipts", rpc))
     assert (relay.store, relay.publisher, relay.policy) == (("store", rpc), publisher, settings.policy())

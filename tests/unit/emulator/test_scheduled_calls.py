@@ -1,4 +1,4 @@
-"""The relay of `make run`: called each second while it is quick, and ever more seldom the longer a call takes."""
+"""What `make run` calls as Cloud Scheduler does: often while a call is quick, ever more seldom the longer one takes."""
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from emulator.relay_calls import call_relay
+from emulator.scheduled_calls import call
 from tests.simulation.virtual import VirtualLoop
 
 HOUR = 3600.0
@@ -16,8 +16,9 @@ HOUR = 3600.0
 class Relay:
     """Takes its time over each call, of a clock that runs only then."""
 
-    def __init__(self, seconds: float, status: int = 200, waited: float = 0.0) -> None:
+    def __init__(self, seconds: float, status: int = 200, waited: float = 0.0, apart: str = "waited") -> None:
         self.seconds = seconds
+        self.apart = apart
         self.waited = waited
         self.status = status
         self.began: list[float] = []
@@ -29,17 +30,17 @@ class Relay:
         yield SimpleNamespace(status=self.status, json=self.swept)
 
     async def swept(self) -> dict[str, float]:
-        return {"published": 0, "waited": self.waited}
+        return {"published": 0, self.apart: self.waited}
 
 
-def called_for_an_hour(relay: Relay) -> list[float]:
+def called_for_an_hour(relay: Relay, name: str = "relay") -> list[float]:
     """The pauses between one call's beginning and the next one's."""
 
     async def an_hour() -> None:
         config = SimpleNamespace(url=lambda name: name)
         with suppress(TimeoutError):
             async with asyncio.timeout(HOUR):
-                await call_relay(cast(Any, relay), cast(Any, config), lambda _: None)
+                await call(cast(Any, relay), cast(Any, config), name, lambda _: None)
 
     loop = VirtualLoop()
     try:
@@ -83,3 +84,9 @@ def test_one_slow_call_slows_only_the_next(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_it_waited_for_the_time_of_a_delivery_slows_no_call() -> None:
     assert called_for_an_hour(Relay(5.0, waited=4.9)) == pytest.approx([5.9] * 610)
+
+
+def test_operations_are_called_every_few_seconds_and_work_at_them_slows_no_call() -> None:
+    assert called_for_an_hour(Relay(0.01, apart="worked"), "operations") == pytest.approx([3.0] * 1199)
+    busy = called_for_an_hour(Relay(50.0, waited=49.9, apart="worked"), "operations")
+    assert busy == pytest.approx([50.9] * 70)
