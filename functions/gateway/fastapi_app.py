@@ -14,6 +14,7 @@ from functions.gateway.batches.routes import batches_router
 from functions.gateway.callers.routes import callers_router
 from functions.gateway.channels.routes import channels_router
 from functions.gateway.dead_letters.routes import dead_letters_router
+from functions.gateway.inbound.routes import inbound_router
 from functions.gateway.notifications.routes import notifications_router
 from functions.gateway.openapi import openapi
 from functions.gateway.operations.routes import operations_router
@@ -36,6 +37,7 @@ ROUTERS = (
     dead_letters_router,
     callers_router,
     receipts_router,
+    inbound_router,
 )
 
 

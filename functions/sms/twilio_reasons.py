@@ -193,7 +193,7 @@ SUPPRESSES: Mapping[int, SuppressionReason] = {
     21614: SuppressionReason.INVALID,  # no mobile number
     21635: SuppressionReason.INVALID,  # a landline
     30005: SuppressionReason.INVALID,  # "unknown destination handset": the number does not exist any more
-    # What may be otherwise tomorrow, or with another sender or text, is not here: 21612 (no way from this sender), 30003
+    # Not here is what may be otherwise tomorrow, or with another sender or text: 21612 (no way from this sender), 30003
     # (the phone is off), 30004 (blocked, by whomever), 30006 (a landline, or a carrier that cannot be reached: the code
     # does not say which), 30007 (filtered). Nor what Twilio also says of numbers that are called or bought: 21214,
     # 21401, 21421.

@@ -283,6 +283,6 @@ def _id(receipt: Receipt) -> str:
     """The same for the same receipt: one that comes twice waits once."""
     message = receipt.provider_message_id or receipt.notification_id or ""
     parts = [receipt.channel, receipt.provider, message, receipt.status]
-    if receipt.suppresses is not None:  # a complaint says delivered, too, and must not take that one's place, or lose it
-        parts.append(receipt.suppresses)
+    if receipt.suppresses is not None:
+        parts.append(receipt.suppresses)  # a complaint says delivered, too, and is another one
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
