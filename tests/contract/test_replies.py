@@ -134,12 +134,15 @@ class TestTwilio(TwilioSigned):
     def test_the_older_name_of_the_id_does(self) -> None:
         assert self.said("STOP", MessageSid=None, SmsSid=MESSAGE_ID) is Wish.STOP
 
-    def test_the_longest_message_is_read(self) -> None:
+    def test_the_longest_message_is_read_and_a_word_beside_ten_files(self) -> None:
         files = {f"MediaUrl{n}": "https://api.twilio.com/" + "x" * 150 for n in range(10)}
         more = {f"MediaContentType{n}": "image/jpeg" for n in range(10)}
-        body = self.fields(Body="語" * 1600, OptOutType="STOP", **files, **more)
-        assert len(body) <= TwilioReplies.body_limit
-        assert self.read(self.signed(body)).wish is Wish.STOP
+        for body in (
+            self.fields(Body="語" * 1600, OptOutType="STOP"),
+            self.fields(NumMedia="10", **files, **more),
+        ):
+            assert len(body) <= TwilioReplies.body_limit
+            assert self.read(self.signed(body)).wish is Wish.STOP
 
     @pytest.mark.parametrize(
         "changes",
