@@ -95,8 +95,8 @@ resource "google_compute_security_policy" "gateway" {
 
   dynamic "rule" {
     for_each = {
-      1000       = { limit = var.requests_per_minute.receipts, path = "/v1/receipts/", description = "Providers' receipts" }
-      2147483647 = { limit = var.requests_per_minute.api, path = null, description = "Everything else" }
+      1000       = { limit = var.requests_per_minute.receipts, paths = ["/v1/receipts/", "/v1/inbound/"], description = "Providers' receipts, and what people answer" }
+      2147483647 = { limit = var.requests_per_minute.api, paths = [], description = "Everything else" }
     }
 
     content {
@@ -105,10 +105,10 @@ resource "google_compute_security_policy" "gateway" {
       action      = "throttle"
 
       match {
-        versioned_expr = rule.value.path == null ? "SRC_IPS_V1" : null
+        versioned_expr = length(rule.value.paths) == 0 ? "SRC_IPS_V1" : null
 
         dynamic "config" {
-          for_each = rule.value.path == null ? [true] : []
+          for_each = length(rule.value.paths) == 0 ? [true] : []
 
           content {
             src_ip_ranges = ["*"]
@@ -116,10 +116,10 @@ resource "google_compute_security_policy" "gateway" {
         }
 
         dynamic "expr" {
-          for_each = rule.value.path == null ? [] : [true]
+          for_each = length(rule.value.paths) == 0 ? [] : [true]
 
           content {
-            expression = "request.path.startsWith('${rule.value.path}')"
+            expression = join(" || ", [for path in rule.value.paths : "request.path.startsWith('${path}')"])
           }
         }
       }

@@ -90,7 +90,7 @@ variable "load_balancer_secret" {
 }
 
 variable "requests_per_minute" {
-  description = "How many requests one IP address may make, to the API and (providers, who report from few addresses) to the receipts."
+  description = "How many requests one IP address may make, to the API and (providers, who come from few addresses) to /v1/receipts and /v1/inbound."
   type = object({
     api      = optional(number, 6000)
     receipts = optional(number, 60000)

@@ -20,7 +20,7 @@ def parse_arguments() -> Settings:
         default=Settings.witness,
         help="file of all accepted messages",
     )
-    parser.add_argument("--receipts-url", help="the gateway's, to report to what became of SendGrid's messages")
+    parser.add_argument("--receipts-url", help="the gateway's, for SendGrid's receipts and what people answer")
     parser.add_argument("--receipt-delay", type=float, default=Settings.receipt_delay, help="in seconds")
     key = os.environ.get("LAB_SENDGRID_KEY_FILE")
     # From the environment: arguments are for everybody to see.

@@ -15,6 +15,9 @@ class State(Enum):
     PASSED_ON = "on its way"
     DELIVERED = "arrived"
     UNDELIVERED = "did not arrive"
+    GONE = "did not arrive, as there is no such address"
+    COMPLAINED = "arrived, and was reported as spam"
+    UNSUBSCRIBED = "arrived, and the person wants no more"
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Reporter(Protocol):
     """How a provider reports."""
 
     def callbacks(self, accepted: Acceptable, states: Sequence[State], at: datetime) -> Sequence[Callback]:
-        """The requests that report these states; none when nobody asked for them."""
+        """The requests that report these states; none when nobody asked, or the provider has no word for them."""
 
     def sign(self, callback: Callback, at: datetime, genuine: bool) -> Mapping[str, str]:
         """The headers that prove whose request it is, or, if not genuine, the same by somebody else."""

@@ -23,7 +23,7 @@ class Mode(StrEnum):
 
     UNAVAILABLE = "503"  # refused for now: the provider is down
     THROTTLED = "429"  # refused for now: too many requests, try again in a second
-    REFUSED = "400"  # refused for good: the recipient does not exist
+    REFUSED = "400"  # refused for good; where the provider can say so, this message alone, and not the address
     UNAUTHORIZED = "401"  # refused: the credentials are wrong
     TIMEOUT = "timeout"  # not accepted, and never an answer
     RESET = "reset"  # not accepted, and the connection is reset after the request was read

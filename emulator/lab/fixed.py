@@ -1,5 +1,6 @@
 """Addresses that always behave one way, whatever faults are set: for demos, and for tests that share one."""
 
+import re
 from enum import Enum
 
 
@@ -25,7 +26,13 @@ ADDRESSES = {
 }
 
 
+_TAG = re.compile(r"\+[^@]*(?=@)")
+
+
 def behaviour_of(to: str) -> Behaviour | None:
-    """The behaviour of the first fixed address among the comma-separated recipients."""
-    addresses = (address.strip().removeprefix("#").casefold() for address in to.split(","))
+    """The behaviour of the first fixed address among the comma-separated recipients.
+
+    `undelivered+2@fail.test` is `undelivered@fail.test`: Hark sends nothing more to an address that has bounced.
+    """
+    addresses = (_TAG.sub("", address.strip().removeprefix("#").casefold()) for address in to.split(","))
     return next((ADDRESSES[address] for address in addresses if address in ADDRESSES), None)

@@ -17,6 +17,9 @@ class ReceiptMode(StrEnum):
     FORGE = "forge"  # before the true ones, one with a wrong signature that says the opposite
     EARLY = "early"  # before the provider's answer to the send
     OFF = "off"  # none
+    BOUNCE = "bounce"  # there is no such address
+    COMPLAINT = "complaint"  # after it has arrived, the person reports it as spam
+    UNSUBSCRIBE = "unsubscribe"  # after it has arrived, the person wants no more
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ AT_ONCE = 32
 TIMEOUT_SECONDS = 5.0
 EARLY_SECONDS = 2.0
 REMEMBERED = 10_000
+AFTERWARDS = {ReceiptMode.COMPLAINT: State.COMPLAINED, ReceiptMode.UNSUBSCRIBE: State.UNSUBSCRIBED}
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -75,6 +76,12 @@ class Receipts:
         if fault is not None and fault.mode is ReceiptMode.EARLY:
             await asyncio.wait({reporting}, timeout=EARLY_SECONDS)
 
+    async def hand_over(self, provider: str, callback: Callback) -> int | None:
+        """A request about no message of ours, signed as the provider does. The answer's status, None when none came."""
+        headers = self._reporters[provider].sign(callback, self._now(), True)
+        outcome = await self._post(callback, {"Content-Type": callback.content_type, **headers})
+        return outcome if isinstance(outcome, int) else None
+
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """A task of the lab's own, which ends with the lab and not with the request that began it."""
         task = asyncio.create_task(work)
@@ -94,8 +101,9 @@ class Receipts:
         at = self._now()  # a receipt that comes late still says when it was
         if fault is not None and fault.seconds is not None:
             await asyncio.sleep(fault.seconds)
-        end, opposite = ends(accepted.message)
+        end, opposite = (State.GONE, State.DELIVERED) if mode is ReceiptMode.BOUNCE else ends(accepted.message)
         steps = [[end], [State.PASSED_ON]] if mode is ReceiptMode.REORDER else [[State.PASSED_ON, end]]
+        steps += [[AFTERWARDS[mode]]] if mode in AFTERWARDS else []
         if mode is ReceiptMode.FORGE:
             mode = None  # of the true ones
             for callback in reporter.callbacks(accepted, [opposite], at):

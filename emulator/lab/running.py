@@ -29,8 +29,8 @@ class Settings:
     """Port 0 lets the system choose.
 
     slow_seconds: how long a `slow` answer drips
-    receipts_url: of the gateway, for SendGrid's receipts, which `sendgrid_key` (PEM) signs; None: it sends none.
-        Twilio's go wherever a message asks.
+    receipts_url: of the gateway, for SendGrid's receipts, which `sendgrid_key` (PEM) signs, and for what people answer;
+        None: it sends none. Twilio's receipts go wherever a message asks.
     receipt_delay: seconds between an accept and its first receipt; longer than the first pause between attempts, so
         that a lost answer is tried again before the receipt tells that it need not be
     """
@@ -73,7 +73,7 @@ async def running(settings: Settings) -> AsyncIterator[Addresses]:
     smtp = SmtpServer(lab, settings.slow_seconds)
     # Handlers are cancelled when the client leaves: that is how a held connection ends.
     runner = web.AppRunner(
-        application(lab, receipts, settings.slow_seconds),
+        application(lab, receipts, settings.slow_seconds, settings.receipts_url),
         access_log=None,
         handler_cancellation=True,
         shutdown_timeout=SHUTDOWN_SECONDS,

@@ -20,16 +20,20 @@ from emulator.lab.callbacks import Callback, Outcome, State
 from emulator.lab.messages import Acceptable
 
 PATH = "/v1/receipts/sendgrid"
+_HARD_BOUNCE = {
+    "event": "bounce",
+    "type": "bounce",
+    "status": "5.1.1",
+    "reason": "550 5.1.1 The email account that you tried to reach does not exist",
+    "bounce_classification": "Invalid Address",
+}
 EVENTS: Mapping[State, Mapping[str, str]] = {
     State.PASSED_ON: {"event": "processed"},
     State.DELIVERED: {"event": "delivered", "response": "250 2.0.0 OK"},
-    State.UNDELIVERED: {
-        "event": "bounce",
-        "type": "bounce",
-        "status": "5.1.1",
-        "reason": "550 5.1.1 The email account that you tried to reach does not exist",
-        "bounce_classification": "Invalid Address",
-    },
+    State.UNDELIVERED: _HARD_BOUNCE,
+    State.GONE: _HARD_BOUNCE,
+    State.COMPLAINED: {"event": "spamreport"},
+    State.UNSUBSCRIBED: {"event": "unsubscribe"},
 }
 # SendGrid goes on for a day, ever more slowly.
 PAUSE_SECONDS = 1.0

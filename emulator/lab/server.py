@@ -9,7 +9,17 @@ from typing import Any
 
 from aiohttp import web
 
-from emulator.lab import faults, page, receipt_faults, sendgrid, slack, slack_update, slack_webhook, twilio
+from emulator.lab import (
+    faults,
+    page,
+    receipt_faults,
+    sendgrid,
+    slack,
+    slack_update,
+    slack_webhook,
+    twilio,
+    twilio_inbound,
+)
 from emulator.lab.core import Lab
 from emulator.lab.faults import ACCEPTING, AnyFault, F, FieldError, InvalidFault, Mode, Plan
 from emulator.lab.messages import Acceptable, Answer, Call, Provider, timestamp
@@ -25,7 +35,7 @@ LIMIT = re.compile(r"[1-9][0-9]{0,4}")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(lab: Lab, receipts: Receipts, slow_seconds: float) -> web.Application:
+def application(lab: Lab, receipts: Receipts, slow_seconds: float, gateway: str | None = None) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
     app.on_response_prepare.append(dress)
     for provider in PROVIDERS:
@@ -33,6 +43,7 @@ def application(lab: Lab, receipts: Receipts, slow_seconds: float) -> web.Applic
     app.router.add_routes(inbox_routes(lab))
     app.router.add_routes(plan_routes("/faults", lab.faults, faults.parse))
     app.router.add_routes(plan_routes("/receipts", receipts.faults, receipt_faults.parse))
+    app.router.add_post("/inbound", inbound_handler(receipts, gateway))
     app.router.add_routes([*sent_routes(receipts), *page.routes(lab.witness), web.get("/healthz", healthz)])
     return app
 
@@ -142,6 +153,23 @@ def sent_routes(receipts: Receipts) -> list[web.RouteDef]:
         return web.json_response({"items": [asdict(each) for each in sent]})
 
     return [web.get("/receipts/sent.json", show)]
+
+
+def inbound_handler(receipts: Receipts, gateway: str | None) -> Handler:
+    async def receive(request: web.Request) -> web.Response:
+        """A text message from a person, which Twilio hands over to the gateway."""
+        if gateway is None:
+            return problem(FieldError("body", "goes to no gateway: start the lab with --receipts-url"))
+        try:
+            text = twilio_inbound.parse(json.loads(await request.read()))
+        except twilio_inbound.InvalidText as error:
+            return problem(*error.errors)
+        except (ValueError, RecursionError):
+            return problem(FieldError("body", "must be JSON"))
+        message_id, callback = twilio_inbound.callback(gateway, text)
+        return web.json_response({"message_id": message_id, "answer": await receipts.hand_over("twilio", callback)})
+
+    return receive
 
 
 def problem(*errors: FieldError) -> web.Response:

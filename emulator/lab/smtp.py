@@ -24,10 +24,11 @@ HOSTNAME = "lab.test"
 REPLIES = {
     Mode.UNAVAILABLE: "451 4.3.0 Temporary server error, try again later",
     Mode.THROTTLED: "450 4.7.1 Too many messages, try again later",
-    Mode.REFUSED: "550 5.1.1 No such user here",
+    Mode.REFUSED: "550 5.2.2 The mailbox is full",  # for good of this mail, and not of all that ever goes there
     Mode.UNAUTHORIZED: "530 5.7.0 Authentication required",
     Mode.HTML: PROXY_PAGE.decode(),
 }
+NO_SUCH_USER = "550 5.1.1 No such user here"
 BAD_CREDENTIALS = "535 5.7.8 Authentication credentials invalid"
 BEARER = re.compile(rb"user=[^\x01]+\x01auth=Bearer [!-~]+\x01\x01")
 # https://developers.google.com/workspace/gmail/imap/xoauth2-protocol#error_response
@@ -119,8 +120,9 @@ class Dialogue:
         if not (address.isascii() or envelope.smtp_utf8):
             return BEYOND_ASCII
         behaviour = behaviour_of(address)
-        refused = self._strikes(Mode.REFUSED) if behaviour is None else behaviour is Behaviour.PERMANENT
-        return REPLIES[Mode.REFUSED] if refused else MISSING
+        if behaviour is Behaviour.PERMANENT:
+            return NO_SUCH_USER
+        return REPLIES[Mode.REFUSED] if behaviour is None and self._strikes(Mode.REFUSED) else MISSING
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         message = read(self._lab, envelope)

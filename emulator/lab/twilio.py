@@ -8,6 +8,7 @@ from email.utils import format_datetime
 from urllib.parse import parse_qsl, urlsplit
 
 from emulator.lab.faults import Mode
+from emulator.lab.fixed import behaviour_of
 from emulator.lab.messages import Acceptable, Answer, Call, Message, timestamp
 from emulator.lab.segments import segments
 
@@ -127,10 +128,15 @@ def invalid_number(to: str) -> Answer:
     return error(400, 21211, f"Invalid 'To' Phone Number: {to}")
 
 
+def unreachable(to: str) -> Answer:
+    """A refusal for good of this message, and not of all that ever goes to the number."""
+    return error(400, 21612, f"The 'To' phone number {to} is not currently reachable via SMS")
+
+
 def failures(message: Message) -> dict[Mode, Answer]:
     return {
         Mode.UNAVAILABLE: error(503, 20503, "Service is unavailable. Please try again."),
         Mode.THROTTLED: error(429, 20429, "Too Many Requests"),  # it names no time
-        Mode.REFUSED: invalid_number(message.to),
+        Mode.REFUSED: invalid_number(message.to) if behaviour_of(message.to) else unreachable(message.to),
         Mode.UNAUTHORIZED: unauthorized(),
     }

@@ -16,8 +16,14 @@ from urllib.parse import parse_qs, parse_qsl, urlencode
 from emulator.lab.callbacks import Callback, Lost, Outcome, State
 from emulator.lab.messages import Acceptable
 
-WORDS = {State.PASSED_ON: "sent", State.DELIVERED: "delivered", State.UNDELIVERED: "undelivered"}
-ERROR_CODE = "30003"  # unreachable handset
+WORDS = {
+    # None of what a person thinks of it: they answer STOP, which is a message of theirs (twilio_inbound.py).
+    State.PASSED_ON: "sent",
+    State.DELIVERED: "delivered",
+    State.UNDELIVERED: "undelivered",
+    State.GONE: "undelivered",
+}
+ERROR_CODES = {State.UNDELIVERED: "30003", State.GONE: "30005"}  # unreachable handset, unknown handset
 CONTENT_TYPE = "application/x-www-form-urlencoded; charset=UTF-8"
 POOL_NUMBER = "+15005550006"  # the number that a messaging service picks to send from
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
@@ -33,7 +39,8 @@ class TwilioReporter:
         url = accepted.echoed.get("StatusCallback")
         if not url:
             return ()
-        return [Callback(url, CONTENT_TYPE, form(accepted, state), (WORDS[state],)) for state in states]
+        said = [state for state in states if state in WORDS]
+        return [Callback(url, CONTENT_TYPE, form(accepted, state), (WORDS[state],)) for state in said]
 
     def sign(self, callback: Callback, at: datetime, genuine: bool) -> Mapping[str, str]:
         fields = sorted(set(parse_qsl(callback.body.decode(), keep_blank_values=True)))
@@ -60,7 +67,7 @@ def form(accepted: Acceptable, state: State) -> bytes:
     fields = {
         "AccountSid": echoed["AccountSid"],
         "ApiVersion": "2010-04-01",
-        **({"ErrorCode": ERROR_CODE} if state is State.UNDELIVERED else {}),
+        **({"ErrorCode": ERROR_CODES[state]} if state in ERROR_CODES else {}),
         "From": echoed.get("From", POOL_NUMBER),
         **({"MessagingServiceSid": echoed["MessagingServiceSid"]} if "MessagingServiceSid" in echoed else {}),
         "MessageSid": message.message_id,

@@ -15,7 +15,7 @@ from pydantic import AfterValidator
 from starlette.datastructures import Headers
 
 from shared.delivery.errors import ForgedReceipt, MalformedReceipt
-from shared.delivery.model import DeliveryStatus, Receipt
+from shared.delivery.model import DeliveryStatus, Receipt, SuppressionReason
 from shared.runtime.logs import get_logger
 from shared.runtime.settings import Settings, load
 from shared.sending.receipts import NOTIFICATION_ID, ReceiptReader, ReceiptRequest
@@ -51,11 +51,20 @@ EVENTS: Mapping[str, DeliveryStatus | None] = {
     "dropped": DeliveryStatus.UNDELIVERED,  # SendGrid does not try: the address is on one of its lists
     "open": None,  # by a person, or by a mail server that loads images
     "click": None,
-    "spamreport": None,  # what the person thinks of it, after it arrived
-    "unsubscribe": None,
-    "group_unsubscribe": None,
+    # What the person thinks of it, which nobody can before it has arrived. Each also suppresses: COMPLAINTS.
+    "spamreport": DeliveryStatus.DELIVERED,
+    "unsubscribe": DeliveryStatus.DELIVERED,
+    "group_unsubscribe": DeliveryStatus.DELIVERED,
+    # Of SendGrid's own groups, which Hark does not use: it takes back nothing that the person has said to us.
     "group_resubscribe": None,
     "account_status_change": None,  # of the account, not of a mail
+}
+
+COMPLAINTS: Mapping[str, SuppressionReason] = {
+    # By event: what the person wants from now on.
+    "spamreport": SuppressionReason.COMPLAINT,
+    "unsubscribe": SuppressionReason.UNSUBSCRIBED,
+    "group_unsubscribe": SuppressionReason.UNSUBSCRIBED,
 }
 
 CLASSES = frozenset(
@@ -81,6 +90,15 @@ DROPS: Mapping[str, str] = {
     "Spam Reporting Address": "the person has reported a mail as spam before",
     "Invalid": "SendGrid takes the address for no valid one",
     "Recipient List over Package Quota": "more recipients than the account's plan has",
+}
+
+LISTED: Mapping[str, SuppressionReason] = {
+    # By the `reason` of a `dropped`: the address is on one of SendGrid's lists, which says why. The other reasons are
+    # the mail's fault or the account's.
+    "Unsubscribed Address": SuppressionReason.UNSUBSCRIBED,
+    "Bounced Address": SuppressionReason.HARD_BOUNCE,
+    "Spam Reporting Address": SuppressionReason.COMPLAINT,
+    "Invalid": SuppressionReason.INVALID,
 }
 
 
@@ -221,7 +239,23 @@ def _receipt(event: Any) -> Receipt | None:
         notification_id=notification_id,
         reason=_reason(event, word) if status is DeliveryStatus.UNDELIVERED else None,
         overrules=status is DeliveryStatus.UNDELIVERED,  # some mail servers take a mail and send it back later
+        suppresses=_suppresses(event, word),
     )
+
+
+def _suppresses(event: Mapping[str, Any], word: str) -> SuppressionReason | None:
+    match word:
+        case "bounce":
+            # Of type `bounce` is what the mail server refuses for good; of type `blocked` what it refused this time, or
+            # for 72 hours. A status of class 4 (RFC 3463) says "for now", whatever the type.
+            status = _matching(_ENHANCED_STATUS, event.get("status")) or ""
+            hard = event.get("type") == "bounce" and not status.startswith("4")
+            return SuppressionReason.HARD_BOUNCE if hard else None
+        case "dropped":
+            cause = event.get("reason")
+            return LISTED.get(cause) if isinstance(cause, str) else None
+        case _:
+            return COMPLAINTS.get(word)
 
 
 def _message_id(whole: object) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.delivery.model import SuppressionReason
 
 
 class Phase(StrEnum):
@@ -130,6 +131,13 @@ ENHANCED: Mapping[str, type[Permanent] | str] = {
     "7.29": _PROOF,
     "7.30": _TLS,
 }
+_NO_SUCH_MAILBOX = frozenset({"1.1", "1.2", "1.6", "1.10"})
+"""What RFC 3463 (3.2) and RFC 7505 say of the address alone, for good: no such mailbox, no such system, moved without a
+new address, a domain that takes no mail. In a reply to RCPT they are hard bounces: what else is sent there fails, too.
+
+Not here is what may be otherwise with another mail or later (disabled, full: X.2), what another server may read in its
+own way (1.3, syntax; 1.0, which says nothing), policy (X.7), and a bare 550, which many say for policy.
+"""
 _SUBJECTS: Mapping[str, type[Permanent] | str] = {
     # For a code that is not in the registry, such as Exchange's 5.7.57.
     "1": Permanent,
@@ -239,4 +247,9 @@ def _for_good(phase: Phase, code: int, enhanced: str | None, text: str, said: st
         meant = ENHANCED.get(enhanced) or _SUBJECTS.get(enhanced.partition(".")[0], _UNKNOWN)
     if phase is Phase.SENDER and (enhanced or "0.")[:2] in {"0.", "1.", "2."}:
         meant = _SENDER  # there is no other address yet
-    return Permanent(said) if meant is Permanent else Refused(f"{said}: {meant}")
+    return _permanent(phase, enhanced, said) if meant is Permanent else Refused(f"{said}: {meant}")
+
+
+def _permanent(phase: Phase, enhanced: str | None, said: str) -> Permanent:
+    bounces = phase is Phase.RECIPIENT and enhanced in _NO_SUCH_MAILBOX
+    return Permanent(said, suppresses=SuppressionReason.HARD_BOUNCE if bounces else None)

@@ -15,6 +15,7 @@ from functions.gateway.callers.routes import callers_router
 from functions.gateway.categories.routes import categories_router
 from functions.gateway.channels.routes import channels_router
 from functions.gateway.dead_letters.routes import dead_letters_router
+from functions.gateway.inbound.routes import inbound_router
 from functions.gateway.notifications.routes import notifications_router
 from functions.gateway.openapi import openapi
 from functions.gateway.operations.routes import operations_router
@@ -40,6 +41,7 @@ ROUTERS = (
     dead_letters_router,
     callers_router,
     receipts_router,
+    inbound_router,
 )
 
 

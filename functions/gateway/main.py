@@ -11,6 +11,7 @@ from functions.gateway.access.authentication import CallerCache, Identity, Token
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import FirestoreCallers
 from functions.gateway.application import application
+from functions.gateway.inbound.reply_readers import load_reply_readers
 from functions.gateway.receipts.receipt_readers import load_readers
 from functions.gateway.rendering.firestore_templates import FirestoreTemplates
 from functions.gateway.rendering.templated_content import Templates
@@ -31,6 +32,7 @@ _own = load(GatewaySettings)
 _address_hash = load(PeopleSettings).address_hash()
 _channels = load_channels()
 _readers = load_readers(_channels)
+_reply_readers = load_reply_readers(_channels)
 _screens = load_screens(_channels)
 _app: ASGIApp | None = None
 
@@ -67,6 +69,7 @@ def _open() -> Gateway:
         operations=FirestoreOperations(rpc),
         people=FirestorePeople(rpc, _address_hash),
         readers=_readers,
+        reply_readers=_reply_readers,
         screens=_screens,
         issuers=_own.oidc_issuers,
         restored=restored_records(_settings),

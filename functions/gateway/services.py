@@ -17,6 +17,7 @@ from shared.people.people_store import PeopleStore
 from shared.sending.messages import Publisher
 from shared.sending.operations import OperationStore
 from shared.sending.receipts import ReceiptReader, ReceiptStore
+from shared.sending.replies import ReplyReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Gateway:
     listings: Turns = field(default_factory=Turns)
     batches: Turns = field(default_factory=lambda: Turns("batches"))
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)
+    reply_readers: Mapping[str, ReplyReader] = field(default_factory=dict)
     screens: Mapping[str, Screen] = field(default_factory=dict)
     issuers: Sequence[str] = ()
     restored: RestoredRecords | None = None

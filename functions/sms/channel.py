@@ -19,4 +19,5 @@ CHANNEL = Channel(
     providers=PROVIDERS,
     unsubscribes=True,  # by STOP
     receipts={"twilio": "functions.sms.twilio_receipts"},
+    replies={"twilio": "functions.sms.twilio_replies"},
 )

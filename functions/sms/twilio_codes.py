@@ -14,6 +14,7 @@ fault.
 from collections.abc import Mapping
 from typing import Final
 
+from functions.sms.twilio_reasons import SUPPRESSES
 from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
 from shared.http.client import of_status
 
@@ -188,7 +189,7 @@ def of_code(status: int, code: object) -> SendError:
     text = f"Twilio answered {status}: {words} ({code})"
     if isinstance(kind, str):
         return Retryable(text, credentials=True)
-    return kind(text)
+    return Permanent(text, suppresses=SUPPRESSES.get(code)) if kind is Permanent else kind(text)
 
 
 def _of_status(status: int, code: int | None) -> SendError:

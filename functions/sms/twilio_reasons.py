@@ -6,6 +6,8 @@ whoever reads a delivery. A code that is not here is shown as a number.
 
 from collections.abc import Mapping
 
+from shared.delivery.model import SuppressionReason
+
 REASONS: Mapping[int, str] = {
     # What a send is refused with; of a messaging service, and of what is scheduled, only a callback says it.
     14107: "sent too fast for the account",
@@ -181,4 +183,18 @@ REASONS: Mapping[int, str] = {
     63046: "template approved",
     63047: "example media: wrong Content-Type",
     63051: "WhatsApp account locked",
+}
+
+SUPPRESSES: Mapping[int, SuppressionReason] = {
+    # Codes of a refusal or a callback that say of the number that no other text would reach it, either.
+    21211: SuppressionReason.INVALID,  # no valid number
+    21217: SuppressionReason.INVALID,  # likewise
+    21610: SuppressionReason.STOP,  # they have answered STOP to a sender of ours
+    21614: SuppressionReason.INVALID,  # no mobile number
+    21635: SuppressionReason.INVALID,  # a landline
+    30005: SuppressionReason.INVALID,  # "unknown destination handset": the number does not exist any more
+    # Not here is what may be otherwise tomorrow, or with another sender or text: 21612 (no way from this sender), 30003
+    # (the phone is off), 30004 (blocked, by whomever), 30006 (a landline, or a carrier that cannot be reached: the code
+    # does not say which), 30007 (filtered). Nor what Twilio also says of numbers that are called or bought: 21214,
+    # 21401, 21421.
 }

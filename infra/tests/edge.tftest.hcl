@@ -45,6 +45,13 @@ run "floods_are_throttled_by_address" {
     }
     error_message = "Every request falls under a limit; the providers' is higher."
   }
+
+  assert {
+    condition = [for rule in google_compute_security_policy.gateway.rule : rule.match[0].expr[0].expression if rule.priority == 1000] == [
+      "request.path.startsWith('/v1/receipts/') || request.path.startsWith('/v1/inbound/')"
+    ]
+    error_message = "The providers come to these two."
+  }
 }
 
 run "without_a_ca_there_are_no_client_certificates" {

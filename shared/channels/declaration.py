@@ -64,6 +64,7 @@ class Channel:
     normaliser: makes `normalise` by the channel's own settings, where there are some; SystemExit when one is wrong
     providers: the module of each, by the word that `<NAME>_PROVIDER` may hold (`shared/entrypoint/channel_function.py`)
     receipts: by the same words, the module that reads what the provider reports back (`shared/sending/receipts.py`)
+    replies: by the same words, the module that reads what people answer (`shared/sending/replies.py`)
     segments: what a message is cut into, for a channel that is paid by the piece
     screen: the module that knows which addresses the operator lets messages go to (`ScreenModule`)
     unsubscribes: whether a person can unsubscribe over it, without which no marketing goes there
@@ -75,6 +76,7 @@ class Channel:
     normalise: Callable[[str], str]
     providers: Mapping[str, str] = field(default_factory=dict)
     receipts: Mapping[str, str] = field(default_factory=dict)
+    replies: Mapping[str, str] = field(default_factory=dict)
     content: str = "shared.channels.content"
     content_settings: Callable[[], Any] | None = None
     content_context: Any = None

@@ -76,7 +76,8 @@ class ReceiptReader(Protocol):
         ...
 
     def read(self, request: ReceiptRequest) -> Sequence[Receipt]:
-        """The receipts in it that say delivered or undelivered; what says neither is left out.
+        """The receipts in it that say delivered or undelivered, or what else goes to the address; what says neither is
+        left out.
 
         Raises ForgedReceipt when it is not the provider's, MalformedReceipt when it is and cannot be read.
         """
@@ -281,5 +282,7 @@ async def _delivery(store: Store, receipt: Receipt) -> Delivery | None:
 def _id(receipt: Receipt) -> str:
     """The same for the same receipt: one that comes twice waits once."""
     message = receipt.provider_message_id or receipt.notification_id or ""
-    parts = (receipt.channel, receipt.provider, message, receipt.status)
+    parts = [receipt.channel, receipt.provider, message, receipt.status]
+    if receipt.suppresses is not None:
+        parts.append(receipt.suppresses)  # a complaint says delivered, too, and is another one
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

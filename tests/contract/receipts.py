@@ -1,7 +1,7 @@
-"""The contract of every receipt reader: a genuine request is read, and whatever else comes raises one of two errors.
+"""The contract of whatever reads a provider's requests: a genuine one is read, anything else raises one of two errors.
 
-A reader inherits ReceiptContract and says how a genuine request of its provider is made. The lab signs, the SDK
-verifies: neither can be wrong in the same way as the other.
+A receipt reader inherits ReceiptContract, one of replies SignedContract, and says how a genuine request of its provider
+is made. The lab signs, the SDK verifies: neither can be wrong in the same way as the other.
 """
 
 import base64
@@ -9,6 +9,7 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,16 +37,17 @@ def headers_of(pairs: Pairs) -> Headers:
 arbitrary = given(body=st.binary(max_size=300), signature=st.text(max_size=120), target=st.text(max_size=80))
 
 
-class ReceiptContract:
-    """What holds for every reader."""
+class SignedContract:
+    """What holds for every reader of signed requests."""
 
     signature_header: str
 
-    def reader(self) -> ReceiptReader:
+    def reader(self) -> Any:
+        """A ReceiptReader, or a ReplyReader."""
         raise NotImplementedError
 
-    def genuine(self, status: DeliveryStatus = DeliveryStatus.DELIVERED) -> ReceiptRequest:
-        """A request that says delivered or undelivered, with CANARY in every text that may repeat an address."""
+    def genuine(self) -> ReceiptRequest:
+        """A request that says something, with CANARY in every text that may repeat an address."""
         raise NotImplementedError
 
     def signed_by_another(self) -> ReceiptRequest:
@@ -58,28 +60,8 @@ class ReceiptContract:
 
     # What the suite does with them
 
-    def read(self, request: ReceiptRequest) -> Sequence[Receipt]:
+    def read(self, request: ReceiptRequest) -> Any:
         return self.reader().read(request)
-
-    def test_a_genuine_one_is_read(self) -> None:
-        [receipt] = self.read(self.genuine())
-        assert receipt.status is DeliveryStatus.DELIVERED
-        assert receipt.notification_id == NOTIFICATION_ID
-        assert receipt.provider_message_id
-        assert receipt.reason is None
-
-    def test_of_its_two_words_one_overrules_the_other(self) -> None:
-        said = [self.read(self.genuine(status))[0] for status in (DeliveryStatus.DELIVERED, DeliveryStatus.UNDELIVERED)]
-        assert sorted(receipt.overrules for receipt in said) == [False, True]
-
-    def test_undelivered_has_a_reason_without_an_address(self, capsys: pytest.CaptureFixture[str]) -> None:
-        request = self.genuine(DeliveryStatus.UNDELIVERED)
-        assert CANARY in request.body.decode()
-        [receipt] = self.read(request)
-        assert receipt.status is DeliveryStatus.UNDELIVERED
-        assert receipt.reason
-        assert CANARY not in repr(receipt)
-        assert CANARY not in "".join(capsys.readouterr())
 
     def test_a_genuine_one_can_come_again(self) -> None:
         reader, request = self.reader(), self.genuine()
@@ -124,6 +106,40 @@ class ReceiptContract:
             if (request.body, request.headers) != (genuine.body, genuine.headers):
                 with pytest.raises((ForgedReceipt, MalformedReceipt)):
                     self.read(request)
+
+
+class ReceiptContract(SignedContract):
+    """What holds for every reader of receipts."""
+
+    def reader(self) -> ReceiptReader:
+        raise NotImplementedError
+
+    def genuine(self, status: DeliveryStatus = DeliveryStatus.DELIVERED) -> ReceiptRequest:
+        """A request that says delivered or undelivered."""
+        raise NotImplementedError
+
+    def read(self, request: ReceiptRequest) -> Sequence[Receipt]:
+        return self.reader().read(request)
+
+    def test_a_genuine_one_is_read(self) -> None:
+        [receipt] = self.read(self.genuine())
+        assert receipt.status is DeliveryStatus.DELIVERED
+        assert receipt.notification_id == NOTIFICATION_ID
+        assert receipt.provider_message_id
+        assert receipt.reason is None
+
+    def test_of_its_two_words_one_overrules_the_other(self) -> None:
+        said = [self.read(self.genuine(status))[0] for status in (DeliveryStatus.DELIVERED, DeliveryStatus.UNDELIVERED)]
+        assert sorted(receipt.overrules for receipt in said) == [False, True]
+
+    def test_undelivered_has_a_reason_without_an_address(self, capsys: pytest.CaptureFixture[str]) -> None:
+        request = self.genuine(DeliveryStatus.UNDELIVERED)
+        assert CANARY in request.body.decode()
+        [receipt] = self.read(request)
+        assert receipt.status is DeliveryStatus.UNDELIVERED
+        assert receipt.reason
+        assert CANARY not in repr(receipt)
+        assert CANARY not in "".join(capsys.readouterr())
 
 
 def with_header(request: ReceiptRequest, name: str, *values: str) -> ReceiptRequest:

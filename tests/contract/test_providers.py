@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from email import message_from_bytes, policy
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import quote_plus
 
 import pytest
@@ -24,7 +24,7 @@ from functions.slack.webhook_provider import WebhookProvider, WebhookSettings
 from functions.sms.twilio_codes import CODES
 from functions.sms.twilio_provider import TwilioProvider, TwilioSettings
 from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
-from shared.delivery.model import Attachment
+from shared.delivery.model import Attachment, SuppressionReason
 from shared.http.client import ANSWER_LIMIT, _BoundedResponse
 from shared.sending.log_provider import LogProvider
 from shared.sending.pipeline import call
@@ -273,6 +273,13 @@ class TestTwilio(HttpContract):
                 with pytest.raises(Retryable):
                     await provider.send(self.outgoing())
         return heard[0].decode()
+
+    async def test_a_number_that_is_none_is_invalid_for_good_and_an_unreachable_one_is_not(self, lab: Lab) -> None:
+        gone = await self.refused(lab.where, replace(self.outgoing(), address="+15005550001"))
+        assert cast(Permanent, gone).suppresses is SuppressionReason.INVALID
+        await lab.set_fault("sms", "400")
+        unreachable = await self.refused(lab.where)
+        assert (type(unreachable), cast(Permanent, unreachable).suppresses) == (Permanent, None)
 
     async def test_what_the_settings_do_not_allow_is_refused_before_twilio_is_asked(self, lab: Lab) -> None:
         async with aclosing(TwilioProvider(self.settings(lab.where), lambda _: "SMS_KINDS does not")) as provider:
@@ -611,6 +618,13 @@ class TestSmtp(Email):
     async def test_a_connection_lost_before_the_mail_is_retryable(self, phase: str) -> None:
         async with serving(Smtp({phase: hang_up})) as server:
             assert type(await self.refused(Where("127.0.0.1", 0, server.port))) is Retryable
+
+    async def test_a_mailbox_that_is_not_there_is_a_hard_bounce_and_a_full_one_is_none(self, lab: Lab) -> None:
+        gone = await self.refused(lab.where, replace(self.outgoing(), address="permanent@fail.test"))
+        assert cast(Permanent, gone).suppresses is SuppressionReason.HARD_BOUNCE
+        await lab.set_fault("email", "400")
+        full = await self.refused(lab.where)
+        assert (type(full), cast(Permanent, full).suppresses) == (Permanent, None)
 
     async def test_without_a_user_nobody_logs_in(self) -> None:
         smtp = await self.taken(self.outgoing(), replies={"EHLO": say(b"250-s\r\n250 AUTH PLAIN\r\n")})

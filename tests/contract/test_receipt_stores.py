@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.delivery.model import DeliveryStatus, Receipt
+from shared.delivery.model import DeliveryStatus, Receipt, SuppressionReason
 from shared.google.firestore import rpc
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.sending.receipts import ReceiptStore, Waiting
@@ -24,6 +24,7 @@ FULL = Receipt(
     notification_id=str(uuid.UUID(int=1)),
     reason="SendGrid reports bounce (5.1.1)",
     overrules=True,
+    suppresses=SuppressionReason.HARD_BOUNCE,
 )
 BARE = Receipt(channel="sms", provider="twilio", provider_message_id=None, status=DeliveryStatus.DELIVERED)
 

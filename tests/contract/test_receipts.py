@@ -23,14 +23,12 @@ from hypothesis import strategies as st
 from sendgrid.helpers.eventwebhook import EventWebhook
 from twilio.rest.api.v2010.account.message import MessageInstance
 
-from emulator.lab.callbacks import Callback
-from emulator.lab.twilio_receipts import TwilioReporter
-from functions.email.sendgrid_receipts import CLASSES, DROPS, EVENTS, SendGridReceipts
-from functions.sms.twilio_reasons import REASONS
+from functions.email.sendgrid_receipts import CLASSES, COMPLAINTS, DROPS, EVENTS, LISTED, SendGridReceipts
+from functions.sms.twilio_reasons import REASONS, SUPPRESSES
 from functions.sms.twilio_receipts import STATUSES, TwilioReceipts
 from shared.channels.registry import load_channels
 from shared.delivery.errors import ForgedReceipt, MalformedReceipt
-from shared.delivery.model import DeliveryStatus, Receipt
+from shared.delivery.model import DeliveryStatus, Receipt, SuppressionReason
 from shared.sending.receipts import ReceiptRequest
 from tests.contract.receipts import (
     AT,
@@ -42,10 +40,9 @@ from tests.contract.receipts import (
     headers_of,
     with_header,
 )
+from tests.contract.twilio_signed import URL, TwilioSigned
 from tests.e2e.stack import ROOT
 
-URL = "https://hark.example.com"
-FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 MESSAGE_ID = "SM" + "0a" * 16
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -58,18 +55,11 @@ def public(key: ec.EllipticCurvePrivateKey) -> str:
     return base64.b64encode(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
-class TestTwilio(ReceiptContract):
-    signature_header = "X-Twilio-Signature"
+class TestTwilio(TwilioSigned, ReceiptContract):
     target = f"/v1/receipts/twilio?notification_id={NOTIFICATION_ID}"
 
     def reader(self) -> TwilioReceipts:
         return TwilioReceipts("token", URL + "/")
-
-    def signed(
-        self, body: bytes, target: str = target, token: str = "token", url: str = URL, type_: str = FORM
-    ) -> ReceiptRequest:
-        signature = TwilioReporter(token).sign(Callback(url + target, FORM, body, ()), AT, True)
-        return ReceiptRequest(target, headers_of([("Content-Type", type_), *signature.items()]), body, AT)
 
     def fields(self, **changes: str | None) -> bytes:
         fields = {
@@ -86,39 +76,6 @@ class TestTwilio(ReceiptContract):
 
     def genuine(self, status: DeliveryStatus = DELIVERED) -> ReceiptRequest:
         return self.signed(self.fields(MessageStatus=status, ErrorCode="30003" if status is UNDELIVERED else None))
-
-    def signed_by_another(self) -> ReceiptRequest:
-        return self.signed(self.fields(), token="another")
-
-    def forgeries_of_its_own(self) -> Forgeries:
-        genuine, body = self.genuine(), self.fields()
-        for position in range(len(self.target)):
-            other = self.target[:position] + "~" + self.target[position + 1 :]
-            yield f"target changed at {position}", replace(genuine, target=other)
-        for target in (
-            "",
-            "*",
-            "@eve.example/",
-            ":99999/",
-            "//[",
-            "/v1/receipts/twilio",
-            f"{self.target}&a=b",
-            "/\ud800",
-        ):
-            yield f"target {target!r}", replace(genuine, target=target)
-        for url in (
-            "http://hark.example.com",
-            "https://hark.example.org",
-            f"{URL}:8443",
-            f"{URL}/hark",
-            "https://HARK",
-        ):
-            yield f"signed for {url}", self.signed(body, url=url)
-        yield "signed without its query", replace(self.signed(body, target="/v1/receipts/twilio"), target=self.target)
-        for type_ in ("application/json", "text/plain", "", "multipart/form-data; boundary=x"):
-            yield f"of type {type_!r}", self.signed(body, type_=type_)
-        yield "signed, too many fields", self.signed(body + b"&a=1" * 100)
-        yield "signed, not UTF-8", replace(self.signed(body), body=body.replace(b"%C3%BC", b"%FF"))
 
     def read_fields(self, **changes: str | None) -> list[Receipt]:
         return list(self.read(self.signed(self.fields(**changes))))
@@ -157,6 +114,32 @@ class TestTwilio(ReceiptContract):
     def test_a_reason_is_a_code_and_words_of_ours(self, code: str | None, reason: str) -> None:
         [receipt] = self.read_fields(MessageStatus="failed", ErrorCode=code)
         assert receipt.reason == reason
+
+    @pytest.mark.parametrize(
+        ("code", "suppresses"),
+        [
+            ("30005", SuppressionReason.INVALID),
+            ("21211", SuppressionReason.INVALID),
+            ("21614", SuppressionReason.INVALID),
+            ("21635", SuppressionReason.INVALID),
+            ("21610", SuppressionReason.STOP),
+            *((code, None) for code in ("30003", "30004", "30006", "30007", "30008", "21612", "63014", "", "x", None)),
+        ],
+    )
+    @pytest.mark.parametrize("word", ["undelivered", "failed"])
+    def test_only_a_code_that_is_about_the_number_suppresses(
+        self, word: str, code: str | None, suppresses: SuppressionReason | None
+    ) -> None:
+        [receipt] = self.read_fields(MessageStatus=word, ErrorCode=code)
+        assert receipt.suppresses is suppresses
+
+    def test_what_arrived_suppresses_nothing(self) -> None:
+        [receipt] = self.read_fields(MessageStatus="delivered", ErrorCode="30005")
+        assert receipt.suppresses is None
+
+    def test_the_codes_that_suppress_are_twilios(self) -> None:
+        assert {*SUPPRESSES} <= {int(code) for code in PUBLISHED["twilio"]["codes"]}
+        assert {*SUPPRESSES} <= {*REASONS}
 
     def test_the_codes_are_twilios_and_each_that_a_callback_can_have_has_words(self) -> None:
         published = PUBLISHED["twilio"]["codes"]
@@ -288,8 +271,49 @@ class TestSendGrid(ReceiptContract):
             assert receipts == []
         else:
             [receipt] = receipts
-            assert receipt.status is (DELIVERED if word == "delivered" else UNDELIVERED)
-            assert receipt.overrules == (word != "delivered")
+            assert receipt.status is (DELIVERED if word == "delivered" or word in COMPLAINTS else UNDELIVERED)
+            assert receipt.overrules == (receipt.status is UNDELIVERED)
+            assert receipt.suppresses is COMPLAINTS.get(word)
+            assert (receipt.reason is None) == (receipt.status is DELIVERED)
+
+    @pytest.mark.parametrize(
+        ("changes", "suppresses"),
+        [
+            ({"event": "bounce", "type": "bounce", "status": "5.1.1"}, SuppressionReason.HARD_BOUNCE),
+            ({"event": "bounce", "type": "bounce", "status": "5.0.0"}, SuppressionReason.HARD_BOUNCE),
+            ({"event": "bounce", "type": "bounce"}, SuppressionReason.HARD_BOUNCE),
+            ({"event": "bounce", "type": "bounce", "status": "4.2.2"}, None),  # for now, says the mail server
+            ({"event": "bounce", "type": "blocked", "status": "5.7.1"}, None),
+            ({"event": "bounce", "status": "5.1.1"}, None),
+            ({"event": "bounce", "type": ["bounce"], "status": "5.1.1"}, None),
+            ({"event": "blocked", "type": "bounce", "status": "5.1.1"}, None),
+            ({"event": "delivered", "type": "bounce"}, None),
+            ({"event": "dropped", "reason": "Bounced Address"}, SuppressionReason.HARD_BOUNCE),
+            ({"event": "dropped", "reason": "Spam Reporting Address"}, SuppressionReason.COMPLAINT),
+            ({"event": "dropped", "reason": "Unsubscribed Address"}, SuppressionReason.UNSUBSCRIBED),
+            ({"event": "dropped", "reason": "Invalid"}, SuppressionReason.INVALID),
+            ({"event": "dropped", "reason": "Invalid SMTPAPI header"}, None),  # our request's fault
+            ({"event": "dropped", "reason": "Spam Content"}, None),
+            ({"event": "dropped", "reason": "Recipient List over Package Quota"}, None),
+            ({"event": "dropped", "reason": f"Bounced Address {CANARY}"}, None),
+            ({"event": "dropped", "reason": ["Bounced Address"]}, None),
+            ({"event": "spamreport"}, SuppressionReason.COMPLAINT),
+            ({"event": "unsubscribe"}, SuppressionReason.UNSUBSCRIBED),
+            ({"event": "group_unsubscribe"}, SuppressionReason.UNSUBSCRIBED),
+        ],
+    )
+    def test_what_an_event_says_of_the_address(
+        self, changes: dict[str, Any], suppresses: SuppressionReason | None
+    ) -> None:
+        [receipt] = self.read_events(self.event(**{"reason": ..., **changes}))
+        assert receipt.suppresses is suppresses
+        assert CANARY not in repr(receipt)
+
+    def test_a_mail_that_is_put_off_says_nothing(self) -> None:
+        assert self.read_events(self.event(event="deferred", type="bounce", status="5.1.1")) == []
+
+    def test_the_reasons_that_suppress_are_published_ones(self) -> None:
+        assert {*LISTED} < {*DROPS}
 
     def test_every_documented_event_is_in_the_table(self) -> None:
         delivery = {"processed", "deferred", "delivered", "bounce", "blocked", "dropped"}
@@ -407,6 +431,7 @@ class TestSendGrid(ReceiptContract):
             NOTIFICATION_ID,
             "SendGrid reports bounce (5.1.1, Invalid Address)",
             overrules=True,
+            suppresses=SuppressionReason.HARD_BOUNCE,
         )
         assert list(self.read(self.genuine(UNDELIVERED))) == [expected]
 

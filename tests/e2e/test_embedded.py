@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests import environment
-from tests.e2e.stack import ROOT, TO, running, talking_to
+from tests.e2e.stack import ROOT, TO, Stack, running, talking_to, until
 from tests.ports import free_offset
 
 
@@ -51,6 +52,32 @@ async def test_what_never_works_is_dead_and_can_be_replayed(tmp_path: Path, bare
             assert [item["notification_id"] for item in dead] == [sent["id"]]
             replayed = await stack.http.post(f"{stack.url}/v1/dead-letters/{sent['id']}/email/replay")
             assert replayed.status_code == 202
+
+
+async def test_what_has_bounced_is_not_written_to_again_and_who_answers_is_heard(
+    tmp_path: Path, bare: Mapping[str, str]
+) -> None:
+    """One that is gone, one that is refused as none, and STOP, by the lab's signed requests."""
+    gone, invalid = {"email": "undelivered+gone@fail.test"}, {"sms": "+15005550001"}
+    with running(tmp_path, {**bare, "EMBEDDED": "1"}) as system:
+        async with talking_to(system) as stack:
+            await stack.receipts("email", "complaint")
+            for to, first in ((gone, "undelivered"), (invalid, "failed")):
+                sent = await stack.send(to=to)
+                await until(partial(_has, stack, sent["id"], first))
+                again = await stack.send(to=to)
+                await until(partial(_has, stack, again["id"], "suppressed"))
+                assert await stack.inbox(again["id"]) == []
+            mailed = await stack.send(to={"email": "a@example.com"})
+            await until(partial(_has, stack, mailed["id"], "delivered"))
+            second = await stack.send(to={"email": "a@example.com"})  # transactional: a complaint does not stop it
+            await until(partial(_has, stack, second["id"], "delivered"))
+            answered = await stack.http.post(f"{stack.lab}/inbound", json={"from": "+14155552671", "text": "STOP"})
+            assert answered.json()["answer"] == 204
+
+
+async def _has(stack: Stack, notification_id: str, status: str) -> bool:
+    return bool((await stack.read(notification_id))["deliveries"][0]["status"] == status)
 
 
 def test_make_demo_arrives_without_emulators(tmp_path: Path, bare: Mapping[str, str]) -> None:

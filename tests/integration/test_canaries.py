@@ -127,6 +127,7 @@ REFUSED: Mapping[str, tuple[int, tuple[str, str], dict[str, Any]]] = {
     "a bad name": (422, ("PUT", f"/v1/recipients/{quote(ALL, safe='')}"), {"json": {"addresses": {"email": ADDRESS}}}),
     "a recipient with a bad address": (422, ("PUT", "/v1/recipients/a"), {"json": {"addresses": {"email": SUBJECT}}}),
     "an unknown dead letter": (404, ("DELETE", f"/v1/dead-letters/{quote(ALL, safe='')}/email"), {}),
+    "answers of nobody": (404, ("POST", f"/v1/inbound/twilio?x={quote(ALL)}"), {"content": ALL}),
     "receipts of nobody": (404, ("POST", f"/v1/receipts/twilio?x={quote(ALL)}"), {"content": ALL}),
 }
 

@@ -14,10 +14,12 @@ from typing import Any
 import httpx
 import jsonschema_rs
 import pytest
+from twilio.request_validator import RequestValidator
 
 from functions.email.sendgrid_receipts import SendGridReceipts
 from functions.gateway.openapi_examples import Example, examples
 from functions.sms.twilio_receipts import TwilioReceipts
+from functions.sms.twilio_replies import TwilioReplies
 from shared.channels.registry import example_addresses, load_channels
 from shared.delivery.model import Attempt, DeliveryStatus, Outcome
 from shared.sending.recalling import recall
@@ -26,7 +28,7 @@ from tests.integration.gateway import Hark, client_of
 from tests.integration.test_gateway_receipts import PUBLIC_KEY, TOKEN, URL, an_sid, sendgrid, twilio
 
 EXAMPLES = examples(load_channels(), example_addresses())
-RECEIPTS = ["sendgrid_receipts", "twilio_receipts"]
+SIGNED = ["sendgrid_receipts", "twilio_receipts", "twilio_inbound"]
 """Whose bodies are their providers'."""
 TO = {"email": example_addresses()["email"]}
 MESSAGE: Mapping[str, Any] = {"subject": "Deploy", "message": "Build 42 is live", "tags": {"team": "infra"}}
@@ -100,16 +102,25 @@ async def example_of(hark: Hark, operation: str) -> Any:
     return answer.json()
 
 
-async def receipt(hark: Hark, operation: str) -> httpx.Response:
-    """One that is signed. Nobody has sent what it is about: it waits on record."""
+async def signed(hark: Hark, operation: str) -> httpx.Response:
+    """A provider's. Nobody has sent what a receipt is about: it waits on record."""
     readers: dict[str, ReceiptReader] = {"twilio": TwilioReceipts(TOKEN, URL), "sendgrid": SendGridReceipts(PUBLIC_KEY)}
-    async with client_of(replace(hark.gateway, readers=readers), None) as provider:
+    replies = {"twilio": TwilioReplies(TOKEN, URL)}
+    async with client_of(replace(hark.gateway, readers=readers, reply_readers=replies), None) as provider:
+        if operation == "twilio_inbound":
+            return await answered(provider, "STOP")
         if operation == "twilio_receipts":
             return await twilio(provider, an_sid(), "delivered")
         event = {"event": "delivered", "email": "a@example.com", "timestamp": int(time.time())}
         return await sendgrid(
             provider, {**event, "sg_event_id": secrets.token_hex(8), "sg_message_id": "14c5d75ce93.x"}
         )
+
+
+async def answered(client: httpx.AsyncClient, text: str) -> httpx.Response:
+    fields = {"MessageSid": an_sid(), "From": "+14155552671", "Body": text}
+    signature = RequestValidator(TOKEN).compute_signature(f"{URL}/v1/inbound/twilio", fields)
+    return await client.post("/v1/inbound/twilio", data=fields, headers={"X-Twilio-Signature": signature})
 
 
 def shape(value: Any) -> Any:
@@ -134,10 +145,10 @@ def validator(document: Any, schema: Any) -> Any:
 
 async def test_each_operation_has_an_example(document: Any) -> None:
     operations = [o["operationId"] for methods in document["paths"].values() for o in methods.values()]
-    assert sorted(operations) == sorted([*EXAMPLES, *RECEIPTS])
+    assert sorted(operations) == sorted([*EXAMPLES, *SIGNED])
 
 
-@pytest.mark.parametrize("operation_id", [*EXAMPLES, *RECEIPTS])
+@pytest.mark.parametrize("operation_id", [*EXAMPLES, *SIGNED])
 async def test_an_example_is_answered_as_it_says(hark: Hark, document: Any, operation_id: str) -> None:
     [(path, method, operation)] = [
         (path, method, operation)
@@ -151,8 +162,8 @@ async def test_an_example_is_answered_as_it_says(hark: Hark, document: Any, oper
     assert ("example" in body) == ("requestBody" in operation)
     status, (said, content) = answer_of(operation)
 
-    if operation_id in RECEIPTS:
-        answer = await receipt(hark, operation_id)
+    if operation_id in SIGNED:
+        answer = await signed(hark, operation_id)
     else:
         made = await parameters(hark, operation_id)
         filled = path.format(**{**shown, **made})

@@ -21,8 +21,10 @@ CORE: dict[str, tuple[str, ...]] = {
         "tests/unit/sending/test_gate_in_pipeline.py",
         "tests/unit/runtime/test_telemetry.py",
         "tests/unit/sending/test_order.py",
+        "tests/unit/sending/test_suppressing.py",
     ),
     "shared/sending/receipts.py": (
+        "tests/unit/sending/test_suppressing.py",
         "tests/unit/sending/test_reported.py",
         "tests/unit/sending/test_gate_in_pipeline.py",
         "tests/unit/sending/test_receipts.py",

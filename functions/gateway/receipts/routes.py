@@ -15,13 +15,10 @@ from starlette.responses import Response
 from functions.gateway.services import Gateway
 from functions.gateway.web.openapi_declarations import answers
 from functions.gateway.web.problem_details import Problem
-from functions.gateway.web.request_bodies import read_body
-from shared.delivery.errors import ForgedReceipt, MalformedReceipt, StoreUnavailable
+from functions.gateway.web.signed_requests import read_signed
+from shared.delivery.errors import StoreUnavailable
 from shared.delivery.model import Receipt
-from shared.runtime.logs import get_logger
-from shared.sending.receipts import ReceiptRequest, take
-
-log = get_logger(__name__)
+from shared.sending.receipts import take
 
 _AT_ONCE = 20  # deliveries of one batch
 
@@ -47,19 +44,7 @@ def _receive(gateway: Gateway, provider: str) -> Callable[[Request], Awaitable[R
         reader = gateway.readers.get(provider)
         if reader is None:
             raise Problem(404, f"receipts of {provider} are not set up")
-        at = gateway.now()
-        query = request.scope["query_string"].decode("latin-1")
-        target = request.scope["path"] + (f"?{query}" if query else "")
-        try:
-            reader.check_head(target, request.headers, at)
-            body = await read_body(request, reader.body_limit)
-            receipts = reader.read(ReceiptRequest(target, request.headers, body, at))
-        except ForgedReceipt as error:
-            log.warning("a forged receipt", provider=provider, error=str(error))
-            raise Problem(403, f"this is not signed by {provider}, or too old") from None
-        except MalformedReceipt as error:
-            log.error("a receipt that cannot be read", provider=provider, error=str(error))
-            raise Problem(400, f"this is no receipt of {provider}") from None
+        receipts = await read_signed(request, reader, provider, "receipt", gateway.now)
         await _take_all(gateway, receipts, gateway.now())
         return Response(status_code=204)
 

@@ -9,6 +9,7 @@ import pytest
 from functions.email.sendgrid_refusals import FIELDS, STATUSES, of_refusal
 from functions.email.smtp_replies import BASIC, ENHANCED, Phase, of_reply
 from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
+from shared.delivery.model import SuppressionReason
 
 PUBLISHED = Path(__file__).parents[2] / "data"
 SENDGRID: dict[str, Any] = json.loads((PUBLISHED / "sendgrid.json").read_text())
@@ -137,6 +138,35 @@ def test_what_real_servers_say_once_there_is_a_recipient(reply: str, expected: t
         error = of_reply(phase, int(reply[:3]), reply[4:])
         assert type(error) is expected
         assert "a@b.example" not in str(error)
+
+
+@pytest.mark.parametrize("code", ["1.1", "1.2", "1.6", "1.10"])
+@pytest.mark.parametrize("phase", Phase)
+def test_only_a_mailbox_that_is_not_there_is_a_hard_bounce_and_only_at_rcpt(phase: Phase, code: str) -> None:
+    error = of_reply(phase, 550, f"5.{code} <a@b.example> no")
+    hard = SuppressionReason.HARD_BOUNCE if phase is Phase.RECIPIENT else None
+    assert getattr(error, "suppresses", None) is hard
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(f"550 5.{code} no" for code in ENHANCED if code not in {"1.1", "1.2", "1.6", "1.10"}),
+        *(f"{code} no such user" for code in BASIC),
+        "550 5.1.351 a new trouble with the address",
+        "550 5.4.1 Recipient address rejected: Access denied.",
+        "450 4.1.1 not yet",
+        "550 4.1.1 of another class",
+        "550 5.7.1 5.1.1",
+    ],
+)
+def test_policy_content_and_what_says_less_suppress_nothing(reply: str) -> None:
+    assert getattr(of_reply(Phase.RECIPIENT, int(reply[:3]), reply[4:]), "suppresses", None) is None
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_sendgrid_refuses_a_form_and_has_asked_no_mailbox(field: str) -> None:
+    assert getattr(sendgrid(400, [field]), "suppresses", None) is None
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ async def test_an_accepted_message_is_in_the_inbox_and_on_disk_before_the_sdk_re
         ("sendgrid", "401", 401, "The provided authorization grant is invalid, expired, or revoked"),
         ("twilio", "503", 503, 20503),
         ("twilio", "429", 429, 20429),
-        ("twilio", "400", 400, 21211),
+        ("twilio", "400", 400, 21612),
         ("twilio", "401", 401, 20003),
         ("slack", "503", 503, "service_unavailable"),
         ("slack", "429", 429, "ratelimited"),
@@ -263,7 +263,7 @@ async def test_the_sdks_raise_their_own_errors_for_a_refusal(lab: Addresses, htt
     with pytest.raises(aiosmtplib.SMTPRecipientsRefused):
         await send_smtp(lab)
     assert refused_mail.value.status_code == 400
-    assert (refused_sms.value.code, refused_sms.value.status) == (21211, 400)
+    assert (refused_sms.value.code, refused_sms.value.status) == (21612, 400)
     assert refused_post.value.response["error"] == "channel_not_found"
 
 
@@ -301,6 +301,8 @@ async def test_a_fixed_address_behaves_one_way_whatever_the_faults(
         return "accepted"
 
     assert [await outcome("permanent") for _ in range(2)] == ["400", "400"]
+    if "@" in address:
+        assert await outcome("permanent+2") == "400"
     assert [await outcome("retry") for _ in range(3)] == ["503", "503", "503"]
     assert [await outcome("once") for _ in range(3)] == ["503", "accepted", "accepted"]
 

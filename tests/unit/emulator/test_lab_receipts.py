@@ -35,9 +35,11 @@ from functions.email.sendgrid_provider import SendGridProvider, SendGridSettings
 from functions.email.sendgrid_receipts import SendGridReceipts
 from functions.sms.twilio_provider import TwilioProvider, TwilioSettings
 from functions.sms.twilio_receipts import TwilioReceipts
-from shared.delivery.model import DeliveryStatus
+from functions.sms.twilio_replies import TwilioReplies
+from shared.delivery.model import DeliveryStatus, SuppressionReason
 from shared.sending.provider import Outgoing, Provider
 from shared.sending.receipts import ReceiptReader, ReceiptRequest
+from shared.sending.replies import Wish
 from tests.e2e.stack import ROOT
 
 NOTIFICATION_ID = "5b3c9cde-0001-4000-8000-000000000001"
@@ -129,6 +131,7 @@ class Bench:
 async def serving(gateway: Gateway) -> AsyncIterator[None]:
     app = web.Application()
     app.router.add_post("/v1/receipts/{provider}", gateway.take)
+    app.router.add_post("/v1/inbound/{provider}", gateway.take)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -278,6 +281,71 @@ async def test_forge_says_the_opposite_and_is_refused(bench: Bench, channel: str
     assert (forged["status"], forged["mode"], forged["answer"]) == (ends[not undelivered], "forge", 403)
     assert statuses(true) == [WORDS[channel][0], ends[undelivered]]
     assert {(item["mode"], item["answer"]) for item in true} == {(None, 204)}
+
+
+@pytest.mark.parametrize(
+    ("channel", "mode", "words", "suppresses"),
+    [
+        ("email", "bounce", ["processed", "bounce"], SuppressionReason.HARD_BOUNCE),
+        ("email", "complaint", ["processed", "delivered", "spamreport"], SuppressionReason.COMPLAINT),
+        ("email", "unsubscribe", ["processed", "delivered", "unsubscribe"], SuppressionReason.UNSUBSCRIBED),
+        ("sms", "bounce", ["sent", "undelivered"], SuppressionReason.INVALID),
+        ("sms", "complaint", ["sent", "delivered"], None),  # Twilio has no such receipt
+        ("sms", "unsubscribe", ["sent", "delivered"], None),
+    ],
+)
+async def test_what_a_person_or_a_mailbox_says_for_the_future(
+    bench: Bench, channel: str, mode: str, words: list[str], suppresses: SuppressionReason | None
+) -> None:
+    await bench.set(channel, mode)
+    await bench.send(channel)
+    items = await bench.sent(len(words))
+    assert statuses(items) == words
+    assert {(item["mode"], item["answer"]) for item in items} == {(mode, 204)}
+    read = [each for request in bench.gateway.got for each in bench.gateway.readers()[channel].read(request)]
+    assert read[-1].suppresses is suppresses
+
+
+async def test_a_person_answers_and_twilio_hands_it_over(bench: Bench) -> None:
+    asked = [
+        {"from": "+14155552671", "text": "Stop."},
+        {"from": "+14155552671", "text": "START", "to": "+15005550001"},
+        {"from": "+14155552671", "text": "BAJA", "opt_out_type": "STOP"},
+        {"from": "whatsapp:+14155552671", "text": "STOP"},
+        {"from": "+14155552671", "text": "thank you ü"},
+    ]
+    for each in asked:
+        answer = await bench.lab.post("/inbound", json=each)
+        assert (answer.status_code, answer.json()["answer"]) == (200, 204)
+        assert answer.json()["message_id"].startswith("SM")
+    assert all(map(bench.gateway.genuine, bench.gateway.got))
+    reader = TwilioReplies(TOKEN, bench.gateway.url)
+    wishes = [None if reply is None else reply.wish for reply in map(reader.read, bench.gateway.got)]
+    assert wishes == [Wish.STOP, Wish.START, Wish.STOP, None, None]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b"", ["body"]),
+        (b"[]", ["body"]),
+        (b"{}", ["from", "text"]),
+        (b'{"from": "+14155552671", "text": 5, "at": 1}', ["at", "text"]),
+        (b'{"from": "", "to": null, "text": "STOP", "opt_out_type": "stop"}', ["from", "to", "opt_out_type"]),
+    ],
+)
+async def test_a_wrong_field_of_an_answer_is_named(bench: Bench, body: bytes, fields: list[str]) -> None:
+    answer = await bench.lab.post("/inbound", content=body)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == fields
+    assert bench.gateway.got == []
+
+
+async def test_without_a_gateway_nobody_answers(tmp_path: Path) -> None:
+    settings = Settings(port=0, smtp_port=0, witness=tmp_path / "witness.jsonl")
+    async with running(settings) as at, httpx.AsyncClient(base_url=at.url, trust_env=False) as client:
+        answer = await client.post("/inbound", json={"from": "+14155552671", "text": "STOP"})
+    assert (answer.status_code, "--receipts-url" in answer.json()["detail"]) == (422, True)
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

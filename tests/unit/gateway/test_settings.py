@@ -3,7 +3,7 @@
 import pytest
 
 from functions.gateway.settings import GOOGLE, GatewaySettings
-from functions.sms.twilio_receipts import TwilioReceiptSettings
+from functions.sms.twilio_signature import WebhookSettings
 from shared.runtime.settings import Settings, load
 
 CANARY = "canary-5e3f"
@@ -11,7 +11,7 @@ CANARY = "canary-5e3f"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in (*GatewaySettings.model_fields, *TwilioReceiptSettings.model_fields):
+    for name in (*GatewaySettings.model_fields, *WebhookSettings.model_fields):
         monkeypatch.delenv(name.upper(), raising=False)
     return monkeypatch
 
@@ -115,4 +115,4 @@ def test_a_wrong_setting_is_named(environment: pytest.MonkeyPatch, name: str, va
 )
 def test_a_public_url_is_one_that_paths_can_stand_behind(environment: pytest.MonkeyPatch, url: str) -> None:
     environment.setenv("PUBLIC_URL", url)
-    assert "PUBLIC_URL" in refusal(TwilioReceiptSettings)
+    assert "PUBLIC_URL" in refusal(WebhookSettings)

@@ -19,8 +19,10 @@ from functions.gateway.application import application
 from functions.gateway.openapi import openapi
 from functions.gateway.web import docs_page
 from functions.sms.twilio_receipts import TwilioReceipts
+from functions.sms.twilio_replies import TwilioReplies
 from shared.http.openid_connect import Verifier
 from shared.sending.receipts import ReceiptReader
+from shared.sending.replies import ReplyReader
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.issuer import segment
 from tests.fakes.work import Work, counted
@@ -35,8 +37,9 @@ URL = "https://hark.example.com"
 KEY = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = base64.b64encode(KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 READERS: Mapping[str, ReceiptReader] = {"twilio": TwilioReceipts("token", URL), "sendgrid": SendGridReceipts(PUBLIC)}
+REPLIES: Mapping[str, ReplyReader] = {"twilio": TwilioReplies("token", URL)}
 SCRIPT = "/docs/swagger-ui-bundle.js"
-TWILIO, SENDGRID = "/v1/receipts/twilio", "/v1/receipts/sendgrid"
+TWILIO, SENDGRID, INBOUND = "/v1/receipts/twilio", "/v1/receipts/sendgrid", "/v1/inbound/twilio"
 SIGNATURE = "X-Twilio-Signature"
 EVENTS = "X-Twilio-Email-Event-Webhook-"
 
@@ -97,7 +100,7 @@ def app() -> ASGIApp:
         identity = Identity(
             CallerCache(MemoryCallers()), Verifier(["https://issuer.example"], ["hark"]), True, "s" * 16
         )
-        app = application(replace(gateway, readers=READERS, identity=identity, now=lambda: AT))
+        app = application(replace(gateway, readers=READERS, reply_readers=REPLIES, identity=identity, now=lambda: AT))
         for target in ("/docs", SCRIPT, "/openapi.json"):
             assert (await ask(app, "GET", target)).status == 200
         return app
@@ -106,14 +109,16 @@ def app() -> ASGIApp:
 
 
 def forms() -> Iterator[tuple[str, bytes]]:
-    for size in (8 * 1024, 1_000_000):
+    for size in (8 * 1024, 16 * 1024, 1_000_000):
         yield f"{size} of %41", (b"%41" * size)[:size]
         yield f"{size} of %C3%A4", (b"%C3%A4" * size)[:size]
         yield f"{size} of fields", (b"a&" * size)[:size]
         yield f"{size} of names", (b"a=1&" * size)[:size]
         yield f"{size} of letters", b"a=" + b"x" * (size - 2)
         yield f"{size} of no UTF-8", b"\xff" * size
-        yield f"{size} in 100 fields", b"&".join(b"%41=" + b"%41" * (size // 303 - 2) for _ in range(100))
+        for fields in (50, 60, 100):
+            part = b"%41" * (size // 3 // fields - 2)
+            yield f"{size} in {fields} fields", b"&".join(b"%41=" + part for _ in range(fields))
 
 
 def batches() -> Iterator[tuple[str, bytes]]:
@@ -137,6 +142,7 @@ def tokens() -> Iterator[tuple[str, str]]:
 # What is asked, how, and what is answered.
 CASES: dict[str, tuple[str, str, Headers, bytes, set[int]]] = {
     **{f"twilio: {name}": ("POST", TWILIO, twilio(), body, {403, 413}) for name, body in forms()},
+    **{f"inbound: {name}": ("POST", INBOUND, twilio(), body, {403, 413}) for name, body in forms()},
     **{f"sendgrid: {name}": ("POST", SENDGRID, sendgrid(), body, {403, 413}) for name, body in batches()},
     "twilio: a long query": ("POST", f"{TWILIO}?{'a=%41&' * 2000}", twilio(), b"a=1", {403, 414}),
     "twilio: a query of one": ("POST", f"{TWILIO}?{'%41' * 5000}", twilio(), b"a=1", {403}),
@@ -198,7 +204,7 @@ async def test_it_costs_next_to_nothing(app: ASGIApp, case: str) -> None:
     assert answer.status in statuses
     assert work.calls < MOST_CALLS
     assert work.read < MOST_READ
-    if not target.startswith("/v1/receipts"):
+    if not target.startswith(("/v1/receipts", "/v1/inbound")):
         assert answer.taken == 0
 
 
@@ -225,6 +231,10 @@ def test_the_measure_sees_what_it_is_for() -> None:
         (TWILIO, twilio(type_="application/json")),
         (TWILIO, [twilio()[0]]),
         (f"{TWILIO}?notification_id={'x' * 2000}", twilio()),
+        (INBOUND, ()),
+        (INBOUND, twilio("short")),
+        (INBOUND, [*twilio(), *twilio()]),
+        (INBOUND, twilio(type_="application/json")),
         (SENDGRID, ()),
         (SENDGRID, [sendgrid()[0]]),
         (SENDGRID, [sendgrid()[1]]),
@@ -242,9 +252,15 @@ async def test_what_its_head_gives_away_is_refused_before_its_body_is_read(
     assert (answer.status, answer.taken) == (403, 0)
 
 
-@pytest.mark.parametrize(("target", "headers"), [(TWILIO, twilio()), (SENDGRID, sendgrid())])
-async def test_no_more_is_read_than_the_provider_sends(app: ASGIApp, target: str, headers: Headers) -> None:
-    limit = READERS[target.rpartition("/")[2]].body_limit
+@pytest.mark.parametrize(
+    ("target", "headers", "limit"),
+    [
+        (TWILIO, twilio(), TwilioReceipts.body_limit),
+        (SENDGRID, sendgrid(), SendGridReceipts.body_limit),
+        (INBOUND, twilio(), TwilioReplies.body_limit),
+    ],
+)
+async def test_no_more_is_read_than_the_provider_sends(app: ASGIApp, target: str, headers: Headers, limit: int) -> None:
     assert (await ask(app, "POST", target, headers, b"x" * limit, 1024)).status == 403
     answer = await ask(app, "POST", target, headers, b"x" * (4 * limit), 1024)
     assert (answer.status, answer.taken) == (413, limit + 1024)
@@ -254,6 +270,7 @@ async def test_no_more_is_read_than_the_provider_sends(app: ASGIApp, target: str
 
 def test_the_bounds_are_those_of_what_the_providers_send() -> None:
     assert {name: reader.body_limit for name, reader in READERS.items()} == {"twilio": 8192, "sendgrid": 800 * 1024}
+    assert {name: reader.body_limit for name, reader in REPLIES.items()} == {"twilio": 16 * 1024}
 
 
 async def test_the_pages_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,8 +77,11 @@ def test_the_deployments_test_may_send_to_each_example(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("channel", channel_names())
 def test_the_gateway_gets_the_secrets_that_receipts_are_checked_with(channel: str) -> None:
-    readers = load_channels()[channel].receipts.values()
-    assert set(CHANNELS[channel].get("receipt_secrets", [])) == _secrets(*readers)
+    declared = load_channels()[channel]
+    signatures = [path.stem for path in (ROOT / "functions" / channel).glob("*_signature.py")]
+    modules = [*declared.receipts.values(), *declared.replies.values()]
+    modules += [f"functions.{channel}.{name}" for name in signatures]
+    assert set(CHANNELS[channel].get("receipt_secrets", [])) == _secrets(*modules)
 
 
 def test_every_secret_of_the_settings_is_in_secret_manager() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from functions.sms.twilio_codes import CODES, CREDENTIALS, of_code
 from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
-from shared.delivery.model import Outcome
+from shared.delivery.model import Outcome, SuppressionReason
 
 PUBLISHED = {
     int(code): title
@@ -118,6 +118,13 @@ def test_what_has_no_known_code_goes_by_its_status_and_can_be_replayed(
     status: int, outcome: Outcome, code: object
 ) -> None:
     assert of_code(status, code).outcome is outcome
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_only_what_is_about_the_number_suppresses_it(code: int) -> None:
+    stopped = {21610: SuppressionReason.STOP}
+    invalid = dict.fromkeys([21211, 21217, 21614, 21635, 30005], SuppressionReason.INVALID)
+    assert getattr(of_code(400, code), "suppresses", None) == (stopped | invalid).get(code)
 
 
 def test_an_unknown_error_of_twilios_is_unknown() -> None:

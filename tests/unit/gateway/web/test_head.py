@@ -81,7 +81,12 @@ async def test_head_answers_as_get_does_without_a_body(client: httpx.AsyncClient
 
 
 async def test_where_get_is_not_head_is_not_either(client: httpx.AsyncClient) -> None:
-    for path in ("/v1/receipts/twilio", f"/v1/dead-letters/{UNKNOWN}/sms", "/v1/callers/0123456789abcdef/keys"):
+    for path in (
+        "/v1/receipts/twilio",
+        "/v1/inbound/twilio",
+        f"/v1/dead-letters/{UNKNOWN}/sms",
+        "/v1/callers/0123456789abcdef/keys",
+    ):
         head = await client.head(path)
         assert (head.status_code, head.content) == (405, b"")
         assert "HEAD" not in head.headers["allow"]
@@ -115,7 +120,7 @@ async def test_its_span_is_heads_and_names_the_route(client: httpx.AsyncClient, 
 async def test_every_answer_tells_a_browser_what_it_may_do(client: httpx.AsyncClient) -> None:
     asked = [("GET", path) for path in [*await gets(client), *OPEN, *REFUSED]]
     asked += [("POST", "/v1/notifications"), ("DELETE", "/v1/recipients/alice"), ("PUT", "/healthz"), ("HEAD", "/docs")]
-    asked += [("POST", "/v1/receipts/twilio"), ("GET", "/v1/channels?" + "a&" * 200)]
+    asked += [("POST", "/v1/receipts/twilio"), ("POST", "/v1/inbound/twilio"), ("GET", "/v1/channels?" + "a&" * 200)]
     for method, path in asked:
         answer = await client.request(method, path)
         told = {name: answer.headers.get_list(name) for name in TOLD}
