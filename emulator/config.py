@@ -248,7 +248,7 @@ def function_environment(
     webhook_key: the public half of the key with which the lab signs receipts, base64 of its DER
     """
     local = [channel.local for channel in config.channels if channel.name == name]
-    receipts = [channel.receipts for channel in config.channels if name == GATEWAY]
+    receipts = [channel.receipts for channel in config.channels if name in {GATEWAY, OPERATIONS}]
     defaults = LOCAL_DEFAULTS | {
         variable: _fill(value, config, webhook_key)
         for variables in (*local, *receipts)

@@ -31,10 +31,13 @@ resource "google_project_iam_member" "records" {
   }
 }
 
+# The operations accept a broadcast's notifications for its caller, within that caller's limits, as the gateway does.
 resource "google_project_iam_member" "callers" {
+  for_each = toset(["gateway", "operations"])
+
   project = var.project
   role    = "roles/datastore.user"
-  member  = google_service_account.function["gateway"].member
+  member  = google_service_account.function[each.key].member
 
   condition {
     title       = "${var.name}-callers-database"

@@ -147,14 +147,13 @@ def _functions(options: argparse.Namespace) -> Iterator[Function]:
         filled = common | _filled(channel.get("settings", {}), url)
         yield Function(name, filled, tuple(channel.get("secrets", ())), needed=PEOPLE, max_instances=most)
     yield Function("dead_letter", common, max_instances=most)
-    # A sweep takes up to a minute, and one at a time is enough.
-    for name in ("relay", "operations"):
-        yield Function(name, common, needed=PEOPLE, invoker=SCHEDULER, timeout="120s")
-    settings = dict(common)
+    accepting = common | {"CALLERS_DATABASE": options.callers_database}
     for channel in channels.values():
-        settings |= _filled(channel.get("receipt_settings", {}), url)
-    settings |= {
-        "CALLERS_DATABASE": options.callers_database,
+        accepting |= _filled(channel.get("receipt_settings", {}), url)
+    # A sweep takes up to a minute, and one at a time is enough.
+    yield Function("relay", common, needed=PEOPLE, invoker=SCHEDULER, timeout="120s")
+    yield Function("operations", accepting, needed=PEOPLE, invoker=SCHEDULER, timeout="120s")
+    settings = accepting | {
         "INGRESS": "internal-and-cloud-load-balancing",  # what --ingress-settings says, in Cloud Run's words
         "BEHIND_LOAD_BALANCER": "true" if trusted else "",
         "OIDC_AUDIENCE": options.oidc_audience,

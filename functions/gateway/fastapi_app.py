@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
 from functions.gateway.batches.routes import batches_router
+from functions.gateway.broadcasts.routes import broadcasts_router
 from functions.gateway.callers.routes import callers_router
 from functions.gateway.categories.routes import categories_router
 from functions.gateway.channels.routes import channels_router
@@ -32,6 +33,7 @@ from functions.gateway.web.problem_details import Problem, of_validation
 ROUTERS = (
     notifications_router,
     batches_router,
+    broadcasts_router,
     channels_router,
     recipients_router,
     categories_router,

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from functions.gateway.access.route_scopes import scope_of
 from functions.gateway.batches.schemas import BatchRequest
+from functions.gateway.broadcasts.schemas import BroadcastRequest
 from functions.gateway.callers.schemas import CallerChange, CallerRequest
 from functions.gateway.categories.schemas import CategoryRequest
 from functions.gateway.notifications.schemas import NotificationRequest
@@ -27,6 +28,7 @@ from shared.channels.registry import example_addresses
 _SCHEMAS = (
     NotificationRequest,
     BatchRequest,
+    BroadcastRequest,
     RecipientRequest,
     CategoryRequest,
     SuppressionRequest,

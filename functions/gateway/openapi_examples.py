@@ -77,6 +77,7 @@ def _of_notifications(channels: Mapping[str, Channel], to: Mapping[str, str]) ->
             {"items": [{"index": 0, "status": 202, "id": _ID}, {"index": 1, "status": 422, "problem": no_key}]},
             body={"items": [{"key": "deploy-42", "to": to, **_TEXTS}, {"to": to, **_TEXTS}]},
         ),
+        "broadcast_to_list": Example(202, _operation("running"), body={"plan": _ID}),
         "list_notifications": Example(200, {"items": [accepted], "next_cursor": None}),
         "read_notification": Example(200, accepted, of_notification),
         "cancel_notification": Example(

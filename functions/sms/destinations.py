@@ -1,4 +1,4 @@
-"""Where text messages may go: SMS_COUNTRIES, SMS_KINDS, SMS_PER_NUMBER_PER_HOUR.
+"""Where text messages may go, and what they cost: SMS_COUNTRIES, SMS_KINDS, SMS_PER_NUMBER_PER_HOUR, SMS_PRICES.
 
 Whoever can have texts sent to numbers of their choice can earn by it: some numbers pay their owner for each text, and
 some countries' carriers share what they are paid (SMS pumping, https://www.twilio.com/docs/glossary/what-is-sms-pumping-fraud).
@@ -6,7 +6,8 @@ The gateway refuses such a text, and the sms function asks the same again before
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, Self
@@ -86,6 +87,17 @@ def _kinds(names: tuple[str, ...]) -> tuple[Kind, ...]:
     return tuple(map(Kind, names))
 
 
+def _prices(parts: tuple[str, ...]) -> Mapping[str, Decimal]:
+    prices: dict[str, Decimal] = {}
+    for part in parts:
+        country, _, price = part.partition("=")
+        known = country.upper() in phonenumbers.SUPPORTED_REGIONS or country == ANY_COUNTRY
+        if not known or country.upper() in prices or not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", price):
+            raise ValueError("must be the price of a segment for each country once: US=0.0083,AT=0.0928,*=0.1")
+        prices[country.upper()] = Decimal(price)
+    return prices
+
+
 Listed = BeforeValidator(listed)
 
 
@@ -96,6 +108,7 @@ class DestinationSettings(Settings):
     sms_countries: Annotated[tuple[str, ...], Listed, AfterValidator(_countries)] = ()
     sms_kinds: Annotated[tuple[Any, ...], Listed, AfterValidator(_kinds)] = ()
     sms_per_number_per_hour: int = Field(default=30, ge=0)
+    sms_prices: Annotated[Any, Listed, AfterValidator(_prices)] = ()
 
     @model_validator(mode="after")
     def _countries_are_known(self) -> Self:
@@ -141,6 +154,19 @@ def refusals(countries: frozenset[str], kinds: frozenset[Kind]) -> Callable[[str
     return refusal
 
 
+def price_by(prices: Mapping[str, Decimal]) -> Callable[[str], Decimal | None]:
+    """Of one segment to a number in E.164; None for a country that the table does not have."""
+
+    def price(address: str) -> Decimal | None:
+        try:
+            country = country_of(phonenumbers.parse(address))
+        except phonenumbers.NumberParseException:
+            return None
+        return prices.get(country, prices.get(ANY_COUNTRY))
+
+    return price
+
+
 def screen() -> Screen:
     """As the settings say; where there is no sender, nothing costs, and all countries are allowed.
 
@@ -151,4 +177,5 @@ def screen() -> Screen:
         refusal=refusals(settings.countries() or frozenset([ANY_COUNTRY]), frozenset(settings.sms_kinds)),
         most_per_hour=settings.sms_per_number_per_hour or None,
         setting="SMS_PER_NUMBER_PER_HOUR",
+        price=price_by(settings.sms_prices),
     )

@@ -23,11 +23,14 @@ run "functions_have_no_role_on_the_project_but_on_their_database_and_to_write_te
 
   assert {
     condition = (
-      google_project_iam_member.callers.role == "roles/datastore.user"
-      && google_project_iam_member.callers.member == google_service_account.function["gateway"].member
-      && google_project_iam_member.callers.condition[0].expression == "resource.name == \"projects/a-project/databases/hark-callers\""
+      toset(keys(google_project_iam_member.callers)) == toset(["gateway", "operations"])
+      && alltrue([for function, grant in google_project_iam_member.callers : (
+        grant.role == "roles/datastore.user"
+        && grant.member == google_service_account.function[function].member
+        && grant.condition[0].expression == "resource.name == \"projects/a-project/databases/hark-callers\""
+      )])
     )
-    error_message = "The gateway alone reads and writes the callers."
+    error_message = "The gateway and the operations alone read and write the callers."
   }
 
   assert {
@@ -143,7 +146,7 @@ run "the_tester_writes_logs_and_reads_what_it_is_given_to_test_and_only_the_depl
 
   assert {
     condition = length([for grant in concat(
-      values(google_project_iam_member.deployer), values(google_project_iam_member.records), [google_project_iam_member.callers], values(google_project_iam_member.telemetry),
+      values(google_project_iam_member.deployer), values(google_project_iam_member.records), values(google_project_iam_member.callers), values(google_project_iam_member.telemetry),
       values(google_service_account_iam_member.deployer_acts_as), [google_service_account_iam_member.pubsub_pushes_as_pusher],
       values(google_secret_manager_secret_iam_member.reader), values(google_secret_manager_secret_iam_member.deployer_lists), [google_secret_manager_secret_iam_member.smoke_test_key_reader],
       values(google_pubsub_topic_iam_member.publisher), values(google_pubsub_topic_iam_member.agent_publishes_dead), values(google_pubsub_subscription_iam_member.agent_acknowledges),

@@ -7,6 +7,7 @@ What not everybody needs is named by its module: the gateway loads no provider, 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Protocol
 
 from shared.delivery.model import Segments
@@ -38,11 +39,13 @@ class Screen:
     refusal: why nothing is sent to an address, with the setting's name and without the address; None when it is
     most_per_hour: how many messages an hour go to one address, by the clock; None is no limit
     setting: the name of that limit
+    price: of one segment to an address, by the operator's table; None: that does not say
     """
 
     refusal: Callable[[str], str | None]
     most_per_hour: int | None
     setting: str
+    price: Callable[[str], Decimal | None] = lambda _: None
 
 
 class ScreenModule(Protocol):

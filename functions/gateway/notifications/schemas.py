@@ -177,9 +177,13 @@ class NotificationRequest(BaseModel):
         return message
 
     @model_validator(mode="after")
-    def _goes_together(self) -> Self:
+    def _one_target(self) -> Self:
         if (self.recipient is None) == (self.to is None):
             raise ValueError("exactly one of recipient and to is needed")
+        return self
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
         if self.template is None and self.data is not None:
             raise ValueError("data goes with template")
         if self.template is not None and self.subject is not None:

@@ -1,0 +1,174 @@
+"""What a broadcast would come to: each member's notification is judged as it would be, and nothing is written."""
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from pydantic_core import to_json
+
+from functions.gateway.access.caller import Caller
+from functions.gateway.broadcasts.schemas import OWN_FIELDS, BroadcastRequest, PlanJson, PlannedChannelJson, SampleJson
+from functions.gateway.notifications.acceptance import deliveries_of, new_notification
+from functions.gateway.notifications.judging import judged, known_for
+from functions.gateway.notifications.schemas import NotificationRequest, content_json
+from functions.gateway.services import Gateway
+from functions.gateway.web.problem_details import Problem, field_error, invalid
+from functions.gateway.web.request_bodies import validated
+from shared.delivery.gate import Later, No
+from shared.delivery.model import Delivery, Notification
+from shared.people.broadcast_plan import GOOD_FOR, KEPT, Plan
+from shared.people.permission import permission
+
+PAGE = 100
+SECONDS = 20.0  # of looking; what is not looked at by then is estimated
+_SAMPLES = 3
+
+
+@dataclass(slots=True)
+class _Channel:
+    deliveries: int = 0
+    suppressed: int = 0
+    held: int = 0
+    segments: int = 0
+    is_paid: bool = False
+    price: Decimal = Decimal(0)
+    without_price: int = 0
+
+
+@dataclass(slots=True)
+class _Numbers:
+    counted: int = 0
+    channels: dict[str, _Channel] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
+    samples: list[SampleJson] = field(default_factory=list)
+
+
+async def plan_broadcast(
+    gateway: Gateway, caller: Caller, broadcast: BroadcastRequest, body: Mapping[str, Any]
+) -> tuple[Plan, PlanJson]:
+    """body: the request as it came. Problem 422. Raises StoreUnavailable."""
+    there = await gateway.list_store.recipient_list(broadcast.list or "")
+    if there is None:
+        raise invalid(field_error("list", "no list has this name"))
+    request = await _frozen(gateway, {name: value for name, value in body.items() if name not in OWN_FIELDS})
+    now = gateway.now()
+    plan = Plan(
+        id=str(uuid.uuid4()),
+        caller=caller.id,
+        list_name=there.name,
+        list_id=there.id,
+        request=request,
+        per_second=broadcast.per_second,
+        planned_at=now,
+        expire_at=now + KEPT,
+    )
+    numbers, recipients, whole = _Numbers(), 0, True
+    give_up_at = time.monotonic() + SECONDS
+    async for members in audience(gateway, plan):
+        recipients += len(members)
+        if time.monotonic() < give_up_at:
+            await _look(gateway, caller, plan, members, numbers)
+        elif time.monotonic() > give_up_at + SECONDS:
+            whole = False
+            break
+    total = recipients if whole else None
+    plan = replace(plan, total=total)
+    return plan, _json(plan, numbers, recipients)
+
+
+async def _frozen(gateway: Gateway, request: dict[str, Any]) -> dict[str, Any]:
+    """With the version of its template that is the latest now. Problem 422."""
+    template = request.get("template")
+    if isinstance(template, dict):
+        version = await gateway.templates.version(template["name"], template.get("version"))
+        request["template"] = {**template, "version": version.number}
+    return request
+
+
+async def audience(gateway: Gateway, plan: Plan) -> AsyncIterator[Sequence[str]]:
+    """The names of who was in the list when it was planned, page by page."""
+    after: str | None = None
+    while True:
+        page = await gateway.list_store.members(plan.list_id, limit=PAGE, after=after)
+        yield [member.recipient for member in page.items if member.in_audience(plan.planned_at)]
+        if page.next is None:
+            return
+        after = page.next
+
+
+async def _look(gateway: Gateway, caller: Caller, plan: Plan, names: Iterable[str], numbers: _Numbers) -> None:
+    requests = [validated(NotificationRequest, to_json({**plan.request, "recipient": name})) for name in names]
+    known = await known_for(gateway, requests)
+    for request in requests:
+        numbers.counted += 1
+        try:
+            asked = await judged(gateway, request, caller, known)
+        except Problem as problem:
+            numbers.refused[_why(problem)] += 1
+            continue
+        notification = new_notification(gateway, request, caller, asked, str(uuid.uuid4()))
+        deliveries = deliveries_of(gateway, notification, asked)
+        for delivery in deliveries:
+            await _count(gateway, delivery, numbers)
+        if len(numbers.samples) < _SAMPLES:
+            numbers.samples.append(_sample(gateway, notification, deliveries))
+
+
+async def _count(gateway: Gateway, delivery: Delivery, numbers: _Numbers) -> None:
+    channel = numbers.channels.setdefault(delivery.channel, _Channel())
+    channel.deliveries += 1
+    said = permission(delivery, await gateway.people.person(delivery), delivery.next_try_at or gateway.now())
+    channel.held += isinstance(said, Later)
+    if isinstance(said, No):
+        channel.suppressed += 1
+    elif delivery.segments is not None:
+        channel.is_paid = True
+        channel.segments += delivery.segments
+        screen = gateway.screens.get(delivery.channel)
+        price = None if screen is None else screen.price(delivery.address)
+        if price is None:
+            channel.without_price += delivery.segments
+        else:
+            channel.price += price * delivery.segments
+
+
+def _why(problem: Problem) -> str:
+    """In words that are the same for all who are refused for the same."""
+    said = "; ".join(f"{error['field']}: {error['message']}" for error in problem.errors)
+    return said or problem.detail or str(problem.status)
+
+
+def _sample(gateway: Gateway, notification: Notification, deliveries: Sequence[Delivery]) -> SampleJson:
+    content = {d.channel: content_json(notification, d, gateway.channels) for d in deliveries}
+    return SampleJson(recipient=notification.recipient or "", content=content)
+
+
+def _json(plan: Plan, numbers: _Numbers, recipients: int) -> PlanJson:
+    channels = {name: _channel_json(channel) for name, channel in numbers.channels.items()}
+    return PlanJson(
+        plan=plan.id,
+        list=plan.list_name,
+        recipients=recipients,
+        counted=numbers.counted,
+        estimated=plan.total != numbers.counted,
+        channels=channels,
+        suppressed=sum(channel["suppressed"] for channel in channels.values()),
+        segments=sum(channel.get("segments", 0) for channel in channels.values()),
+        refused=dict(numbers.refused),
+        sample=numbers.samples,
+        per_second=plan.per_second,
+        seconds=-(-recipients // plan.per_second),
+        planned_at=plan.planned_at,
+        good_until=plan.planned_at + GOOD_FOR,
+    )
+
+
+def _channel_json(c: _Channel) -> PlannedChannelJson:
+    made = PlannedChannelJson(deliveries=c.deliveries, suppressed=c.suppressed, held=c.held)
+    if c.is_paid:
+        made["segments"], made["price"], made["without_price"] = c.segments, float(c.price), c.without_price
+    return made

@@ -1,0 +1,70 @@
+"""Opening all that the gateway works with: for the gateway, and for who accepts notifications as it does."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from functions.gateway.access.authentication import CallerCache, Identity, TokenVerifier
+from functions.gateway.access.caller_quotas import CallerQuotas
+from functions.gateway.access.caller_store import FirestoreCallers
+from functions.gateway.broadcasts.firestore_plans import FirestorePlans
+from functions.gateway.rendering.firestore_templates import FirestoreTemplates
+from functions.gateway.rendering.templated_content import Templates
+from functions.gateway.services import Gateway
+from functions.gateway.settings import GatewaySettings
+from shared.channels.declaration import Channel, Screen
+from shared.entrypoint.restored_records import restored_records
+from shared.entrypoint.startup import open_rpc
+from shared.google.firestore.list_store import FirestoreLists
+from shared.google.firestore.operation_store import FirestoreOperations
+from shared.google.firestore.people_store import FirestorePeople
+from shared.google.firestore.receipt_store import FirestoreReceipts
+from shared.google.firestore.store import FirestoreStore
+from shared.google.publisher import open_publisher
+from shared.people.suppression import AddressHash
+from shared.runtime.settings import CoreSettings
+
+
+def open_gateway(
+    settings: CoreSettings,
+    own: GatewaySettings,
+    address_hash: AddressHash,
+    channels: Mapping[str, Channel],
+    screens: Mapping[str, Screen],
+) -> Gateway:
+    """Without those that read what providers report. Called within the running loop."""
+    rpc = open_rpc(settings)
+    callers = FirestoreCallers(rpc.beside(own.callers_database))
+    secret = own.load_balancer_secret
+    return Gateway(
+        store=FirestoreStore(rpc),
+        publisher=open_publisher(settings),
+        channels=channels,
+        policy=settings.policy(),
+        retention=timedelta(days=settings.retention_days),
+        identity=Identity(
+            CallerCache(callers),
+            _verifier(own),
+            trusts_certificates=own.behind_load_balancer,
+            secret=secret.get_secret_value() if secret else None,
+        ),
+        quotas=CallerQuotas(callers, lambda: datetime.now(UTC)),
+        callers=callers,
+        receipts=FirestoreReceipts(rpc),
+        templates=Templates(FirestoreTemplates(rpc), channels),
+        operations=FirestoreOperations(rpc),
+        people=FirestorePeople(rpc, address_hash),
+        list_store=FirestoreLists(rpc),
+        plans=FirestorePlans(rpc),
+        screens=screens,
+        issuers=own.oidc_issuers,
+        restored=restored_records(settings),
+    )
+
+
+def _verifier(own: GatewaySettings) -> TokenVerifier | None:
+    if own.oidc_audience is None:
+        return None
+    # Its libraries take a tenth of a second of a cold start, which only those pay who use tokens.
+    from shared.http.openid_connect import Verifier  # noqa: PLC0415
+
+    return Verifier(own.oidc_issuers, [own.oidc_audience])
