@@ -58,4 +58,5 @@ CHANNEL = Channel(
     normaliser=normaliser,
     providers=PROVIDERS,
     receipts={"sendgrid": "functions.email.sendgrid_receipts"},
+    unsubscribes=True,  # by its header
 )

@@ -18,4 +18,5 @@ CHANNEL = Channel(
     normalise=in_e164,
     providers=PROVIDERS,
     receipts={"twilio": "functions.sms.twilio_receipts"},
+    unsubscribes=True,  # by answering STOP
 )

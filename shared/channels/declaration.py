@@ -66,6 +66,7 @@ class Channel:
     receipts: by the same words, the module that reads what the provider reports back (`shared/sending/receipts.py`)
     segments: what a message is cut into, for a channel that is paid by the piece
     screen: the module that knows which addresses the operator lets messages go to (`ScreenModule`)
+    unsubscribes: whether a person can say by it that they want no more; marketing goes over no other
     """
 
     name: str
@@ -81,6 +82,7 @@ class Channel:
     segments: Callable[[str], Segments] | None = None
     screen: str | None = None
     normaliser: Callable[[], Callable[[str], str]] | None = None
+    unsubscribes: bool = False
 
     @property
     def limit(self) -> str:

@@ -1,4 +1,4 @@
-"""The token in an unsubscribe link: what the link is about, encrypted, so that whoever sees it learns nothing of a person.
+"""The token in an unsubscribe link: what the link is about, encrypted. Whoever sees it learns nothing of a person.
 
 A token is all that there is: nothing is looked up to open it, and it is good until its key is taken away
 (docs/decisions/017-unsubscribe-tokens.md).
