@@ -21,6 +21,7 @@ from functions.gateway.receipts.routes import receipts_router
 from functions.gateway.recipients.routes import recipients_router
 from functions.gateway.services import Gateway
 from functions.gateway.templates.routes import templates_router
+from functions.gateway.unsubscribe.routes import unsubscribe_router
 from functions.gateway.web import docs_page
 from functions.gateway.web.error_handlers import HANDLERS, fault
 from functions.gateway.web.load_once import Once
@@ -36,6 +37,7 @@ ROUTERS = (
     dead_letters_router,
     callers_router,
     receipts_router,
+    unsubscribe_router,
 )
 
 

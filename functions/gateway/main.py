@@ -24,11 +24,12 @@ from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
-from shared.runtime.settings import PeopleSettings, load
+from shared.runtime.settings import PeopleSettings, UnsubscribeSettings, load
 
 _settings = start()
 _own = load(GatewaySettings)
 _address_hash = load(PeopleSettings).address_hash()
+_unsubscribe_tokens = load(UnsubscribeSettings).unsubscribe_tokens()
 _channels = load_channels()
 _readers = load_readers(_channels)
 _screens = load_screens(_channels)
@@ -69,6 +70,7 @@ def _open() -> Gateway:
         readers=_readers,
         screens=_screens,
         issuers=_own.oidc_issuers,
+        unsubscribe_tokens=_unsubscribe_tokens,
         restored=restored_records(_settings),
     )
 

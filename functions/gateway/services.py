@@ -14,6 +14,7 @@ from shared.delivery.retries import Policy
 from shared.delivery.store import Store
 from shared.entrypoint.restored_records import RestoredRecords
 from shared.people.people_store import PeopleStore
+from shared.people.unsubscribe_tokens import UnsubscribeTokens
 from shared.sending.messages import Publisher
 from shared.sending.operations import OperationStore
 from shared.sending.receipts import ReceiptReader, ReceiptStore
@@ -21,7 +22,10 @@ from shared.sending.receipts import ReceiptReader, ReceiptStore
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What the routes work with."""
+    """What the routes work with.
+
+    unsubscribe_tokens: None: no link to unsubscribe is good
+    """
 
     store: Store
     publisher: Publisher
@@ -40,5 +44,6 @@ class Gateway:
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)
     screens: Mapping[str, Screen] = field(default_factory=dict)
     issuers: Sequence[str] = ()
+    unsubscribe_tokens: UnsubscribeTokens | None = None
     restored: RestoredRecords | None = None
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
