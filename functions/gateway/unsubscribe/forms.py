@@ -1,8 +1,8 @@
 """What the page's forms, and a mail program's one click, say."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.parser import BytesParser
 from enum import Enum
 from urllib.parse import parse_qsl
 
@@ -15,6 +15,8 @@ WAS, WANTED = "was", "want"
 SHORT = 4 * 1024  # bytes of a body, but of one with choices
 LONG = 64 * 1024
 _MOST_FIELDS = 1000
+_BOUNDARY = re.compile(r';[ \t]*boundary="?([^";]+)', re.IGNORECASE)
+_NAME = re.compile(r'^content-disposition:[ \t]*form-data;[ \t]*name="([^"\r\n]*)"', re.IGNORECASE | re.MULTILINE)
 
 Pair = tuple[str, str]
 """A channel, and a category over it."""
@@ -78,13 +80,17 @@ def _fields(content_type: str, body: bytes) -> Sequence[Pair] | None:
 
 def _of_parts(content_type: str, body: bytes) -> Sequence[Pair]:
     """RFC 7578. Raises ValueError."""
-    head = f"Content-Type: {' '.join(content_type.splitlines())}\r\n\r\n".encode("latin-1")
+    boundary = _BOUNDARY.search(content_type)
+    if boundary is None:
+        raise ValueError("it does not say what is between its parts")
+    _, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary[1].encode("latin-1"))
     fields = []
-    _, *parts = BytesParser().parsebytes(head + body).walk()
     for part in parts:
-        name = part.get_param("name", header="content-disposition")
-        value = part.get_payload(decode=True)
-        if not isinstance(name, str) or not isinstance(value, bytes):
+        if part.startswith(b"--"):
+            break  # the end: what follows is none of it
+        head, _, value = part.partition(b"\r\n\r\n")
+        name = _NAME.search(head.decode())
+        if name is None:
             raise ValueError("a part that is no field")
-        fields.append((name, value.decode()))
+        fields.append((name[1], value.decode()))
     return fields

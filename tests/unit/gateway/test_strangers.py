@@ -20,6 +20,7 @@ from functions.gateway.openapi import openapi
 from functions.gateway.web import docs_page
 from functions.sms.twilio_receipts import TwilioReceipts
 from shared.http.openid_connect import Verifier
+from shared.people.unsubscribe_tokens import LONGEST, UnsubscribeTokens
 from shared.sending.receipts import ReceiptReader
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.issuer import segment
@@ -37,6 +38,7 @@ PUBLIC = base64.b64encode(KEY.public_key().public_bytes(Encoding.DER, PublicForm
 READERS: Mapping[str, ReceiptReader] = {"twilio": TwilioReceipts("token", URL), "sendgrid": SendGridReceipts(PUBLIC)}
 SCRIPT = "/docs/swagger-ui-bundle.js"
 TWILIO, SENDGRID = "/v1/receipts/twilio", "/v1/receipts/sendgrid"
+LINK = "/u/" + "A" * LONGEST
 SIGNATURE = "X-Twilio-Signature"
 EVENTS = "X-Twilio-Email-Event-Webhook-"
 
@@ -97,7 +99,10 @@ def app() -> ASGIApp:
         identity = Identity(
             CallerCache(MemoryCallers()), Verifier(["https://issuer.example"], ["hark"]), True, "s" * 16
         )
-        app = application(replace(gateway, readers=READERS, identity=identity, now=lambda: AT))
+        tokens = UnsubscribeTokens([letter * 32 for letter in "abcde"])
+        tokens.opened(LINK.rpartition("/")[2])  # what is imported once is
+        with_all = replace(gateway, readers=READERS, identity=identity, unsubscribe_tokens=tokens, now=lambda: AT)
+        app = application(with_all)
         for target in ("/docs", SCRIPT, "/openapi.json"):
             assert (await ask(app, "GET", target)).status == 200
         return app
@@ -165,6 +170,9 @@ CASES: dict[str, tuple[str, str, Headers, bytes, set[int]]] = {
             ("GET", "/openapi.json"),
             ("GET", "/healthz"),
             ("PATCH", "/docs"),
+            ("GET", LINK),
+            ("POST", LINK),
+            ("POST", LINK * 20),
             ("GET", "/" + "a/" * 5_000),
         )
         for name, query, headers in (

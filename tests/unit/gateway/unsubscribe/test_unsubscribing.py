@@ -247,6 +247,10 @@ async def test_nothing_of_a_strangers_body_is_read(visitor: Visitor) -> None:
     assert (answer.status, answer.taken) == (404, 0)
 
 
+async def test_it_is_in_no_description_of_the_api(visitor: Visitor) -> None:
+    assert "/u/" not in (await visitor.browser.get("/openapi.json")).text
+
+
 async def test_without_keys_no_link_is_good(visitor: Visitor) -> None:
     from tests.integration.gateway import client_of  # noqa: PLC0415
 
