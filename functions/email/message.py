@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from functions.email.sender import Sender
+from functions.email.unsubscribe_header import UnsubscribeLinks, unsubscribe_headers
 from shared.sending.provider import Outgoing
 
 _SUBJECT_LENGTH = 78  # characters: RFC 5322, 2.1.1
@@ -16,10 +17,11 @@ def subject_of(outgoing: Outgoing) -> str:
     return " ".join(lines)[:_SUBJECT_LENGTH] or "Notification"
 
 
-def headers_of(outgoing: Outgoing, sender: Sender) -> Mapping[str, str]:
-    """The headers, all in ASCII, that an e-mail has whoever carries it."""
+def headers_of(outgoing: Outgoing, sender: Sender, links: UnsubscribeLinks | None) -> Mapping[str, str]:
+    """The headers, all in ASCII, that an e-mail has whoever carries it. Raises Refused."""
     return {
         # The same id at each try: a mailbox that dedupes shows one, however often a lost answer made us send.
         "Message-ID": f"<{outgoing.notification_id}@{sender.domain}>",
         "Auto-Submitted": "auto-generated",  # RFC 3834: no mailbox is to answer that its owner is away
+        **unsubscribe_headers(outgoing, links),
     }

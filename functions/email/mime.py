@@ -11,6 +11,7 @@ from urllib.parse import quote
 from functions.email.addresses import in_ascii
 from functions.email.message import headers_of, subject_of
 from functions.email.sender import Sender
+from functions.email.unsubscribe_header import UnsubscribeLinks
 from shared.delivery.model import Attachment
 from shared.sending.provider import Outgoing
 
@@ -18,8 +19,8 @@ _SHORT = 60  # characters of a file's name on a line
 _PLAIN = re.compile(r"[!-~]([ -~]{0,58}[!-~])?")  # a reader drops spaces at a header's ends
 
 
-def mail_of(outgoing: Outgoing, sender: Sender, recipient: str) -> EmailMessage:
-    """recipient: its address with the domain in A-labels"""
+def mail_of(outgoing: Outgoing, sender: Sender, recipient: str, links: UnsubscribeLinks | None = None) -> EmailMessage:
+    """recipient: its address with the domain in A-labels. Raises Refused."""
     # 7 bits, because not every server offers 8BITMIME (RFC 6152).
     mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
     mail["From"] = _Line("From", sender.header)
@@ -28,8 +29,8 @@ def mail_of(outgoing: Outgoing, sender: Sender, recipient: str) -> EmailMessage:
         mail["Reply-To"] = _Line("Reply-To", in_ascii(outgoing.parts["reply_to"]))
     mail["Subject"] = _Line("Subject", _encoded(subject_of(outgoing)))
     mail["Date"] = formatdate()
-    for name, value in headers_of(outgoing, sender).items():
-        mail[name] = value
+    for name, value in headers_of(outgoing, sender, links).items():
+        mail[name] = _Line(name, value)  # a long URL would be cut up, or become encoded words
     mail["X-Hark-Notification-Id"] = outgoing.notification_id
     mail.set_content(outgoing.text)
     if "html" in outgoing.parts:

@@ -34,6 +34,7 @@ from functions.email.message import headers_of, subject_of
 from functions.email.sender import SenderSettings
 from functions.email.sendgrid_http import CALL, Call, Client
 from functions.email.sendgrid_refusals import of_refusal
+from functions.email.unsubscribe_header import UnsubscribeLinks, UnsubscribeLinkSettings
 from shared.delivery.errors import Permanent, Retryable, Unknown
 from shared.http.client import UNREADABLE, header, of_status
 from shared.runtime.settings import HttpUrl, load
@@ -65,10 +66,16 @@ class SendGridSettings(SenderSettings):
 class SendGridProvider:
     name = "sendgrid"
 
-    def __init__(self, settings: SendGridSettings, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: SendGridSettings,
+        links: UnsubscribeLinks | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         """now: Unix time in seconds"""
         self._senders = settings.senders()
-        self._tracking = _tracking(settings)
+        self._settings = settings
+        self._links = links
         self._now = now
         self._api = SendGridAPIClient(settings.sendgrid_api_key.get_secret_value(), host=settings.sendgrid_base_url)
         self._api.client = Client(
@@ -115,7 +122,8 @@ class SendGridProvider:
             )
         except ApiKeyIncludedException:
             raise Permanent("SendGrid's SDK takes no text that begins like one of its API keys") from None
-        for name, value in headers_of(outgoing, sender).items():
+        headers = headers_of(outgoing, sender, self._links)
+        for name, value in headers.items():
             mail.add_header(Header(name, value))
         if "reply_to" in parts:
             mail.reply_to = ReplyTo(in_ascii(parts["reply_to"]))
@@ -123,24 +131,27 @@ class SendGridProvider:
             data = base64.b64encode(file.data).decode()
             mail.add_attachment(Attachment(data, file.name, file.type, "attachment"))
         mail.add_custom_arg(CustomArg("notification_id", outgoing.notification_id))
-        mail.tracking_settings = self._tracking
+        mail.tracking_settings = _tracking(self._settings, own_link="List-Unsubscribe" in headers)
         return mail
 
     async def aclose(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _tracking(settings: SendGridSettings) -> TrackingSettings:
-    """Said in each mail, whatever the account's settings are: SendGrid rewrites links, one-time ones too."""
+def _tracking(settings: SendGridSettings, *, own_link: bool) -> TrackingSettings:
+    """Said in each mail, whatever the account's settings are: SendGrid rewrites links, one-time ones too.
+
+    own_link: the mail has ours to unsubscribe, which SendGrid's would replace, and keep what it is told to itself
+    """
     clicks = settings.sendgrid_click_tracking
     return TrackingSettings(
         click_tracking=ClickTracking(enable=clicks, enable_text=clicks),
         open_tracking=OpenTracking(enable=settings.sendgrid_open_tracking),
-        subscription_tracking=SubscriptionTracking(enable=settings.sendgrid_subscription_tracking),
+        subscription_tracking=SubscriptionTracking(enable=settings.sendgrid_subscription_tracking and not own_link),
         ganalytics=Ganalytics(enable=False),  # it adds to links, too
     )
 
 
 def provider() -> Callable[[], Provider]:
-    settings = load(SendGridSettings)
-    return lambda: SendGridProvider(settings)
+    settings, links = load(SendGridSettings), load(UnsubscribeLinkSettings).links()
+    return lambda: SendGridProvider(settings, links)

@@ -14,6 +14,7 @@ from functions.email.mime import as_bytes, mail_of
 from functions.email.sender import SenderSettings
 from functions.email.smtp_dialogue import Dialogue
 from functions.email.smtp_server import LOOPBACK, OAuth, Server, Tls, server
+from functions.email.unsubscribe_header import UnsubscribeLinks, UnsubscribeLinkSettings
 from shared.delivery.errors import Permanent, Retryable
 from shared.runtime.settings import HttpUrl, load
 from shared.sending.provider import Outgoing, Provider
@@ -81,7 +82,8 @@ class SmtpSettings(SenderSettings):
 class SmtpProvider:
     name = "smtp"
 
-    def __init__(self, settings: SmtpSettings) -> None:
+    def __init__(self, settings: SmtpSettings, links: UnsubscribeLinks | None = None) -> None:
+        self._links = links
         self._senders = settings.senders()
         self._server = settings.server()
         self._context = self._server.context()
@@ -94,7 +96,7 @@ class SmtpProvider:
         except ValueError:
             raise Permanent("the address makes no mail header") from None
         sender = self._senders.of(outgoing)
-        mail = mail_of(outgoing, sender, recipient)
+        mail = mail_of(outgoing, sender, recipient, self._links)
         with ExitStack() as connections:
             try:
                 async with asyncio.timeout(outgoing.timeout * _BEFORE_THE_MAIL):
@@ -144,5 +146,5 @@ def _access(oauth: OAuth | None) -> "AccessToken | None":
 
 
 def provider() -> Callable[[], Provider]:
-    settings = load(SmtpSettings)
-    return lambda: SmtpProvider(settings)
+    settings, links = load(SmtpSettings), load(UnsubscribeLinkSettings).links()
+    return lambda: SmtpProvider(settings, links)

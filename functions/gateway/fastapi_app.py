@@ -25,6 +25,7 @@ from functions.gateway.recipients.routes import recipients_router
 from functions.gateway.services import Gateway
 from functions.gateway.suppressions.routes import suppressions_router
 from functions.gateway.templates.routes import templates_router
+from functions.gateway.unsubscribe.routes import unsubscribe_router
 from functions.gateway.web import docs_page
 from functions.gateway.web.error_handlers import HANDLERS, fault
 from functions.gateway.web.load_once import Once
@@ -44,6 +45,7 @@ ROUTERS = (
     callers_router,
     receipts_router,
     inbound_router,
+    unsubscribe_router,
 )
 
 

@@ -1,6 +1,5 @@
 """The HTTP API: validates, puts on record, publishes."""
 
-
 from dataclasses import replace
 
 import functions_framework.aio
@@ -16,11 +15,12 @@ from functions.gateway.services import Gateway
 from functions.gateway.settings import GatewaySettings
 from shared.channels.registry import load_channels, load_screens
 from shared.entrypoint.startup import start
-from shared.runtime.settings import PeopleSettings, load
+from shared.runtime.settings import PeopleSettings, UnsubscribeSettings, load
 
 _settings = start()
 _own = load(GatewaySettings)
 _address_hash = load(PeopleSettings).address_hash()
+_unsubscribe_tokens = load(UnsubscribeSettings).unsubscribe_tokens()
 _channels = load_channels()
 _readers = load_readers(_channels)
 _reply_readers = load_reply_readers(_channels)
@@ -39,4 +39,4 @@ async def gateway(_: Request) -> ASGIApp:
 
 def _open() -> Gateway:
     opened = open_gateway(_settings, _own, _address_hash, _channels, _screens)
-    return replace(opened, readers=_readers, reply_readers=_reply_readers)
+    return replace(opened, readers=_readers, reply_readers=_reply_readers, unsubscribe_tokens=_unsubscribe_tokens)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from shared.people.lists import ListStore
+
 from functions.gateway.access.authentication import Identity
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import CallerStore
@@ -14,8 +16,8 @@ from shared.delivery.retries import Policy
 from shared.delivery.store import Store
 from shared.entrypoint.restored_records import RestoredRecords
 from shared.people.broadcast_plan import PlanStore
-from shared.people.lists import ListStore
 from shared.people.people_store import PeopleStore
+from shared.people.unsubscribe_tokens import UnsubscribeTokens
 from shared.sending.messages import Publisher
 from shared.sending.operations import OperationStore
 from shared.sending.receipts import ReceiptReader, ReceiptStore
@@ -24,7 +26,10 @@ from shared.sending.replies import ReplyReader
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What the routes work with."""
+    """What the routes work with.
+
+    unsubscribe_tokens: None: no link to unsubscribe is good
+    """
 
     store: Store
     publisher: Publisher
@@ -46,5 +51,6 @@ class Gateway:
     reply_readers: Mapping[str, ReplyReader] = field(default_factory=dict)
     screens: Mapping[str, Screen] = field(default_factory=dict)
     issuers: Sequence[str] = ()
+    unsubscribe_tokens: UnsubscribeTokens | None = None
     restored: RestoredRecords | None = None
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))

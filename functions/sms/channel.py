@@ -17,7 +17,7 @@ CHANNEL = Channel(
     screen="functions.sms.destinations",
     normalise=in_e164,
     providers=PROVIDERS,
-    unsubscribes=True,  # by STOP
+    unsubscribes=True,  # by answering STOP
     receipts={"twilio": "functions.sms.twilio_receipts"},
     replies={"twilio": "functions.sms.twilio_replies"},
 )

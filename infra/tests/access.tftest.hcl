@@ -89,12 +89,14 @@ run "who_publishes" {
 run "each_secret_is_read_by_who_uses_it" {
   assert {
     condition = toset(keys(google_secret_manager_secret_iam_member.reader)) == toset(flatten([
-      for channel, entry in yamldecode(file("channels.yaml")) : concat(
+      ["ADDRESS_HASH_KEY gateway", "ADDRESS_HASH_KEY relay"],
+      [for channel, entry in yamldecode(file("channels.yaml")) : concat(
+        ["ADDRESS_HASH_KEY ${channel}"],
         [for setting in try(entry.secrets, []) : "${setting} ${channel}"],
         [for setting in try(entry.receipt_secrets, []) : "${setting} gateway"],
-      )
+      )],
     ]))
-    error_message = "A channel's secrets are its function's; those that receipts are checked with the gateway's, too."
+    error_message = "A channel's secrets are its function's; those that receipts are checked with the gateway's, too. Who knows addresses has the key to their hashes."
   }
 
   assert {

@@ -43,6 +43,7 @@ class Entry:
     """One reason. evidence: which receipt, request or hand; it names ids, never an address
 
     categories: that are stopped besides what the class stops
+    except_for: that a class `marketing` does not stop, as the person has chosen them again since
     """
 
     reason: SuppressionReason
@@ -50,6 +51,7 @@ class Entry:
     at: datetime
     evidence: str
     categories: tuple[str, ...] = ()
+    except_for: tuple[str, ...] = ()
 
     def stops(self, class_: CategoryClass, category: str | None) -> bool:
         if self.class_ is SuppressionClass.ALL:
@@ -58,9 +60,32 @@ class Entry:
             return False
         if category is not None and category in self.categories:
             return True
-        if self.class_ is SuppressionClass.CATEGORY:
+        if self.class_ is SuppressionClass.CATEGORY or category in self.except_for:
             return False
         return class_ is CategoryClass.MARKETING or self.reason in _SERVICE_TOO
+
+    def and_by(self, later: "Entry") -> "Entry":
+        """What both stop, with the later's evidence where it stops more: it takes nothing back."""
+        order = list(SuppressionClass)
+        silent = later.class_ is SuppressionClass.CATEGORY  # of whatever it does not name
+        spared = {*self.except_for} if silent else {*self.except_for} & {*later.except_for}
+        both = replace(
+            self,
+            class_=min(self.class_, later.class_, key=order.index),
+            categories=tuple(sorted({*self.categories, *later.categories})),
+            except_for=tuple(sorted(spared - {*later.categories})),
+        )
+        as_before = (self.class_, len(self.categories), len(self.except_for))
+        if (both.class_, len(both.categories), len(both.except_for)) == as_before:
+            return both
+        return replace(both, at=later.at, evidence=later.evidence)
+
+    def sparing(self, category: str) -> "Entry | None":
+        """It without a word about this category; None: it stops nothing any more."""
+        categories = tuple(name for name in self.categories if name != category)
+        if self.class_ is SuppressionClass.CATEGORY:
+            return replace(self, categories=categories) if categories else None
+        return replace(self, categories=categories, except_for=tuple(sorted({*self.except_for, category})))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +111,18 @@ class Suppression:
         evidence unless the new one stops more.
         """
         old = self.entries.get(entry.reason)
-        if old is not None:
-            order = list(SuppressionClass)
-            categories = tuple(sorted({*old.categories, *entry.categories}))
-            stronger = order.index(entry.class_) < order.index(old.class_) or len(categories) > len(old.categories)
-            entry = replace(entry if stronger else old, class_=min(old.class_, entry.class_, key=order.index))
-            entry = replace(entry, categories=categories)
-        return replace(self, entries={**self.entries, entry.reason: entry})
+        kept = entry if old is None else old.and_by(entry)
+        return replace(self, entries={**self.entries, entry.reason: kept})
+
+    def choosing(self, category: str) -> "Suppression":
+        """With the category let through again by what the person has unsubscribed from; other reasons stay."""
+        old = self.entries.get(SuppressionReason.UNSUBSCRIBED)
+        if old is None:
+            return self
+        left = old.sparing(category)
+        if left is None:
+            return self.without(SuppressionReason.UNSUBSCRIBED)
+        return replace(self, entries={**self.entries, old.reason: left})
 
     def without(self, reason: SuppressionReason) -> "Suppression":
         return replace(self, entries={r: entry for r, entry in self.entries.items() if r != reason})

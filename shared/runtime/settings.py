@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from shared.delivery.retries import Policy
 from shared.people.suppression import AddressHash
+from shared.people.unsubscribe_tokens import SHORTEST_KEY, UnsubscribeTokens
 from shared.runtime import failpoints
 
 _VISIBLE = re.compile("[!-~]+")
@@ -150,6 +151,26 @@ class PeopleSettings(Settings):
 
     def address_hash(self) -> AddressHash:
         return AddressHash(self.address_hash_key.get_secret_value() if self.address_hash_key else "beside the emulator")
+
+
+class UnsubscribeSettings(Settings):
+    """unsubscribe_keys: several with commas between, of which the first makes tokens and each opens what it has made"""
+
+    firestore_emulator_host: str | None = None
+    unsubscribe_keys: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _keys_are_long(self) -> Self:
+        if self.unsubscribe_keys is not None:
+            keys = listed(self.unsubscribe_keys.get_secret_value())
+            if not keys or any(len(key) < SHORTEST_KEY for key in keys):
+                raise ValueError(f"UNSUBSCRIBE_KEYS: each key must have at least {SHORTEST_KEY} characters")
+        return self
+
+    def unsubscribe_tokens(self) -> UnsubscribeTokens | None:
+        if self.unsubscribe_keys is not None:
+            return UnsubscribeTokens(listed(self.unsubscribe_keys.get_secret_value()))
+        return None if self.firestore_emulator_host is None else UnsubscribeTokens(["beside the emulator"])
 
 
 S = TypeVar("S", bound=Settings)

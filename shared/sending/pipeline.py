@@ -42,7 +42,7 @@ from shared.delivery.retries import Policy
 from shared.delivery.state_machine import Done, Early, Held, Leased, Own, Write, decide, free_since, given_back, settle
 from shared.delivery.store import Store
 from shared.people.people_store import PeopleStore
-from shared.people.permission import NOBODY, Person
+from shared.people.permission import NOBODY, Person, class_of
 from shared.people.suppression import CLASS_BY_REASON, Entry
 from shared.runtime import failpoints, telemetry
 from shared.runtime.failpoints import Failpoint
@@ -95,7 +95,7 @@ class Pipeline:
             return claimed
         delivery, content, person = claimed
         let = await self._let_for(delivery, person)
-        return let if isinstance(let, Answer) else await self._send_and_record(let, content)
+        return let if isinstance(let, Answer) else await self._send_and_record(let, content, person or NOBODY)
 
     async def _claim(self, message: Message) -> tuple[Delivery, Content, Person | None] | Answer:
         """The delivery claimed for us, what to send, and what is on record of whom it is for; or the answer when there
@@ -200,8 +200,8 @@ class Pipeline:
         self._count(written, lost)
         return replace(written, version=version)
 
-    async def _send_and_record(self, claimed: Delivery, content: Content) -> Answer:
-        made, error, sent = await self._send(claimed, content)
+    async def _send_and_record(self, claimed: Delivery, content: Content, person: Person) -> Answer:
+        made, error, sent = await self._send(claimed, content, person)
         if isinstance(error, Permanent) and error.suppresses is not None and not claimed.simulated:
             await self._suppress(claimed, error.suppresses)
         settled = settle(
@@ -230,7 +230,9 @@ class Pipeline:
         retry = settled.status in {DeliveryStatus.RETRYING, DeliveryStatus.DEAD} and not refused
         return Answer.NACK if retry else Answer.ACK
 
-    async def _send(self, claimed: Delivery, content: Content) -> tuple[Sequence[Attempt], SendError | None, Sent]:
+    async def _send(
+        self, claimed: Delivery, content: Content, person: Person
+    ) -> tuple[Sequence[Attempt], SendError | None, Sent]:
         """The attempts made under this claim, and how the last ended: several when short throttles were waited out,
         none when its deliver_by is past.
         """
@@ -259,9 +261,19 @@ class Pipeline:
                         raise attachments
                     if isinstance(earlier, SendError):
                         raise earlier
-                    left = deadline - time.monotonic()
                     outgoing = Outgoing(
-                        claimed.notification_id, claimed.address, subject, text, left, parts, attachments, earlier
+                        claimed.notification_id,
+                        claimed.address,
+                        subject,
+                        text,
+                        timeout=deadline - time.monotonic(),
+                        parts=parts,
+                        attachments=attachments,
+                        earlier=earlier,
+                        category=claimed.category,
+                        category_class=None if claimed.category is None else class_of(claimed, person),
+                        recipient=claimed.recipient,
+                        locale=None if person.recipient is None else person.recipient.locale,
                     )
                     sent = await call(provider, outgoing)
                     failpoints.reached(Failpoint.ACCEPTED)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from shared.delivery.model import Attachment
+from shared.delivery.model import Attachment, CategoryClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Outgoing:
     timeout: seconds that this call may still take
     parts: what the message has besides subject and text, as the channel's `Content.parts` froze it
     earlier: by the part that names it
+    category, category_class: as it is now; None: it has none
+    recipient: the person's name, locale: whose texts they want, as far as known
     """
 
     notification_id: str
@@ -46,6 +48,10 @@ class Outgoing:
     parts: Mapping[str, Any] = field(default_factory=dict)
     attachments: Sequence[Attachment] = ()
     earlier: Mapping[str, Earlier] = field(default_factory=dict)
+    category: str | None = None
+    category_class: CategoryClass | None = None
+    recipient: str | None = None
+    locale: str | None = None
 
 
 class Provider(Protocol):

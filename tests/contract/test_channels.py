@@ -61,6 +61,11 @@ def test_receipts_come_from_a_provider_of_its_own(channel: Channel) -> None:
     assert set(channel.receipts) <= set(channel.providers)
 
 
+def test_marketing_goes_where_a_person_can_say_that_they_want_no_more() -> None:
+    """By a link in each mail, and by the word STOP; a Slack channel is several people, of whom none decides alone."""
+    assert {channel.name for channel in CHANNELS if channel.unsubscribes} == {"email", "sms"}
+
+
 def test_pieces_are_counted_where_it_is_paid_by_them(channel: Channel) -> None:
     if channel.segments is not None:
         counted = channel.segments("x" * channel.max_length)

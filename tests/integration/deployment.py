@@ -23,6 +23,8 @@ import json, os, sys
 with open(os.environ["CALLS"], "a") as calls:
     calls.write(json.dumps(sys.argv) + "\\n")  # one write, shorter than a block: calls at the same time do not mix
 answer = {{"secrets": os.environ["SECRETS"], "builds": os.environ["BUILDS"]}}.get(sys.argv[1], "")
+needed = {{"hark-" + name for name in os.environ["NEEDED"].split()}} & set(sys.argv)
+answer = answer or ("1" if needed else "")
 sys.stdout.write(answer + "\\n" if answer else "")
 sys.stderr.write("WARNING: gcloud has its moods\\n")
 sys.exit(os.environ["FAILING"] in sys.argv)
@@ -110,11 +112,13 @@ def run_step(
     secrets: str = "",
     failing: str = "",
     builds: str = "",
+    needed: str = "address-hash-key",
     real: Mapping[str, str] | None = None,
 ) -> tuple["subprocess.CompletedProcess[str]", list[list[str]]]:
     """The step's script as Cloud Build runs it, and the arguments of each gcloud that it has started.
 
     substitutions: instead of the file's own; secrets: what `gcloud secrets …` answers, builds: `gcloud builds …`;
+    needed: the secrets that have a version whatever `secrets` is;
     failing: an argument with which gcloud fails; real: the environment for the real gcloud, which then takes the
     stand-in's place
     """
@@ -129,7 +133,7 @@ def run_step(
     calls.touch()
     text, environ = step_of(root, step, substitutions)
     environ |= {"PATH": f"{bin_}:{os.environ['PATH']}", "CALLS": str(calls), "FAILING": failing}
-    environ |= {"SECRETS": secrets, "BUILDS": builds}
+    environ |= {"SECRETS": secrets, "BUILDS": builds, "NEEDED": needed}
     environ |= real or {}
     script = root / "step"
     script.write_text(text)

@@ -152,25 +152,36 @@ def test_secrets_come_from_secret_manager_to_the_functions_they_are_for_and_neve
     for name, function in functions.items():
         lists = [("secrets", name)] if name in channels else [("receipt_secrets", c) for c in channels]
         wanted = {s for key, channel in lists if name in {channel, "gateway"} for s in channels[channel].get(key, ())}
+        wanted |= set() if name == "dead_letter" else {"ADDRESS_HASH_KEY"}
         named = {setting: f"hark-{setting.lower().replace('_', '-')}:3" for setting in wanted}
         assert function.variables("--set-secrets") == named
         assert ("--clear-secrets" in function.flags) == (not wanted)
     secret = {s for c in channels.values() for key in ("secrets", "receipt_secrets") for s in c.get(key, ())}
+    secret.add("ADDRESS_HASH_KEY")
     for function in deployments(root):
         assert not secret & set(function.variables("--set-env-vars"))
 
 
-def test_a_deployment_without_any_secrets_value_sets_none(root: Path) -> None:
+def test_a_deployment_without_the_value_of_any_providers_secret_sets_none(root: Path) -> None:
     """As the first one is; which provider each channel then has is for infra/channels.yaml to say."""
     functions = deployed(root)
     for channel in channel_names():
         assert functions[channel].variables("--set-env-vars")[f"{channel.upper()}_PROVIDER"]
-    assert all("--clear-secrets" in function.flags for function in functions.values())
+    assert "--clear-secrets" in functions.pop("dead_letter").flags
+    for function in functions.values():
+        assert function.variables("--set-secrets") == {"ADDRESS_HASH_KEY": "hark-address-hash-key:1"}
+
+
+def test_who_knows_addresses_is_not_deployed_without_the_key_to_their_hashes(root: Path) -> None:
+    done, calls = run_step(root, "deploy", needed="")
+    assert done.returncode == 1
+    assert "[hark-relay] the secret hark-address-hash-key has no version\n" in done.stdout
+    assert {call[2] for call in calls if call[:2] == ["functions", "deploy"]} == {"hark-dead-letter"}
 
 
 def test_providers_are_told_the_address_that_the_gateway_has(root: Path) -> None:
     functions = deployed(root)
-    for name in ("sms", "gateway"):
+    for name in ("email", "sms", "gateway"):
         assert functions[name].variables("--set-env-vars")["PUBLIC_URL"] == "https://hark.example.com"
 
 
@@ -180,7 +191,10 @@ def test_a_channel_is_deployed_by_its_entry_alone(root: Path) -> None:
     functions = deployed(root, secrets="7")
     assert set(functions) == {*FUNCTIONS, "sat_phone"}
     assert functions["sat_phone"].name == "hark-sat-phone"
-    assert functions["sat_phone"].variables("--set-secrets") == {"SAT_PHONE_KEY": "hark-sat-phone-key:7"}
+    assert functions["sat_phone"].variables("--set-secrets") == {
+        "ADDRESS_HASH_KEY": "hark-address-hash-key:7",
+        "SAT_PHONE_KEY": "hark-sat-phone-key:7",
+    }
     assert functions["sat_phone"].variables("--set-env-vars")["SAT_PHONE_PROVIDER"] == "log"
 
 
@@ -244,7 +258,7 @@ def test_a_secret_that_cannot_be_looked_up_is_not_taken_for_one_without_a_versio
     done, calls = run_step(root, "deploy", failing="list")
     assert done.returncode == 1
     names = {call[2] for call in calls if call[:2] == ["functions", "deploy"]}
-    assert names == {"hark-relay", "hark-dead-letter"}  # those without secrets
+    assert names == {"hark-dead-letter"}  # the one without secrets
 
 
 @pytest.mark.timeout(120)
@@ -281,8 +295,11 @@ def test_gcloud_asks_for_what_the_commands_say(root: Path, tmp_path_factory: pyt
         assert (service["maxInstanceRequestConcurrency"], service["availableCpu"]) == (80, "1")
         assert service["ingressSettings"] == f"ALLOW_INTERNAL_{'AND_GCLB' if name == 'hark-gateway' else 'ONLY'}"
         assert service["allTrafficOnLatestRevision"] is True
-    (key,) = api.functions["hark-sms"]["serviceConfig"]["secretEnvironmentVariables"]
-    assert (key["secret"], key["version"]) == ("hark-twilio-api-key-secret", "9")  # the newest that is not disabled
+    keys = api.functions["hark-sms"]["serviceConfig"]["secretEnvironmentVariables"]
+    assert {(key["secret"], key["version"]) for key in keys} == {
+        ("hark-address-hash-key", "9"),  # the newest that is not disabled
+        ("hark-twilio-api-key-secret", "9"),
+    }
 
 
 @pytest.mark.timeout(120)

@@ -249,6 +249,15 @@ print(sorted(libraries & {*sys.modules}))
     assert said(script).splitlines() == ["[]", "['css_inline', 'inscriptis', 'lxml']"]
 
 
+@pytest.mark.parametrize("function", ["gateway", "email"])
+def test_keys_of_unsubscribe_links_load_nothing_until_one_is_made_or_opened(function: str) -> None:
+    settings = {"UNSUBSCRIBE_KEYS": "k" * 32, "PUBLIC_URL": "https://hark.example.com"}
+    if function == "email":
+        settings |= {**CHANNEL_SETTINGS["email"], "EMAIL_PROVIDER": "smtp"}
+    script = f"import functions.{function}.main, sys; print('cryptography.fernet' in sys.modules)"
+    assert said(script, **settings) == "False"
+
+
 def test_who_exports_nothing_does_not_load_opentelemetry() -> None:
     script = "import functions.gateway.main, functions.sms.main, sys; print('opentelemetry.sdk' in sys.modules)"
     for exporter, loads in (("none", "False"), ("otlp", "True")):

@@ -121,7 +121,13 @@ class FirestorePeople:
 
 def _suppression_values(s: Suppression) -> Mapping[str, Any]:
     entries = {
-        str(reason): {"class_": str(e.class_), "at": e.at, "evidence": e.evidence, "categories": e.categories}
+        str(reason): {
+            "class_": str(e.class_),
+            "at": e.at,
+            "evidence": e.evidence,
+            "categories": e.categories,
+            "except_for": e.except_for,
+        }
         for reason, e in s.entries.items()
     }
     return {"channel": s.channel, "entries": entries}
@@ -141,6 +147,7 @@ def _to_entry(reason: SuppressionReason, values: Mapping[str, Any]) -> Entry:
         values["at"],
         values["evidence"],
         tuple(values["categories"]),
+        tuple(values.get("except_for", ())),
     )
 
 

@@ -21,6 +21,7 @@ from functions.gateway.web import docs_page
 from functions.sms.twilio_receipts import TwilioReceipts
 from functions.sms.twilio_replies import TwilioReplies
 from shared.http.openid_connect import Verifier
+from shared.people.unsubscribe_tokens import LONGEST, UnsubscribeTokens
 from shared.sending.receipts import ReceiptReader
 from shared.sending.replies import ReplyReader
 from tests.fakes.callers import MemoryCallers
@@ -40,6 +41,7 @@ READERS: Mapping[str, ReceiptReader] = {"twilio": TwilioReceipts("token", URL), 
 REPLIES: Mapping[str, ReplyReader] = {"twilio": TwilioReplies("token", URL)}
 SCRIPT = "/docs/swagger-ui-bundle.js"
 TWILIO, SENDGRID, INBOUND = "/v1/receipts/twilio", "/v1/receipts/sendgrid", "/v1/inbound/twilio"
+LINK = "/u/" + "A" * LONGEST
 SIGNATURE = "X-Twilio-Signature"
 EVENTS = "X-Twilio-Email-Event-Webhook-"
 
@@ -100,7 +102,17 @@ def app() -> ASGIApp:
         identity = Identity(
             CallerCache(MemoryCallers()), Verifier(["https://issuer.example"], ["hark"]), True, "s" * 16
         )
-        app = application(replace(gateway, readers=READERS, reply_readers=REPLIES, identity=identity, now=lambda: AT))
+        tokens = UnsubscribeTokens([letter * 32 for letter in "abcde"])
+        tokens.opened(LINK.rpartition("/")[2])  # what is imported once is
+        with_all = replace(
+            gateway,
+            readers=READERS,
+            reply_readers=REPLIES,
+            identity=identity,
+            unsubscribe_tokens=tokens,
+            now=lambda: AT,
+        )
+        app = application(with_all)
         for target in ("/docs", SCRIPT, "/openapi.json"):
             assert (await ask(app, "GET", target)).status == 200
         return app
@@ -171,6 +183,9 @@ CASES: dict[str, tuple[str, str, Headers, bytes, set[int]]] = {
             ("GET", "/openapi.json"),
             ("GET", "/healthz"),
             ("PATCH", "/docs"),
+            ("GET", LINK),
+            ("POST", LINK),
+            ("POST", LINK * 20),
             ("GET", "/" + "a/" * 5_000),
         )
         for name, query, headers in (

@@ -14,6 +14,7 @@ from emulator.config import load
 from emulator.provision import MAX_DELIVERY_ATTEMPTS, plan
 from functions.gateway.access.authentication import CERTIFICATE_HEADERS, SECRET_HEADER
 from functions.gateway.settings import GatewaySettings
+from infra.deploy import PEOPLE
 from shared.channels.declaration import topic
 from shared.channels.registry import channel_names, load_channels, load_screens
 from shared.runtime.settings import CoreSettings, Settings
@@ -25,7 +26,9 @@ CONFIGURATION = "\n".join(path.read_text() for path in FILES)
 CHANNELS = yaml.safe_load((INFRA / "channels.yaml").read_text())
 EVERYWHERE = yaml.safe_load((INFRA / "settings.yaml").read_text())
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
-SECRET_WORD = re.compile(r"(TOKEN|SECRET|PASSWORD|_KEY|SMTP_URL|WEBHOOK_URL)$")
+OPENED_BY_THE_GATEWAY = {"UNSUBSCRIBE_KEYS"}
+"""What a channel's function makes, and the gateway opens with the same."""
+SECRET_WORD = re.compile(r"(TOKEN|SECRET|PASSWORD|_KEYS?|SMTP_URL|WEBHOOK_URL)$")
 
 
 def _secrets(*modules: str) -> set[str]:
@@ -46,7 +49,13 @@ def test_the_secrets_of_a_channel_are_those_that_its_providers_read(channel: str
     modules = [f"functions.{channel}.{path.stem}" for path in files]
     own, gateways = (set(CHANNELS[channel].get(name, [])) for name in ("secrets", "receipt_secrets"))
     # What also opens what the gateway checks receipts with is the gateway's alone: the provider has a lesser one.
-    assert own == _secrets(*modules) - gateways
+    assert own - OPENED_BY_THE_GATEWAY == _secrets(*modules) - gateways
+
+
+def test_what_the_gateway_opens_the_function_of_the_mails_makes_by_the_same_keys() -> None:
+    assert _secrets("functions.email.unsubscribe_header") == OPENED_BY_THE_GATEWAY | set(PEOPLE)
+    assert set(CHANNELS["email"]["secrets"]) & set(CHANNELS["email"]["receipt_secrets"]) == OPENED_BY_THE_GATEWAY
+    assert CHANNELS["email"]["settings"]["PUBLIC_URL"] == "{gateway}"
 
 
 def test_the_token_of_the_twilio_account_is_the_gateways_alone() -> None:
@@ -81,7 +90,7 @@ def test_the_gateway_gets_the_secrets_that_receipts_are_checked_with(channel: st
     signatures = [path.stem for path in (ROOT / "functions" / channel).glob("*_signature.py")]
     modules = [*declared.receipts.values(), *declared.replies.values()]
     modules += [f"functions.{channel}.{name}" for name in signatures]
-    assert set(CHANNELS[channel].get("receipt_secrets", [])) == _secrets(*modules)
+    assert set(CHANNELS[channel].get("receipt_secrets", [])) - OPENED_BY_THE_GATEWAY == _secrets(*modules)
 
 
 def test_every_secret_of_the_settings_is_in_secret_manager() -> None:
@@ -94,8 +103,9 @@ def test_every_secret_of_the_settings_is_in_secret_manager() -> None:
     secret = {n for n in settings if SECRET_WORD.search(n)} - {"SENDGRID_WEBHOOK_PUBLIC_KEY", "HARK_API_KEY"}
     lists = [entry.get(key, []) for entry in CHANNELS.values() for key in ("secrets", "receipt_secrets")]
     declared = {name for names in lists for name in names}
-    assert declared | _secrets(GatewaySettings.__module__) == secret
-    assert _secrets(GatewaySettings.__module__) <= set(re.findall(r'setting = "([A-Z_]+)"', CONFIGURATION))
+    others = _secrets(GatewaySettings.__module__) | set(PEOPLE)
+    assert declared | others == secret
+    assert others <= set(re.findall(r'setting = "([A-Z_]+)"', CONFIGURATION))
 
 
 def test_topics_and_subscriptions_are_named_as_on_one_machine() -> None:

@@ -1,0 +1,72 @@
+"""A second word of one reason stops more and never less; what a person chooses again is let through, and only that."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.delivery.model import CategoryClass, SuppressionReason
+from shared.people.suppression import Entry, Suppression, SuppressionClass
+from tests.fakes.clock import START
+
+NAMES = ("news", "offers", "orders")
+R = SuppressionReason.UNSUBSCRIBED
+UNSUBSCRIBED = Entry(R, SuppressionClass.MARKETING, START, "a link", ("news",))
+
+
+def entries(classes: Sequence[SuppressionClass] = tuple(SuppressionClass)) -> st.SearchStrategy[Entry]:
+    some = st.sets(st.sampled_from(NAMES)).map(lambda names: tuple(sorted(names)))
+    return st.builds(Entry, st.just(R), st.sampled_from(classes), st.just(START), st.just("a link"), some)
+
+
+def stopped(suppression: Suppression) -> set[tuple[CategoryClass, str]]:
+    kinds = [(class_, name) for class_ in CategoryClass for name in (*NAMES, "one of later")]
+    return {kind for kind in kinds if suppression.stopping(*kind)}
+
+
+def after(steps: Sequence[Entry | str]) -> Suppression:
+    """Entries that are put, and categories that are chosen again, one after the other."""
+    suppression = Suppression("1", "email")
+    for step in steps:
+        suppression = suppression.choosing(step) if isinstance(step, str) else suppression.with_entry(step)
+    return suppression
+
+
+steps = st.lists(entries() | st.sampled_from(NAMES), max_size=6)
+
+
+@given(steps, entries())
+def test_another_word_takes_nothing_back_and_stops_what_it_says(before: list[Entry | str], more: Entry) -> None:
+    there = after(before)
+    now = there.with_entry(more)
+    assert stopped(there) | stopped(Suppression("1", "email", {R: more})) <= stopped(now)
+    assert now.with_entry(replace(more, at=START + timedelta(1), evidence="again")) == now
+
+
+@given(steps, st.sampled_from(NAMES))
+def test_what_is_chosen_again_is_let_through_and_nothing_else(before: list[Entry | str], chosen: str) -> None:
+    there = after(before)
+    now = there.choosing(chosen)
+    everything = R in there.entries and there.entries[R].class_ is SuppressionClass.ALL
+    lifted = {(class_, name) for class_, name in stopped(there) if name == chosen and not everything}
+    assert stopped(now) == stopped(there) - lifted
+    assert now.choosing(chosen) == now
+
+
+@pytest.mark.parametrize("reason", sorted({*SuppressionReason} - {R}))
+def test_choosing_lifts_no_other_reason(reason: SuppressionReason) -> None:
+    there = Suppression("1", "email", {reason: replace(UNSUBSCRIBED, reason=reason)})
+    assert there.choosing("news") == there
+
+
+def test_the_evidence_is_of_the_word_that_stopped_more() -> None:
+    later = START + timedelta(days=1)
+    again = replace(UNSUBSCRIBED, at=later, evidence="another link")
+    there = after([UNSUBSCRIBED])
+    assert there.with_entry(again) == there
+    assert there.with_entry(replace(again, categories=("offers",))).entries[R].evidence == "another link"
+    spared = there.choosing("offers").with_entry(again).entries[R]
+    assert (spared.at, spared.evidence, spared.except_for) == (later, "another link", ())
