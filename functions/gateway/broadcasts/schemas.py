@@ -1,5 +1,6 @@
 """The JSON of /v1/broadcasts, in and out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, NotRequired, Self
 
@@ -86,7 +87,7 @@ class PlanJson(TypedDict):
     suppressed: int
     segments: int
     refused: dict[str, int]
-    sample: Annotated[list[SampleJson], Field(description="Up to three, as they would go.")]
+    sample: Annotated[Sequence[SampleJson], Field(description="Up to three, as they would go.")]
     per_second: int
     seconds: Annotated[int, Field(description="How long it takes at this pace, at least.")]
     planned_at: datetime
