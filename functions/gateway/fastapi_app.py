@@ -14,6 +14,8 @@ from functions.gateway.batches.routes import batches_router
 from functions.gateway.callers.routes import callers_router
 from functions.gateway.channels.routes import channels_router
 from functions.gateway.dead_letters.routes import dead_letters_router
+from functions.gateway.lists.member_routes import members_router
+from functions.gateway.lists.routes import lists_router
 from functions.gateway.notifications.routes import notifications_router
 from functions.gateway.openapi import openapi
 from functions.gateway.operations.routes import operations_router
@@ -31,6 +33,8 @@ ROUTERS = (
     batches_router,
     channels_router,
     recipients_router,
+    lists_router,
+    members_router,
     templates_router,
     operations_router,
     dead_letters_router,

@@ -19,6 +19,7 @@ from functions.gateway.settings import GatewaySettings
 from shared.channels.registry import load_channels, load_screens
 from shared.entrypoint.restored_records import restored_records
 from shared.entrypoint.startup import open_rpc, start
+from shared.google.firestore.list_store import FirestoreLists
 from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
@@ -66,6 +67,7 @@ def _open() -> Gateway:
         templates=Templates(FirestoreTemplates(rpc), _channels),
         operations=FirestoreOperations(rpc),
         people=FirestorePeople(rpc, _address_hash),
+        list_store=FirestoreLists(rpc),
         readers=_readers,
         screens=_screens,
         issuers=_own.oidc_issuers,

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from functions.gateway.access.route_scopes import scope_of
 from functions.gateway.batches.schemas import BatchRequest
 from functions.gateway.callers.schemas import CallerChange, CallerRequest
+from functions.gateway.lists.schemas import ListRequest, MembersRequest
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.openapi_examples import add_examples, examples
 from functions.gateway.recipients.schemas import RecipientRequest
@@ -25,6 +26,8 @@ _SCHEMAS = (
     NotificationRequest,
     BatchRequest,
     RecipientRequest,
+    ListRequest,
+    MembersRequest,
     TemplateRequest,
     PreviewRequest,
     RecallRequest,

@@ -37,6 +37,7 @@ def examples(channels: Mapping[str, Channel], addresses: Mapping[str, str]) -> M
     return {
         **_of_notifications(channels, to),
         **_of_recipients(to),
+        **_of_lists(),
         **_of_templates(channels[next(iter(to))]),
         **_of_callers(next(iter(to))),
         "list_channels": Example(200, {"items": [channel_json(channel) for channel in channels.values()]}),
@@ -148,6 +149,23 @@ def _of_recipients(to: Mapping[str, str]) -> Mapping[str, Example]:
         "list_recipients": Example(200, {"items": [recipient], "next_cursor": None}),
         "read_recipient": Example(200, recipient, path),
         "delete_recipient": Example(204, path=path),
+    }
+
+
+def _of_lists() -> Mapping[str, Example]:
+    path, about = {"name": "newsletter"}, {"description": "Once a month"}
+    made = {**path, **about, "created_at": _AT, "updated_at": _AT}
+    member = {"recipient": "alice", "added_at": _AT}
+    nobody = {"field": "recipients.1", "message": "no recipient has this name"}
+    return {
+        "put_list": Example(201, made, path, about),
+        "list_lists": Example(200, {"items": [made], "next_cursor": None}),
+        "read_list": Example(200, made, path),
+        "delete_list": Example(204, path=path),
+        "list_members": Example(200, {"items": [member], "next_cursor": None}, path),
+        "add_members": Example(200, {"added": 1, "problems": [nobody]}, path, {"recipients": ["alice", "nobody"]}),
+        "put_member": Example(204, path={**path, "recipient": "alice"}),
+        "delete_member": Example(204, path={**path, "recipient": "alice"}),
     }
 
 

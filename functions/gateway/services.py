@@ -13,6 +13,7 @@ from shared.channels.declaration import Channel, Screen
 from shared.delivery.retries import Policy
 from shared.delivery.store import Store
 from shared.entrypoint.restored_records import RestoredRecords
+from shared.people.lists import ListStore
 from shared.people.people_store import PeopleStore
 from shared.sending.messages import Publisher
 from shared.sending.operations import OperationStore
@@ -35,6 +36,7 @@ class Gateway:
     templates: Templates
     operations: OperationStore
     people: PeopleStore
+    list_store: ListStore
     listings: Turns = field(default_factory=Turns)
     batches: Turns = field(default_factory=lambda: Turns("batches"))
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.delivery.store import Store
+from shared.people.lists import ListStore
+from shared.sending.clearing_lists import CLEAR_LIST, ClearingLists
 from shared.sending.messages import Publisher
 from shared.sending.operations import Kind
 from shared.sending.recalling import RECALL, Recalling
@@ -15,9 +17,13 @@ class Services:
     """What kinds work with."""
 
     store: Store
+    lists: ListStore
     publisher: Publisher
     now: Callable[[], datetime]
 
 
 def kinds(services: Services) -> Mapping[str, Kind]:
-    return {RECALL: Recalling(services.store, services.publisher, services.now)}
+    return {
+        CLEAR_LIST: ClearingLists(services.lists),
+        RECALL: Recalling(services.store, services.publisher, services.now),
+    }

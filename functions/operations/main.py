@@ -13,6 +13,7 @@ from shared.delivery.errors import StoreUnavailable
 from shared.entrypoint.push_requests import push_requests
 from shared.entrypoint.restored_records import RestoredRecords, restored_records
 from shared.entrypoint.startup import open_rpc, start
+from shared.google.firestore.list_store import FirestoreLists
 from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
@@ -61,5 +62,5 @@ _handle = push_requests(_sweep, too_large=lambda: Response(status_code=400))
 
 def _open() -> Worker:
     rpc = open_rpc(_settings)
-    services = Services(FirestoreStore(rpc), open_publisher(_settings), lambda: datetime.now(UTC))
+    services = Services(FirestoreStore(rpc), FirestoreLists(rpc), open_publisher(_settings), lambda: datetime.now(UTC))
     return Worker(kinds(services), FirestoreOperations(rpc), services.now)

@@ -25,6 +25,10 @@ _JUDGED_BY_CODE: Mapping[str, set[str]] = {
     "list_callers": {"cursor"},
     "list_templates": {"cursor"},
     "list_operations": {"cursor"},
+    "list_lists": {"cursor"},
+    "list_members": {"cursor"},
+    # A recipient must be there.
+    "put_member": {"recipient"},
     # Whether a text is Liquid, an object a JSON Schema and a word a locale; and what a channel's parts must be.
     "publish_template": {"schema", "default_locale", "locales"},
     "preview_template": {"data", "recipient", "content", "template", "version"},

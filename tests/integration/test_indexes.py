@@ -23,16 +23,25 @@ from functions.gateway.rendering.firestore_templates import FirestoreTemplates
 from functions.gateway.rendering.template_model import Template
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Receipt, Recipient
 from shared.delivery.store import Key, Position
+from shared.google.firestore.list_store import FirestoreLists
 from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.records import STATE_FIELDS, fixed_values
 from shared.google.firestore.rpc import Rpc, StructuredQuery
 from shared.google.firestore.store import FirestoreStore
+from shared.people.lists import Member, RecipientList
 from shared.sending.operations import Operation
 from shared.sending.receipts import Waiting
 
 DECLARED = yaml.safe_load((Path(__file__).parents[2] / "infra" / "indexes.yaml").read_text())
-OWNERS = (FirestoreStore, FirestoreReceipts, FirestoreCallers, FirestoreTemplates, FirestoreOperations)
+OWNERS = (
+    FirestoreStore,
+    FirestoreReceipts,
+    FirestoreCallers,
+    FirestoreTemplates,
+    FirestoreOperations,
+    FirestoreLists,
+)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EQUAL, IN, DESCENDING = 5, 8, 2
 POSITION = Position(NOW, "00000000-0000-0000-0000-000000000000")
@@ -63,6 +72,8 @@ ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[
     FirestoreStore.unsent_of: ({"after": (None, "n/deliveries/email")}, {"made_of": "a/1", "limit": 9}),
     FirestoreOperations.due: ({}, {"now": NOW, "limit": 9, "kinds": ("recall",)}),
     FirestoreOperations.operations: ({"caller": (None, "c"), "after": (None, POSITION)}, {"limit": 9}),
+    FirestoreLists.lists: ({"after": (None, "news"), "prefix": ("", "team-")}, {"limit": 9}),
+    FirestoreLists.members: ({"after": (None, "alice"), "prefix": ("", "team-")}, {"list_id": "l", "limit": 9}),
     FirestoreTemplates.templates: ({"after": (None, "order-shipped")}, {"limit": 9}),
     FirestoreReceipts.due: ({}, {"shard": 0, "now": NOW, "limit": 9}),
     FirestoreCallers.callers: ({"after": (None, "c")}, {"limit": 9}),
@@ -86,7 +97,9 @@ class Recording(Rpc):
         self.documents = "projects/p/databases/(default)/documents"
         self.queries: list[Any] = []
 
-    async def run_query(self, structured_query: Any, most_bytes: int | None = None) -> list[Any]:
+    async def run_query(
+        self, structured_query: Any, most_bytes: int | None = None, parent: str | None = None
+    ) -> list[Any]:
         self.queries.append(structured_query)
         return []
 
@@ -149,6 +162,7 @@ def test_nobody_else_queries() -> None:
         "caller_store.py",
         "firestore_templates.py",
         "operation_store.py",
+        "list_store.py",
     }
     assert {path.name for path in files if "run_query" in path.read_text()} == {
         "rpc.py",
@@ -193,6 +207,8 @@ def _written() -> Iterator[tuple[str, str]]:
         ("operations", Operation, {"id", "version"}),
         ("templates", Template, {"name", "version"}),
         ("recipients", Recipient, {"name", "version"}),
+        ("lists", RecipientList, {"name", "version"}),
+        ("members", Member, {"recipient", "version"}),
         ("receipts", Receipt, set[str]()),
         ("receipts", Waiting, {"id", "receipt"}),
         ("callers", Caller, {"id", "version"}),

@@ -21,6 +21,8 @@ class Scope(StrEnum):
     RECIPIENTS_WRITE = "recipients:write"
     TEMPLATES_READ = "templates:read"
     TEMPLATES_WRITE = "templates:write"
+    LISTS_READ = "lists:read"
+    LISTS_WRITE = "lists:write"
     DEAD_LETTERS_MANAGE = "dead-letters:manage"
     CALLERS_MANAGE = "callers:manage"
 

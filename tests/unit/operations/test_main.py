@@ -20,6 +20,7 @@ from shared.runtime import logs
 from shared.sending.operations import AGAIN, OperationState, Worker
 from shared.sending.recalling import recall
 from tests.fakes.clock import START, Clock
+from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.records import a_notification, accepted
@@ -40,7 +41,9 @@ def main(
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:1")
     module = importlib.import_module("functions.operations.main")
     clock = Clock(START + 2 * AGAIN)
-    worker = Worker(kinds(Services(store, publisher, clock.now)), operations, clock.now, clock.sleep)
+    worker = Worker(
+        kinds(Services(store, MemoryLists(store), publisher, clock.now)), operations, clock.now, clock.sleep
+    )
     monkeypatch.setattr(module, "_worker", worker)
     monkeypatch.setattr(module, "_restored", None)
     logs.configure()
@@ -147,8 +150,10 @@ def test_what_it_opens_is_over_one_connection(main: ModuleType, monkeypatch: pyt
     monkeypatch.setattr(main, "open_rpc", lambda _: rpc)
     monkeypatch.setattr(main, "open_publisher", lambda _: "publisher")
     monkeypatch.setattr(main, "FirestoreStore", lambda connected: ("store", connected))
+    monkeypatch.setattr(main, "FirestoreLists", lambda connected: ("lists", connected))
     monkeypatch.setattr(main, "FirestoreOperations", lambda connected: ("operations", connected))
     worker = main._open()
     assert worker.operations == ("operations", rpc)
     recalling = worker.kinds["recall"]
+    assert worker.kinds["clear_list"].lists == ("lists", rpc)
     assert (recalling.store, recalling.publisher) == (("store", rpc), "publisher")

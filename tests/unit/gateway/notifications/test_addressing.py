@@ -25,6 +25,7 @@ from shared.runtime import telemetry
 from shared.sending.messages import content_of
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START, Clock
+from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
 from tests.fakes.people import MemoryPeople
 from tests.fakes.publisher import MemoryPublisher
@@ -73,6 +74,7 @@ async def gateway(store: MemoryStore, publisher: MemoryPublisher, clock: Clock) 
         templates=Templates(MemoryTemplates(), CHANNELS),
         operations=MemoryOperations(),
         people=MemoryPeople(store),
+        list_store=MemoryLists(store),
         screens={"sms": BLOCKED},
         now=clock.now,
     )
