@@ -17,6 +17,8 @@ from functions.gateway.categories.routes import categories_router
 from functions.gateway.channels.routes import channels_router
 from functions.gateway.dead_letters.routes import dead_letters_router
 from functions.gateway.inbound.routes import inbound_router
+from functions.gateway.lists.member_routes import members_router
+from functions.gateway.lists.routes import lists_router
 from functions.gateway.notifications.routes import notifications_router
 from functions.gateway.openapi import openapi
 from functions.gateway.operations.routes import operations_router
@@ -39,6 +41,8 @@ ROUTERS = (
     recipients_router,
     categories_router,
     suppressions_router,
+    lists_router,
+    members_router,
     templates_router,
     operations_router,
     dead_letters_router,

@@ -14,6 +14,7 @@ from functions.gateway.batches.schemas import BatchRequest
 from functions.gateway.broadcasts.schemas import BroadcastRequest
 from functions.gateway.callers.schemas import CallerChange, CallerRequest
 from functions.gateway.categories.schemas import CategoryRequest
+from functions.gateway.lists.schemas import ListRequest, MembersRequest
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.openapi_examples import add_examples, examples
 from functions.gateway.recipients.schemas import RecipientRequest
@@ -32,6 +33,8 @@ _SCHEMAS = (
     RecipientRequest,
     CategoryRequest,
     SuppressionRequest,
+    ListRequest,
+    MembersRequest,
     TemplateRequest,
     PreviewRequest,
     RecallRequest,

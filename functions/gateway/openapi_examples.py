@@ -40,6 +40,7 @@ def examples(channels: Mapping[str, Channel], addresses: Mapping[str, str]) -> M
         **_of_recipients(to),
         **_of_categories(),
         **_of_suppressions(channels, to),
+        **_of_lists(),
         **_of_templates(channels[next(iter(to))]),
         **_of_callers(next(iter(to))),
         "list_channels": Example(200, {"items": [channel_json(channel) for channel in channels.values()]}),
@@ -196,6 +197,23 @@ def _of_suppressions(channels: Mapping[str, Channel], to: Mapping[str, str]) -> 
             {"rows": 2, "imported": 1, "problems": [problem]},
             body=f"channel,address,reason\r\n{channel},{address},complaint\r\n{unknown}\r\n",
         ),
+    }
+
+
+def _of_lists() -> Mapping[str, Example]:
+    path, about = {"name": "newsletter"}, {"description": "Once a month"}
+    made = {**path, **about, "created_at": _AT, "updated_at": _AT}
+    member = {"recipient": "alice", "added_at": _AT}
+    nobody = {"field": "recipients.1", "message": "no recipient has this name"}
+    return {
+        "put_list": Example(201, made, path, about),
+        "list_lists": Example(200, {"items": [made], "next_cursor": None}),
+        "read_list": Example(200, made, path),
+        "delete_list": Example(204, path=path),
+        "list_members": Example(200, {"items": [member], "next_cursor": None}, path),
+        "add_members": Example(200, {"added": 1, "problems": [nobody]}, path, {"recipients": ["alice", "nobody"]}),
+        "put_member": Example(204, path={**path, "recipient": "alice"}),
+        "delete_member": Example(204, path={**path, "recipient": "alice"}),
     }
 
 

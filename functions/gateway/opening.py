@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from shared.google.firestore.list_store import FirestoreLists
-
 from functions.gateway.access.authentication import CallerCache, Identity, TokenVerifier
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import FirestoreCallers
@@ -16,6 +14,7 @@ from functions.gateway.settings import GatewaySettings
 from shared.channels.declaration import Channel, Screen
 from shared.entrypoint.restored_records import restored_records
 from shared.entrypoint.startup import open_rpc
+from shared.google.firestore.list_store import FirestoreLists
 from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts

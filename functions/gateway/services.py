@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from shared.people.lists import ListStore
-
 from functions.gateway.access.authentication import Identity
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import CallerStore
@@ -16,6 +14,7 @@ from shared.delivery.retries import Policy
 from shared.delivery.store import Store
 from shared.entrypoint.restored_records import RestoredRecords
 from shared.people.broadcast_plan import PlanStore
+from shared.people.lists import ListStore
 from shared.people.people_store import PeopleStore
 from shared.people.unsubscribe_tokens import UnsubscribeTokens
 from shared.sending.messages import Publisher

@@ -1,23 +1,18 @@
 """The kinds of operations that there are: what is done to many records, by its name."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
 
-from shared.delivery.store import Store
-from shared.sending.messages import Publisher
+from functions.gateway.broadcasts.broadcasting import BROADCAST, Broadcasting
+from functions.gateway.services import Gateway
+from shared.sending.clearing_lists import CLEAR_LIST, ClearingLists
 from shared.sending.operations import Kind
 from shared.sending.recalling import RECALL, Recalling
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What kinds work with."""
-
-    store: Store
-    publisher: Publisher
-    now: Callable[[], datetime]
-
-
-def kinds(services: Services) -> Mapping[str, Kind]:
-    return {RECALL: Recalling(services.store, services.publisher, services.now)}
+def kinds(gateway: Gateway) -> Mapping[str, Kind]:
+    """gateway: what it works with; a broadcast's notifications are accepted as the gateway accepts them"""
+    return {
+        BROADCAST: Broadcasting(gateway),
+        CLEAR_LIST: ClearingLists(gateway.list_store),
+        RECALL: Recalling(gateway.store, gateway.publisher, gateway.now),
+    }

@@ -1,21 +1,20 @@
 """The function that works off operations, page by page. Cloud Scheduler calls it every minute."""
 
 import time
-from datetime import UTC, datetime
 
 import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest is imported
-from functions.operations.kinds import Services, kinds
+from functions.gateway.opening import open_gateway
+from functions.gateway.settings import GatewaySettings
+from functions.operations.kinds import kinds
+from shared.channels.registry import load_channels, load_screens
 from shared.delivery.errors import StoreUnavailable
 from shared.entrypoint.push_requests import push_requests
 from shared.entrypoint.restored_records import RestoredRecords, restored_records
-from shared.entrypoint.startup import open_rpc, start
-from shared.google.firestore.operation_store import FirestoreOperations
-from shared.google.firestore.store import FirestoreStore
-from shared.google.publisher import open_publisher
+from shared.entrypoint.startup import start
 from shared.runtime import logs
 from shared.runtime.settings import PeopleSettings, load
 from shared.sending.operations import Worker
@@ -24,7 +23,10 @@ log = logs.get_logger(__name__)
 
 SWEEP_SECONDS = 50.0  # after this a sweep begins no page: the next call is due in ten seconds
 _settings = start()
-load(PeopleSettings)  # whatever kind knows an address needs its hash: without the key it does not start
+_own = load(GatewaySettings)
+_address_hash = load(PeopleSettings).address_hash()
+_channels = load_channels()
+_screens = load_screens(_channels)
 _worker: Worker | None = None
 _restored: RestoredRecords | None = None
 
@@ -60,6 +62,5 @@ _handle = push_requests(_sweep, too_large=lambda: Response(status_code=400))
 
 
 def _open() -> Worker:
-    rpc = open_rpc(_settings)
-    services = Services(FirestoreStore(rpc), open_publisher(_settings), lambda: datetime.now(UTC))
-    return Worker(kinds(services), FirestoreOperations(rpc), services.now)
+    gateway = open_gateway(_settings, _own, _address_hash, _channels, _screens)
+    return Worker(kinds(gateway), gateway.operations, gateway.now)

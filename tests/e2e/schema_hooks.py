@@ -34,6 +34,10 @@ _JUDGED_BY_CODE: Mapping[str, set[str]] = {
     "delete_suppression": {"address"},
     # JSON Schema takes 2.0 for an integer.
     "put_category": {"max_per_day"},
+    "list_lists": {"cursor"},
+    "list_members": {"cursor"},
+    # A recipient must be there.
+    "put_member": {"recipient"},
     # Whether a text is Liquid, an object a JSON Schema and a word a locale; and what a channel's parts must be.
     "publish_template": {"schema", "default_locale", "locales"},
     "preview_template": {"data", "recipient", "content", "template", "version"},

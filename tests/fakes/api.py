@@ -13,6 +13,7 @@ from functions.gateway.services import Gateway
 from shared.delivery.model import DeliveryStatus
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START
+from tests.fakes.lists import MemoryLists
 from tests.fakes.people import MemoryPeople
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
@@ -49,13 +50,17 @@ class Api:
     order: list[str] = field(default_factory=list)
     open: AsyncExitStack = field(default_factory=AsyncExitStack)
     people: MemoryPeople = field(init=False)
+    lists: MemoryLists = field(init=False)
     gateway: Gateway = field(init=False)
 
     def __post_init__(self) -> None:
         self.people = MemoryPeople(self.store)
+        self.lists = MemoryLists(self.store)
         store: Any = Recorded(self.store, self.order)
         publisher: Any = Recorded(self.publisher, self.order)
-        self.gateway = gateway_over(store, publisher, self.callers, MemoryReceipts(), people=self.people)
+        self.gateway = gateway_over(
+            store, publisher, self.callers, MemoryReceipts(), people=self.people, list_store=self.lists
+        )
 
     async def client(self, **caller: Any) -> httpx.AsyncClient:
         """That of a new caller with all scopes and no limits, but for what is named."""

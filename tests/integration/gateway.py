@@ -34,6 +34,7 @@ from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
 from shared.delivery.retries import Policy
 from shared.delivery.store import Store
 from shared.google.firestore import rpc
+from shared.google.firestore.list_store import FirestoreLists
 from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
@@ -43,8 +44,10 @@ from shared.people.suppression import AddressHash
 from shared.runtime.settings import CoreSettings
 from shared.sending.messages import Message, Publisher
 from shared.sending.receipts import ReceiptStore
+from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
 from tests.fakes.people import MemoryPeople
+from tests.fakes.plans import MemoryPlans
 from tests.fakes.store import MemoryStore
 from tests.fakes.templates import MemoryTemplates
 
@@ -249,7 +252,9 @@ def gateway_over(
         channels=channels,
         templates=Templates(changes.pop("templates", MemoryTemplates()), channels),
         operations=changes.pop("operations", MemoryOperations()),
+        plans=changes.pop("plans", None) or MemoryPlans(),
         people=changes.pop("people", None) or MemoryPeople(MemoryStore()),
+        list_store=changes.pop("list_store", None) or MemoryLists(MemoryStore()),
         policy=POLICY,
         retention=timedelta(days=30),
         identity=changes.pop("identity", Identity(CallerCache(callers))),
@@ -296,6 +301,7 @@ async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
             templates=templates,
             operations=operations,
             people=FirestorePeople(counted, ADDRESS_HASH),
+            list_store=FirestoreLists(counted),
         )
         _, key = await new_caller_in(callers, name="tests")
         hark = Hark(project, firestore, pubsub_host, gateway, calls, records, emulators, key)
@@ -333,7 +339,7 @@ def _times_are_utc(value: Any) -> None:
     match value:
         case dict():
             for name, item in value.items():
-                if name in {"at", "created_at", "updated_at", "dead_at"}:
+                if name in {"at", "added_at", "created_at", "updated_at", "dead_at"}:
                     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", item)
                 _times_are_utc(item)
         case list():

@@ -40,6 +40,9 @@ FOUND: Mapping[str, str] = {
     "export_suppressions": "read_suppression",
     "list_callers": "read_caller",
     "list_templates": "read_template",
+    "list_lists": "read_list",
+    "list_members": "delete_member",
+    "add_members": "put_member",
 }
 """Where there must be one to list, it is that of another example."""
 
@@ -52,7 +55,7 @@ async def sent(hark: Hark) -> str:
     return notification["id"]
 
 
-async def parameters(hark: Hark, operation: str) -> dict[str, str]:
+async def parameters(hark: Hark, operation: str) -> dict[str, str]:  # noqa: PLR0912 - a case for each kind of record
     """Makes what the operation is about. The parameters of its path, in the place of the example's."""
     match FOUND.get(operation, operation):
         case "read_notification" | "cancel_notification" | "explain_notification":
@@ -66,6 +69,15 @@ async def parameters(hark: Hark, operation: str) -> dict[str, str]:
         case "read_suppression" | "delete_suppression":
             await example_of(hark, "put_suppression")
             return {}
+        case "read_list" | "delete_list":
+            await example_of(hark, "put_list")
+            return {"name": "newsletter"}
+        case "put_member" | "delete_member":
+            await example_of(hark, "put_list")
+            await example_of(hark, "put_recipient")
+            if operation in {"delete_member", "list_members"}:
+                await hark.client.put("/v1/lists/newsletter/members/alice")
+            return {"name": "newsletter", "recipient": "alice"}
         case "read_operation" | "list_operations":
             await example_of(hark, "publish_template")
             recalled = await hark.client.post("/v1/templates/order-shipped/recall", json={"version": 1})
@@ -94,6 +106,7 @@ async def example_of(hark: Hark, operation: str) -> Any:
         "put_recipient": ("PUT", "/v1/recipients/alice"),
         "put_category": ("PUT", "/v1/categories/news"),
         "put_suppression": ("PUT", f"/v1/suppressions/email/{TO['email']}"),
+        "put_list": ("PUT", "/v1/lists/newsletter"),
         "publish_template": ("PUT", "/v1/templates/order-shipped"),
         "create_caller": ("POST", "/v1/callers"),
     }[operation]
@@ -207,8 +220,20 @@ def answer_of(operation: Any) -> tuple[int, tuple[Any, Any]]:
 
 def same(got: Any, said: Any) -> bool:
     """Whether the example's words are the real ones, but for what is new each time."""
-    new = {"id", "notification_id", "created_at", "updated_at", "dead_at", "at", "updated_by", "created_by", "key"}
-    new |= {"address_hash", "evidence"}  # which names the caller
+    new = {
+        "id",
+        "notification_id",
+        "created_at",
+        "updated_at",
+        "dead_at",
+        "at",
+        "added_at",
+        "updated_by",
+        "created_by",
+        "key",
+        "address_hash",
+        "evidence",  # which names the caller
+    }
     match said:
         case dict():
             return all(name in new or same(got[name], item) for name, item in said.items())

@@ -55,7 +55,7 @@ async def test_every_route_declares_its_scope(hark: Hark) -> None:
     assert seen >= OPEN | SIGNED | {"/v1/notifications", "/v1/callers"}
 
 
-OTHERS = {"version": "1", "operation_id": uuid.uuid4(), "address": "+14155552671"}
+OTHERS = {"version": "1", "operation_id": uuid.uuid4(), "address": "+14155552671", "recipient": "bob"}
 
 
 async def test_every_route_refuses_without_credentials_and_without_its_scope(hark: Hark) -> None:

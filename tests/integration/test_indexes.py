@@ -23,6 +23,7 @@ from functions.gateway.rendering.firestore_templates import FirestoreTemplates
 from functions.gateway.rendering.template_model import Template
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Receipt, Recipient
 from shared.delivery.store import Key, Position
+from shared.google.firestore.list_store import FirestoreLists
 from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
@@ -31,6 +32,7 @@ from shared.google.firestore.rpc import Rpc, StructuredQuery
 from shared.google.firestore.store import FirestoreStore
 from shared.people.category import Category
 from shared.people.frequency import DaysNotifications
+from shared.people.lists import Member, RecipientList
 from shared.people.suppression import AddressHash, Suppression
 from shared.sending.operations import Operation
 from shared.sending.receipts import Waiting
@@ -43,6 +45,7 @@ OWNERS = (
     FirestoreTemplates,
     FirestoreOperations,
     FirestorePeople,
+    FirestoreLists,
 )
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EQUAL, IN, DESCENDING = 5, 8, 2
@@ -74,6 +77,8 @@ ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[
     FirestoreStore.unsent_of: ({"after": (None, "n/deliveries/email")}, {"made_of": "a/1", "limit": 9}),
     FirestoreOperations.due: ({}, {"now": NOW, "limit": 9, "kinds": ("recall",)}),
     FirestoreOperations.operations: ({"caller": (None, "c"), "after": (None, POSITION)}, {"limit": 9}),
+    FirestoreLists.lists: ({"after": (None, "news"), "prefix": ("", "team-")}, {"limit": 9}),
+    FirestoreLists.members: ({"after": (None, "alice"), "prefix": ("", "team-")}, {"list_id": "l", "limit": 9}),
     FirestoreTemplates.templates: ({"after": (None, "order-shipped")}, {"limit": 9}),
     FirestoreReceipts.due: ({}, {"shard": 0, "now": NOW, "limit": 9}),
     FirestorePeople.suppressions: ({"channel": GIVEN["channel"], "after": (None, "0" * 64)}, {"limit": 9}),
@@ -99,7 +104,9 @@ class Recording(Rpc):
         self.documents = "projects/p/databases/(default)/documents"
         self.queries: list[Any] = []
 
-    async def run_query(self, structured_query: Any, most_bytes: int | None = None) -> list[Any]:
+    async def run_query(
+        self, structured_query: Any, most_bytes: int | None = None, parent: str | None = None
+    ) -> list[Any]:
         self.queries.append(structured_query)
         return []
 
@@ -164,6 +171,7 @@ def test_nobody_else_queries() -> None:
         "firestore_templates.py",
         "operation_store.py",
         "people_store.py",
+        "list_store.py",
     }
     assert {path.name for path in files if "run_query" in path.read_text()} == {
         "rpc.py",
@@ -211,6 +219,8 @@ def _written() -> Iterator[tuple[str, str]]:
         ("categories", Category, {"name", "version"}),
         ("suppressions", Suppression, {"id", "version"}),
         ("frequencies", DaysNotifications, {"id", "version"}),
+        ("lists", RecipientList, {"name", "version"}),
+        ("members", Member, {"recipient", "version"}),
         ("receipts", Receipt, set[str]()),
         ("receipts", Waiting, {"id", "receipt"}),
         ("callers", Caller, {"id", "version"}),

@@ -22,8 +22,11 @@ from shared.delivery.retries import Policy
 from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.pipeline import Pipeline
 from tests.fakes.callers import MemoryCallers
+from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
+from tests.fakes.plans import MemoryPlans
 from tests.fakes.receipts import MemoryReceipts
+from tests.fakes.store import MemoryStore
 from tests.fakes.templates import MemoryTemplates
 from tests.simulation.invariants import Violation
 from tests.simulation.people import People
@@ -106,6 +109,8 @@ class Functions:
             templates=Templates(MemoryTemplates(), CHANNELS),
             operations=MemoryOperations(),
             people=self.people(process),
+            plans=MemoryPlans(),
+            list_store=MemoryLists(MemoryStore()),
             now=process.now,
         )
 

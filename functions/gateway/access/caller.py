@@ -25,6 +25,8 @@ class Scope(StrEnum):
     CATEGORIES_WRITE = "categories:write"
     SUPPRESSIONS_READ = "suppressions:read"
     SUPPRESSIONS_WRITE = "suppressions:write"
+    LISTS_READ = "lists:read"
+    LISTS_WRITE = "lists:write"
     DEAD_LETTERS_MANAGE = "dead-letters:manage"
     CALLERS_MANAGE = "callers:manage"
 

@@ -5,7 +5,6 @@ others. So nobody has it twice, and nobody is left out.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -40,10 +39,10 @@ def key_of(operation_id: str, recipient: str) -> str:
 class Broadcasting:
     """counts: `accepted`, and `refused` where no notification could be made"""
 
-    open: Callable[[], Gateway]
+    gateway: Gateway
 
     async def page(self, operation: Operation) -> Operation:
-        gateway = self.open()
+        gateway = self.gateway
         plan = await gateway.plans.plan(operation.about["plan"])
         callers = await gateway.callers.look_up([operation.caller])
         caller = callers.get(operation.caller)

@@ -17,12 +17,11 @@ from functions.gateway.recipients.schemas import RecipientJson, RecipientRequest
 from functions.gateway.services import Gateway
 from functions.gateway.web.common_fields import NAME, recipient_name
 from functions.gateway.web.json_responses import json_answer
-from functions.gateway.web.listing_pages import PageQuery, name_cursor_of, name_of
+from functions.gateway.web.listing_pages import PageQuery, by_prefixes, name_cursor_of, name_of
 from functions.gateway.web.openapi_declarations import answers, link, request_body
 from functions.gateway.web.problem_details import Problem, field_error, invalid
 from functions.gateway.web.request_bodies import body_of
 from shared.delivery.model import Recipient
-from shared.delivery.store import Page
 
 Name = Annotated[str, Path(json_schema_extra={"pattern": NAME})]  # `_check_name` holds it, and answers in words
 _BY_NAME = ("read_recipient", "delete_recipient")
@@ -75,7 +74,8 @@ def recipients_router(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """By name, those that the caller may use."""
         async with gateway.listings.making(caller.id):
-            page = await _recipients(caller, query.limit, name_of("recipients", query.cursor))
+            after = name_of("recipients", query.cursor)
+            page = await by_prefixes(store.recipients, caller.recipients, query.limit, after, lambda each: each.name)
             callers = await _callers_seen(caller, page.items)
             items = [recipient_json(r, callers) for r in page.items if r.erased_at is None]
             following = None if page.next is None else name_cursor_of("recipients", page.next)
@@ -103,25 +103,6 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         others = sorted(writers - {caller.id}) if Scope.CALLERS_MANAGE in caller.scopes else []
         found = await gateway.callers.look_up(others) if others else {}
         return {caller.id} | {other.id for other in found.values() if exceeds(other, caller) is None}
-
-    async def _recipients(caller: Caller, limit: int, after: str | None) -> Page[Recipient, str]:
-        """By name. The prefixes are walked in their order, each without those that an earlier one covers."""
-        found: list[Recipient] = []
-        prefixes = sorted(caller.recipients or ("",))
-        for prefix in [p for i, p in enumerate(prefixes) if not p.startswith(tuple(prefixes[:i]))]:
-            if after is not None and after >= prefix and not after.startswith(prefix):
-                continue
-            page = await store.recipients(
-                limit=limit + 1 - len(found),
-                after=after if after is not None and after.startswith(prefix) else None,
-                prefix=prefix,
-            )
-            found += page.items
-            if len(found) > limit:
-                return Page(found[:limit], found[limit - 1].name)
-            if page.next is not None:
-                return Page(found, page.next)
-        return Page(found)
 
     return routes
 

@@ -4,14 +4,17 @@ import base64
 import json
 import re
 import uuid
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.gateway.web.common_fields import recipient_name
 from functions.gateway.web.problem_details import Problem, field_error, invalid
-from shared.delivery.store import Position
+from shared.delivery.store import Page, Position
+
+T = TypeVar("T")
 
 MOST_ITEMS = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,6 +85,37 @@ def name_of(kind: str, cursor: str | None) -> str | None:
     except (ValueError, TypeError):
         pass
     raise _foreign_cursor()
+
+
+class ByName(Protocol[T]):
+    """Of a store: a page by name, of those after `after` whose names begin with `prefix`."""
+
+    async def __call__(self, *, limit: int, after: str | None, prefix: str) -> Page[T, str]: ...
+
+
+async def by_prefixes(
+    read: ByName[T], prefixes: Sequence[str] | None, limit: int, after: str | None, name_of_item: Callable[[T], str]
+) -> Page[T, str]:
+    """A page by name, of those that begin with one of the prefixes; None is all.
+
+    The prefixes are walked in their order, each without those that an earlier one covers.
+    """
+    found: list[T] = []
+    ordered = sorted(("",) if prefixes is None else prefixes)
+    for prefix in [p for i, p in enumerate(ordered) if not p.startswith(tuple(ordered[:i]))]:
+        if after is not None and after >= prefix and not after.startswith(prefix):
+            continue
+        page = await read(
+            limit=limit + 1 - len(found),
+            after=after if after is not None and after.startswith(prefix) else None,
+            prefix=prefix,
+        )
+        found += page.items
+        if len(found) > limit:
+            return Page(found[:limit], name_of_item(found[limit - 1]))
+        if page.next is not None:
+            return Page(found, page.next)
+    return Page(found)
 
 
 def _encoded(*parts: str | int) -> str:

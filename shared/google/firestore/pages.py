@@ -18,13 +18,16 @@ FIRST = 16  # documents that a query asks for before it asks for the rest
 PAGE_BYTES = 1024 * 1024  # of records, as Firestore sends them; Firestore's largest record has about as many
 
 
-async def first(rpc: Rpc, query: Any, limit: int) -> tuple[Sequence[Any], bool]:
-    """The first Documents that the query finds, at most `limit` (one or more), and whether there are more."""
+async def first(rpc: Rpc, query: Any, limit: int, parent: str | None = None) -> tuple[Sequence[Any], bool]:
+    """The first Documents that the query finds, at most `limit` (one or more), and whether there are more.
+
+    parent: as of `Rpc.run_query`
+    """
     query.limit.value = min(FIRST, limit + 1)
-    found = await rpc.run_query(query, PAGE_BYTES)
+    found = await rpc.run_query(query, PAGE_BYTES, parent)
     if len(found) == FIRST <= limit and not _too_many(found):
         query.limit.value = limit + 1 - FIRST
-        rest = await rpc.run_query(queries.following(query, found[-1]), PAGE_BYTES - _bytes(found))
+        rest = await rpc.run_query(queries.following(query, found[-1]), PAGE_BYTES - _bytes(found), parent)
         found = [*found, *rest]
     # The last one may be beyond the page by its bytes, or by the limit.
     more = len(found) > limit or _too_many(found)

@@ -10,6 +10,7 @@ from shared.google.firestore.value_encoding import encode
 _ASCENDING, _DESCENDING = 1, 2
 _LESS_THAN, _EQUAL, _IN = 1, 5, 8
 _AND = 1
+_AFTER_ANY_NAME = "\x7f"  # sorts after every character that a recipient's or a list's name can have
 
 _Filter = StructuredQuery.Filter
 _FieldFilter = StructuredQuery.FieldFilter
@@ -76,6 +77,12 @@ def within(query: Any, first: Any, end: Any) -> Any:
         query.start_at.CopyFrom(Cursor(values=[first], before=True))
     query.end_at.CopyFrom(Cursor(values=[end], before=True))
     return query
+
+
+def beginning_with(query: Any, folder: str, prefix: str) -> Any:
+    """The query by name, of the documents `folder`/… whose names begin with the prefix; "" is all of them."""
+    name = f"{folder}/{prefix}"
+    return within(query, reference(name), reference(name + _AFTER_ANY_NAME)) if prefix else query
 
 
 def following(query: Any, document: Any) -> Any:

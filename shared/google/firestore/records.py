@@ -6,6 +6,7 @@ notifications/{id}/attachments/{channel}.{n}
 keys/{hash}                               the last notification with a collapse or an ordering key
 recipients/{name}
 categories/{name}, suppressions/{hash}, frequencies/{hash}: see `people_store.py`
+lists/{name}, lists/{id}/members/{recipient}: see `list_store.py`
 receipts/{hash}                           a receipt that came before the record of its send
 """
 

@@ -56,6 +56,8 @@ _WRITE_ERRORS = {
     grpc.StatusCode.NOT_FOUND: NotFound,
 }
 
+_routing: Callable[..., tuple[str, str]] = routing_header.to_grpc_metadata
+
 _CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -82,9 +84,8 @@ class Rpc:
             # Without it the emulator refuses BatchWrite (PERMISSION_DENIED), and only that (1.19.9).
             prefix += (("authorization", "Bearer owner"),)
         # The request's field that says where it goes, as firestore.proto names it for each RPC (google.api.http).
-        routing: Callable[..., tuple[str, str]] = routing_header.to_grpc_metadata
-        self._metadata = (*prefix, routing({"database": database}))
-        self._query_metadata = (*prefix, routing({"parent": self.documents}))
+        self._metadata = (*prefix, _routing({"database": database}))
+        self._prefix = prefix
         unary: Callable[..., Any] = channel.unary_unary
         stream: Callable[..., Any] = channel.unary_stream
         self._commit: Callable[..., Awaitable[Any]] = unary(
@@ -160,12 +161,19 @@ class Rpc:
             for status, result in results
         ]
 
-    async def run_query(self, structured_query: Any, most_bytes: int | None = None) -> list[Any]:
-        """The Documents that match, in their order. most_bytes: see `_documents`."""
-        request = RunQueryRequest(parent=self.documents, structured_query=structured_query)
+    async def run_query(
+        self, structured_query: Any, most_bytes: int | None = None, parent: str | None = None
+    ) -> list[Any]:
+        """The Documents that match, in their order. most_bytes: see `_documents`
+
+        parent: the document whose collection is asked; None: it is one of the database's own
+        """
+        parent = parent or self.documents
+        request = RunQueryRequest(parent=parent, structured_query=structured_query)
+        metadata = (*self._prefix, _routing({"parent": parent}))
         with _call("RunQuery"):
             return await _read(
-                lambda: self._run_query(request, timeout=BULK_TIMEOUT, metadata=self._query_metadata),
+                lambda: self._run_query(request, timeout=BULK_TIMEOUT, metadata=metadata),
                 "document",
                 most_bytes,
             )

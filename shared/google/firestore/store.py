@@ -15,7 +15,6 @@ from shared.google.firestore.value_encoding import decode, encode
 T = TypeVar("T")
 
 _MOST_FOLLOWERS = 10  # a key's record knows one; two follow the same one when that had expired
-_AFTER_ANY_NAME = "\x7f"  # sorts after every character that a recipient's name can have
 _BEFORE_ANY_CHANNEL = "!"  # sorts before every channel's name, so a cursor on it is past all of a notification's
 
 
@@ -294,8 +293,7 @@ class FirestoreStore:
 
     async def recipients(self, *, limit: int, after: str | None, prefix: str = "") -> Page[Recipient, str]:
         query = queries.select("recipients", after=[] if after is None else [self._recipient(after)])
-        if prefix:
-            query = queries.within(query, self._recipient(prefix), self._recipient(prefix + _AFTER_ANY_NAME))
+        query = queries.beginning_with(query, f"{self._documents}/recipients", prefix)
         found, more = await pages.first(self._rpc, query, limit)
         items = list(records.readable(found, records.to_recipient))
         return Page(items, found[-1].name.rpartition("/")[2] if more else None)

@@ -79,6 +79,7 @@ async def test_every_firestore_rpc_is_routed_as_googles_client_routes_it(server:
     await ours.commit([])
     await ours.batch_write([])
     await ours.run_query(rpc.StructuredQuery())
+    await ours.run_query(rpc.StructuredQuery(), parent=f"{ours.documents}/a/b")
     await ours.batch_get([f"{ours.documents}/a/b"])
     sent = server.taken()
     google = FirestoreAsyncClient(transport=FirestoreGrpcAsyncIOTransport(channel=server.channel))

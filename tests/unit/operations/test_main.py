@@ -11,7 +11,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.operations.kinds import Services, kinds
+from functions.operations.kinds import kinds
 from shared.delivery.errors import StoreUnavailable
 from shared.delivery.model import DeliveryStatus, TemplateUsed
 from shared.entrypoint.push_requests import push_requests
@@ -19,11 +19,15 @@ from shared.entrypoint.restored_records import RestoredRecords
 from shared.runtime import logs
 from shared.sending.operations import AGAIN, OperationState, Worker
 from shared.sending.recalling import recall
+from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START, Clock
+from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
 from tests.fakes.publisher import MemoryPublisher
+from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import a_notification, accepted
 from tests.fakes.store import MemoryStore
+from tests.integration.gateway import gateway_over
 
 
 @pytest.fixture
@@ -40,7 +44,10 @@ def main(
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:1")
     module = importlib.import_module("functions.operations.main")
     clock = Clock(START + 2 * AGAIN)
-    worker = Worker(kinds(Services(store, publisher, clock.now)), operations, clock.now, clock.sleep)
+    gateway = gateway_over(
+        store, publisher, MemoryCallers(), MemoryReceipts(), list_store=MemoryLists(store), now=clock.now
+    )
+    worker = Worker(kinds(gateway), operations, clock.now, clock.sleep)
     monkeypatch.setattr(module, "_worker", worker)
     monkeypatch.setattr(module, "_restored", None)
     logs.configure()
@@ -147,8 +154,10 @@ def test_what_it_opens_is_over_one_connection(main: ModuleType, monkeypatch: pyt
     monkeypatch.setattr(main, "open_rpc", lambda _: rpc)
     monkeypatch.setattr(main, "open_publisher", lambda _: "publisher")
     monkeypatch.setattr(main, "FirestoreStore", lambda connected: ("store", connected))
+    monkeypatch.setattr(main, "FirestoreLists", lambda connected: ("lists", connected))
     monkeypatch.setattr(main, "FirestoreOperations", lambda connected: ("operations", connected))
     worker = main._open()
     assert worker.operations == ("operations", rpc)
     recalling = worker.kinds["recall"]
+    assert worker.kinds["clear_list"].lists == ("lists", rpc)
     assert (recalling.store, recalling.publisher) == (("store", rpc), "publisher")

@@ -25,8 +25,10 @@ from shared.runtime import telemetry
 from shared.sending.messages import content_of
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.clock import START, Clock
+from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
 from tests.fakes.people import MemoryPeople
+from tests.fakes.plans import MemoryPlans
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import POLICY
@@ -73,6 +75,8 @@ async def gateway(store: MemoryStore, publisher: MemoryPublisher, clock: Clock) 
         templates=Templates(MemoryTemplates(), CHANNELS),
         operations=MemoryOperations(),
         people=MemoryPeople(store),
+        plans=MemoryPlans(),
+        list_store=MemoryLists(store),
         screens={"sms": BLOCKED},
         now=clock.now,
     )

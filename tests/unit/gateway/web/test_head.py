@@ -33,12 +33,13 @@ TOLD = {
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """Of a gateway with a notification and a recipient."""
+    """Of a gateway with a notification, a recipient, a list and a template."""
     gateway, _, _, key = await a_gateway()
     transport = httpx.ASGITransport(application(gateway))
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
         assert (await client.put("/v1/recipients/alice", json={"addresses": GOOD["to"]})).status_code == 201
+        assert (await client.put("/v1/lists/alice", json={})).status_code == 201
         texts = {"default_locale": "en", "locales": {"en": {"email": {"message": "x"}}}}
         assert (await client.put("/v1/categories/alice", json={"class": "service"})).status_code == 201
         assert (await client.put("/v1/suppressions/email/a@example.com", json={})).status_code == 201

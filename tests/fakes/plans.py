@@ -1,0 +1,19 @@
+"""Plans of broadcasts in memory."""
+
+from shared.delivery.errors import AlreadyExists
+from shared.people.broadcast_plan import Plan
+
+
+class MemoryPlans:
+    """See `shared.people.broadcast_plan.PlanStore`."""
+
+    def __init__(self) -> None:
+        self._plans: dict[str, Plan] = {}
+
+    async def create(self, plan: Plan) -> None:
+        if plan.id in self._plans:
+            raise AlreadyExists(plan.id)
+        self._plans[plan.id] = plan
+
+    async def plan(self, plan_id: str) -> Plan | None:
+        return self._plans.get(plan_id)
