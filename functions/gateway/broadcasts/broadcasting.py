@@ -21,7 +21,7 @@ from shared.sending.operations import Operation, OperationState, begun
 log = get_logger(__name__)
 
 BROADCAST = "broadcast"
-_PAGE = 100
+PAGE = 100
 _LIMITED = timedelta(minutes=1)  # after which a page that a caller's limits stop is tried again
 
 
@@ -50,7 +50,7 @@ class Broadcasting:
             why = "its plan is gone" if plan is None else "its caller is revoked"
             return replace(operation, state=OperationState.FAILED, error=why)
         began = gateway.now()
-        page = await gateway.list_store.members(plan.list_id, limit=min(_PAGE, plan.per_second), after=operation.after)
+        page = await gateway.list_store.members(plan.list_id, limit=min(PAGE, plan.per_second), after=operation.after)
         names = [member.recipient for member in page.items if member.in_audience(plan.planned_at)]
         items = [{**plan.request, "recipient": name, "key": key_of(operation.id, name)} for name in names]
         results = await Batch(gateway, caller, bulk=True).accept(items) if items else []

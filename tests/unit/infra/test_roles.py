@@ -39,7 +39,7 @@ ROLES = {
     "roles/telemetry.metricsWriter": {"telemetry.metrics.write"},
 }
 
-RECORDS = '"roles/datastore.user"\n  member  = google_service_account.function[each.key]'
+RECORDS = 'for_each = local.functions\n\n  project = var.project\n  role    = "roles/datastore.user"'
 
 # Of Rpc's methods, which RPC each makes; and the one module that asks the callers' database, and not the records'.
 RPCS = {"commit": "Commit", "write": "BatchWrite", "batch_write": "BatchWrite", "run_query": "RunQuery"} | {
@@ -132,7 +132,8 @@ def granted(access: str) -> dict[str, Called]:
     for name, block in blocks.items():
         (role,) = re.findall(r"^  role += (.*)$", block, re.MULTILINE)
         database = re.findall(r"google_firestore_database\.(\w+)\.name", block)
-        one = re.findall(r'member += google_service_account\.function\["(\w+)"\]\.member', block)
+        some = re.findall(r'^  for_each = toset\(\["(.*?)"\]\)', block, re.MULTILINE)
+        one = some[0].split('", "') if some else []
         if "for_each = local.publishers" in block:
             assert "setproduct(local.functions, keys(local.queues))" in access
             give(FUNCTIONS, role.strip('"'), "topics")
@@ -177,7 +178,7 @@ def test_each_role_of_a_function_is_granted_where_this_looks() -> None:
     ("change", "into", "who"),
     [
         ('"tracesWriter", "metricsWriter"', '"tracesWriter"', set(FUNCTIONS)),
-        ('.function["gateway"].member', '.function["relay"].member', {"gateway", "relay"}),
+        ('["gateway", "operations"]', '["relay", "operations"]', {"gateway", "relay"}),
         (RECORDS, RECORDS.replace("user", "owner"), set(FUNCTIONS)),
         (RECORDS, RECORDS.replace("user", "viewer"), set(FUNCTIONS)),
         ('"roles/pubsub.publisher"', '"roles/pubsub.editor"', set(FUNCTIONS)),
