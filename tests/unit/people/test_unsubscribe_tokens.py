@@ -122,9 +122,8 @@ def forgeries() -> Iterator[tuple[str, str]]:  # noqa: PLR0912 - a branch a kind
     yield "padded", token + "=" * (-len(token) % 4)
     yield "padded too much", token + "===="
     yield "standard base64", base64.b64encode(raw).decode()
-    spare = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     if len(token) % 4:  # the last letter has bits that nobody reads
-        for letter in spare:
+        for letter in string.ascii_letters + string.digits + "-_":
             if letter != token[-1]:
                 yield "another spelling", token[:-1] + letter
     for extra in ("A", "AAAA", " ", "\n", "\r\n", "\t", "\0", "/", "%", "%0A", "?", "#", ".", "+", "~", "ä", "\ud800"):
