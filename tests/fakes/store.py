@@ -55,6 +55,9 @@ class MemoryStore:
         """A delivery as it stands on record, for a test to look at."""
         return self._deliveries[notification_id, channel]
 
+    def all_notifications(self) -> list[Notification]:
+        return list(self._notifications.values())
+
     @asynccontextmanager
     async def _call(self, operation: str) -> AsyncIterator[None]:
         self.calls[operation] += 1

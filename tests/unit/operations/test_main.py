@@ -5,12 +5,14 @@ import json
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
+from unittest.mock import MagicMock
 
 import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.gateway import opening
 from functions.operations.kinds import kinds
 from shared.delivery.errors import StoreUnavailable
 from shared.delivery.model import DeliveryStatus, TemplateUsed
@@ -150,14 +152,16 @@ async def test_the_first_request_opens_the_records(
 
 
 def test_what_it_opens_is_over_one_connection(main: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    rpc = object()
-    monkeypatch.setattr(main, "open_rpc", lambda _: rpc)
-    monkeypatch.setattr(main, "open_publisher", lambda _: "publisher")
-    monkeypatch.setattr(main, "FirestoreStore", lambda connected: ("store", connected))
-    monkeypatch.setattr(main, "FirestoreLists", lambda connected: ("lists", connected))
-    monkeypatch.setattr(main, "FirestoreOperations", lambda connected: ("operations", connected))
+    opened: list[object] = []
+    monkeypatch.setattr(opening, "open_rpc", lambda _: opened.append(MagicMock()) or opened[-1])
+    monkeypatch.setattr(opening, "open_publisher", lambda _: "publisher")
+    monkeypatch.setattr(opening, "FirestoreStore", lambda connected: ("store", connected))
+    monkeypatch.setattr(opening, "FirestoreLists", lambda connected: ("lists", connected))
+    monkeypatch.setattr(opening, "FirestoreOperations", lambda connected: ("operations", connected))
     worker = main._open()
+    (rpc,) = opened
     assert worker.operations == ("operations", rpc)
     recalling = worker.kinds["recall"]
     assert worker.kinds["clear_list"].lists == ("lists", rpc)
     assert (recalling.store, recalling.publisher) == (("store", rpc), "publisher")
+    assert worker.kinds["broadcast"].gateway.store == ("store", rpc)
