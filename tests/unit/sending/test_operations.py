@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.delivery.errors import PublishFailed, StoreUnavailable, WrongState
+from shared.delivery.errors import PublishFailed, StoreUnavailable, UnreadableRecord, WrongState
 from shared.runtime import logs
 from shared.sending import operations as module
 from shared.sending.operations import (
@@ -259,6 +259,25 @@ async def test_an_outage_is_left_to_the_next_sweep_and_keeps_no_other_back(
     clock.advance(AGAIN + SECOND)
     assert await worker.sweep(60) == 1
     assert {o.state for o in operations.records.values()} == {S.DONE}
+
+
+async def test_a_record_that_cannot_be_read_again_keeps_no_other_back(
+    worker: Worker, operations: MemoryOperations, kind: Counting, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def spoilt(_: str) -> Operation | None:
+        raise UnreadableRecord("operations/a: spoilt")
+
+    async def during() -> None:
+        kind.during = nothing
+        await operations.update(operations.records["a"])
+
+    for name in "ab":
+        await made(operations, name)
+    clock.advance(AGAIN + SECOND)
+    kind.during = during
+    monkeypatch.setattr(operations, "read", spoilt)
+    assert await worker.sweep(60) == 2
+    assert [operations.records[name].state for name in "ab"] == [S.RUNNING, S.DONE]
 
 
 async def test_a_page_that_fails_is_tried_ever_more_seldom_and_says_where(
