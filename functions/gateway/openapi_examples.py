@@ -180,10 +180,11 @@ def _of_suppressions(channels: Mapping[str, Channel], to: Mapping[str, str]) -> 
     about = {"reason": "complaint", "class": "marketing", "at": _AT}
     body = {"reason": "complaint", "evidence": "ticket 1042"}
     evidence = f"by caller {_CALLER_ID}: ticket 1042"
-    entry: dict[str, Any] = {"channel": channel, "address_hash": _HASH, **about, "evidence": evidence, "categories": []}
+    entry: dict[str, Any] = {"channel": channel, "address_hash": _HASH, **about, "evidence": evidence}
+    entry |= {"categories": [], "except_for": []}
     suppression = {**entry, "others": []}
-    header = "channel,address_hash,reason,class,at,evidence,categories"
-    row = f"{channel},{_HASH},complaint,marketing,{_AT},{evidence},"
+    header = "channel,address_hash,reason,class,at,evidence,categories,except_for"
+    row = f"{channel},{_HASH},complaint,marketing,{_AT},{evidence},,"
     unknown = f"row,{address},manual"
     problem = {"row": 2, "field": "channel", "detail": f"there is no such channel; there are {', '.join(channels)}"}
     return {

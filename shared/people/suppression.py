@@ -102,6 +102,11 @@ class Suppression:
         return next((entry for entry in self.by_weight if entry.stops(class_, category)), None)
 
     @property
+    def key(self) -> str:
+        """Of the record, and its place in a listing: those of a channel stand together."""
+        return suppression_key(self.channel, self.id)
+
+    @property
     def by_weight(self) -> list[Entry]:
         order = list(SuppressionClass)
         return sorted(self.entries.values(), key=lambda entry: (order.index(entry.class_), entry.at, entry.reason))
@@ -126,6 +131,10 @@ class Suppression:
 
     def without(self, reason: SuppressionReason) -> "Suppression":
         return replace(self, entries={r: entry for r, entry in self.entries.items() if r != reason})
+
+
+def suppression_key(channel: str, suppression_id: str) -> str:
+    return f"{channel}.{suppression_id}"
 
 
 class AddressHash:

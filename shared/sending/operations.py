@@ -206,7 +206,8 @@ class Worker:
         except Exception as error:
             return _failed(operation, error, now)
         paced = moved.due_at is not None and moved.due_at != operation.due_at
-        return replace(moved, failures=0, error=None, due_at=moved.due_at if paced else now)
+        why = moved.error if moved.state is OperationState.FAILED else None
+        return replace(moved, failures=0, error=why, due_at=moved.due_at if paced else now)
 
     async def _record(self, held: Operation, moved: Operation, *, goes_on: bool) -> Operation | None:
         """As it is on record now; None when it is not ours any more.

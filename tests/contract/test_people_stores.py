@@ -148,7 +148,7 @@ async def test_of_many_who_write_at_once_one_is_first(people: PeopleStore) -> No
     assert all(answer is None or isinstance(answer, AlreadyExists | Conflict) for answer in answers)
 
 
-async def test_suppressions_are_listed_by_id_and_channel_page_by_page(people: PeopleStore) -> None:
+async def test_suppressions_are_listed_by_channel_and_hash_page_by_page(people: PeopleStore) -> None:
     wanted = [a_suppression(people, f"a{n}@example.com") for n in range(5)]
     wanted += [a_suppression(people, f"+1415555267{n}", "sms") for n in range(3)]
     for suppression in wanted:
@@ -163,7 +163,7 @@ async def test_suppressions_are_listed_by_id_and_channel_page_by_page(people: Pe
             if after is None:
                 break
             assert len(page.items) == 2
-        expected = sorted((s for s in wanted if channel in {None, s.channel}), key=lambda s: s.id)
+        expected = sorted((s for s in wanted if channel in {None, s.channel}), key=lambda s: s.key)
         assert [replace(s, version=None) for s in found] == expected
     assert all(s.version is not None for s in (await people.suppressions(channel=None, limit=9, after=None)).items)
 
@@ -279,7 +279,11 @@ async def test_who_needs_a_record_that_cannot_be_read_is_told_which(both: Stores
     await people.put_suppression(a_suppression(people))
     await people.count(DaysNotifications("d", ("n",)), LATER)
     collection, ask = NEEDS[need]
-    known = {"suppressions": people.suppression_id("email", ADDRESS), "categories": "news", "frequencies": "d"}
+    known = {
+        "suppressions": f"email.{people.suppression_id('email', ADDRESS)}",
+        "categories": "news",
+        "frequencies": "d",
+    }
     path = f"{collection}/{known[collection]}"
     await ask(people)
     await both.spoil(path)
@@ -290,13 +294,13 @@ async def test_who_needs_a_record_that_cannot_be_read_is_told_which(both: Stores
 
 async def test_a_listing_leaves_out_what_cannot_be_read_and_goes_on(both: Stores) -> None:
     people = both.people
-    wanted = sorted((a_suppression(people, f"a{n}@example.com") for n in range(4)), key=lambda s: s.id)
+    wanted = sorted((a_suppression(people, f"a{n}@example.com") for n in range(4)), key=lambda s: s.key)
     for suppression in wanted:
         await people.put_suppression(suppression)
     for name in "abcd":
         await people.put_category(a_category(name))
     for n in (0, 1):
-        await both.spoil(f"suppressions/{wanted[n].id}")
+        await both.spoil(f"suppressions/{wanted[n].key}")
         await both.spoil(f"categories/{'abcd'[n]}")
     page = await people.suppressions(channel="email", limit=2, after=None)
     assert page.items == []

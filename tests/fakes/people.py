@@ -15,7 +15,7 @@ from shared.delivery.store import Page
 from shared.people.category import Category
 from shared.people.frequency import DaysNotifications
 from shared.people.permission import Person
-from shared.people.suppression import AddressHash, Suppression
+from shared.people.suppression import AddressHash, Suppression, suppression_key
 from tests.fakes.store import MemoryStore
 
 R = TypeVar("R")
@@ -30,7 +30,7 @@ class MemoryPeople:
     def __init__(self, store: MemoryStore) -> None:
         self.calls: Counter[str] = Counter()
         self.suppression_id = AddressHash("of a test")
-        self.suppressed: dict[str, Suppression] = {}
+        self._suppressed: dict[str, Suppression] = {}  # by key
         self._store = store
         self._categories: dict[str, Category] = {}
         self._days: dict[str, DaysNotifications] = {}
@@ -54,8 +54,14 @@ class MemoryPeople:
             raise UnreadableRecord(f"{path}: spoilt")
         return record
 
-    def _suppression(self, suppression_id: str) -> Suppression | None:
-        return self._one(f"suppressions/{suppression_id}", self.suppressed.get(suppression_id))
+    @property
+    def suppressed(self) -> dict[str, Suppression]:
+        """By id, as they stand on record."""
+        return {there.id: there for there in self._suppressed.values()}
+
+    def _suppression(self, channel: str, suppression_id: str) -> Suppression | None:
+        key = suppression_key(channel, suppression_id)
+        return self._one(f"suppressions/{key}", self._suppressed.get(key))
 
     def _category(self, name: str | None) -> Category | None:
         return self._one(f"categories/{name}", self._categories.get(name or ""))
@@ -74,7 +80,7 @@ class MemoryPeople:
 
     async def person(self, delivery: Delivery) -> Person:
         async with self._call("person"):
-            suppression = self._suppression(self.suppression_id(delivery.channel, delivery.address))
+            suppression = self._suppression(delivery.channel, self.suppression_id(delivery.channel, delivery.address))
             if delivery.category is None:
                 return Person(suppression)
             recipient = self._store.recipient_now(delivery.recipient or "")
@@ -93,25 +99,26 @@ class MemoryPeople:
 
     async def suppression(self, channel: str, suppression_id: str) -> Suppression | None:
         async with self._call("suppression"):
-            return self._suppression(suppression_id)
+            return self._suppression(channel, suppression_id)
 
     async def put_suppression(self, suppression: Suppression) -> None:
         async with self._call("put_suppression"):
-            there = self.suppressed.get(suppression.id)
+            there = self._suppressed.get(suppression.key)
             if not suppression.entries and suppression.version is None:
                 return
             _check(None if there is None else there.version, suppression.version)
             if suppression.entries:
-                self.suppressed[suppression.id] = replace(suppression, version=next(self._versions))
+                self._suppressed[suppression.key] = replace(suppression, version=next(self._versions))
             else:
-                del self.suppressed[suppression.id]
+                del self._suppressed[suppression.key]
 
     async def suppressions(self, *, channel: str | None, limit: int, after: str | None) -> Page[Suppression, str]:
         async with self._call("suppressions"):
-            ids = [i for i, s in self.suppressed.items() if channel in {None, s.channel} and (not after or i > after)]
-            page = sorted(ids)[:limit]
-            found = [self.suppressed[i] for i in page if f"suppressions/{i}" not in self._spoilt]
-            return Page(found, page[-1] if len(ids) > limit else None)
+            of_channel = {s.key: s for s in self._suppressed.values() if channel in {None, s.channel}}
+            keys = [key for key in of_channel if not after or key > after]
+            page = sorted(keys)[:limit]
+            found = [of_channel[key] for key in page if f"suppressions/{key}" not in self._spoilt]
+            return Page(found, page[-1] if len(keys) > limit else None)
 
     async def category(self, name: str) -> Category | None:
         async with self._call("category"):

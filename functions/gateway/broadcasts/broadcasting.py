@@ -65,12 +65,11 @@ class Broadcasting:
         for result in results:
             if isinstance(result, Problem):
                 log.info("refused", operation_id=operation.id, status=result.status)
-        counts = Counter(operation.counts) + Counter(
-            {"accepted": statuses[202], "refused": sum(statuses.values()) - statuses[202]}
-        )
+        before = Counter(operation.counts)
+        accepted, refused = statuses[202], len(results) - statuses[202]
         return replace(
             operation,
-            counts=dict(counts),
+            counts={"accepted": before["accepted"] + accepted, "refused": before["refused"] + refused},
             after=page.next,
             state=OperationState.DONE if page.next is None else operation.state,
             due_at=began + timedelta(seconds=len(names) / plan.per_second),

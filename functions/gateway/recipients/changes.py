@@ -24,10 +24,13 @@ log = get_logger(__name__)
 _TRIES = 10
 
 
-async def put(store: Store, wanted: Recipient, caller: Caller) -> tuple[Recipient, bool]:
+async def put(
+    store: Store, wanted: Recipient, caller: Caller, *, keeps_preferences: bool = False
+) -> tuple[Recipient, bool]:
     """The recipient as it now is, and whether it is new. Problem 403, 409; 503 when others are always faster.
 
     wanted: as if it were new, written by this caller
+    keeps_preferences: those that are on record stay: the person may have chosen them
     """
     if not _reaches(caller, wanted.addresses):
         raise forbidden("this caller may not send to these addresses")
@@ -35,7 +38,11 @@ async def put(store: Store, wanted: Recipient, caller: Caller) -> tuple[Recipien
         old = await store.recipient(wanted.name)
         if old is not None and old.erased_at is not None:
             raise Problem(409, "this recipient is being erased")
-        written = wanted if old is None else replace(wanted, created_at=old.created_at, version=_judged(old, caller))
+        written = wanted
+        if old is not None:
+            written = replace(wanted, created_at=old.created_at, version=_judged(old, caller))
+            if keeps_preferences:
+                written = replace(written, preferences=old.preferences)
         try:
             await (store.create_recipient(written) if old is None else store.replace_recipient(written))
         except (AlreadyExists, Conflict, NotFound):

@@ -44,7 +44,9 @@ def recipients_router(gateway: Gateway) -> APIRouter:
     async def put_recipient(
         name: Name, request: Request, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]
     ) -> Response:
-        """Registers a person's addresses and what they want, or replaces all of it."""
+        """Registers a person's addresses and what they want, or replaces all of it. Without `preferences` those on record
+        stay, since the person may have chosen them.
+        """
         _check_name(name, caller)
         body = await body_of(request, RecipientRequest)
         if body.name not in {None, name}:
@@ -65,7 +67,9 @@ def recipients_router(gateway: Gateway) -> APIRouter:
             quiet_hours=quiet_hours,
             preferences=body.preferences,
         )
-        recipient, created = await changes.put(store, wanted, caller)
+        recipient, created = await changes.put(
+            store, wanted, caller, keeps_preferences="preferences" not in body.model_fields_set
+        )
         return json_answer(recipient_json(recipient, {caller.id}), 201 if created else 200)
 
     @routes.get("", responses=answers(RecipientsJson, 200, 422, 503))

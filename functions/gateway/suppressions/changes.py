@@ -18,10 +18,6 @@ from shared.sending import suppressing
 log = get_logger(__name__)
 
 
-class OfAnotherChannel(Exception):
-    """The hash is on record as that of an address of another channel."""
-
-
 def check_kind(caller: Caller) -> None:
     """Problem 403 for a caller that reaches some of a channel's addresses, and not others."""
     if caller.kind is CallerKind.TEAM or caller.recipients is not None:
@@ -37,22 +33,17 @@ def check_use(caller: Caller, channel: str | None) -> None:
 
 
 async def put(
-    people: PeopleStore, of: Suppression, entries: Sequence[Entry], caller: Caller, *, by_hash: bool = False
+    people: PeopleStore, of: Suppression, entries: Sequence[Entry], caller: Caller
 ) -> tuple[Suppression, bool]:
     """With these entries, as it is on record then, and whether it is new.
 
-    of: the address's, as if nothing were on record
-    by_hash: that the hash is one of the channel's nobody but the caller says
-
-    Raises OfAnotherChannel, StoreUnavailable, UnreadableRecord.
+    of: the address's, as if nothing were on record. Raises StoreUnavailable, UnreadableRecord.
     """
     before = of
 
     def with_entries(there: Suppression) -> Suppression:
         nonlocal before
-        if by_hash and there.channel != of.channel:
-            raise OfAnotherChannel(there.channel)
-        before, there = there, replace(there, channel=of.channel)
+        before = there
         for entry in entries:
             there = there.with_entry(entry)
         return there

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from shared.people.people_store import PeopleStore
 from shared.people.suppression import Entry, Suppression
 
-COLUMNS = ("channel", "address_hash", "reason", "class", "at", "evidence", "categories")
+COLUMNS = ("channel", "address_hash", "reason", "class", "at", "evidence", "categories", "except_for")
 
 MOST_ROWS = 10_000
 _MOST_CHARACTERS = 1024 * 1024
@@ -19,7 +19,7 @@ _AT_ONCE = 500  # addresses of one read
 async def export_page(
     people: PeopleStore, channel: str | None, after: str | None, now: Callable[[], datetime]
 ) -> tuple[str, str | None]:
-    """A page, by id, with the header's row; and the id that the next begins after, None: there is none.
+    """A page, by their keys, with the header's row; and the key that the next begins after, None: there is none.
 
     It ends at MOST_ROWS, at about 1 MiB, or when it has taken too long.
     """
@@ -33,7 +33,7 @@ async def export_page(
             if rows and (rows + len(suppression.entries) > MOST_ROWS or page.tell() > _MOST_CHARACTERS):
                 return page.getvalue(), last
             writer.writerows(_row(suppression, entry) for entry in suppression.by_weight)
-            rows, last = rows + len(suppression.entries), suppression.id
+            rows, last = rows + len(suppression.entries), suppression.key
         if found.next is None:
             return page.getvalue(), None
         last = found.next
@@ -50,4 +50,5 @@ def _row(suppression: Suppression, entry: Entry) -> tuple[str, ...]:
         entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         entry.evidence,
         " ".join(entry.categories),
+        " ".join(entry.except_for),
     )

@@ -36,7 +36,7 @@ _AT_ONCE = 20  # addresses
 _A_WHILE = 50  # rows that are judged in a row: a few milliseconds
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _MOST_CATEGORIES = 100
-_COLUMNS = ("channel", "address", "address_hash", "reason", "class", "at", "evidence", "categories")
+_COLUMNS = ("channel", "address", "address_hash", "reason", "class", "at", "evidence", "categories", "except_for")
 _HASH = re.compile("[0-9a-f]{64}")
 
 
@@ -62,15 +62,15 @@ class _Cells(BaseModel):
     # Longer than what a request may give, which has its caller before it in an export.
     evidence: Annotated[str, StringConstraints(max_length=600), AfterValidator(one_line)] | None = None
     categories: Annotated[tuple[str, ...], BeforeValidator(_categories)] = ()
+    except_for: Annotated[tuple[str, ...], BeforeValidator(_categories)] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """of: whose entry it is; by_hash: the row says so, without the address"""
+    """of: whose entry it is"""
 
     number: int
     of: Suppression
-    by_hash: bool
     entry: Entry
 
 
@@ -110,15 +110,7 @@ async def _write(gateway: Gateway, caller: Caller, addresses: Sequence[Sequence[
         error = None
         async with some:
             try:
-                await changes.put(
-                    gateway.people,
-                    rows[0].of,
-                    [row.entry for row in rows],
-                    caller,
-                    by_hash=all(row.by_hash for row in rows),
-                )
-            except changes.OfAnotherChannel:
-                error = field_error("channel", "the address_hash is on record for another channel")
+                await changes.put(gateway.people, rows[0].of, [row.entry for row in rows], caller)
             except UnreadableRecord as unreadable:
                 log.error("a suppression cannot be read", error=str(unreadable))
                 error = field_error("address", "its record cannot be read: a newer version wrote it, or it is damaged")
@@ -183,8 +175,8 @@ def _row(gateway: Gateway, caller: Caller, number: int, cells: Mapping[str, Any]
         row.channel, address_of(gateway.channels, row.channel, row.address or "")
     )
     evidence = row.evidence or f"imported by caller {caller.id}"
-    entry = Entry(row.reason, class_, row.at or now, evidence, row.categories)
-    return _Row(number, Suppression(suppression_id, row.channel), row.address is None, entry)
+    entry = Entry(row.reason, class_, row.at or now, evidence, row.categories, row.except_for)
+    return _Row(number, Suppression(suppression_id, row.channel), entry)
 
 
 def _problem(row: int, error: FieldError) -> RowProblemJson:

@@ -47,6 +47,7 @@ EntryJson = TypedDict(
         "at": datetime,
         "evidence": str,
         "categories": Annotated[list[str], Field(description="That are stopped besides what the class stops.")],
+        "except_for": Annotated[list[str], Field(description="Categories that the person has chosen again since.")],
     },
 )
 SuppressionJson = TypedDict(
@@ -59,6 +60,7 @@ SuppressionJson = TypedDict(
         "at": datetime,
         "evidence": str,
         "categories": list[str],
+        "except_for": list[str],
         "others": Annotated[list[EntryJson], Field(description="Further reasons, which stop no more than this one.")],
     },
 )
@@ -92,6 +94,7 @@ def suppression_json(suppression: Suppression) -> SuppressionJson:
         "at": first.at,
         "evidence": first.evidence,
         "categories": list(first.categories),
+        "except_for": list(first.except_for),
         "others": [_entry_json(entry) for entry in others],
     }
 
@@ -103,4 +106,5 @@ def _entry_json(entry: Entry) -> EntryJson:
         "at": entry.at,
         "evidence": entry.evidence,
         "categories": list(entry.categories),
+        "except_for": list(entry.except_for),
     }

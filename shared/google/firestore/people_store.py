@@ -2,7 +2,7 @@
 
 recipients/{name}       see `records.py`
 categories/{name}
-suppressions/{hash}     by the keyed hash of channel and address
+suppressions/{channel}.{hash}  by the keyed hash of channel and address
 frequencies/{hash}      what a person has had of a category on a day
 """
 
@@ -27,9 +27,10 @@ from shared.google.rpc_batching import Batches
 from shared.people.category import Category
 from shared.people.frequency import DaysNotifications
 from shared.people.permission import Person
-from shared.people.suppression import AddressHash, Entry, Suppression, SuppressionClass
+from shared.people.suppression import AddressHash, Entry, Suppression, SuppressionClass, suppression_key
 
 _AT_ONCE = 100  # documents of a read
+_FIRST, _END = ".", ".~"  # before all of a channel's keys, and behind them
 
 
 class FirestorePeople:
@@ -47,7 +48,8 @@ class FirestorePeople:
 
     async def person(self, delivery: Delivery) -> Person:
         documents = self._rpc.documents
-        names = [self._suppression(self.suppression_id(delivery.channel, delivery.address))]
+        address = self.suppression_id(delivery.channel, delivery.address)
+        names = [self._suppression(suppression_key(delivery.channel, address))]
         if delivery.category is None:
             (suppression,) = await self._reads.send(names)
             return Person(None if suppression is None else read_one(suppression, _to_suppression))
@@ -71,12 +73,12 @@ class FirestorePeople:
         await self._rpc.commit([writes.put(self._frequency(day.id), values, day.version)])
 
     async def suppression(self, channel: str, suppression_id: str) -> Suppression | None:
-        name = self._suppression(suppression_id)
+        name = self._suppression(suppression_key(channel, suppression_id))
         found = await self._rpc.batch_get([name])
         return read_one(found[name], _to_suppression) if name in found else None
 
     async def put_suppression(self, suppression: Suppression) -> None:
-        name = self._suppression(suppression.id)
+        name = self._suppression(suppression.key)
         if suppression.entries:
             write = writes.put(name, _suppression_values(suppression), suppression.version)
         elif suppression.version is not None:
@@ -86,11 +88,11 @@ class FirestorePeople:
         await self._rpc.commit([write])
 
     async def suppressions(self, *, channel: str | None, limit: int, after: str | None) -> Page[Suppression, str]:
-        query = queries.select(
-            "suppressions",
-            filters=queries.given(channel=channel),
-            after=[] if after is None else [queries.reference(self._suppression(after))],
-        )
+        cursor = [] if after is None else [queries.reference(self._suppression(after))]
+        query = queries.select("suppressions", after=cursor)
+        if channel is not None:
+            first, end = (queries.reference(self._suppression(f"{channel}{mark}")) for mark in (_FIRST, _END))
+            query = queries.within(query, first, end)
         found, more = await pages.first(self._rpc, query, limit)
         return Page(list(readable(found, _to_suppression)), document_id(found[-1]) if more else None)
 
@@ -112,8 +114,8 @@ class FirestorePeople:
         found, more = await pages.first(self._rpc, queries.select("categories", after=cursor), limit)
         return Page(list(readable(found, _to_category)), document_id(found[-1]) if more else None)
 
-    def _suppression(self, suppression_id: str) -> str:
-        return f"{self._rpc.documents}/suppressions/{suppression_id}"
+    def _suppression(self, key: str) -> str:
+        return f"{self._rpc.documents}/suppressions/{key}"
 
     def _frequency(self, frequency_id: str) -> str:
         return f"{self._rpc.documents}/frequencies/{frequency_id}"
@@ -137,7 +139,7 @@ def _to_suppression(doc: Any) -> Suppression:
     values = known_values(doc, Suppression)
     entries = [_to_entry(SuppressionReason(reason), entry) for reason, entry in values["entries"].items()]
     by_reason = {entry.reason: entry for entry in entries}
-    return Suppression(document_id(doc), values["channel"], by_reason, to_version(doc.update_time))
+    return Suppression(document_id(doc).partition(".")[2], values["channel"], by_reason, to_version(doc.update_time))
 
 
 def _to_entry(reason: SuppressionReason, values: Mapping[str, Any]) -> Entry:

@@ -152,14 +152,15 @@ async def test_the_first_request_opens_the_records(
 
 
 def test_what_it_opens_is_over_one_connection(main: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[object] = []
-    monkeypatch.setattr(opening, "open_rpc", lambda _: opened.append(MagicMock()) or opened[-1])
+    open_rpc = MagicMock()
+    rpc = open_rpc.return_value
+    monkeypatch.setattr(opening, "open_rpc", open_rpc)
     monkeypatch.setattr(opening, "open_publisher", lambda _: "publisher")
     monkeypatch.setattr(opening, "FirestoreStore", lambda connected: ("store", connected))
     monkeypatch.setattr(opening, "FirestoreLists", lambda connected: ("lists", connected))
     monkeypatch.setattr(opening, "FirestoreOperations", lambda connected: ("operations", connected))
     worker = main._open()
-    (rpc,) = opened
+    assert open_rpc.call_count == 1
     assert worker.operations == ("operations", rpc)
     recalling = worker.kinds["recall"]
     assert worker.kinds["clear_list"].lists == ("lists", rpc)

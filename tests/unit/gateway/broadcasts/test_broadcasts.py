@@ -273,6 +273,7 @@ async def test_the_limits_of_its_caller_hold_it_back_and_lose_nobody() -> None:
         for name in LETTERS[:3]:
             await world.member(name)
         operation_id = await world.begun()
+        clock.advance(1)
         await world.worker.sweep(50)
         assert world.sent_to() == LETTERS[:2]
         held = await world.operation(operation_id)

@@ -66,9 +66,16 @@ async def test_preferences_are_kept_and_said_back(client: httpx.AsyncClient) -> 
     assert (await client.get("/v1/recipients")).json()["items"] == [(await client.get(ALICE)).json()]
 
 
+async def test_a_put_that_says_nothing_of_preferences_keeps_what_the_person_chose(client: httpx.AsyncClient) -> None:
+    chosen = {"news": {"sms": False}}
+    await client.put(ALICE, json=EMAIL | {"preferences": chosen})
+    assert (await client.put(ALICE, json=EMAIL)).json()["preferences"] == chosen
+    assert (await client.put(ALICE, json=EMAIL | {"preferences": {}})).json()["preferences"] == {}
+
+
 async def test_a_put_replaces_them_all(client: httpx.AsyncClient) -> None:
     await client.put(ALICE, json=EMAIL | VIENNA | {"quiet_hours": [NIGHT], "preferences": {"news": {"sms": False}}})
-    answer = (await client.put(ALICE, json=EMAIL)).json()
+    answer = (await client.put(ALICE, json=EMAIL | {"preferences": {}})).json()
     assert (answer["quiet_hours"], answer["preferences"]) == ([], {})
 
 

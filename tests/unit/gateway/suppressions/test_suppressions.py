@@ -56,6 +56,7 @@ async def test_by_hand_it_is_of_marketing_and_says_who(api: Api) -> None:
         "at": made["at"],
         "evidence": f"by caller {caller.id}",
         "categories": [],
+        "except_for": [],
         "others": [],
     }
     assert declared(SuppressionJson, await client.get(ALICE)) == made
@@ -141,7 +142,7 @@ async def test_of_an_address_that_may_get_all_the_list_is_empty(client: httpx.As
 async def test_they_are_listed_by_channel_or_all_page_by_page(api: Api, client: httpx.AsyncClient) -> None:
     email = await put_all(api, "email", *(f"a{n}@example.com" for n in range(3)))
     sms = await put_all(api, "sms", "+14155552671", "+14155552672")
-    for params, expected in (({}, sorted(email + sms)), ({"channel": "email"}, email), ({"channel": "slack"}, [])):
+    for params, expected in (({}, [*email, *sms]), ({"channel": "email"}, email), ({"channel": "slack"}, [])):
         found: list[str] = []
         query: dict[str, Any] = {**params, "limit": 2}
         while "cursor" not in query or query["cursor"] is not None:
@@ -299,7 +300,7 @@ async def test_a_write_without_an_answer_is_a_503_and_can_be_sent_again(
 
 async def test_a_record_that_cannot_be_read_is_a_500_and_left_out_of_lists(api: Api, client: httpx.AsyncClient) -> None:
     (known,) = await put_all(api, "email", ADDRESS)
-    api.people.spoil(f"suppressions/{known}")
+    api.people.spoil(f"suppressions/email.{known}")
     for method in ("PUT", "GET", "DELETE"):
         problem(await client.request(method, ALICE, json={}), 500)
     assert (await client.get(ALL)).json()["items"] == []
