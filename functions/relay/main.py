@@ -25,6 +25,7 @@ from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
 from shared.runtime import logs
 from shared.runtime.settings import PeopleSettings, load
+from shared.sending.erasing import ERASURE, Erasing
 from shared.sending.operations import Worker
 from shared.sending.recalling import RECALL, Recalling
 
@@ -96,7 +97,11 @@ def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries, Worker]:
         ),
         Relay(store, publisher, _settings.policy(), shards=shards),
         ScheduledDeliveries(store, publisher, timedelta(seconds=_settings.relay_ahead_seconds), shards=shards),
-        Worker({RECALL: Recalling(store, publisher, now)}, FirestoreOperations(rpc), now),
+        Worker(
+            {RECALL: Recalling(store, publisher, now), ERASURE: Erasing(store, publisher, now)},
+            FirestoreOperations(rpc),
+            now,
+        ),
     )
 
 

@@ -11,18 +11,20 @@ from functions.gateway.access.caller import Caller, Scope, exceeds
 from functions.gateway.access.route_scopes import Requires
 from functions.gateway.access.scopes import forbidden
 from functions.gateway.channels.addresses import normalised
+from functions.gateway.operations.schemas import OperationJson, operation_json
 from functions.gateway.recipients import changes
 from functions.gateway.recipients.choices import check_preferences, quiet_hours_of
+from functions.gateway.recipients.erasure import begin_erasure
 from functions.gateway.recipients.schemas import RecipientJson, RecipientRequest, RecipientsJson, recipient_json
 from functions.gateway.services import Gateway
 from functions.gateway.web.common_fields import NAME, recipient_name
 from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.listing_pages import PageQuery, name_cursor_of, name_of
-from functions.gateway.web.openapi_declarations import answers, link, request_body
+from functions.gateway.web.openapi_declarations import LOCATION, answers, link, request_body
 from functions.gateway.web.problem_details import Problem, field_error, invalid
 from functions.gateway.web.request_bodies import body_of
 from shared.delivery.model import Recipient
-from shared.delivery.store import Page
+from shared.delivery.store import Page, Store
 
 Name = Annotated[str, Path(json_schema_extra={"pattern": NAME})]  # `_check_name` holds it, and answers in words
 _BY_NAME = ("read_recipient", "delete_recipient")
@@ -75,7 +77,7 @@ def recipients_router(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """By name, those that the caller may use."""
         async with gateway.listings.making(caller.id):
-            page = await _recipients(caller, query.limit, name_of("recipients", query.cursor))
+            page = await _recipients(store, caller, query.limit, name_of("recipients", query.cursor))
             callers = await _callers_seen(caller, page.items)
             items = [recipient_json(r, callers) for r in page.items if r.erased_at is None]
             following = None if page.next is None else name_cursor_of("recipients", page.next)
@@ -97,6 +99,17 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         await changes.delete(store, name, caller)
         return Response(status_code=204)
 
+    @routes.post(
+        "/{name:path}/erase",
+        status_code=202,
+        responses=answers(OperationJson, *(202, 404, 422, 503), headers=LOCATION),
+    )
+    async def erase_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]) -> Response:
+        """Empties all records of this person: an operation, which says how far it is. What has not gone does not go."""
+        _check_name(name, caller)
+        begun = await begin_erasure(gateway, caller, name)
+        return json_answer(operation_json(begun), 202, {"Location": f"/v1/operations/{begun.id}"})
+
     async def _callers_seen(caller: Caller, shown: Sequence[Recipient]) -> set[str]:
         """Of the callers that wrote these last: the caller itself, and those that it may manage."""
         writers = {r.updated_by for r in shown if r.updated_by is not None}
@@ -104,26 +117,27 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         found = await gateway.callers.look_up(others) if others else {}
         return {caller.id} | {other.id for other in found.values() if exceeds(other, caller) is None}
 
-    async def _recipients(caller: Caller, limit: int, after: str | None) -> Page[Recipient, str]:
-        """By name. The prefixes are walked in their order, each without those that an earlier one covers."""
-        found: list[Recipient] = []
-        prefixes = sorted(caller.recipients or ("",))
-        for prefix in [p for i, p in enumerate(prefixes) if not p.startswith(tuple(prefixes[:i]))]:
-            if after is not None and after >= prefix and not after.startswith(prefix):
-                continue
-            page = await store.recipients(
-                limit=limit + 1 - len(found),
-                after=after if after is not None and after.startswith(prefix) else None,
-                prefix=prefix,
-            )
-            found += page.items
-            if len(found) > limit:
-                return Page(found[:limit], found[limit - 1].name)
-            if page.next is not None:
-                return Page(found, page.next)
-        return Page(found)
-
     return routes
+
+
+async def _recipients(store: Store, caller: Caller, limit: int, after: str | None) -> Page[Recipient, str]:
+    """By name. The prefixes are walked in their order, each without those that an earlier one covers."""
+    found: list[Recipient] = []
+    prefixes = sorted(caller.recipients or ("",))
+    for prefix in [p for i, p in enumerate(prefixes) if not p.startswith(tuple(prefixes[:i]))]:
+        if after is not None and after >= prefix and not after.startswith(prefix):
+            continue
+        page = await store.recipients(
+            limit=limit + 1 - len(found),
+            after=after if after is not None and after.startswith(prefix) else None,
+            prefix=prefix,
+        )
+        found += page.items
+        if len(found) > limit:
+            return Page(found[:limit], found[limit - 1].name)
+        if page.next is not None:
+            return Page(found, page.next)
+    return Page(found)
 
 
 def _check_name(name: str, caller: Caller) -> None:
