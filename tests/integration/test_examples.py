@@ -55,7 +55,7 @@ async def parameters(hark: Hark, operation: str) -> dict[str, str]:
     match FOUND.get(operation, operation):
         case "read_notification" | "cancel_notification" | "explain_notification":
             return {"notification_id": await sent(hark)}
-        case "read_recipient" | "delete_recipient":
+        case "read_recipient" | "delete_recipient" | "erase_recipient":
             await example_of(hark, "put_recipient")
             return {"name": "alice"}
         case "read_category" | "delete_category":

@@ -27,7 +27,7 @@ from shared.delivery.model import Recipient
 from shared.delivery.store import Page, Store
 
 Name = Annotated[str, Path(json_schema_extra={"pattern": NAME})]  # `_check_name` holds it, and answers in words
-_BY_NAME = ("read_recipient", "delete_recipient")
+_BY_NAME = ("read_recipient", "delete_recipient", "erase_recipient")
 
 
 def recipients_router(gateway: Gateway) -> APIRouter:
