@@ -126,7 +126,7 @@ def queries(cloud: Cloud) -> str:
 
 
 def nacked(cloud: Cloud) -> str:
-    """Publishes what is no message of ours: it goes to the dead letters, where it is kept for 31 days."""
+    """Publishes what is no message of ours: it goes to the dead letters, where it is kept."""
     mark = f"acceptance {uuid.uuid4()}"
     cloud.gcloud("pubsub", "topics", "publish", f"notifications-{CHANNEL}", f"--message={mark}")
 

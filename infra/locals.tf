@@ -1,5 +1,6 @@
 locals {
   channels  = yamldecode(file("${path.module}/channels.yaml"))
+  settings  = yamldecode(file("${path.module}/settings.yaml"))
   functions = toset(concat(["gateway", "relay", "operations", "dead_letter"], keys(local.channels)))
   pushed_to = setsubtract(local.functions, ["gateway", "relay", "operations"])
 

@@ -1,6 +1,6 @@
 # Per channel: a topic that is pushed to its function, another one for what is one of many, so that nothing else waits
 # behind it, and a topic of the messages which Pub/Sub gave up on. Those are pushed to dead_letter and, besides, kept:
-# whatever goes wrong with dead_letter, they are there for 31 days.
+# whatever goes wrong with dead_letter, they are there as long as records are, or for 31 days if that is less.
 
 locals {
   # The functions check at start-up that this outlives a send: ACK_DEADLINE_SECONDS.
@@ -9,7 +9,12 @@ locals {
   # By queue, its channel.
   queues = merge([for channel in keys(local.channels) : { (channel) = channel, "${channel}-bulk" = channel }]...)
 
-  days = { for n in [7, 31] : n => "${n * 24 * 60 * 60}s" }
+  # A message that was given up has a text and an address of somebody in it: no longer than their records do. 31 days
+  # are the longest that Pub/Sub allows.
+  retention_days = tonumber(try(local.settings.RETENTION_DAYS, 30)) # the code's own default: shared/runtime/settings.py
+  dead_keep_days = min(local.retention_days, 31)
+
+  days = { for n in toset([7, local.dead_keep_days]) : n => "${n * 24 * 60 * 60}s" }
 }
 
 resource "google_pubsub_topic" "notifications" {
@@ -114,7 +119,7 @@ resource "google_pubsub_subscription" "dead_keep" {
 
   name                       = "notifications-${each.key}-dead-keep"
   topic                      = google_pubsub_topic.dead[each.key].id
-  message_retention_duration = local.days[31] # the longest that Pub/Sub allows
+  message_retention_duration = local.days[local.dead_keep_days]
   retain_acked_messages      = true
 
   expiration_policy {

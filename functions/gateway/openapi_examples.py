@@ -159,6 +159,7 @@ def _of_recipients(to: Mapping[str, str]) -> Mapping[str, Example]:
         "list_recipients": Example(200, {"items": [recipient], "next_cursor": None}),
         "read_recipient": Example(200, recipient, path),
         "delete_recipient": Example(204, path=path),
+        "erase_recipient": Example(202, _erasure(), path),
     }
 
 
@@ -255,6 +256,12 @@ def _of_templates(channel: Channel) -> Mapping[str, Example]:
 def _operation(state: str) -> dict[str, Any]:
     about = {"template": "order-shipped/1"}
     so_far = {"id": _ID, "kind": "recall", "state": state, **about, "about": about, "total": 0, "counts": {}}
+    return {**so_far, "error": None, "created_at": _AT, "updated_at": _AT}
+
+
+def _erasure() -> dict[str, Any]:
+    about = {"recipient": "alice", "pseudonym": f"erased-{_HASH[:32]}"}
+    so_far = {"id": _ID, "kind": "erasure", "state": "running", "about": about, "total": 0, "counts": {}}
     return {**so_far, "error": None, "created_at": _AT, "updated_at": _AT}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functions.gateway.broadcasts.broadcasting import BROADCAST, Broadcasting
 from functions.gateway.services import Gateway
 from shared.sending.clearing_lists import CLEAR_LIST, ClearingLists
+from shared.sending.erasing import ERASURE, Erasing
 from shared.sending.operations import Kind
 from shared.sending.recalling import RECALL, Recalling
 
@@ -14,5 +15,6 @@ def kinds(gateway: Gateway) -> Mapping[str, Kind]:
     return {
         BROADCAST: Broadcasting(gateway),
         CLEAR_LIST: ClearingLists(gateway.list_store),
+        ERASURE: Erasing(gateway.store, gateway.list_store, gateway.publisher, gateway.now),
         RECALL: Recalling(gateway.store, gateway.publisher, gateway.now),
     }

@@ -79,9 +79,10 @@ run "what_cannot_be_delivered_is_kept" {
 
   assert {
     condition = alltrue([for subscription in google_pubsub_subscription.dead_keep : (
-      subscription.message_retention_duration == "2678400s" && subscription.retain_acked_messages && length(subscription.push_config) == 0
+      subscription.message_retention_duration == "${min(tonumber(try(yamldecode(file("settings.yaml")).RETENTION_DAYS, 30)), 31) * 86400}s"
+      && subscription.retain_acked_messages && length(subscription.push_config) == 0
     )])
-    error_message = "Dead letters are kept for 31 days, whoever reads them."
+    error_message = "Dead letters are kept as long as records are (31 days at most), whoever reads them."
   }
 }
 

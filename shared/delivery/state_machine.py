@@ -350,6 +350,8 @@ def replayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
     """
     if delivery.status not in {DeliveryStatus.DEAD, DeliveryStatus.FAILED}:
         raise WrongState("the delivery is neither dead nor failed")
+    if not delivery.address:
+        raise WrongState("the delivery's recipient is erased")
     if delivery.expire_at is not None and delivery.expire_at - now < 2 * policy.give_up:
         raise WrongState("the delivery's record is about to expire")
     if is_late(delivery, now):

@@ -93,6 +93,19 @@ class Store(Protocol):
         """
         ...
 
+    async def to_address(self, channel: str, address: str, limit: int, after: str | None) -> Page[Delivery, str]:
+        """Deliveries to this address, whoever asked for them, in an order of their own."""
+        ...
+
+    async def erase(self, notification: Notification | None, deliveries: Sequence[Delivery]) -> None:
+        """Write what a notification and its deliveries say of a person, as `shared.delivery.erasure` has emptied it,
+        and delete these deliveries' attachments: all of it or nothing.
+
+        notification: None: it is not to be written. Of a delivery the record must still have `delivery.version`.
+        Raises Conflict when it has not, NotFound or Conflict when a record is gone.
+        """
+        ...
+
     async def followers(self, delivery: Delivery) -> Sequence[Delivery]:
         """Those that follow this one in its order: one, as a rule, or none yet."""
         ...

@@ -117,6 +117,10 @@ class ListStore(Protocol):
         """
         ...
 
+    async def forget(self, recipient: str) -> None:
+        """Delete what stands of them in each list that there is: nobody can tell any more that they were in it."""
+        ...
+
     async def members(self, list_id: str, *, limit: int, after: str | None, prefix: str = "") -> Page[Member, str]:
         """By name, those that have left too, after `after` and whose names begin with `prefix`."""
         ...

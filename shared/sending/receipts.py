@@ -238,6 +238,9 @@ async def apply(
 async def _suppress(people: PeopleStore, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
     if receipt.suppresses is None or delivery.simulated:
         return
+    if not delivery.address:
+        log.info("not suppressed: its recipient is erased", notification_id=delivery.notification_id)
+        return
     evidence = f"a receipt of {receipt.provider} for notification {delivery.notification_id}"
     entry = Entry(receipt.suppresses, CLASS_BY_REASON[receipt.suppresses], now, evidence)
     address = people.suppression_id(delivery.channel, delivery.address)

@@ -6,7 +6,7 @@ precondition. One under lease is not written to: an attempt is under way, and it
 What if the process dies between the two: the mark holds, and whoever asked has no answer and asks again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from shared.delivery.errors import StoreUnavailable
@@ -32,11 +32,27 @@ async def withdraw(
     if notification.cancelled_at is None and any(d.status in MAY_BE_SENT for d in before):
         await store.cancel(notification.id, now())
         failpoints.reached(Failpoint.MARKED)
+    return before, await withdraw_some(store, publisher, notification, now, reason, notification.channels)
+
+
+async def withdraw_some(
+    store: Store,
+    publisher: Publisher,
+    notification: Notification,
+    now: Callable[[], datetime],
+    reason: str,
+    channels: Collection[str],
+) -> Sequence[Delivery]:
+    """The deliveries over these channels, without the mark: what is under lease may be tried again, and what is dead
+    may be replayed.
+
+    All of its deliveries, as they are on record now. Raises as `withdraw`.
+    """
     for _ in range(_TRIES):
         after = await store.deliveries_of(notification)
-        ended = [end for d in after if (end := cancelled(d, now(), reason)) is not None]
+        ended = [end for d in after if d.channel in channels and (end := cancelled(d, now(), reason)) is not None]
         if not ended:
-            return before, after
+            return after
         written = await store.update_all(ended)
         failpoints.reached(Failpoint.CANCELLED)
         for delivery, version in zip(ended, written, strict=True):

@@ -146,3 +146,14 @@ async def test_who_can_be_added_is_a_recipient_and_not_erased(both: tuple[ListSt
     there, members = await lists.candidates("id", ["alice", "bob", "carol"])
     assert there == {"alice"}
     assert list(members) == ["bob"]
+
+
+async def test_nobody_can_tell_any_more_that_somebody_was_in_a_list(lists: ListStore) -> None:
+    for list_id in ("first", "second"):
+        await lists.put_list(RecipientList(list_id, list_id, START, START))
+        await lists.put_members(list_id, [added(None, name, START) for name in ("alice", "bob")])
+    await lists.forget("alice")
+    await lists.forget("nobody")
+    for list_id in ("first", "second"):
+        page = await lists.members(list_id, limit=9, after=None)
+        assert [member.recipient for member in page.items] == ["bob"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from shared.delivery.erasure import emptied, renamed, without_texts
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
 from shared.delivery.gate import Facts
 from shared.delivery.model import Attachment, Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient, Step
@@ -693,3 +694,76 @@ async def test_many_are_read_with_their_notifications(store: Store) -> None:
     gone = str(uuid.uuid4())
     found = await store.load_all([(first.id, "email"), (second.id, "email"), (second.id, "sms"), (gone, "email")])
     assert {n.id: (n, d) for n, d in found} == {first.id: (first, email), second.id: (second, other)}
+
+
+async def test_what_goes_to_an_address_is_found_page_by_page(store: Store) -> None:
+    address, other = f"{uuid.uuid4()}@example.com", f"{uuid.uuid4()}@example.com"
+    wanted = []
+    for i in range(5):
+        notification = a_notification(channels=["email", "slack"], caller=f"caller-{i}")
+        deliveries = [replace(d, address=address, content="{}") for d in queued_deliveries(notification)]
+        await store.create(notification, deliveries)
+        wanted.append(notification.id)
+    notification = a_notification()
+    await store.create(notification, [replace(d, address=other) for d in queued_deliveries(notification)])
+    found: list[str] = []
+    after = None
+    while True:
+        page = await store.to_address("email", address, 2, after)
+        assert {d.channel for d in page.items} <= {"email"}
+        found += [d.notification_id for d in page.items]
+        after = page.next
+        if after is None:
+            break
+    assert found == sorted(wanted)
+    assert (await store.to_address("sms", address, 9, None)).items == []
+
+
+async def test_what_says_something_of_a_person_is_emptied_and_the_rest_stays(store: Store) -> None:
+    asked = replace(
+        a_notification(channels=["email", "slack"], recipient="alice@example.com"),
+        collapse_key="k",
+        ordering_key="o",
+        data='{"a": 1}',
+    )
+    files = [Attachment("a.pdf", "application/pdf", b"1"), Attachment("b.pdf", "application/pdf", b"2")]
+    email, slack = (replace(d, content="{}", provider_conversation="D1") for d in queued_deliveries(asked))
+    version = await store.create(asked, [replace(email, attachments=2), slack], {"email": files, "slack": files})
+    await store.cancel(asked.id, LATER)
+    email, slack = await store.deliveries_of(asked)
+    named = replace(emptied(email), recipient="erased-1")
+    await store.erase(renamed(without_texts(asked), "erased-1"), [named])
+    read = await store.notification(asked.id)
+    assert read == replace(renamed(without_texts(asked), "erased-1"), cancelled_at=LATER)
+    assert (read.message, read.subject, read.data, read.tags, read.collapse_key, read.ordering_key) == (
+        *(None, None, None),
+        *({}, None, None),
+    )
+    of_email, of_slack = await store.deliveries_of(asked)
+    assert of_slack == slack
+    assert (of_email.address, of_email.content, of_email.provider_conversation) == ("", None, None)
+    assert replace(of_email, version=None) == replace(named, version=None)
+    assert of_email.version not in {None, version}
+    assert await store.attachments(asked.id, "email", 2) == []
+    assert await store.attachments(asked.id, "slack", 2) == files
+    found = await store.notifications(caller=None, recipient="erased-1", status=None, limit=9, after=None)
+    assert [n.id for n in found.items] == [asked.id]
+    assert (await store.to_address("email", email.address, 99, None)).items == []
+
+
+async def test_an_erasure_writes_all_or_nothing(store: Store) -> None:
+    asked = a_notification(channels=["email", "slack"])
+    email, slack = await accepted(store, asked)
+    moved = await written(store, claimed(slack))
+    with pytest.raises(Conflict):
+        await store.erase(without_texts(asked), [emptied(email), emptied(slack)])
+    assert await store.notification(asked.id) == asked
+    assert await store.deliveries_of(asked) == [email, moved]
+    await store.erase(None, [emptied(email)])
+    assert await store.notification(asked.id) == asked
+    assert (await store.deliveries_of(asked))[0].address == ""
+    with pytest.raises(ValueError, match="version"):
+        await store.erase(None, [replace(emptied(email), version=None)])
+    with pytest.raises((NotFound, Conflict)):
+        await store.erase(without_texts(a_notification()), [])
+    await store.erase(None, [])

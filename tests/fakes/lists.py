@@ -65,6 +65,11 @@ class MemoryLists:
                 there[member.recipient] = replace(member, version=next(self._versions))
         return written
 
+    async def forget(self, recipient: str) -> None:
+        await asyncio.sleep(0)
+        for there in self.records.values():
+            self.by_list.get(there.id, {}).pop(recipient, None)
+
     async def members(self, list_id: str, *, limit: int, after: str | None, prefix: str = "") -> Page[Member, str]:
         await asyncio.sleep(0)
         return _page(self.by_list.get(list_id, {}), limit, after, prefix)

@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from shared.delivery.erasure import OF_DELIVERY, OF_NOTIFICATION
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable, UnreadableRecord
 from shared.delivery.gate import Facts
 from shared.delivery.model import MAY_BE_SENT, Attachment, Delivery, DeliveryStatus, Notification, Recipient
@@ -137,14 +138,28 @@ class MemoryStore:
 
     async def unsent_of(self, made_of: str, limit: int, after: str | None) -> Page[Delivery, str]:
         async with self._call("unsent_of"):
-            there = {
-                f"{d.notification_id}/deliveries/{d.channel}": d
-                for d in self._deliveries.values()
-                if d.made_of == made_of and d.status in MAY_BE_SENT
-            }
-            names = sorted(name for name in there if after is None or name > after)[:limit]
-            last = names[-1] if len(names) == limit else None
-            return Page(self._readable(there[name] for name in names), last)
+            unsent = [d for d in self._deliveries.values() if d.made_of == made_of and d.status in MAY_BE_SENT]
+            return self._by_name(unsent, limit, after)
+
+    async def to_address(self, channel: str, address: str, limit: int, after: str | None) -> Page[Delivery, str]:
+        async with self._call("to_address"):
+            there = [d for d in self._deliveries.values() if (d.channel, d.address) == (channel, address)]
+            return self._by_name(there, limit, after)
+
+    async def erase(self, notification: Notification | None, deliveries: Sequence[Delivery]) -> None:
+        async with self._call("erase"):
+            if notification is not None and notification.id not in self._notifications:
+                raise NotFound(notification.id)
+            for d in deliveries:
+                self._at_version(d)
+            if notification is not None:
+                values: dict[str, Any] = {name: getattr(notification, name) for name in OF_NOTIFICATION}
+                self._notifications[notification.id] = replace(self._notifications[notification.id], **values)
+            for d in deliveries:
+                values = {name: getattr(d, name) for name in OF_DELIVERY}
+                key = d.notification_id, d.channel
+                self._deliveries[key] = replace(self._deliveries[key], **values, version=next(self._versions))
+                self._attachments.pop(key, None)
 
     async def followers(self, delivery: Delivery) -> Sequence[Delivery]:
         async with self._call("followers"):
@@ -305,6 +320,12 @@ class MemoryStore:
         items = rest[:limit]
         return Page(self._readable(item for _, item in items), items[-1][0] if len(rest) > limit else None)
 
+    def _by_name(self, found: Iterable[Delivery], limit: int, after: str | None) -> Page[Delivery, str]:
+        there = {f"{d.notification_id}/deliveries/{d.channel}": d for d in found}
+        names = sorted(name for name in there if after is None or name > after)[:limit]
+        last = names[-1] if len(names) == limit else None
+        return Page(self._readable(there[name] for name in names), last)
+
     def _of(self, n: Notification) -> list[Delivery]:
         return [self._deliveries[n.id, c] for c in n.channels if (n.id, c) in self._deliveries]
 
@@ -322,6 +343,15 @@ class MemoryStore:
             return None
 
     def _update(self, delivery: Delivery) -> int:
+        stored = self._at_version(delivery)
+        version = next(self._versions)
+        # What was written once stays as it is, whatever the caller knows of it.
+        self._deliveries[delivery.notification_id, delivery.channel] = replace(
+            stored, **{name: getattr(delivery, name) for name in STATE_FIELDS}, version=version
+        )
+        return version
+
+    def _at_version(self, delivery: Delivery) -> Delivery:
         if delivery.version is None:
             raise ValueError("a delivery without a version cannot be updated")
         key = delivery.notification_id, delivery.channel
@@ -330,12 +360,7 @@ class MemoryStore:
             raise NotFound("/".join(key))
         if stored.version != delivery.version:
             raise Conflict("/".join(key))
-        version = next(self._versions)
-        # What was written once stays as it is, whatever the caller knows of it.
-        self._deliveries[key] = replace(
-            stored, **{name: getattr(delivery, name) for name in STATE_FIELDS}, version=version
-        )
-        return version
+        return stored
 
 
 def _path(record: Notification | Delivery | Recipient) -> str:

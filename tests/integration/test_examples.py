@@ -60,7 +60,7 @@ async def parameters(hark: Hark, operation: str) -> dict[str, str]:  # noqa: PLR
     match FOUND.get(operation, operation):
         case "read_notification" | "cancel_notification" | "explain_notification":
             return {"notification_id": await sent(hark)}
-        case "read_recipient" | "delete_recipient":
+        case "read_recipient" | "delete_recipient" | "erase_recipient":
             await example_of(hark, "put_recipient")
             return {"name": "alice"}
         case "read_category" | "delete_category":
@@ -222,7 +222,7 @@ def same(got: Any, said: Any) -> bool:
     """Whether the example's words are the real ones, but for what is new each time."""
     times = {"created_at", "updated_at", "dead_at", "at", "added_at"}
     new = {"id", "notification_id", "updated_by", "created_by", "key"} | times
-    new |= {"address_hash", "evidence"}  # which names the caller
+    new |= {"address_hash", "pseudonym", "evidence"}  # which names the caller
     match said:
         case dict():
             return all(name in new or same(got[name], item) for name, item in said.items())

@@ -32,6 +32,7 @@ SCOPED = {
     ("get", "/v1/recipients/{name}"): {"200", "404", "422"},
     ("get", "/v1/recipients"): {"200", "422"},
     ("delete", "/v1/recipients/{name}"): {"204", "404", "422"},
+    ("post", "/v1/recipients/{name}/erase"): {"202", "404", "422"},
     ("put", "/v1/categories/{name}"): {"200", "201", "400", "408", "413", "422"},
     ("get", "/v1/categories/{name}"): {"200", "404", "422"},
     ("get", "/v1/categories"): {"200", "422"},

@@ -75,6 +75,10 @@ ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[
     FirestoreStore.followers: ({}, {"delivery": Delivery("n", "email", "a", NOW)}),
     FirestoreStore.sent_as: ({}, {"channel": "sms", "provider_message_id": "SM1"}),
     FirestoreStore.unsent_of: ({"after": (None, "n/deliveries/email")}, {"made_of": "a/1", "limit": 9}),
+    FirestoreStore.to_address: (
+        {"after": (None, "n/deliveries/email")},
+        {"channel": "email", "address": "a", "limit": 9},
+    ),
     FirestoreOperations.due: ({}, {"now": NOW, "limit": 9, "kinds": ("recall",)}),
     FirestoreOperations.operations: ({"caller": (None, "c"), "after": (None, POSITION)}, {"limit": 9}),
     FirestoreLists.lists: ({"after": (None, "news"), "prefix": ("", "team-")}, {"limit": 9}),

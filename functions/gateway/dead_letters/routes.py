@@ -87,6 +87,8 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
             raise forbidden("this caller may not send to this address")
         if notification.cancelled_at is not None:
             raise Problem(409, "the notification is cancelled")
+        if not delivery.address:
+            raise Problem(409, "the delivery's recipient is erased")
         addresses = gateway.quotas.addresses
         counts = addresses.check(gateway.screens, {channel: delivery.address}, simulated=delivery.simulated)
         counted = gateway.quotas.notification(caller, delivery.segments or 0)

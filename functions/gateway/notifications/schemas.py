@@ -238,7 +238,10 @@ class DeliveryJson(TypedDict):
     channel: str
     address: Annotated[
         str | None,
-        Field(description="Null where it came from a recipient that the caller may not read (recipients:read)."),
+        Field(
+            description="Null where it came from a recipient that the caller may not read (recipients:read); "
+            "empty where that person is erased."
+        ),
     ]
     status: DeliveryStatus
     content: Annotated[dict[str, Any], Field(description="As it was frozen; of attachments their names and sizes.")]
@@ -261,7 +264,7 @@ class NotificationJson(TypedDict):
     status: NotificationStatus
     recipient: str | None
     subject: str | None
-    message: Annotated[str | None, Field(description="Null where a template was used.")]
+    message: Annotated[str | None, Field(description="Null where a template was used, or its person is erased.")]
     category: str | None
     template: TemplateJson | None
     tags: dict[str, str]

@@ -21,7 +21,7 @@ from shared.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
-_TRIES = 10
+TRIES = 10
 
 
 async def put(
@@ -34,42 +34,42 @@ async def put(
     """
     if not _reaches(caller, wanted.addresses):
         raise forbidden("this caller may not send to these addresses")
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         old = await store.recipient(wanted.name)
         if old is not None and old.erased_at is not None:
             raise Problem(409, "this recipient is being erased")
         written = wanted
         if old is not None:
-            written = replace(wanted, created_at=old.created_at, version=_judged(old, caller))
+            written = replace(wanted, created_at=old.created_at, version=judged(old, caller))
             if keeps_preferences:
                 written = replace(written, preferences=old.preferences)
         try:
             await (store.create_recipient(written) if old is None else store.replace_recipient(written))
         except (AlreadyExists, Conflict, NotFound):
             continue
-        _log("recipient written", wanted.name, caller, channels=sorted(wanted.addresses), created=old is None)
+        log_change("recipient written", wanted.name, caller, channels=sorted(wanted.addresses), created=old is None)
         return written, old is None
-    raise _others_are_faster()
+    raise others_are_faster()
 
 
 async def delete(store: Store, name: str, caller: Caller) -> None:
     """Problem 403, 404; 503 when others are always faster."""
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         old = await store.recipient(name)
         if old is None or old.erased_at is not None:
-            raise _nobody()
+            raise nobody()
         try:
-            await store.delete_recipient(name, _judged(old, caller))
+            await store.delete_recipient(name, judged(old, caller))
         except NotFound:
-            raise _nobody() from None
+            raise nobody() from None
         except Conflict:
             continue
-        _log("recipient deleted", name, caller)
+        log_change("recipient deleted", name, caller)
         return
-    raise _others_are_faster()
+    raise others_are_faster()
 
 
-def _judged(old: Recipient, caller: Caller) -> int | None:
+def judged(old: Recipient, caller: Caller) -> int | None:
     """The version that the caller may replace or delete. Problem 403."""
     if not caller.reaches_all and not _reaches(caller, old.addresses):
         raise forbidden("this recipient has addresses that this caller may not send to")
@@ -80,14 +80,14 @@ def _reaches(caller: Caller, addresses: Mapping[str, str]) -> bool:
     return all(caller.may_use(channel) and caller.may_reach(channel, a) for channel, a in addresses.items())
 
 
-def _nobody() -> Problem:
+def nobody() -> Problem:
     return Problem(404, "no recipient has this name")
 
 
-def _others_are_faster() -> Problem:
+def others_are_faster() -> Problem:
     return Problem(503, "others are changing this recipient; try again", headers={"Retry-After": "1"})
 
 
-def _log(event: str, name: str, caller: Caller, **more: object) -> None:
+def log_change(event: str, name: str, caller: Caller, **more: object) -> None:
     """Who changed what. A name may be a person's, or an address: its SHA-256 stands for it."""
     log.info(event, recipient=hashlib.sha256(name.encode()).hexdigest()[:16], by=caller.id, **more)

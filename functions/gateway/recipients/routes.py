@@ -11,20 +11,22 @@ from functions.gateway.access.caller import Caller, Scope, exceeds
 from functions.gateway.access.route_scopes import Requires
 from functions.gateway.access.scopes import forbidden
 from functions.gateway.channels.addresses import normalised
+from functions.gateway.operations.schemas import OperationJson, operation_json
 from functions.gateway.recipients import changes
 from functions.gateway.recipients.choices import check_preferences, quiet_hours_of
+from functions.gateway.recipients.erasure import begin_erasure
 from functions.gateway.recipients.schemas import RecipientJson, RecipientRequest, RecipientsJson, recipient_json
 from functions.gateway.services import Gateway
 from functions.gateway.web.common_fields import NAME, recipient_name
 from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.listing_pages import PageQuery, by_prefixes, name_cursor_of, name_of
-from functions.gateway.web.openapi_declarations import answers, link, request_body
+from functions.gateway.web.openapi_declarations import LOCATION, answers, link, request_body
 from functions.gateway.web.problem_details import Problem, field_error, invalid
 from functions.gateway.web.request_bodies import body_of
 from shared.delivery.model import Recipient
 
 Name = Annotated[str, Path(json_schema_extra={"pattern": NAME})]  # `_check_name` holds it, and answers in words
-_BY_NAME = ("read_recipient", "delete_recipient")
+_BY_NAME = ("read_recipient", "delete_recipient", "erase_recipient")
 
 
 def recipients_router(gateway: Gateway) -> APIRouter:
@@ -44,8 +46,8 @@ def recipients_router(gateway: Gateway) -> APIRouter:
     async def put_recipient(
         name: Name, request: Request, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]
     ) -> Response:
-        """Registers a person's addresses and what they want, or replaces all of it. Without `preferences` those on record
-        stay, since the person may have chosen them.
+        """Registers a person's addresses and what they want, or replaces all of it. Without `preferences` those on
+        record stay, since the person may have chosen them.
         """
         _check_name(name, caller)
         body = await body_of(request, RecipientRequest)
@@ -100,6 +102,17 @@ def recipients_router(gateway: Gateway) -> APIRouter:
         _check_name(name, caller)
         await changes.delete(store, name, caller)
         return Response(status_code=204)
+
+    @routes.post(
+        "/{name:path}/erase",
+        status_code=202,
+        responses=answers(OperationJson, *(202, 404, 422, 503), headers=LOCATION),
+    )
+    async def erase_recipient(name: Name, caller: Annotated[Caller, requires(Scope.RECIPIENTS_WRITE)]) -> Response:
+        """Empties all records of this person: an operation, which says how far it is. What has not gone does not go."""
+        _check_name(name, caller)
+        begun = await begin_erasure(gateway, caller, name)
+        return json_answer(operation_json(begun), 202, {"Location": f"/v1/operations/{begun.id}"})
 
     async def _callers_seen(caller: Caller, shown: Sequence[Recipient]) -> set[str]:
         """Of the callers that wrote these last: the caller itself, and those that it may manage."""

@@ -21,6 +21,8 @@ from shared.google.firestore.records import (
 from shared.google.firestore.rpc import Rpc, Write, to_version
 from shared.people.lists import Member, RecipientList, Span
 
+_AT_ONCE = 100  # lists of a read
+
 
 class FirestoreLists:
     """See `shared.people.lists.ListStore`."""
@@ -58,6 +60,19 @@ class FirestoreLists:
             return []
         each = [writes.put(self._member(list_id, m.recipient), _member_values(m), m.version) for m in members]
         return [version is not None for version in await self._rpc.batch_write(each)]
+
+    async def forget(self, recipient: str) -> None:
+        after: str | None = None
+        while True:
+            page = await self.lists(limit=_AT_ONCE, after=after)
+            names = [self._member(each.id, recipient) for each in page.items]
+            found = await self._rpc.batch_get(names) if names else {}
+            if found:
+                # Without a precondition: whatever another has made of it meanwhile goes, too.
+                await self._rpc.batch_write([Write(delete=name) for name in found])
+            if page.next is None:
+                return
+            after = page.next
 
     async def members(self, list_id: str, *, limit: int, after: str | None, prefix: str = "") -> Page[Member, str]:
         parent = self._list(list_id)

@@ -30,7 +30,6 @@ from shared.people.permission import Person
 from shared.people.suppression import AddressHash, Entry, Suppression, SuppressionClass, suppression_key
 
 _AT_ONCE = 100  # documents of a read
-_FIRST, _END = ".", ".~"  # before all of a channel's keys, and behind them
 
 
 class FirestorePeople:
@@ -91,8 +90,7 @@ class FirestorePeople:
         cursor = [] if after is None else [queries.reference(self._suppression(after))]
         query = queries.select("suppressions", after=cursor)
         if channel is not None:
-            first, end = (queries.reference(self._suppression(f"{channel}{mark}")) for mark in (_FIRST, _END))
-            query = queries.within(query, first, end)
+            query = queries.beginning_with(query, f"{self._rpc.documents}/suppressions", suppression_key(channel, ""))
         found, more = await pages.first(self._rpc, query, limit)
         return Page(list(readable(found, _to_suppression)), document_id(found[-1]) if more else None)
 

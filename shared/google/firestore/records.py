@@ -264,6 +264,10 @@ def delivery_name(documents: str, notification_id: str, channel: str) -> str:
     return f"{notification_name(documents, notification_id)}/deliveries/{channel}"
 
 
+def attachment_name(documents: str, notification_id: str, channel: str, number: int) -> str:
+    return f"{notification_name(documents, notification_id)}/attachments/{channel}.{number}"
+
+
 def key_name(documents: str, key: str) -> str:
     return f"{documents}/keys/{key}"
 

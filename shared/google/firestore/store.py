@@ -5,6 +5,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from shared.delivery.erasure import OF_DELIVERY, OF_NOTIFICATION
 from shared.delivery.gate import Facts
 from shared.delivery.model import MAY_BE_SENT, Attachment, Delivery, DeliveryStatus, Notification, Recipient
 from shared.delivery.store import Key, Page, Position
@@ -32,9 +33,11 @@ class FirestoreStore:
         attachments: Mapping[str, Sequence[Attachment]] = MappingProxyType({}),
         keys: Mapping[str, int | None] = MappingProxyType({}),
     ) -> int:
-        name = records.notification_name(self._documents, notification.id)
         beside = [
-            writes.create(f"{name}/attachments/{channel}.{i}", records.attachment_values(each, notification.expire_at))
+            writes.create(
+                records.attachment_name(self._documents, notification.id, channel, i),
+                records.attachment_values(each, notification.expire_at),
+            )
             for channel, files in attachments.items()
             for i, each in enumerate(files)
         ]
@@ -93,9 +96,31 @@ class FirestoreStore:
             limit=limit,
             after=[] if after is None else [queries.reference(f"{self._documents}/notifications/{after}")],
         )
-        docs = await self._rpc.run_query(query)
-        last = docs[-1].name.removeprefix(f"{self._documents}/notifications/") if len(docs) == limit else None
-        return Page(list(records.readable(docs, records.to_delivery)), last)
+        return self._by_name(await self._rpc.run_query(query), limit)
+
+    async def to_address(self, channel: str, address: str, limit: int, after: str | None) -> Page[Delivery, str]:
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=queries.given(channel=channel, address=address),
+            fields=records.WITHOUT_CONTENT,
+            limit=limit,
+            after=[] if after is None else [queries.reference(f"{self._documents}/notifications/{after}")],
+        )
+        return self._by_name(await self._rpc.run_query(query), limit)
+
+    async def erase(self, notification: Notification | None, deliveries: Sequence[Delivery]) -> None:
+        all_of_it = []
+        if notification is not None:
+            name = records.notification_name(self._documents, notification.id)
+            # Nobody else writes these fields after the 202, so any version will do.
+            all_of_it.append(writes.change(name, {field: getattr(notification, field) for field in OF_NOTIFICATION}))
+        for d in deliveries:
+            values = {field: getattr(d, field) for field in OF_DELIVERY}
+            all_of_it.append(writes.change(self._delivery_name(d), values, writes.at_version(d.version)))
+            all_of_it += [Write(delete=name) for name in self._attachment_names(d)]
+        if all_of_it:
+            await self._rpc.commit(all_of_it)
 
     async def followers(self, delivery: Delivery) -> Sequence[Delivery]:
         query = queries.select(
@@ -161,8 +186,7 @@ class FirestoreStore:
         return [(notifications[d.notification_id], d) for d in deliveries if d.notification_id in notifications]
 
     async def attachments(self, notification_id: str, channel: str, count: int) -> Sequence[Attachment]:
-        beside = f"{records.notification_name(self._documents, notification_id)}/attachments/{channel}"
-        names = [f"{beside}.{i}" for i in range(count)]
+        names = [records.attachment_name(self._documents, notification_id, channel, i) for i in range(count)]
         found = await self._rpc.batch_get(names)
         return [records.read_one(found[name], records.to_attachment) for name in names if name in found]
 
@@ -308,6 +332,10 @@ class FirestoreStore:
         found = await self._rpc.run_query(query)
         return records.read_one(found[0], records.to_delivery) if found else None
 
+    def _by_name(self, docs: Sequence[Any], limit: int) -> Page[Delivery, str]:
+        last = docs[-1].name.removeprefix(f"{self._documents}/notifications/") if len(docs) == limit else None
+        return Page(list(records.readable(docs, records.to_delivery)), last)
+
     def _recipient(self, name: str) -> Any:
         return queries.reference(self._recipient_name(name))
 
@@ -316,6 +344,9 @@ class FirestoreStore:
 
     def _delivery_names(self, n: Notification) -> list[str]:
         return [records.delivery_name(self._documents, n.id, channel) for channel in n.channels]
+
+    def _attachment_names(self, d: Delivery) -> list[str]:
+        return [records.attachment_name(self._documents, d.notification_id, d.channel, i) for i in range(d.attachments)]
 
     def _delivery_name(self, d: Delivery) -> str:
         return records.delivery_name(self._documents, d.notification_id, d.channel)
