@@ -47,8 +47,7 @@ class Child:
         return self._process.pid
 
     def pids(self) -> list[int]:
-        """The process itself first."""
-        return [stat.pid for stat in _stats() if stat.session == self.pid]
+        return pids_of(self.pid)
 
     def cpu_seconds(self) -> float:
         """Of all its processes that are alive."""
@@ -56,14 +55,7 @@ class Child:
 
     def memory(self) -> dict[str, float]:
         """Megabytes, of all its processes together. Rss counts shared pages once for each, Pss once."""
-        sums = {"Rss": 0.0, "Pss": 0.0}
-        for pid in self.pids():
-            with contextlib.suppress(OSError):
-                for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                    name = line.partition(":")[0]
-                    if name in sums:
-                        sums[name] += int(line.split()[1]) / 1024
-        return sums
+        return memory(self.pids())
 
     def signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -91,6 +83,23 @@ class Child:
 
     def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-2000:]
+
+
+def pids_of(session: int) -> list[int]:
+    """The processes of a session that are alive, its leader first."""
+    return [stat.pid for stat in _stats() if stat.session == session]
+
+
+def memory(pids: Sequence[int]) -> dict[str, float]:
+    """As of `Child.memory`."""
+    sums = {"Rss": 0.0, "Pss": 0.0}
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                name = line.partition(":")[0]
+                if name in sums:
+                    sums[name] += int(line.split()[1]) / 1024
+    return sums
 
 
 def cpu_seconds(session: int) -> float:

@@ -14,7 +14,7 @@ from shared.channels.declaration import Channel
 _AT = "2026-11-25T09:00:00Z"
 _ID = "6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4"
 _CALLER_ID, _KEY_ID = "0123456789abcdef", "01234567"
-_HASH = "3f2a9c5e71d04b86" * 4
+_HASH = "3f2a9c5e71d04b86" * 4  # pragma: allowlist secret
 _KEY = "hark_live_0123456789abcdef_…"
 _MESSAGE = "Build 42 is live"
 _TEXTS = {"subject": "Deploy", "message": _MESSAGE, "tags": {"team": "infra"}}

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 from typing import Any
 
 from functions.dead_letter.given_up_messages import DeadLetter
 from functions.gateway.access.authentication import CallerCache, Identity
+from functions.gateway.access.caller import Caller, CallerKind
 from functions.gateway.access.caller_quotas import CallerQuotas
+from functions.gateway.broadcasts.broadcasting import BROADCAST, Broadcasting
 from functions.gateway.rendering.templated_content import Templates
 from functions.gateway.services import Gateway
 from functions.relay.overdue_deliveries import Relay
@@ -20,13 +22,13 @@ from shared.delivery.errors import PublishFailed, StoreUnavailable
 from shared.delivery.model import Delivery, DeliveryStatus
 from shared.delivery.retries import Policy
 from shared.sending.messages import Answer, Message, Publisher
+from shared.sending.operations import Worker
 from shared.sending.pipeline import Pipeline
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
 from tests.fakes.plans import MemoryPlans
 from tests.fakes.receipts import MemoryReceipts
-from tests.fakes.store import MemoryStore
 from tests.fakes.templates import MemoryTemplates
 from tests.simulation.invariants import Violation
 from tests.simulation.people import People
@@ -35,6 +37,7 @@ from tests.simulation.providers import Client, Providers
 from tests.simulation.records import Records
 from tests.simulation.virtual import SHARDS
 
+CALLERS = [Caller(id=kind, kind=kind, scopes=frozenset()) for kind in (CallerKind.LIVE, CallerKind.TEST)]
 CHANNELS = {name: Channel(name, "anything", 1000, str.strip, unsubscribes=True) for name in ("email", "sms")}
 
 
@@ -62,12 +65,21 @@ class Functions:
     random: Random
     broken: Callable[[Violation], None]
     queue: Publisher | None = None
+    operations: MemoryOperations = field(default_factory=MemoryOperations)
+    plans: MemoryPlans = field(default_factory=MemoryPlans)
+    lists: MemoryLists = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lists = MemoryLists(self.records)
 
     def store(self, process: Process) -> Any:
         return Store(process, self.records)
 
     def receipts(self, process: Process) -> Any:
-        return Remote(process, self.waiting_receipts, StoreUnavailable)
+        return self._remote(process, self.waiting_receipts)
+
+    def _remote(self, process: Process, records: object) -> Any:
+        return Remote(process, records, StoreUnavailable)
 
     def people(self, process: Process) -> Any:
         people = Remote(process, self.people_records, StoreUnavailable)
@@ -96,6 +108,7 @@ class Functions:
 
     def gateway(self, process: Process) -> Gateway:
         callers = MemoryCallers()
+        callers.records |= {caller.id: caller for caller in CALLERS}
         return Gateway(
             store=self.store(process),
             publisher=self.publisher(process),
@@ -107,10 +120,10 @@ class Functions:
             callers=callers,
             receipts=self.receipts(process),
             templates=Templates(MemoryTemplates(), CHANNELS),
-            operations=MemoryOperations(),
+            operations=self._remote(process, self.operations),
             people=self.people(process),
-            plans=MemoryPlans(),
-            list_store=MemoryLists(MemoryStore()),
+            plans=self._remote(process, self.plans),
+            list_store=self._remote(process, self.lists),
             now=process.now,
         )
 
@@ -128,6 +141,10 @@ class Functions:
         return ScheduledDeliveries(
             self.store(process), self.publisher(process), ahead, process.now, range(SHARDS), process.sleep
         )
+
+    def worker(self, process: Process) -> Worker:
+        gateway = self.gateway(process)
+        return Worker({BROADCAST: Broadcasting(gateway)}, gateway.operations, process.now, process.sleep)
 
     def relay(self, process: Process) -> Relay:
         return Relay(self.store(process), self.publisher(process), self.policy, process.now)

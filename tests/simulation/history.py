@@ -8,12 +8,14 @@ from random import Random
 
 from functions.gateway.notifications.schemas import Verdict
 from shared.delivery.model import Delivery, DeliveryStatus, Outcome
+from shared.sending.operations import OperationState
 from shared.sending.pipeline import NO_TIME
 from tests.simulation.fate import Fault
+from tests.simulation.functions import CALLERS
 from tests.simulation.invariants import ACCEPTED, ENDED, Invariant, S, Violation, counted
 from tests.simulation.people import PERSON
 from tests.simulation.virtual import Log, VirtualLoop, virtual
-from tests.simulation.world import CALLERS, World
+from tests.simulation.world import World
 
 REASONED = {S.FAILED, S.DEAD, S.UNDELIVERED, S.CANCELLED, S.EXPIRED, S.SUPERSEDED}
 
@@ -77,12 +79,15 @@ def _violations(world: World) -> Iterator[Violation]:
         else:
             yield from _of_delivery(world, delivery)
     yield from _of_verdicts(world)
+    yield from _of_broadcasts(world)
     for address, reason in world.people.answered:
         there = world.people.suppressed.get(address)
         if there is None or reason not in there.entries:
             yield Violation(Invariant.TOLD, f"{reason} was said, and is not on record")
     for accept in [accept for accepts in world.providers.accepted.values() for accept in accepts]:
         out = accept.outgoing
+        if out.text == "to all":
+            continue  # see `_of_broadcasts`
         wanted = (
             (ask.request.to or {accept.channel: f"{accept.channel}-{PERSON}"}).get(accept.channel) == out.address
             and (ask.request.message, ask.request.subject) == (out.text, out.subject)
@@ -92,6 +97,19 @@ def _violations(world: World) -> Iterator[Violation]:
         on_record = world.records.asked(out.notification_id)
         if not any(wanted) or on_record is None or on_record.message != out.text:
             yield Violation(Invariant.ASKED, f"{out.notification_id}: {out.text!r} to {out.address}")
+
+
+def _of_broadcasts(world: World) -> Iterator[Violation]:
+    """Each of the audience has one notification of it, and nobody else has any."""
+    made = Counter(n.recipient for n in world.records.all_notifications() if n.message == "to all")
+    for operation_id, audience in world.audience.items():
+        operation = world.functions.operations.records[operation_id]
+        if operation.state is not OperationState.DONE:
+            yield Violation(Invariant.AUDIENCE, f"the broadcast ended {operation.state}: {operation.error}")
+        elif made != Counter(audience):
+            yield Violation(Invariant.AUDIENCE, f"for {sorted(audience)}, and there are {sorted(made.items())}")
+        elif operation.counts != {"accepted": len(audience), "refused": 0}:
+            yield Violation(Invariant.AUDIENCE, f"{len(audience)} have it, counted are {operation.counts}")
 
 
 def _of_verdicts(world: World) -> Iterator[Violation]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,6 +12,8 @@ import pytest
 
 from functions.dead_letter.given_up_messages import DeadLetter
 from functions.gateway.batches import batch_acceptance
+from functions.gateway.broadcasts import broadcasting
+from functions.gateway.broadcasts.broadcasting import Broadcasting
 from functions.gateway.callers import revocation
 from functions.gateway.notifications import acceptance as accepting
 from functions.gateway.notifications import idempotency
@@ -18,15 +21,17 @@ from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
 from functions.relay.overdue_deliveries import Relay, Swept
 from shared.delivery import gate, retries, state_machine
-from shared.delivery.errors import HarkError, Permanent, Retryable, StoreError, Unknown
+from shared.delivery.errors import HarkError, Permanent, Retryable, StoreError, StoreUnavailable, Unknown
 from shared.delivery.gate import Facts
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Receipt, Rule
 from shared.people.frequency import DaysNotifications
+from shared.people.lists import Member
 from shared.people.permission import NOBODY, Person, permission
 from shared.people.suppression import Suppression
 from shared.sending import asking_people, pipeline, receipts, withdrawal
 from shared.sending.asking_people import Asking
 from shared.sending.messages import Answer, Message
+from shared.sending.operations import Operation, OperationState
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Outgoing, Provider, Sent
 from tests.fakes.people import MemoryPeople
@@ -384,6 +389,30 @@ def what_is_given_back_has_no_due_time(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pipeline, "given_back", lambda *args: replace(given_back(*args), due_at=None))
 
 
+def a_broadcast_goes_on_behind_a_page_that_failed(patch: pytest.MonkeyPatch) -> None:
+    page = Broadcasting.page
+
+    async def moved_on(self: Broadcasting, operation: Operation) -> Operation:
+        try:
+            return await page(self, operation)
+        except StoreUnavailable:
+            limit = (await self.gateway.plans.plan(operation.about["plan"])).per_second  # type: ignore[union-attr]
+            next_one = await self.gateway.list_store.members("l", limit=limit, after=operation.after)
+            done = OperationState.DONE if next_one.next is None else operation.state
+            return replace(operation, after=next_one.next, state=done)
+
+    patch.setattr(Broadcasting, "page", moved_on)
+
+
+def a_page_of_a_broadcast_has_new_keys_each_time(patch: pytest.MonkeyPatch) -> None:
+    numbers = itertools.count()
+    patch.setattr(broadcasting, "key_of", lambda operation_id, _: f"broadcast:{operation_id}:{next(numbers)}")
+
+
+def a_broadcast_goes_to_who_is_in_the_list_now(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Member, "in_audience", lambda self, _: self.is_in)
+
+
 BUGS: dict[Plant, Invariant] = {
     ack_before_the_send: Invariant.ACKED,
     ack_whatever_happens: Invariant.ACKED,
@@ -426,6 +455,9 @@ BUGS: dict[Plant, Invariant] = {
     a_days_notifications_are_counted_without_precondition: Invariant.PERSON,
     a_suppression_is_written_without_precondition: Invariant.TOLD,
     what_is_given_back_has_no_due_time: Invariant.QUIET,
+    a_broadcast_goes_on_behind_a_page_that_failed: Invariant.AUDIENCE,
+    a_page_of_a_broadcast_has_new_keys_each_time: Invariant.AUDIENCE,
+    a_broadcast_goes_to_who_is_in_the_list_now: Invariant.AUDIENCE,
 }
 
 

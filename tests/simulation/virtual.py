@@ -11,12 +11,13 @@ from unittest.mock import patch
 
 from functions.dead_letter import given_up_messages
 from functions.gateway.batches import batch_acceptance
+from functions.gateway.broadcasts import broadcasting
 from functions.gateway.callers import revocation
 from functions.gateway.notifications import acceptance, cancellation, idempotency, superseding
 from functions.gateway.web import error_handlers
 from functions.relay import overdue_deliveries, scheduled_deliveries
 from functions.relay import waiting_receipts as waiting
-from shared.sending import asking_people, pipeline, receipts, waiting_deliveries
+from shared.sending import asking_people, operations, pipeline, receipts, waiting_deliveries
 
 SHARDS = 2  # fewer to sweep, none of another kind
 
@@ -72,6 +73,7 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             scheduled_deliveries,
             revocation,
             waiting,
+            operations,
         )
         put("time", SimpleNamespace(monotonic=loop.time), *of_time)
         put(
@@ -79,6 +81,7 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             log,
             *of_time,
             asking_people,
+            broadcasting,
             error_handlers,
             receipts,
             given_up_messages,

@@ -7,8 +7,9 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from functions.gateway.access.caller import Caller, CallerKind
+from functions.gateway.access.caller import Caller
 from functions.gateway.batches.batch_acceptance import Batch, Taken
+from functions.gateway.broadcasts.broadcasting import broadcast
 from functions.gateway.callers.changes import Manager
 from functions.gateway.callers.revocation import Revocation
 from functions.gateway.notifications.acceptance import Accepted, accept
@@ -16,15 +17,18 @@ from functions.gateway.notifications.cancellation import cancel
 from functions.gateway.notifications.schemas import EscalationStep, NotificationRequest, Verdict
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
-from shared.delivery.model import Delivery, DeliveryStatus, Receipt, SuppressionReason
+from shared.delivery.model import Delivery, DeliveryStatus, Receipt, Recipient, SuppressionReason
 from shared.delivery.state_machine import discarded, replayed
+from shared.people.broadcast_plan import Plan
+from shared.people.lists import added, removed
 from shared.sending.messages import hint
+from shared.sending.operations import OperationState
 from shared.sending.receipts import take
 from shared.sending.suppressing import change, suppress
 from tests.fakes.clock import START
 from tests.fakes.records import POLICY
 from tests.simulation.fate import Fate, Fault
-from tests.simulation.functions import CHANNELS, Functions
+from tests.simulation.functions import CALLERS, CHANNELS, Functions
 from tests.simulation.invariants import Invariant, Violation
 from tests.simulation.people import CLASSES, ONE_A_DAY, PERSON, People, an_entry, another_preference
 from tests.simulation.processes import Process, Tasks, current
@@ -32,7 +36,6 @@ from tests.simulation.providers import Providers, Says
 from tests.simulation.pubsub import PubSub
 from tests.simulation.records import Key, Records, WaitingReceipts
 
-CALLERS = [Caller(id=kind, kind=kind, scopes=frozenset()) for kind in (CallerKind.LIVE, CallerKind.TEST)]
 _DAY = 24 * 3600.0
 
 
@@ -69,6 +72,7 @@ class World:
         self.key = random.choice((None, "collapse_key", "ordering_key", "ordering_key"))
         self.asks = self._draw_asks()
         self.answers: list[tuple[Ask, str]] = []
+        self.audience: dict[str, frozenset[str]] = {}  # by the broadcast's operation
         self.verdicts: list[tuple[Key, Verdict]] = []
         self.processes: list[Process] = []
         self._pools: dict[str, list[Process]] = {}
@@ -104,6 +108,8 @@ class World:
             self._outside.spawn(self._batch(together, self.random.choice((1.0, self.random.uniform(0, seconds / 3)))))
         for _ in range(self.random.randint(0, 4) if self.wishes else 0):
             self._outside.spawn(self._wish(self.random.choice((0.5, self.random.uniform(0, seconds)))))
+        if self.random.random() < 0.15:
+            self._outside.spawn(self._broadcast(self.random.uniform(0, seconds / 3)))
         for _ in range(8):
             if self.fate.strikes(Fault.STOP):
                 self._outside.spawn(self._stop(self.random.uniform(0, seconds / 2)))
@@ -144,6 +150,8 @@ class World:
             await self._sweep()
 
     def _quiet(self) -> bool:
+        if any(o.state is OperationState.RUNNING for o in self.functions.operations.records.values()):
+            return False
         at_work = any((process.alive and process.tasks) or process.late for process in self.processes)
         at_work = at_work or bool(self.queue.lives or self._outside or self.providers.late)
         return not at_work and not self.waiting.waiting and not any(d.pending for d in self.records.all())
@@ -161,6 +169,8 @@ class World:
         """As functions/relay/main.py does it: what goes wrong with receipts keeps no delivery back."""
         process = self.process("relay")
         self._outside.spawn(process.ask(self.functions.scheduled(process).sweep(), 600))
+        worker = self.process("operations")
+        self._outside.spawn(worker.ask(self.functions.worker(worker).sweep(50), 600))
         await process.ask(self.functions.waiting(process).sweep(), 600)
         if process.alive:
             await process.ask(self.functions.relay(process).sweep(), 600)
@@ -212,6 +222,32 @@ class World:
         if self.people.is_capped or self.random.random() < 0.6:
             how |= {"to": None, "recipient": PERSON}
         return how
+
+    async def _broadcast(self, begins: float) -> None:
+        """To a list that others come into and leave when it is planned."""
+        await asyncio.sleep(begins)
+        random, lists = self.random, self.functions.lists
+        names = [f"r{n}" for n in range(random.randint(1, 9))]
+        for name in names:
+            addresses = {"email": f"email-{name}"}
+            self.records.registered(Recipient(name, addresses, START, START, version=1))
+        now = START + timedelta(seconds=asyncio.get_running_loop().time())
+        await lists.put_members("l", [added(None, name, now) for name in names])
+        planned_at, after = now + timedelta(seconds=1), now + timedelta(seconds=2)
+        request = {"message": "to all"}
+        plan = Plan("p", CALLERS[0].id, "l", "l", request, random.choice((1, 2, 5)), planned_at, planned_at)
+        await self.functions.plans.create(plan)
+        for name in names:
+            if random.random() < 0.3:
+                (member,) = [m for m in (await lists.members("l", limit=99, after=None)).items if m.recipient == name]
+                await lists.put_members("l", [removed(member, after)])
+        late = "late"
+        self.records.registered(Recipient(late, {"email": f"email-{late}"}, START, START, version=1))
+        await lists.put_members("l", [added(None, late, after)])
+        operation = broadcast("b", plan, START + timedelta(seconds=asyncio.get_running_loop().time()))
+        await self.functions.operations.create(operation)
+        self.audience[operation.id] = frozenset(names)
+        self.tell("BROADCAST", to=names)
 
     async def _wish(self, begins: float) -> None:
         """Somebody says what they want, until they have an answer."""
