@@ -291,6 +291,24 @@ def a_step_is_taken_when_it_is_needed(facts: Facts) -> Iterator[str]:
                 yield f"{at} was sent, though {before['channel']} had been"
 
 
+def nothing_is_sent_after_a_suppression(facts: Facts) -> Iterator[str]:
+    """What is claimed after the suppression was answered is not sent: an attempt begins within its claim's lease."""
+    since: dict[Delivery, float] = {}
+    for event in facts.histories.client:
+        if event["event"] == "suppressed":
+            since.setdefault((event["channel"], event["address"]), event["at"])
+    for key, answers in facts.answers.items():
+        for channel, address in facts.requests[key][0]["to"].items():
+            record = facts.records.get((answers[0]["id"], channel))
+            suppressed_at = since.get((channel, address))
+            if record is None or suppressed_at is None or not facts.clocks_were_right(record):
+                continue
+            for attempt in record["attempts"]:
+                made = attempt["duration_ms"] is not None  # else its claim was lost, and nobody knows
+                if made and _moment(attempt) > suppressed_at + facts.limits.lease + _CLOCK_SECONDS:
+                    yield f"({record['id']}, {channel}) was sent {_moment(attempt) - suppressed_at:.1f} s after that"
+
+
 def _time(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
@@ -310,6 +328,7 @@ INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
     "t nothing is sent at another time": nothing_is_sent_at_another_time,
     "v verdicts are true": verdicts_are_true,
     "o an order is kept": an_order_is_kept,
+    "p nothing is sent after a suppression": nothing_is_sent_after_a_suppression,
     "e a step is taken when it is needed": a_step_is_taken_when_it_is_needed,
 }
 

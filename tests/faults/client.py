@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import Any
 
 import aiohttp
 
+from functions.gateway.broadcasts.broadcasting import key_of
+from functions.gateway.notifications.idempotency import KEYS, new_notification_id
 from tests.faults.histories import History
 
 TIMEOUT_SECONDS = 6.0
@@ -18,6 +21,10 @@ PATIENCE_SECONDS = 90.0  # after this it asks no more: nobody knows then whether
 _CANCELLED = 0.08
 _BATCHES = 0.1  # of what is asked
 _MOST_TOGETHER = 6
+_GONE = "90e0fa11c0ffee"  # the mark of addresses that somebody may suppress
+_OF_GONE = 0.08  # of what is asked
+_SUPPRESSED = 0.02
+_AUDIENCE = 40  # of the one broadcast
 _SHARED = "5ead0fa11c0ffee"  # the mark of addresses that several are sent to
 CHANNELS = (("email",), ("sms",), ("slack",), ("email", "sms"), ("email", "sms", "slack"))
 
@@ -44,7 +51,10 @@ class Client:
         clock = asyncio.get_running_loop().time
         due = clock()
         async with asyncio.TaskGroup() as asking:
+            asking.create_task(self._broadcast())
             while not stop.is_set():
+                if self.rng.random() < _SUPPRESSED:
+                    asking.create_task(self._suppress())
                 asking.create_task(self._ask() if self.rng.random() > _BATCHES else self._ask_together())
                 due += self.rng.expovariate(rate)
                 await asyncio.sleep(max(0.0, due - clock()))
@@ -88,6 +98,8 @@ class Client:
             "sms": f"+1415{2_000_000 + self.rng.randrange(7_999_999)}",
             "slack": f"#canary-{mark}",
         }
+        if self.rng.random() < _OF_GONE:
+            address["email"] = self._gone()
         channels = self.rng.choice(CHANNELS)
         body: dict[str, Any] = {
             "to": {channel: address[channel] for channel in channels},
@@ -117,6 +129,61 @@ class Client:
             steps = [{"channel": channel, "after": after} for channel in channels[1:]]
             how["escalation"] = [{"channel": channels[0]}, *steps]
         return how
+
+    def _gone(self) -> str:
+        return f"canary-{_GONE}{self.rng.randrange(3)}@example.com"
+
+    async def _suppress(self) -> None:
+        """One of those addresses, from when on is answered."""
+        address = self._gone()
+        if await self._until("PUT", f"/v1/suppressions/email/{address}", {"reason": "hard_bounce"}) is not None:
+            self.history.append(event="suppressed", channel="email", address=address)
+
+    async def _broadcast(self) -> None:
+        """To a list of its own; its notifications are as if each had been asked for with a key."""
+        mark = f"{self.rng.getrandbits(64):016x}"
+        members = {f"canary-{mark}-{n:02}": f"canary-{mark}-{n:02}@example.com" for n in range(_AUDIENCE)}
+        for name, address in members.items():
+            await self._until("PUT", f"/v1/recipients/{name}", {"addresses": {"email": address}})
+        await self._until("PUT", f"/v1/lists/canary-{mark}", {})
+        await self._until("POST", f"/v1/lists/canary-{mark}/members", {"recipients": list(members)})
+        await asyncio.sleep(1)  # two gateways' clocks differ by less
+        text = {"subject": f"Subject of canary {mark}", "message": f"Text of canary {mark}"}
+        body = {"list": f"canary-{mark}", **text, "per_second": 4, "dry_run": True}
+        plan = await self._until("POST", "/v1/broadcasts", body)
+        if plan is None or plan["recipients"] != _AUDIENCE:
+            return
+        operation_id = str(uuid.uuid5(KEYS, f"broadcast\n{plan['plan']}"))
+        numbers = {name: next(self._numbers) for name in members}
+        keys = {name: key_of(operation_id, name) for name in members}
+        for name, address in members.items():
+            self.history.append(event="request", n=numbers[name], key=keys[name], to={"email": address}, **text)
+        if await self._until("POST", "/v1/broadcasts", {"plan": plan["plan"]}) is None:
+            return
+        caller_id = self.api_key.split("_")[2]
+        for name, number in numbers.items():
+            made = new_notification_id(caller_id, keys[name])
+            self.history.append(event="answer", n=number, status=202, id=made)
+        for _ in range(600):
+            operation = await self._until("GET", f"/v1/operations/{operation_id}")
+            if operation is None or operation["state"] != "running":
+                return
+            await asyncio.sleep(0.5)
+
+    async def _until(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """What a request is answered with once it is done; None when nobody knows."""
+        give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        while asyncio.get_running_loop().time() < give_up_at:
+            with suppress(aiohttp.ClientError, TimeoutError, ValueError):
+                url = f"{self.url}{path}"
+                async with self.http.request(method, url, json=body, headers=headers, timeout=timeout) as answer:
+                    if answer.status in {200, 201, 202}:
+                        done: dict[str, Any] = await answer.json()
+                        return done
+            await asyncio.sleep(self.rng.uniform(0.1, 1.0))
+        return None
 
     async def _cancel(self, notification_id: str) -> None:
         """After a moment; what is answered is held against what the witness has got."""

@@ -1,4 +1,4 @@
-"""Seventeen planted bugs, one at a time in a copy; the harness must catch each: `make planted [ONLY=relay_off]`."""
+"""Nineteen planted bugs, one at a time in a copy; the harness must catch each: `make planted [ONLY=relay_off]`."""
 
 import argparse
 import asyncio
@@ -37,6 +37,8 @@ CAUGHT: dict[str, tuple[Options, set[str]]] = {
     "order_goes_on_while_one_is_retried": (replace(_QUIET, seconds=30, lab={"503": 0.5}), {"o"}),
     "two_follow_the_same_one": (replace(_QUIET, seconds=30, rate=20, special=1, keys=1), {"o"}),
     "step_goes_though_the_one_before_was_sent": (_QUIET, {"e"}),
+    "person_not_asked": (replace(_QUIET, seconds=30, rate=20), {"p"}),
+    "broadcast_page_has_new_keys": (_QUIET, {"1"}),
     "receipt_of_another_message": (replace(_QUIET, lab={"accept-then-reset": 0.4}), {"7"}),
 }
 """By patch: what brings it out, and the numbers of the invariants of which it breaks one at least."""

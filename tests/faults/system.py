@@ -27,6 +27,7 @@ _EMAIL = (
     Failpoint.RECEIVED,
     Failpoint.NOT_LET,
     Failpoint.CLAIMED,
+    Failpoint.SUPPRESSED,
     Failpoint.ACCEPTED,
     Failpoint.RECORDED,
     Failpoint.ACKED,
@@ -34,7 +35,7 @@ _EMAIL = (
 _OWN = {
     "gateway": _GATEWAY,
     "relay": (Failpoint.MOVED, Failpoint.REPUBLISHED, Failpoint.PUBLISHED_ON_TIME, Failpoint.APPLIED),
-    "operations": (Failpoint.PAGED,),
+    "operations": (Failpoint.BROADCAST, Failpoint.PAGED),
     "dead_letter": (Failpoint.RECEIVED, Failpoint.ACKED),
     "email": _EMAIL,
 }

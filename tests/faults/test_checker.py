@@ -75,7 +75,17 @@ DUE = "2026-01-01T00:01:00+00:00"
 UNKNOWN = attempt(1, "unknown", duration_ms=500)
 LOST = attempt(1, "unknown", duration_ms=None)
 KILLED = {"event": "kill worker", "process": "sms", "at": 1767225600.0}  # with the first attempt
+
+
+def suppressed(seconds: float) -> list[Event]:
+    """The sms's address, so long after the attempt of GOOD began."""
+    at = datetime.fromisoformat(attempt(1)["at"]).timestamp() + seconds
+    return [*GOOD.client, {"event": "suppressed", "at": at, "channel": "sms", "address": TO["sms"]}]
+
+
 FINE: dict[str, Histories] = {
+    "one that was claimed before its address was suppressed": replace(GOOD, client=suppressed(-3)),
+    "one whose address is suppressed afterwards": replace(GOOD, client=suppressed(3)),
     "a duplicate after an unknown attempt": replace(
         with_records(record("sms", "sent", UNKNOWN, attempt(2, second=9))),
         witness=[accept(), accept("sms", 2, 9), accept("email")],
@@ -139,6 +149,7 @@ def behind_a_cancelled_one() -> Histories:
 
 
 BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
+    "one to an address that was suppressed before": ("p", lambda: replace(GOOD, client=suppressed(-10))),
     "one before its send_at": ("t", lambda: replace(GOOD, client=asked_how(send_at="2026-01-01T00:00:05Z"))),
     "one after its deliver_by": ("t", lambda: replace(GOOD, client=asked_how(deliver_by="2025-12-31T23:59:00Z"))),
     "one that was said to be cancelled": (
