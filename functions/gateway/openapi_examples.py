@@ -78,7 +78,9 @@ def _of_notifications(channels: Mapping[str, Channel], to: Mapping[str, str]) ->
             {"items": [{"index": 0, "status": 202, "id": _ID}, {"index": 1, "status": 422, "problem": no_key}]},
             body={"items": [{"key": "deploy-42", "to": to, **_TEXTS}, {"to": to, **_TEXTS}]},
         ),
-        "broadcast_to_list": Example(202, _operation("running"), body={"plan": _ID}),
+        "broadcast_to_list": Example(
+            200, _plan(channels, to), body={"list": "newsletter", **_TEXTS, "per_second": 50, "dry_run": True}
+        ),
         "list_notifications": Example(200, {"items": [accepted], "next_cursor": None}),
         "read_notification": Example(200, accepted, of_notification),
         "cancel_notification": Example(
@@ -99,7 +101,16 @@ def _of_notifications(channels: Mapping[str, Channel], to: Mapping[str, str]) ->
 
 
 def _notification(status: str, deliveries: list[dict[str, Any]]) -> dict[str, Any]:
-    of_none = ("recipient", "template", "send_at", "deliver_by", "collapse_key", "ordering_key", "escalation")
+    of_none = (
+        "recipient",
+        "category",
+        "template",
+        "send_at",
+        "deliver_by",
+        "collapse_key",
+        "ordering_key",
+        "escalation",
+    )
     plain = dict.fromkeys(of_none)
     return {"id": _ID, "status": status, **plain, **_TEXTS, "created_at": _AT, "deliveries": deliveries}
 
@@ -134,6 +145,7 @@ def _delivery(channel: Channel, address: str) -> dict[str, Any]:
         "provider_message_id": None,
         "error": None,
         "reason": None,
+        "judged_by": None,
         "updated_at": _AT,
         "attempts": [],
     }
@@ -141,6 +153,25 @@ def _delivery(channel: Channel, address: str) -> dict[str, Any]:
         counted = channel.segments(_MESSAGE)
         made |= {"segments": counted.count, "encoding": counted.encoding}
     return made
+
+
+def _plan(channels: Mapping[str, Channel], to: Mapping[str, str]) -> dict[str, Any]:
+    """Of a broadcast to one person."""
+    each: dict[str, Any] = {name: {"deliveries": 1, "suppressed": 0, "held": 0} for name in to}
+    segments = 0
+    for name, numbers in each.items():
+        counted = channels[name].segments
+        if counted is not None:
+            count = counted(_MESSAGE).count
+            numbers |= {"segments": count, "price": 0.0, "without_price": count}
+            segments += count
+    contents = {name: _delivery(channels[name], address)["content"] for name, address in to.items()}
+    return {
+        **{"plan": _ID, "list": "newsletter", "recipients": 1, "counted": 1, "estimated": False, "channels": each},
+        **{"suppressed": 0, "segments": segments, "refused": {}},
+        **{"sample": [{"recipient": "alice", "content": contents}], "per_second": 50, "seconds": 1},
+        **{"planned_at": _AT, "good_until": _AT},
+    }
 
 
 def _of_recipients(to: Mapping[str, str]) -> Mapping[str, Example]:

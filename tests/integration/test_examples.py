@@ -72,10 +72,10 @@ async def parameters(hark: Hark, operation: str) -> dict[str, str]:  # noqa: PLR
         case "read_list" | "delete_list":
             await example_of(hark, "put_list")
             return {"name": "newsletter"}
-        case "put_member" | "delete_member":
+        case "put_member" | "delete_member" | "broadcast_to_list":
             await example_of(hark, "put_list")
             await example_of(hark, "put_recipient")
-            if operation in {"delete_member", "list_members"}:
+            if operation in {"delete_member", "list_members", "broadcast_to_list"}:
                 await hark.client.put("/v1/lists/newsletter/members/alice")
             return {"name": "newsletter", "recipient": "alice"}
         case "read_operation" | "list_operations":
@@ -220,8 +220,8 @@ def answer_of(operation: Any) -> tuple[int, tuple[Any, Any]]:
 
 def same(got: Any, said: Any) -> bool:
     """Whether the example's words are the real ones, but for what is new each time."""
-    times = {"created_at", "updated_at", "dead_at", "at", "added_at"}
-    new = {"id", "notification_id", "updated_by", "created_by", "key"} | times
+    times = {"created_at", "updated_at", "dead_at", "at", "added_at", "planned_at", "good_until"}
+    new = {"id", "notification_id", "updated_by", "created_by", "key", "plan"} | times
     new |= {"address_hash", "pseudonym", "evidence"}  # which names the caller
     match said:
         case dict():

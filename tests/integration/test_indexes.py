@@ -30,6 +30,7 @@ from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.records import STATE_FIELDS, fixed_values
 from shared.google.firestore.rpc import Rpc, StructuredQuery
 from shared.google.firestore.store import FirestoreStore
+from shared.people.broadcast_plan import Plan
 from shared.people.category import Category
 from shared.people.frequency import DaysNotifications
 from shared.people.lists import Member, RecipientList
@@ -223,6 +224,7 @@ def _written() -> Iterator[tuple[str, str]]:
         ("categories", Category, {"name", "version"}),
         ("suppressions", Suppression, {"id", "version"}),
         ("frequencies", DaysNotifications, {"id", "version"}),
+        ("plans", Plan, {"id"}),
         ("lists", RecipientList, {"name", "version"}),
         ("members", Member, {"recipient", "version"}),
         ("receipts", Receipt, set[str]()),
