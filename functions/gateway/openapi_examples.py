@@ -145,6 +145,7 @@ def _delivery(channel: Channel, address: str) -> dict[str, Any]:
         "provider_message_id": None,
         "error": None,
         "reason": None,
+        "next_try_at": None,
         "judged_by": None,
         "updated_at": _AT,
         "attempts": [],

@@ -109,7 +109,11 @@ class Suppression:
     @property
     def by_weight(self) -> list[Entry]:
         order = list(SuppressionClass)
-        return sorted(self.entries.values(), key=lambda entry: (order.index(entry.class_), entry.at, entry.reason))
+
+        def weight(entry: Entry) -> tuple[int, bool, datetime, str]:
+            return order.index(entry.class_), entry.reason not in _SERVICE_TOO, entry.at, entry.reason
+
+        return sorted(self.entries.values(), key=weight)
 
     def with_entry(self, entry: Entry) -> "Suppression":
         """With what this one stops besides: a second word of one reason takes nothing back, and the first keeps its

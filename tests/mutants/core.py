@@ -14,6 +14,7 @@ CORE: dict[str, tuple[str, ...]] = {
         "tests/unit/delivery/test_state_machine.py",
         "tests/unit/delivery/test_gate.py",
         "tests/unit/sending/test_gate_in_pipeline.py",
+        "tests/unit/sending/test_people_in_pipeline.py",
     ),
     "shared/delivery/gate.py": ("tests/unit/delivery/test_gate.py",),
     "shared/sending/pipeline.py": (
@@ -22,6 +23,19 @@ CORE: dict[str, tuple[str, ...]] = {
         "tests/unit/runtime/test_telemetry.py",
         "tests/unit/sending/test_order.py",
         "tests/unit/sending/test_suppressing.py",
+        "tests/unit/sending/test_people_in_pipeline.py",
+    ),
+    "shared/people/permission.py": (
+        "tests/unit/people/test_permission.py",
+        "tests/unit/sending/test_people_in_pipeline.py",
+    ),
+    "shared/people/quiet_hours.py": ("tests/unit/people/test_quiet_hours.py",),
+    "shared/people/suppression.py": ("tests/unit/people/test_suppression.py",),
+    "shared/people/frequency.py": ("tests/unit/people/test_permission.py",),
+    "shared/sending/asking_people.py": ("tests/unit/sending/test_people_in_pipeline.py",),
+    "shared/sending/suppressing.py": (
+        "tests/unit/sending/test_suppressing.py",
+        "tests/unit/sending/test_people_in_pipeline.py",
     ),
     "shared/sending/receipts.py": (
         "tests/unit/sending/test_suppressing.py",
@@ -58,6 +72,7 @@ CORE: dict[str, tuple[str, ...]] = {
         "tests/unit/gateway/notifications/test_special_requests.py",
         "tests/unit/gateway/notifications/test_addressing.py",
         "tests/unit/gateway/notifications/test_acceptance.py",
+        "tests/unit/gateway/notifications/test_categories.py",
     ),
     "functions/gateway/notifications/addressing.py": (
         "tests/unit/gateway/notifications/test_special_requests.py",

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 
 from functions.gateway.access.caller import Caller
 from functions.gateway.broadcasts.schemas import OWN_FIELDS, BroadcastRequest, PlanJson, PlannedChannelJson, SampleJson
+from functions.gateway.channels.addresses import unknown_channel
 from functions.gateway.notifications.acceptance import deliveries_of, new_notification
 from functions.gateway.notifications.judging import judged, known_for
 from functions.gateway.notifications.schemas import NotificationRequest, content_json
@@ -54,6 +55,7 @@ async def plan_broadcast(
     there = await gateway.list_store.recipient_list(broadcast.list or "")
     if there is None:
         raise invalid(field_error("list", "no list has this name"))
+    await _check(gateway, broadcast)
     request = await _frozen(gateway, {name: value for name, value in body.items() if name not in OWN_FIELDS})
     now = gateway.now()
     plan = Plan(
@@ -78,6 +80,16 @@ async def plan_broadcast(
     total = recipients if whole else None
     plan = replace(plan, total=total)
     return plan, _json(plan, numbers, recipients)
+
+
+async def _check(gateway: Gateway, broadcast: BroadcastRequest) -> None:
+    """What is wrong for everybody. Problem 422."""
+    unknown = [name for name in broadcast.asked_channels() if name[0] not in gateway.channels]
+    wrong = [unknown_channel(field, gateway.channels) for _, field in unknown]
+    if broadcast.category is not None and await gateway.people.category(broadcast.category) is None:
+        wrong.append(field_error("category", "no category has this name"))
+    if wrong:
+        raise invalid(*wrong)
 
 
 async def _frozen(gateway: Gateway, request: dict[str, Any]) -> dict[str, Any]:

@@ -251,6 +251,9 @@ class DeliveryJson(TypedDict):
     provider_message_id: str | None
     error: str | None
     reason: Annotated[str | None, Field(description="The rule that holds it back, or that ended it unsent.")]
+    next_try_at: Annotated[
+        datetime | None, Field(description="Not before then, while it is scheduled, deferred or retrying.")
+    ]
     judged_by: Annotated[
         dict[str, str] | None,
         Field(description="Which of the person's records there were, and as of when."),
@@ -326,7 +329,9 @@ def notification_json(
 
 
 def content_json(n: Notification, d: Delivery, channels: Mapping[str, Channel]) -> dict[str, Any]:
-    """What this delivery's message has."""
+    """What this delivery's message has; of one that is emptied nothing, whatever others are still to get."""
+    if d.content is None and not d.address:
+        return {"message": ""}
     if d.content is not None:
         own: dict[str, Any] = json.loads(d.content)
         return own
@@ -346,6 +351,7 @@ def _delivery_json(d: Delivery, content: dict[str, Any], *, addresses: bool) -> 
         provider_message_id=d.provider_message_id,
         error=d.error,
         reason=d.reason,
+        next_try_at=d.next_try_at,
         judged_by=None if d.judged_by is None else dict(d.judged_by),
         updated_at=d.updated_at or d.created_at,
         attempts=[_attempt_json(attempt) for attempt in d.attempts],

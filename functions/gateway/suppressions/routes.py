@@ -28,7 +28,7 @@ from functions.gateway.web.listing_pages import CURSOR, name_cursor_of, name_of
 from functions.gateway.web.openapi_declarations import answers, csv_body, link, request_body
 from functions.gateway.web.problem_details import field_error, invalid
 from functions.gateway.web.request_bodies import body_of, text_of
-from shared.people.suppression import CLASS_BY_REASON, Entry, Suppression
+from shared.people.suppression import CLASS_BY_REASON, Entry, Suppression, SuppressionClass
 
 _CHANNEL: dict[str, Any] = {"$ref": "#/components/schemas/ChannelName"}
 ChannelInPath = Annotated[str, Path(json_schema_extra={**_CHANNEL, "pattern": "^[a-z][a-z0-9_]{0,63}$"})]
@@ -138,7 +138,8 @@ def suppressions_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one r
         of = _of(caller, channel, address)
         body = await body_of(request, SuppressionRequest)
         evidence = f"by caller {caller.id}" + (f": {body.evidence}" if body.evidence is not None else "")
-        entry = Entry(body.reason, body.class_ or CLASS_BY_REASON[body.reason], gateway.now(), evidence)
+        class_ = SuppressionClass(body.class_) if body.class_ else CLASS_BY_REASON[body.reason]
+        entry = Entry(body.reason, class_, gateway.now(), evidence)
         written, new = await changes.put(people, of, [entry], caller)
         return json_answer(suppression_json(written), 201 if new else 200)
 

@@ -31,7 +31,7 @@ class SuppressionRequest(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     reason: SuppressionReason = SuppressionReason.MANUAL
-    class_: Literal[SuppressionClass.ALL, SuppressionClass.MARKETING] | None = Field(
+    class_: Literal["all", "marketing"] | None = Field(
         default=None, alias="class", description="By default that of the reason."
     )
     evidence: Given | None = Field(

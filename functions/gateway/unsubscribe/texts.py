@@ -55,11 +55,11 @@ TEXTS: Mapping[str, Texts] = {
         stopped_others="You have unsubscribed from other messages to this address.",
         again="Subscribe again",
         done="Done: you are unsubscribed.",
-        undone="Done: what you had unsubscribed from at this address comes again.",
+        undone="Done: that you had unsubscribed here is taken back.",
         choices="What you want to get",
         ticked="What you tick comes again, even if you have unsubscribed from it.",
-        locked="What cannot be ticked is stopped for another reason: the address does not work, or there was a "
-        "complaint or a STOP.",
+        locked="What cannot be ticked is stopped for another reason: the address does not work, there was a complaint "
+        "or a STOP, or the sender has stopped it.",
         save="Save",
         saved="Your choices are saved.",
         unknown="This link does not work. It may be incomplete: please take the one in a newer message.",
@@ -78,11 +78,11 @@ TEXTS: Mapping[str, Texts] = {
         stopped_others="Sie haben andere Nachrichten an diese Adresse abbestellt.",
         again="Wieder bestellen",
         done="Erledigt: Sie haben abbestellt.",
-        undone="Erledigt: Was Sie an dieser Adresse abbestellt hatten, kommt wieder.",
+        undone="Erledigt: Ihre Abbestellung an dieser Adresse ist zurückgenommen.",
         choices="Was Sie bekommen möchten",
         ticked="Was Sie ankreuzen, kommt wieder, auch wenn Sie es abbestellt haben.",
         locked="Was sich nicht ankreuzen lässt, ist aus einem anderen Grund gesperrt: Die Adresse funktioniert nicht, "
-        "oder es gab eine Beschwerde oder ein STOP.",
+        "es gab eine Beschwerde oder ein STOP, oder der Absender hat es gesperrt.",
         save="Speichern",
         saved="Ihre Auswahl ist gespeichert.",
         unknown="Dieser Link funktioniert nicht. Vielleicht ist er unvollständig: Bitte nehmen Sie den aus einer "
@@ -104,11 +104,11 @@ TEXTS: Mapping[str, Texts] = {
         stopped_others="Votre abonnement à d’autres messages est annulé pour cette adresse.",
         again="Se réabonner",
         done="C’est fait : votre abonnement est annulé.",
-        undone="C’est fait : ce qui était annulé pour cette adresse arrivera de nouveau.",
+        undone="C’est fait : votre désabonnement de cette adresse est annulé.",
         choices="Ce que vous voulez recevoir",
         ticked="Ce que vous cochez arrivera de nouveau, même après un désabonnement.",
-        locked="Ce qui ne peut pas être coché est bloqué pour une autre raison : l’adresse ne fonctionne pas, ou il y "
-        "a eu une plainte ou un STOP.",
+        locked="Ce qui ne peut pas être coché est bloqué pour une autre raison : l’adresse ne fonctionne pas, il y a "
+        "eu une plainte ou un STOP, ou l’expéditeur l’a bloqué.",
         save="Enregistrer",
         saved="Vos choix sont enregistrés.",
         unknown="Ce lien ne fonctionne pas. Il est peut-être incomplet : prenez celui d’un message plus récent.",
@@ -128,11 +128,11 @@ TEXTS: Mapping[str, Texts] = {
         stopped_others="Ha cancelado la suscripción a otros mensajes en esta dirección.",
         again="Suscribirse de nuevo",
         done="Hecho: ha cancelado la suscripción.",
-        undone="Hecho: vuelve a recibir lo que había cancelado en esta dirección.",
+        undone="Hecho: su cancelación en esta dirección ha quedado sin efecto.",
         choices="Lo que quiere recibir",
         ticked="Lo que marque volverá a llegar, aunque haya cancelado la suscripción.",
-        locked="Lo que no se puede marcar está bloqueado por otro motivo: la dirección no funciona, o hubo una queja "
-        "o un STOP.",
+        locked="Lo que no se puede marcar está bloqueado por otro motivo: la dirección no funciona, hubo una queja "
+        "o un STOP, o el remitente lo ha bloqueado.",
         save="Guardar",
         saved="Sus preferencias están guardadas.",
         unknown="Este enlace no funciona. Puede que esté incompleto: use el de un mensaje más reciente.",
@@ -151,11 +151,11 @@ TEXTS: Mapping[str, Texts] = {
         stopped_others="Hai annullato l’iscrizione ad altri messaggi per questo indirizzo.",
         again="Iscriviti di nuovo",
         done="Fatto: l’iscrizione è annullata.",
-        undone="Fatto: riceverai di nuovo ciò che avevi annullato a questo indirizzo.",
+        undone="Fatto: la disiscrizione da questo indirizzo è annullata.",
         choices="Che cosa vuoi ricevere",
         ticked="Ciò che selezioni arriverà di nuovo, anche se ne avevi annullato l’iscrizione.",
-        locked="Ciò che non si può selezionare è bloccato per un altro motivo: l’indirizzo non funziona, oppure c’è "
-        "stato un reclamo o uno STOP.",
+        locked="Ciò che non si può selezionare è bloccato per un altro motivo: l’indirizzo non funziona, c’è stato un "
+        "reclamo o uno STOP, oppure il mittente lo ha bloccato.",
         save="Salva",
         saved="Le tue scelte sono salvate.",
         unknown="Questo link non funziona. Forse è incompleto: usa quello di un messaggio più recente.",
@@ -174,11 +174,11 @@ TEXTS: Mapping[str, Texts] = {
         stopped_others="Cancelou a subscrição de outras mensagens neste endereço.",
         again="Subscrever de novo",
         done="Feito: a subscrição está cancelada.",
-        undone="Feito: volta a receber o que tinha cancelado neste endereço.",
+        undone="Feito: o cancelamento neste endereço foi anulado.",
         choices="O que quer receber",
         ticked="O que marcar volta a chegar, mesmo que tenha cancelado a subscrição.",
-        locked="O que não pode ser marcado está bloqueado por outro motivo: o endereço não funciona, ou houve uma "
-        "reclamação ou um STOP.",
+        locked="O que não pode ser marcado está bloqueado por outro motivo: o endereço não funciona, houve uma "
+        "reclamação ou um STOP, ou o remetente bloqueou-o.",
         save="Guardar",
         saved="As suas escolhas estão guardadas.",
         unknown="Esta ligação não funciona. Pode estar incompleta: use a de uma mensagem mais recente.",
@@ -196,11 +196,11 @@ TEXTS: Mapping[str, Texts] = {
         stopped_others="U hebt zich op dit adres voor andere berichten afgemeld.",
         again="Weer aanmelden",
         done="Gelukt: u bent afgemeld.",
-        undone="Gelukt: waarvoor u zich op dit adres had afgemeld, komt weer.",
+        undone="Gelukt: uw afmelding op dit adres is ingetrokken.",
         choices="Wat u wilt krijgen",
         ticked="Wat u aanvinkt, komt weer, ook als u zich ervoor hebt afgemeld.",
-        locked="Wat niet kan worden aangevinkt, is om een andere reden geblokkeerd: het adres werkt niet, of er was "
-        "een klacht of een STOP.",
+        locked="Wat niet kan worden aangevinkt, is om een andere reden geblokkeerd: het adres werkt niet, er was een "
+        "klacht of een STOP, of de afzender heeft het geblokkeerd.",
         save="Opslaan",
         saved="Uw keuzes zijn opgeslagen.",
         unknown="Deze link werkt niet. Misschien is hij onvolledig: gebruik die uit een nieuwer bericht.",
@@ -218,11 +218,11 @@ TEXTS: Mapping[str, Texts] = {
         stopped_others="Subskrypcja innych wiadomości na ten adres jest anulowana.",
         again="Subskrybuj ponownie",
         done="Gotowe: subskrypcja została anulowana.",
-        undone="Gotowe: anulowane wiadomości będą znów przychodzić na ten adres.",
+        undone="Gotowe: rezygnacja na tym adresie jest cofnięta.",
         choices="Co chcesz otrzymywać",
         ticked="To, co zaznaczysz, będzie znów przychodzić, nawet jeśli subskrypcja była anulowana.",
         locked="To, czego nie można zaznaczyć, jest zablokowane z innego powodu: adres nie działa, była skarga albo "
-        "STOP.",
+        "STOP, albo zablokował to nadawca.",
         save="Zapisz",
         saved="Twój wybór został zapisany.",
         unknown="Ten link nie działa. Może jest niepełny: użyj linku z nowszej wiadomości.",
