@@ -8,7 +8,7 @@ import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest
 from functions.slack.providers import PROVIDERS
 from shared.entrypoint.channel_function import channel_function
 
-_handle = channel_function("slack", PROVIDERS)
+_handle = channel_function("slack", PROVIDERS, unsubscribes=False)
 
 
 @functions_framework.aio.http

@@ -14,7 +14,7 @@ from shared.sending.replies import Reply, ReplyReader, Wish
 # Bytes: 1,600 characters are up to 14,400 in a form, and the other fields about 700. With ten files beside such a text
 # it is more, and refused: whoever says STOP says it shorter, and a stranger's request must not cost more.
 _BODY_LIMIT = 16 * 1024
-_MOST_FIELDS = 60  # Twilio sends about twenty, and two for each of ten files
+_MOST_FIELDS = 55  # Twilio sends about twenty, and two for each of ten files
 
 OPT_OUT_TYPES: Mapping[str, Wish | None] = {
     # What Twilio takes the message for, in whatever language the account's Advanced Opt-Out knows. It then goes before

@@ -102,9 +102,11 @@ def _escalated(delivery: Delivery, before: Delivery | None, now: datetime, polic
 
 
 def _begun(delivery: Delivery) -> datetime:
-    """When it was due to go, whatever holds it back since; a later step, when it went. One whose time is still to come
-    has not begun before then; of one that is tried again the retries move nothing.
+    """When it was due to go, whatever holds it back since but what the person wants; a later step, when it went. One
+    whose time is still to come has not begun before then; of one that is tried again the retries move nothing.
     """
+    if delivery.held_until is not None:
+        return max(delivery.held_until, delivery.queued_at or delivery.created_at)
     if delivery.escalates_from is None:
         return delivery.queued_at or delivery.created_at
     first = _first_attempt(delivery)

@@ -72,6 +72,9 @@ class Rule(StrEnum):
     COLLAPSE_KEY = "collapse_key"  # superseded
     SUPPRESSION = "suppression"  # suppressed: one is on record for its address
     PREFERENCE = "preference"  # suppressed: the recipient does not want its category over its channel
+    NO_UNSUBSCRIBE = (
+        "no_unsubscribe"  # suppressed: its category has become marketing, and one cannot leave by its channel
+    )
     QUIET_HOURS = "quiet_hours"  # held back until the recipient's end, or expired as they end too late
     FREQUENCY = "frequency"  # held back until tomorrow: the person has had the day's; or sent, as nobody could tell
     PEOPLE_UNREAD = "people_unread"  # held back: what the person wants could not be read

@@ -24,10 +24,11 @@ class ProviderModule(Protocol):
     def provider(self) -> Callable[[], Provider]: ...
 
 
-def channel_function(channel: str, providers: Mapping[str, str]) -> Handler:
+def channel_function(channel: str, providers: Mapping[str, str], *, unsubscribes: bool = True) -> Handler:
     """The whole of a channel's main.py: its pushes go through the pipeline to the provider that is set.
 
     providers: the module of each, by the word that `<CHANNEL>_PROVIDER` may hold; only the chosen one is imported.
+    unsubscribes: as of the channel's declaration, which has more to import
     """
     settings = start()
     address_hash = load(PeopleSettings).address_hash()
@@ -44,7 +45,12 @@ def channel_function(channel: str, providers: Mapping[str, str]) -> Handler:
         rpc = open_rpc(settings)
         people = FirestorePeople(rpc, address_hash)
         deliver = Pipeline(
-            FirestoreStore(rpc), connect(), settings.policy(), publisher=publisher, people=people
+            FirestoreStore(rpc),
+            connect(),
+            settings.policy(),
+            publisher=publisher,
+            people=people,
+            unsubscribes=unsubscribes,
         ).deliver
         restored = restored_records(settings)
         return deliver if restored is None else _unless_held(restored, deliver)

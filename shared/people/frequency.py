@@ -28,5 +28,5 @@ def day_of(recipient: Recipient | None, now: datetime) -> tuple[date, datetime]:
 
 def frequency_id(delivery: Delivery, day: date) -> str:
     """Of the record: one a person, category and day. A person without a name is an address."""
-    person = delivery.recipient or f"{delivery.channel}\n{delivery.address}"
+    person = delivery.recipient or f"{delivery.channel}\n{delivery.address.casefold()}"
     return hashlib.sha256(f"{delivery.category}\n{day.isoformat()}\n{person}".encode()).hexdigest()[:32]

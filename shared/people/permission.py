@@ -8,6 +8,7 @@ suppression, another                                       stops    (any class b
 preference                                        stops    stops
 quiet hours                                       hold     hold
 max_per_day of the category        holds          holds    holds    (unread: transactional goes, the others wait)
+a channel without a way to leave                           stops    (its category has become marketing since)
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,9 @@ from shared.people.category import Category
 from shared.people.frequency import DaysNotifications, day_of
 from shared.people.quiet_hours import end_of_quiet
 from shared.people.suppression import Suppression
+
+_BEFORE_ITS_RECORD_ENDS = timedelta(days=2)
+"""For its attempts: what is held back longer would be deleted while it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,15 @@ def class_of(delivery: Delivery, person: Person) -> CategoryClass:
     return delivery.category_class or CategoryClass.TRANSACTIONAL
 
 
-def permission(delivery: Delivery, person: Person, now: datetime) -> Permission:
-    """But for `max_per_day`, which is counted by whoever lets it go (`permission_by_frequency`)."""
+def permission(delivery: Delivery, person: Person, now: datetime, *, unsubscribes: bool = True) -> Permission:
+    """But for `max_per_day`, which is counted by whoever lets it go (`permission_by_frequency`).
+
+    unsubscribes: whether one can over the delivery's channel
+    """
     class_ = class_of(delivery, person)
+    if class_ is CategoryClass.MARKETING and not unsubscribes:
+        why = f"{delivery.category} is marketing now, and nobody can unsubscribe over {delivery.channel}"
+        return No(DeliveryStatus.SUPPRESSED, Rule.NO_UNSUBSCRIBE, why)
     if person.suppression is not None:
         entry = person.suppression.stopping(class_, delivery.category)
         if entry is not None:
@@ -96,6 +106,8 @@ def unread(delivery: Delivery, rule: Rule, class_: CategoryClass, now: datetime,
 def _later(delivery: Delivery, until: datetime, rule: Rule, when: str) -> Permission:
     if delivery.deliver_by is not None and delivery.deliver_by <= until:
         return No(DeliveryStatus.EXPIRED, rule, f"its deliver_by comes before {when}")
+    if delivery.expire_at is not None and until >= delivery.expire_at - _BEFORE_ITS_RECORD_ENDS:
+        return No(DeliveryStatus.EXPIRED, rule, f"its record ends before {when}")
     return Later(until, rule)
 
 

@@ -28,6 +28,7 @@ _KEPT = timedelta(days=3)  # the record of a day, wherever on earth it is
 class Asking:
     people: PeopleStore
     now: Callable[[], datetime]
+    unsubscribes: bool = True
 
     async def person(self, delivery: Delivery) -> Person | None:
         """None when the records cannot be read."""
@@ -46,8 +47,9 @@ class Asking:
         now = self.now()
         if person is None:
             return unread(claimed, Rule.PEOPLE_UNREAD, class_of(claimed, NOBODY), now, AGAIN)
-        said = permission(claimed, person, now)
-        if said != Go() or person.category is None or person.category.max_per_day is None:
+        said = permission(claimed, person, now, unsubscribes=self.unsubscribes)
+        capped = person.category is not None and person.category.max_per_day is not None
+        if said != Go() or not capped or claimed.simulated:  # nobody gets that: it is none of the day's
             return said
         return await self._counted(claimed, person, now)
 

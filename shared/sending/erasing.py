@@ -30,8 +30,10 @@ from shared.sending.withdrawal import withdraw, withdraw_some
 ERASURE = "erasure"
 PAGE = 50
 REASON = "the recipient is erased"
-SETTLED = timedelta(seconds=15)
-"""After which no accept that read the recipient unmarked writes any more; and until a lease is looked at again."""
+SETTLED = timedelta(seconds=40)
+"""Longer than a batch may take from reading a recipient to its commit: then no accept that read it unmarked writes any
+more. And until a lease is looked at again.
+"""
 
 
 def erasure(operation_id: str, caller_id: str, name: str, pseudonym: str, now: datetime) -> Operation:

@@ -35,7 +35,8 @@ class Content(BaseModel):
     category: str | None = None
     category_class: CategoryClass | None = None
     recipient: str | None = None
-    """Where it has a category: what the person wants of it is asked by their name."""
+    expire_at: AwareDatetime | None = None
+    """Both where it has a category: what the person wants of it is asked by their name, and held back no longer."""
 
     def everything(self) -> dict[str, Any]:
         """What the message has: `subject`, `message`, and what its channel has besides."""
@@ -82,6 +83,7 @@ def content_of(notification: Notification, delivery: Delivery, version: int | No
         category=delivery.category,
         category_class=delivery.category_class,
         recipient=None if delivery.category is None else delivery.recipient,
+        expire_at=None if delivery.category is None else delivery.expire_at,
     )
 
 

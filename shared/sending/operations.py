@@ -101,7 +101,7 @@ def _steered(operation: Operation, state: OperationState, now: datetime) -> Oper
         return operation
     if operation.state in _ENDED:
         raise WrongState(f"the operation is {operation.state}")
-    return replace(operation, state=state, updated_at=now)
+    return replace(operation, state=state, updated_at=now, expire_at=max(operation.expire_at, now + _KEPT))
 
 
 class Kind(Protocol):
@@ -221,7 +221,9 @@ class Worker:
                 due_at = self.now() + AGAIN
             elif state in _ENDED:
                 due_at = None
-            written = replace(moved, state=state, due_at=due_at, updated_at=self.now(), version=version)
+            now = self.now()
+            kept_until = max(moved.expire_at, now + _KEPT)  # it may take longer, paused or not
+            written = replace(moved, state=state, due_at=due_at, updated_at=now, expire_at=kept_until, version=version)
             try:
                 version = await self.operations.update(written)
             except NotFound:

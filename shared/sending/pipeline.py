@@ -73,6 +73,7 @@ class Pipeline:
 
     publisher: opens it, for what waits for a delivery to end; None: that is left to the relay
     people: asked about each delivery's person; None: nobody has said anything
+    unsubscribes: whether one can over its channel
     """
 
     store: Store
@@ -84,6 +85,7 @@ class Pipeline:
     chance: Callable[[], float] = field(default=random.random)
     publisher: Callable[[], Publisher] | None = None
     people: PeopleStore | None = None
+    unsubscribes: bool = True
 
     async def deliver(self, message: Message) -> Answer:
         """Take one message as far as it can go now, and say whether Pub/Sub may forget it.
@@ -173,7 +175,7 @@ class Pipeline:
         """The claimed delivery where it may be sent to this person; else it is given back, and this is the answer."""
         if self.people is None:
             return claimed
-        said = await Asking(self.people, self.now).permission(claimed, person)
+        said = await Asking(self.people, self.now, unsubscribes=self.unsubscribes).permission(claimed, person)
         judged_by = None if person is None else person.judged_by()
         if isinstance(said, Go):
             return replace(claimed, judged_by=judged_by, reason=said.rule or claimed.reason)
@@ -426,6 +428,7 @@ def _first(message: Message, content: Content) -> Delivery:
         category=content.category,
         category_class=content.category_class,
         recipient=content.recipient,
+        expire_at=content.expire_at,
         version=content.version,
     )
 

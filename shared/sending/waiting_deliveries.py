@@ -24,7 +24,7 @@ async def publish_waiting(store: Store, publisher: Publisher, ended: Delivery) -
         following = await next_in_line(store, ended) if ended.ordering is not None else []
         messages = [hint(delivery) for delivery in following]
         if ended.escalates_to is not None:
-            messages.append(Message(notification_id=ended.notification_id, channel=ended.escalates_to))
+            messages.append(Message(notification_id=ended.notification_id, channel=ended.escalates_to, bulk=ended.bulk))
         await publisher.publish(messages)
     except (PublishFailed, StoreUnavailable) as error:
         log.warning("what waited is left to the relay", notification_id=ended.notification_id, error=str(error))

@@ -9,7 +9,7 @@ from typing import Any
 
 from functions.dead_letter.given_up_messages import DeadLetter
 from functions.gateway.access.authentication import CallerCache, Identity
-from functions.gateway.access.caller import Caller, CallerKind
+from functions.gateway.access.caller import Caller, CallerKind, Scope
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.broadcasts.broadcasting import BROADCAST, Broadcasting
 from functions.gateway.rendering.templated_content import Templates
@@ -37,7 +37,10 @@ from tests.simulation.providers import Client, Providers
 from tests.simulation.records import Records
 from tests.simulation.virtual import SHARDS
 
-CALLERS = [Caller(id=kind, kind=kind, scopes=frozenset()) for kind in (CallerKind.LIVE, CallerKind.TEST)]
+CALLERS = [
+    Caller(id=kind, kind=kind, scopes=frozenset({Scope.NOTIFICATIONS_SEND}))
+    for kind in (CallerKind.LIVE, CallerKind.TEST)
+]
 CHANNELS = {name: Channel(name, "anything", 1000, str.strip, unsubscribes=True) for name in ("email", "sms")}
 
 

@@ -357,8 +357,8 @@ def preferences_are_ignored(patch: pytest.MonkeyPatch) -> None:
 def _unless(rule: Rule) -> Callable[..., gate.Permission]:
     judge = permission
 
-    def judged(*args: Any) -> gate.Permission:
-        said = judge(*args)
+    def judged(*args: Any, **how: Any) -> gate.Permission:
+        said = judge(*args, **how)
         return said if isinstance(said, gate.Go) or said.rule is not rule else gate.Go()
 
     return judged

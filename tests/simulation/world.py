@@ -135,7 +135,7 @@ class World:
         loop = asyncio.get_running_loop()
         while self.first is None and not self._quiet():
             pending = [d for d in self.records.all() if d.pending]
-            held = [(d.held_until - START).total_seconds() for d in pending if d.held_until]
+            held = [(d.held_until - START).total_seconds() for d in self.records.all() if d.held_until]
             # Less than the day after which what nobody takes is dead: that would hide it.
             if loop.time() > max(since, *held, 0) + (_DAY * 0.8 if pending else _DAY * 8):
                 left = [f"{d.notification_id}/{d.channel} {d.status}" for d in pending]

@@ -116,13 +116,17 @@ class AddressQuotas:
             count.new -= sent
 
 
+class AddressHasEnough(Problem):
+    """429: whatever else its caller sends may go."""
+
+
 def _hour(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
 
 
-def _too_many(screen: Screen, count: AddressCount, now: datetime) -> Problem:
+def _too_many(screen: Screen, count: AddressCount, now: datetime) -> AddressHasEnough:
     left = count.hour + timedelta(hours=1) - now
-    return Problem(
+    return AddressHasEnough(
         429,
         f"{screen.setting}: {count.most} messages an hour go to one address, and this one has had them",
         headers={"Retry-After": str(math.ceil(left.total_seconds()))},

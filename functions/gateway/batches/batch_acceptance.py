@@ -162,7 +162,7 @@ class Batch:
             self.results[item.index] = Taken(accepted.notification.id, accepted.replayed)
             return
         try:
-            asked = await judged(self.gateway, item.request, self.caller, known)
+            asked = await judged(self.gateway, item.request, self.caller, known, bulk=self.bulk)
             counted = self.gateway.quotas.notification(self.caller, asked.segment_count)
         except Problem as problem:
             # The answer of the first time holds, even if the recipient has gone since, or a limit is reached.

@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from functions.gateway.access.address_quotas import AddressHasEnough
+from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.batches.batch_acceptance import Batch, Taken
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
@@ -46,8 +48,8 @@ class Broadcasting:
         plan = await gateway.plans.plan(operation.about["plan"])
         callers = await gateway.callers.look_up([operation.caller])
         caller = callers.get(operation.caller)
-        if plan is None or caller is None or caller.revoked_at is not None:
-            why = "its plan is gone" if plan is None else "its caller is revoked"
+        if plan is None or caller is None or not _may_send(caller):
+            why = "its plan is gone" if plan is None else "its caller may send no more"
             return replace(operation, state=OperationState.FAILED, error=why)
         began = gateway.now()
         page = await gateway.list_store.members(plan.list_id, limit=min(PAGE, plan.per_second), after=operation.after)
@@ -55,22 +57,33 @@ class Broadcasting:
         items = [{**plan.request, "recipient": name, "key": key_of(operation.id, name)} for name in names]
         results = await Batch(gateway, caller, bulk=True).accept(items) if items else []
         failpoints.reached(Failpoint.BROADCAST)
-        statuses = Counter(202 if isinstance(result, Taken) else result.status for result in results)
-        if statuses[429]:
-            # Those of the page that were accepted are found by their keys when it is their turn again.
-            log.warning("a broadcast waits for its caller's limits", operation_id=operation.id)
-            return replace(operation, due_at=began + _LIMITED)
-        if any(status >= 500 for status in statuses):
+        if any(isinstance(result, Problem) and result.status == 503 for result in results):
             raise StoreUnavailable("not all of a page could be accepted")
-        for result in results:
+        limited = [place for place, result in enumerate(results) if _is_limit(result)]
+        ended = results[: limited[0]] if limited else results
+        counts = Counter(operation.counts)
+        for result in ended:
             if isinstance(result, Problem):
                 log.info("refused", operation_id=operation.id, status=result.status)
-        before = Counter(operation.counts)
-        accepted, refused = statuses[202], len(results) - statuses[202]
+            counts["refused" if isinstance(result, Problem) else "accepted"] += 1
+        operation = replace(operation, counts={name: counts[name] for name in ("accepted", "refused")})
+        if limited:
+            # Those behind it that were accepted are found by their keys when it is their turn again.
+            log.warning("a broadcast waits for its caller's limits", operation_id=operation.id)
+            after = names[limited[0] - 1] if limited[0] else operation.after
+            return replace(operation, after=after, due_at=began + _LIMITED)
         return replace(
             operation,
-            counts={"accepted": before["accepted"] + accepted, "refused": before["refused"] + refused},
             after=page.next,
             state=OperationState.DONE if page.next is None else operation.state,
             due_at=began + timedelta(seconds=len(names) / plan.per_second),
         )
+
+
+def _may_send(caller: Caller) -> bool:
+    return caller.revoked_at is None and Scope.NOTIFICATIONS_SEND in caller.scopes
+
+
+def _is_limit(result: Taken | Problem) -> bool:
+    """Of the caller's: it is another one's turn only when that allows it."""
+    return isinstance(result, Problem) and result.status == 429 and not isinstance(result, AddressHasEnough)

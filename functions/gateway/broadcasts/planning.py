@@ -13,16 +13,21 @@ from pydantic_core import to_json
 from functions.gateway.access.caller import Caller
 from functions.gateway.broadcasts.schemas import OWN_FIELDS, BroadcastRequest, PlanJson, PlannedChannelJson, SampleJson
 from functions.gateway.channels.addresses import unknown_channel
+from functions.gateway.lists.visibility import check_name
 from functions.gateway.notifications.acceptance import deliveries_of, new_notification
+from functions.gateway.notifications.expected_permission import expected
 from functions.gateway.notifications.judging import judged, known_for
 from functions.gateway.notifications.schemas import NotificationRequest, content_json
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem, field_error, invalid
 from functions.gateway.web.request_bodies import validated
-from shared.delivery.gate import Later, No
+from shared.delivery.errors import UnreadableRecord
+from shared.delivery.gate import Later, No, Permission
 from shared.delivery.model import Delivery, Notification
 from shared.people.broadcast_plan import GOOD_FOR, KEPT, Plan
-from shared.people.permission import permission
+from shared.runtime.logs import get_logger
+
+log = get_logger(__name__)
 
 PAGE = 100
 SECONDS = 20.0  # of looking; what is not looked at by then is estimated
@@ -52,6 +57,7 @@ async def plan_broadcast(
     gateway: Gateway, caller: Caller, broadcast: BroadcastRequest, body: Mapping[str, Any]
 ) -> tuple[Plan, PlanJson]:
     """body: the request as it came. Problem 422. Raises StoreUnavailable."""
+    check_name("list", broadcast.list or "", caller)
     there = await gateway.list_store.recipient_list(broadcast.list or "")
     if there is None:
         raise invalid(field_error("list", "no list has this name"))
@@ -119,21 +125,25 @@ async def _look(gateway: Gateway, caller: Caller, plan: Plan, names: Iterable[st
         numbers.counted += 1
         try:
             asked = await judged(gateway, request, caller, known)
+            notification = new_notification(gateway, request, caller, asked, str(uuid.uuid4()))
+            deliveries = deliveries_of(gateway, notification, asked)
+            permissions = [await expected(gateway, delivery) for delivery in deliveries]
         except Problem as problem:
             numbers.refused[_why(problem)] += 1
             continue
-        notification = new_notification(gateway, request, caller, asked, str(uuid.uuid4()))
-        deliveries = deliveries_of(gateway, notification, asked)
-        for delivery in deliveries:
-            await _count(gateway, delivery, numbers)
+        except UnreadableRecord as error:
+            log.error("a member is left out of a plan", error=str(error))
+            numbers.refused["its records cannot be read"] += 1
+            continue
+        for delivery, said in zip(deliveries, permissions, strict=True):
+            _count(gateway, delivery, said, numbers)
         if len(numbers.samples) < _SAMPLES:
             numbers.samples.append(_sample(gateway, notification, deliveries))
 
 
-async def _count(gateway: Gateway, delivery: Delivery, numbers: _Numbers) -> None:
+def _count(gateway: Gateway, delivery: Delivery, said: Permission, numbers: _Numbers) -> None:
     channel = numbers.channels.setdefault(delivery.channel, _Channel())
     channel.deliveries += 1
-    said = permission(delivery, await gateway.people.person(delivery), delivery.next_try_at or gateway.now())
     channel.held += isinstance(said, Later)
     if isinstance(said, No):
         channel.suppressed += 1

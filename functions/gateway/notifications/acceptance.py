@@ -54,7 +54,7 @@ async def accept(
     """
     notification_id = new_notification_id(caller.id, key)
     try:
-        asked = await judged(gateway, request, caller)
+        asked = await judged(gateway, request, caller, bulk=bulk)
         counted = gateway.quotas.notification(caller, asked.segment_count)
     except Problem:
         # With a key, the answer of the first time holds, even if the recipient has gone since, or a limit is reached.

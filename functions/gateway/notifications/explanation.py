@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing_extensions import TypedDict
 
 from functions.gateway.web.problem_details import ProblemDetails
-from shared.delivery.gate import Later, No, is_late
+from shared.delivery.gate import Later, No, Permission, is_late
 from shared.delivery.model import (
     ESCALATION_AFTER_RECEIPT,
     Attempt,
@@ -22,7 +22,6 @@ from shared.delivery.model import (
     Step,
     notification_status,
 )
-from shared.people.permission import Person, permission
 
 S = DeliveryStatus
 
@@ -66,11 +65,13 @@ def explained(notification: Notification, deliveries: Sequence[Delivery], now: d
     )
 
 
-def forecast(notification: Notification, deliveries: Iterable[Delivery], people: Mapping[str, Person]) -> ForecastJson:
-    """Of what would be accepted. people: by channel, what is on record of whom it is for."""
+def forecast(
+    notification: Notification, deliveries: Iterable[Delivery], permissions: Mapping[str, Permission]
+) -> ForecastJson:
+    """Of what would be accepted. permissions: by channel, what the records of whom it is for would say."""
     events = _asked(notification)
     for delivery in deliveries:
-        events.append(_would_go(notification, delivery, people[delivery.channel]))
+        events.append(_would_go(notification, delivery, permissions[delivery.channel]))
         if delivery.segments is not None:
             text = f"It is {_count(delivery.segments, 'segment')} in {delivery.encoding}."
             events.append(_event(None, delivery.channel, "segments", text))
@@ -112,13 +113,11 @@ def _of_step(step: Step) -> str:
     )
 
 
-def _would_go(n: Notification, d: Delivery, person: Person) -> EventJson:
-    said = permission(d, person, d.next_try_at or n.created_at)
+def _would_go(n: Notification, d: Delivery, said: Permission) -> EventJson:
     if isinstance(said, No):
         return _event(n.created_at, d.channel, said.rule, f"It would not be sent: {said.why}.")
     if isinstance(said, Later):
-        text = "It would wait until then, for the end of the recipient's quiet hours."
-        return _event(said.until, d.channel, said.rule, text)
+        return _event(said.until, d.channel, said.rule, f"It would wait until then. {_HELD[said.rule].format(d=d)}")
     if d.escalates_from is not None:
         return _event(d.next_try_at, d.channel, S.SCHEDULED, f"It would wait for {d.escalates_from}.")
     if d.status is S.SCHEDULED:

@@ -62,10 +62,15 @@ async def known_for(gateway: Gateway, requests: Iterable[NotificationRequest]) -
 
 
 async def judged(
-    gateway: Gateway, request: NotificationRequest, caller: Caller, known: Known = NOTHING_KNOWN
+    gateway: Gateway,
+    request: NotificationRequest,
+    caller: Caller,
+    known: Known = NOTHING_KNOWN,
+    *,
+    bulk: bool = False,
 ) -> Judged:
-    """Problem 403, 422, 429."""
-    timing = timing_of(request.send_at, request.deliver_by, gateway.now())
+    """bulk: it is one of many, which were asked for some time ago. Problem 403, 422, 429."""
+    timing = timing_of(request.send_at, request.deliver_by, gateway.now(), late_is_now=bulk)
     category = await _category(gateway, request, known)
     template = await templated(gateway, request)
     own = own_contents(gateway.channels, request) if template is None else {}

@@ -14,6 +14,7 @@ from functions.gateway.access.scopes import forbidden
 from functions.gateway.notifications import post_route
 from functions.gateway.notifications.acceptance import deliveries_of, new_notification
 from functions.gateway.notifications.cancellation import cancel
+from functions.gateway.notifications.expected_permission import expected
 from functions.gateway.notifications.explanation import ExplanationJson, ForecastJson, explained, forecast, refused
 from functions.gateway.notifications.idempotency import KEY, new_notification_id
 from functions.gateway.notifications.judging import judged
@@ -128,8 +129,8 @@ def notifications_router(gateway: Gateway) -> APIRouter:
             return json_answer(refused(problem.details()))
         notification = new_notification(gateway, body, caller, asked, new_notification_id(caller.id, None))
         deliveries = deliveries_of(gateway, notification, asked)
-        people = {d.channel: await gateway.people.person(d) for d in deliveries}
-        return json_answer(forecast(notification, deliveries, people))
+        permissions = {d.channel: await expected(gateway, d) for d in deliveries}
+        return json_answer(forecast(notification, deliveries, permissions))
 
     @routes.get("/{notification_id}/explain", responses=answers(ExplanationJson, 200, 404, 503))
     async def explain_notification(

@@ -47,10 +47,12 @@ class Timing:
         return self.send_at or self.now
 
 
-def timing_of(send_at: datetime | None, deliver_by: datetime | None, now: datetime) -> Timing:
-    """Problem 422."""
+def timing_of(
+    send_at: datetime | None, deliver_by: datetime | None, now: datetime, *, late_is_now: bool = False
+) -> Timing:
+    """late_is_now: a send_at that is past was none when it was asked for. Problem 422."""
     wrong: list[FieldError] = []
-    if send_at is not None and send_at < now - LATE:
+    if send_at is not None and send_at < now - LATE and not late_is_now:
         wrong.append(field_error("send_at", "is past"))
     if send_at is not None and send_at > now + FARTHEST:
         wrong.append(field_error("send_at", f"must be within {FARTHEST.days} days"))

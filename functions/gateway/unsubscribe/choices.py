@@ -15,11 +15,13 @@ from functions.gateway.unsubscribe.forms import Chosen, Pair
 from shared.delivery.errors import Conflict, NotFound, StoreUnavailable
 from shared.delivery.model import CategoryClass, Recipient, SuppressionReason
 from shared.people.category import Category
+from shared.people.people_store import PeopleStore
 from shared.people.suppression import Entry, Suppression, SuppressionClass
 from shared.people.unsubscribe_tokens import Unsubscribe
 from shared.sending.suppressing import change, suppress
 
-_MOST_CATEGORIES = 100
+_MOST_CATEGORIES = 1000
+_AT_ONCE = 100
 _TRIES = 10  # that others are faster than
 WRITTEN_BY = "unsubscribe page"
 
@@ -104,24 +106,33 @@ async def choose(gateway: Gateway, about: Unsubscribe, chosen: Chosen) -> None:
     more, less = (chosen.wanted - chosen.was) & there, (chosen.was - chosen.wanted) & there
     now = gateway.now()
     recipient = await _rewritten(gateway, recipient, lambda old: _with(old, more, less, now))
-    for channel in sorted({channel for channel, _ in more}):
+    # The suppression outlives the recipient's record, and whoever puts that as they had read it.
+    for channel in sorted({channel for channel, _ in more | less}):
         address = recipient.addresses.get(channel)
         if address is not None:
-            again = [category for over, category in more if over == channel]
+            again = sorted(category for over, category in more if over == channel)
+            no_more = tuple(sorted(category for over, category in less if over == channel))
             id_ = gateway.people.suppression_id(channel, address)
-            await change(gateway.people, channel, id_, partial(_choosing, again))
+            await change(gateway.people, channel, id_, partial(_chosen, again, no_more, now))
 
 
-def _choosing(categories: Sequence[str], suppression: Suppression) -> Suppression:
-    for category in categories:
+def _chosen(again: Sequence[str], no_more: tuple[str, ...], now: datetime, suppression: Suppression) -> Suppression:
+    for category in again:
         suppression = suppression.choosing(category)
-    return suppression
+    if not no_more:
+        return suppression
+    said = Entry(SuppressionReason.UNSUBSCRIBED, SuppressionClass.CATEGORY, now, "unticked on the page", no_more)
+    return suppression.with_entry(said)
 
 
 async def _recipient(gateway: Gateway, about: Unsubscribe) -> Recipient | None:
-    """None also while they are being erased."""
+    """None also while they are being erased, and for whoever has the name, but no longer the address of the mail."""
     found = None if about.recipient is None else await gateway.store.recipient(about.recipient)
-    return None if found is None or found.erased_at is not None else found
+    if found is None or found.erased_at is not None:
+        return None
+    address = found.addresses.get(about.channel)
+    known = address is not None and gateway.people.suppression_id(about.channel, address) == about.address
+    return found if known else None
 
 
 async def _choices(gateway: Gateway, recipient: Recipient) -> Sequence[Choice]:
@@ -129,18 +140,29 @@ async def _choices(gateway: Gateway, recipient: Recipient) -> Sequence[Choice]:
     people, addresses = gateway.people, recipient.addresses
     channels = [channel for channel in gateway.channels if channel in addresses]
     ids = [people.suppression_id(channel, addresses[channel]) for channel in channels]
-    page, found = await asyncio.gather(
-        people.categories(limit=_MOST_CATEGORIES, after=None),
-        asyncio.gather(*map(people.suppression, channels, ids)),
+    categories, found = await asyncio.gather(
+        _categories(people), asyncio.gather(*map(people.suppression, channels, ids))
     )
     suppressions = dict(zip(channels, found, strict=True))
     return [
         _choice(category, channel, recipient.preferences, suppressions[channel])
-        for category in page.items
+        for category in categories
         if category.class_ is not CategoryClass.TRANSACTIONAL
         for channel in channels
         if category.class_ is not CategoryClass.MARKETING or gateway.channels[channel].unsubscribes
     ]
+
+
+async def _categories(people: PeopleStore) -> Sequence[Category]:
+    found: list[Category] = []
+    after: str | None = None
+    while len(found) < _MOST_CATEGORIES:
+        page = await people.categories(limit=_AT_ONCE, after=after)
+        found += page.items
+        if page.next is None:
+            break
+        after = page.next
+    return found
 
 
 def _choice(

@@ -70,7 +70,9 @@ def _fields(content_type: str, body: bytes) -> Sequence[Pair] | None:
     kind = content_type.partition(";")[0].strip().lower()
     try:
         if kind in {"", "application/x-www-form-urlencoded"}:
-            return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+            return parse_qsl(
+                body.strip().decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
+            )
         if kind == "multipart/form-data" and len(body) <= SHORT:
             return _of_parts(content_type, body)
     except ValueError:

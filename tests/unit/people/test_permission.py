@@ -78,6 +78,25 @@ def test_a_preference_stops_its_category_over_its_channel(class_: K) -> None:
         assert permission(delivery(), Person(None, recipient(preferences=others), category(class_)), NOW) == Go()
 
 
+@pytest.mark.parametrize("class_", list(K))
+def test_what_has_become_marketing_stays_away_from_where_nobody_can_unsubscribe(class_: K) -> None:
+    said = permission(delivery(), Person(None, recipient(), category(class_)), NOW, unsubscribes=False)
+    if class_ is not K.MARKETING:
+        assert said == Go()
+        return
+    assert isinstance(said, No)
+    assert (said.status, said.rule) == (DeliveryStatus.SUPPRESSED, Rule.NO_UNSUBSCRIBE)
+
+
+def test_nothing_is_held_back_for_longer_than_its_record_is_kept() -> None:
+    person = Person(None, recipient(quiet_hours=(NIGHT,)), category(K.SERVICE))
+    days = timedelta(days=2)
+    said = permission(delivery(expire_at=MORNING + days), person, NOW)
+    assert isinstance(said, No)
+    assert (said.status, said.rule) == (DeliveryStatus.EXPIRED, Rule.QUIET_HOURS)
+    assert permission(delivery(expire_at=MORNING + days + MINUTE), person, NOW) == Later(MORNING, Rule.QUIET_HOURS)
+
+
 def test_a_suppression_comes_first_and_is_on_record_with_its_evidence() -> None:
     quiet = recipient(quiet_hours=(NIGHT,), preferences={"news": {"email": False}})
     said = permission(delivery(), Person(suppressed(SuppressionReason.COMPLAINT), quiet, category(K.SERVICE)), NOW)
@@ -131,6 +150,8 @@ class TestFrequency:
         assert (day.isoformat(), tomorrow.isoformat()) == ("2026-11-30", "2026-11-30T23:00:00+00:00")
         assert day_of(None, NOW)[1].isoformat() == "2026-12-01T00:00:00+00:00"
         one = frequency_id(delivery(), day)
+        by_address = delivery(recipient=None)
+        assert frequency_id(by_address, day) == frequency_id(replace(by_address, address="ANA@example.com"), day)
         assert one == frequency_id(replace(delivery(), channel="sms", address="+1"), day)
         others = [delivery(recipient="bob"), delivery(category="orders"), delivery(recipient=None)]
         assert len({one, *(frequency_id(other, day) for other in others)}) == 4

@@ -60,7 +60,8 @@ class World:
         await suppress(self.people, "email", address, entry)
 
     async def accepted(self, category: str | None = "news", **more: Any) -> tuple[Notification, Delivery]:
-        notification = replace(a_notification(recipient="ana"), category=category, **more)
+        simulated = more.pop("simulated", False)
+        notification = replace(a_notification(recipient="ana", simulated=simulated), category=category, **more)
         class_ = None if category is None else CategoryClass.MARKETING
         (queued,) = queued_deliveries(notification)
         made = replace(queued, category=category, category_class=class_)
@@ -174,6 +175,10 @@ class TestFrequency:
         many = await asyncio.gather(*(capped.sent() for _ in range(8)))
         assert sorted(d.status for d in many) == [*[S.DEFERRED] * 7, S.SENT]
         assert {d.reason for d in many if d.status is S.DEFERRED} == {Rule.FREQUENCY}
+
+    async def test_a_test_keys_is_none(self, capped: World) -> None:
+        assert (await capped.sent(simulated=True)).status is S.SENT
+        assert (await capped.sent()).status is S.SENT
 
     async def test_a_retry_is_no_further_one(self) -> None:
         world = World([Throttled("429", retry_after=60)])

@@ -11,15 +11,18 @@ import httpx
 import pytest
 
 from functions.gateway.access.caller import Caller, Scope
+from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.broadcasts import broadcasting, planning
 from functions.gateway.broadcasts.broadcasting import BROADCAST, Broadcasting, key_of
 from functions.gateway.notifications.idempotency import new_notification_id
 from shared.channels.declaration import Screen
 from shared.delivery.model import CategoryClass, DeliveryStatus, QuietHours, Recipient, SuppressionReason
 from shared.people.category import Category
+from shared.people.frequency import DaysNotifications, day_of, frequency_id
 from shared.people.suppression import CLASS_BY_REASON, Entry
 from shared.sending.operations import Operation, OperationState, Worker
 from shared.sending.suppressing import suppress
+from shared.sending.waiting_deliveries import publish_waiting
 from tests.fakes.api import Api, api_on_fakes
 from tests.fakes.clock import START, Clock
 
@@ -259,7 +262,7 @@ async def test_a_caller_that_is_revoked_sends_no_further_page(world: World) -> N
     there = (await world.api.callers.look_up([world.caller.id]))[world.caller.id]
     await world.api.callers.replace(replace(there, revoked_at=START))
     ended = await world.done(operation_id)
-    assert (ended.state, ended.error, world.sent_to()) == (OperationState.FAILED, "its caller is revoked", [])
+    assert (ended.state, ended.error, world.sent_to()) == (OperationState.FAILED, "its caller may send no more", [])
 
 
 async def test_the_limits_of_its_caller_hold_it_back_and_lose_nobody() -> None:
@@ -277,7 +280,8 @@ async def test_the_limits_of_its_caller_hold_it_back_and_lose_nobody() -> None:
         await world.worker.sweep(50)
         assert world.sent_to() == LETTERS[:2]
         held = await world.operation(operation_id)
-        assert (held.state, held.after, held.counts) == (OperationState.RUNNING, None, {})
+        counts = {"accepted": 2, "refused": 0}
+        assert (held.state, held.after, held.counts) == (OperationState.RUNNING, LETTERS[1], counts)
         there = (await api.callers.look_up([caller.id]))[caller.id]
         await api.callers.replace(replace(there, notifications_per_day=None))
         ended = await world.done(operation_id)
@@ -338,3 +342,97 @@ async def test_where_all_cannot_be_looked_at_in_time_the_numbers_say_so(
     plan = await world.planned()
     assert (plan["counted"], plan["estimated"]) == (0, True)
     assert plan["recipients"] <= 5
+
+
+async def test_a_daily_limit_below_a_page_only_delays_it() -> None:
+    async with api_on_fakes() as api:
+        clock = Clock()
+        api.gateway = replace(api.gateway, now=clock.now, quotas=CallerQuotas(api.callers, clock.now))
+        caller, client = await api.caller()
+        assert (await client.put("/v1/lists/news", json={})).status_code == 201
+        clock.advance(1)
+        world = World(api, caller, client, clock)
+        for name in LETTERS:
+            await world.member(name)
+        world.caller, world.client = await api.caller(notifications_per_day=30)
+        operation_id = await world.begun()
+        for day in range(1, 5):
+            clock.advance(60)
+            await world.worker.sweep(50)
+            assert len(world.sent_to()) == min(30 * day, 100)
+            clock.advance(timedelta(days=1))
+        ended = await world.done(operation_id)
+        assert ended.counts == {"accepted": 100, "refused": 0}
+
+
+async def test_a_time_that_comes_while_it_goes_on_leaves_nobody_out(world: World) -> None:
+    for name in LETTERS[:3]:
+        await world.member(name)
+    operation_id = await world.begun(send_at=(world.clock.now() + timedelta(seconds=10)).isoformat())
+    world.clock.advance(timedelta(minutes=2))
+    ended = await world.done(operation_id)
+    assert ended.counts == {"accepted": 3, "refused": 0}
+
+
+async def test_a_number_that_has_had_enough_keeps_nobody_else_from_getting_it(world: World) -> None:
+    screen = Screen(lambda _: None, 2, "SMS_PER_NUMBER_PER_HOUR")
+    gateway = replace(
+        world.api.gateway, screens={"sms": screen}, quotas=CallerQuotas(world.api.callers, world.clock.now)
+    )
+    world.worker = Worker({BROADCAST: Broadcasting(gateway)}, gateway.operations, world.clock.now, world.clock.sleep)
+    for number in range(4):
+        await world.member(f"a{number}", addresses={"sms": "+14155552671"})
+    await world.member("z", addresses={"sms": "+14155552672"})
+    ended = await world.done(await world.begun())
+    assert (ended.counts, world.sent_to()) == ({"accepted": 3, "refused": 2}, ["a0", "a1", "z"])
+
+
+async def test_a_recipient_that_cannot_be_read_keeps_nobody_else_from_getting_it(world: World) -> None:
+    for name in ("ana", "bob", "cleo"):
+        await world.member(name)
+    world.api.store.spoil("recipients/bob")
+    plan = await world.planned()
+    assert (plan["counted"], plan["refused"]) == (3, {"its records cannot be read": 1})
+    ended = await world.done(await world.begin(plan["plan"]))
+    assert (ended.counts, world.sent_to()) == ({"accepted": 2, "refused": 1}, ["ana", "cleo"])
+
+
+async def test_a_paused_one_is_not_deleted_under_whoever_paused_it(world: World) -> None:
+    await world.member("ana")
+    operation_id = await world.begun()
+    await world.client.post(f"/v1/operations/{operation_id}/pause")
+    world.clock.advance(timedelta(days=29))
+    await world.client.post(f"/v1/operations/{operation_id}/resume")
+    assert (await world.operation(operation_id)).expire_at >= world.clock.now() + timedelta(days=30)
+
+
+async def test_a_list_that_a_caller_may_not_see_cannot_be_planned_for(world: World) -> None:
+    client = await world.api.client(recipients=("team-",))
+    answer = await client.post("/v1/broadcasts", json={**TEXT, "dry_run": True})
+    assert answer.status_code == 403
+
+
+async def test_the_next_step_of_its_escalation_waits_in_its_queue(world: World) -> None:
+    await world.member("ana", addresses={"email": "ana@example.com", "sms": "+14155552671"})
+    await world.done(await world.begun(escalation=[{"channel": "email"}, {"channel": "sms"}]))
+    (notification,) = world.api.store.all_notifications()
+    email = replace(world.api.store.get(notification.id, "email"), status=DeliveryStatus.FAILED, due_at=None)
+    world.api.publisher.messages.clear()
+    await publish_waiting(world.api.store, world.api.publisher, email)
+    assert [(message.channel, message.bulk) for message in world.api.publisher.messages] == [("sms", True)]
+
+
+async def test_what_a_day_has_had_is_in_the_plan(world: World) -> None:
+    category = Category("news", CategoryClass.MARKETING, START, START, max_per_day=1)
+    await world.api.people.put_category(category)
+    await world.member("ana")
+    answer = await world.client.post("/v1/notifications", json={"recipient": "ana", "message": "x", "category": "news"})
+    delivery = world.api.store.get(answer.json()["id"], "email")
+    day, _ = day_of(None, world.clock.now())
+    had = DaysNotifications(frequency_id(delivery, day), ("another",))
+    await world.api.people.count(had, START)
+    plan = await world.planned(category="news")
+    assert plan["channels"]["email"]["held"] == 1
+    body = {"recipient": "ana", "message": "x", "category": "news"}
+    forecast = (await world.client.post("/v1/notifications/explain", json=body)).json()
+    assert "frequency" in [event["code"] for event in forecast["events"]]

@@ -117,7 +117,38 @@ async def test_what_is_stopped_for_another_reason_cannot_be_ticked(visitor: Visi
     fields = {**page.ticking(email__orders=False), "want": ["sms/newsletter"]}  # as no page sends it
     await visitor.post(fields)
     assert not await visitor.gets("newsletter", "sms")
-    assert list(visitor.api.people.suppressed[visitor.api.people.suppression_id("sms", SMS)].entries) == [reason]
+    assert reason in visitor.api.people.suppressed[visitor.api.people.suppression_id("sms", SMS)].entries
+
+
+async def test_what_is_unticked_stays_so_whoever_writes_the_recipient_afterwards(visitor: Visitor) -> None:
+    await visitor.choose(email__orders=False)
+    there = await visitor.api.store.recipient("alice")
+    assert there is not None
+    await visitor.api.store.replace_recipient(replace(there, preferences={}))
+    assert not await visitor.gets("orders")
+    await visitor.api.store.delete_recipient("alice")
+    await visitor.api.store.create_recipient(replace(there, preferences={}))
+    assert not await visitor.gets("orders")
+    await visitor.choose(email__orders=True)
+    assert await visitor.gets("orders")
+
+
+async def test_an_old_link_chooses_for_nobody_who_has_another_address(visitor: Visitor) -> None:
+    there = await visitor.api.store.recipient("alice")
+    assert there is not None
+    await visitor.api.store.replace_recipient(replace(there, addresses={"email": "another@example.com"}))
+    assert "choices" not in [form.fields[0][0] for form in (await visitor.page()).forms]
+    await visitor.post({"choices": "1", "want": ["email/newsletter"]}, 422)
+    read = await visitor.api.store.recipient("alice")
+    assert read is not None
+    assert read.preferences == there.preferences
+
+
+async def test_the_links_own_category_can_be_chosen_however_many_there_are(visitor: Visitor) -> None:
+    for number in range(100):
+        category = Category(f"a{number:03}", CategoryClass.TRANSACTIONAL, START, START)
+        await visitor.api.people.put_category(category)
+    assert "email/newsletter" in (await visitor.page()).form("choices").boxes
 
 
 async def test_what_others_wrote_meanwhile_stays(visitor: Visitor) -> None:
