@@ -89,7 +89,7 @@ run "who_publishes" {
 run "each_secret_is_read_by_who_uses_it" {
   assert {
     condition = toset(keys(google_secret_manager_secret_iam_member.reader)) == toset(flatten([
-      ["ADDRESS_HASH_KEY gateway", "ADDRESS_HASH_KEY relay"],
+      ["ADDRESS_HASH_KEY gateway", "ADDRESS_HASH_KEY relay", "ADDRESS_HASH_KEY operations"],
       [for channel, entry in yamldecode(file("channels.yaml")) : concat(
         ["ADDRESS_HASH_KEY ${channel}"],
         [for setting in try(entry.secrets, []) : "${setting} ${channel}"],
