@@ -30,7 +30,7 @@ _JUDGED_BY_CODE: Mapping[str, set[str]] = {
     "list_suppressions": {"cursor", "channel", "address"},
     "export_suppressions": {"cursor"},
     "read_suppression": {"address"},
-    "put_suppression": {"address"},
+    "put_suppression": {"address", "at"},
     "delete_suppression": {"address"},
     # JSON Schema takes 2.0 for an integer.
     "put_category": {"max_per_day"},

@@ -34,7 +34,7 @@ log = get_logger(__name__)
 MOST_ROWS = 2_000
 _AT_ONCE = 20  # addresses
 _A_WHILE = 50  # rows that are judged in a row: a few milliseconds
-_CLOCKS_DIFFER = timedelta(minutes=1)
+CLOCKS_DIFFER = timedelta(minutes=1)
 _MOST_CATEGORIES = 100
 _COLUMNS = ("channel", "address", "address_hash", "reason", "class", "at", "evidence", "categories", "except_for")
 _HASH = re.compile("[0-9a-f]{64}")
@@ -166,7 +166,7 @@ def _row(gateway: Gateway, caller: Caller, number: int, cells: Mapping[str, Any]
         raise invalid(field_error("channel", "this caller may not use it"))
     if (row.address is None) == (row.address_hash is None):
         raise invalid(field_error("address", "there must be either it or address_hash"))
-    if row.at is not None and row.at > now + _CLOCKS_DIFFER:
+    if row.at is not None and row.at > now + CLOCKS_DIFFER:
         raise invalid(field_error("at", "lies in the future"))
     class_ = row.class_ or CLASS_BY_REASON[row.reason]
     if class_ is SuppressionClass.CATEGORY and not row.categories:

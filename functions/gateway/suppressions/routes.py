@@ -14,7 +14,7 @@ from functions.gateway.channels.addresses import address_of, check_channel
 from functions.gateway.services import Gateway
 from functions.gateway.suppressions import changes
 from functions.gateway.suppressions.csv_export import export_page
-from functions.gateway.suppressions.csv_import import import_csv
+from functions.gateway.suppressions.csv_import import CLOCKS_DIFFER, import_csv
 from functions.gateway.suppressions.schemas import (
     ImportedJson,
     SuppressionJson,
@@ -137,9 +137,12 @@ def suppressions_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one r
         """Adds a reason. One that is there keeps what it stops already."""
         of = _of(caller, channel, address)
         body = await body_of(request, SuppressionRequest)
+        now = gateway.now()
+        if body.at is not None and body.at > now + CLOCKS_DIFFER:
+            raise invalid(field_error("at", "lies in the future"))
         evidence = f"by caller {caller.id}" + (f": {body.evidence}" if body.evidence is not None else "")
         class_ = SuppressionClass(body.class_) if body.class_ else CLASS_BY_REASON[body.reason]
-        entry = Entry(body.reason, class_, gateway.now(), evidence)
+        entry = Entry(body.reason, class_, body.at or now, evidence)
         written, new = await changes.put(people, of, [entry], caller)
         return json_answer(suppression_json(written), 201 if new else 200)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict
 
+from functions.gateway.notifications.timing import Instant
 from functions.gateway.web.common_fields import LONGEST_ADDRESS
 from functions.gateway.web.listing_pages import PageQuery
 from shared.channels.content import ONE_LINE, said
@@ -34,6 +35,7 @@ class SuppressionRequest(BaseModel):
     class_: Literal["all", "marketing"] | None = Field(
         default=None, alias="class", description="By default that of the reason."
     )
+    at: Instant | None = Field(default=None, description="Since when, not in the future; by default now.")
     evidence: Given | None = Field(
         default=None, description="For people: what one can look up, without the address, since it outlives an erasure."
     )

@@ -203,7 +203,7 @@ async def test_what_is_no_address_is_refused_for_each_method(
         ({"evidence": "x" * 501}, "evidence"),
         ({"evidence": "a\nb"}, "evidence"),
         ({"evidence": 1}, "evidence"),
-        ({"at": "2026-01-01T00:00:00Z"}, "at"),
+        ({"at": "yesterday"}, "at"),
         ({"address": ADDRESS}, "address"),
     ],
 )
@@ -324,3 +324,12 @@ async def test_who_changed_what_is_logged_by_hash(api: Api, capsys: pytest.Captu
     for line in lines:
         assert (line["by"], line["channel"], line["reasons"]) == (caller.id, "email", ["stop"])
         assert line["address_hash"] == api.people.suppression_id("email", ADDRESS)
+
+
+async def test_it_may_be_said_since_when(client: httpx.AsyncClient) -> None:
+    path = f"/v1/suppressions/email/{ADDRESS}"
+    long_ago = "2020-01-02T03:04:05Z"
+    made = await client.put(path, json={"reason": "complaint", "at": long_ago})
+    assert (made.status_code, made.json()["at"]) == (201, long_ago)
+    answer = await client.put(path, json={"at": "2999-01-01T00:00:00Z"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "at")
