@@ -1,13 +1,14 @@
 """The whole /openapi.json: what FastAPI sees of the routes, and what it does not see of them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 from functions.gateway.access.route_scopes import scope_of
 from functions.gateway.batches.schemas import BatchRequest
@@ -20,7 +21,7 @@ from functions.gateway.openapi_examples import add_examples, examples
 from functions.gateway.recipients.schemas import RecipientRequest
 from functions.gateway.suppressions.schemas import SuppressionRequest
 from functions.gateway.templates.schemas import PreviewRequest, RecallRequest, TemplateRequest
-from functions.gateway.web.openapi_declarations import answers
+from functions.gateway.web.openapi_declarations import ANSWERED, answers
 from functions.gateway.web.problem_details import ProblemDetails
 from shared.channels.content import content_schema
 from shared.channels.declaration import Channel
@@ -58,10 +59,9 @@ def openapi(app: FastAPI, api_routes: Sequence[APIRoute], channels: Mapping[str,
     """The whole document; made once. `api_routes`: those that may need a scope."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        models: list[tuple[Any, Any, TypeAdapter[Any]]] = [(m, "validation", TypeAdapter(m)) for m in _SCHEMAS]
-        _, definitions = TypeAdapter.json_schemas(models, ref_template="#/components/schemas/{model}")
         components = schema.setdefault("components", {}).setdefault("schemas", {})
-        components.update(definitions.get("$defs", {}))
+        components.update(_definitions(ANSWERED.values(), "serialization"))
+        components.update(_definitions(_SCHEMAS, "validation"))
         _name_channels(components, channels)
         # FastAPI adds its own form of a 422 to each route that has parameters. Those that can give one declare it.
         for unused in ("HTTPValidationError", "ValidationError"):
@@ -85,6 +85,13 @@ def openapi(app: FastAPI, api_routes: Sequence[APIRoute], channels: Mapping[str,
         add_examples(schema["paths"], examples(channels, example_addresses()))
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _definitions(models: Iterable[Any], mode: JsonSchemaMode) -> Mapping[str, Any]:
+    adapters: list[tuple[Any, JsonSchemaMode, TypeAdapter[Any]]] = [(m, mode, TypeAdapter(m)) for m in models]
+    _, definitions = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")
+    found: Mapping[str, Any] = definitions.get("$defs", {})
+    return found
 
 
 def _name_operations(paths: Mapping[str, Mapping[str, Any]]) -> None:

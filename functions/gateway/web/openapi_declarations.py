@@ -33,6 +33,12 @@ _HEADERS = {
 LOCATION = {"Location": {"required": True, "schema": {"type": "string", "pattern": "^/v1/"}}}
 
 
+ANSWERED: dict[str, Any] = {}
+"""The models of what is answered, by name. FastAPI would make a validator of each that it is given, which validates
+nothing: two thirds of the making of all routes (124 against 39 ms, 2026-11), which is part of a cold start.
+"""
+
+
 def answers(
     model: Any,
     *statuses: int,
@@ -47,8 +53,10 @@ def answers(
             answer["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
             answer |= {"headers": _HEADERS[status]} if status in _HEADERS else {}
         else:
-            success = {"model": model, "headers": headers, "links": links}
-            answer |= {name: value for name, value in success.items() if value is not None}
+            answer |= {name: value for name, value in (("headers", headers), ("links", links)) if value is not None}
+            if model is not None:
+                ANSWERED[model.__name__] = model
+                answer["content"] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
         declared[status] = answer
     return declared
 
