@@ -46,6 +46,8 @@ _JUDGED_BY_CODE: Mapping[str, set[str]] = {
     # short enough for its channels, which must have addresses; a key is for one body.
     "send_notification": {*_OF_A_REQUEST, "Idempotency-Key"},
     "explain_request": _OF_A_REQUEST,
+    # A list, a category and a template must be there.
+    "broadcast_to_list": {"list", "category", "plan", *_OF_A_REQUEST},
     # Quiet hours must begin and end at two times, and leave some of the week.
     "put_recipient": {"addresses", "name", "time_zone", "locale", "quiet_hours"},
     # Which issuers are trusted is a setting; only a team key has addresses; JSON Schema takes 1715.0 for an integer.

@@ -126,7 +126,8 @@ def test_the_options_of_terraform_reach_the_functions(root: Path) -> None:
         assert function.flags["--docker-repository"].endswith("/europe-west1/repositories/bell")
         assert function.flags["--build-service-account"].endswith("/bell-builder@some-project.iam.gserviceaccount.com")
         assert function.variables("--set-env-vars")["FIRESTORE_DATABASE"] == "records"
-        assert function.variables("--set-env-vars").get("CALLERS_DATABASE") == ("bells" if name == "gateway" else None)
+        callers = "bells" if name in {"gateway", "operations"} else None
+        assert function.variables("--set-env-vars").get("CALLERS_DATABASE") == callers
     gateway = functions["gateway"].variables("--set-env-vars")
     assert (gateway["OIDC_AUDIENCE"], gateway["OIDC_ISSUERS"]) == ("hark", ISSUERS)
     least = deployed(root, {"_MAX_INSTANCES": "5"})

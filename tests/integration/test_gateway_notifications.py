@@ -36,6 +36,8 @@ async def test_a_notification_is_accepted_with_its_place_and_every_field(hark: H
         "provider_message_id": None,
         "error": None,
         "reason": None,
+        "next_try_at": None,
+        "judged_by": None,
         "updated_at": at,
         "attempts": [],
     }
@@ -52,6 +54,7 @@ async def test_a_notification_is_accepted_with_its_place_and_every_field(hark: H
         "ordering_key": None,
         "escalation": None,
         "template": None,
+        "category": None,
         "created_at": at,
         "deliveries": [
             {"channel": "slack", "address": "#ops", "content": {"message": message}, **delivery},
@@ -173,7 +176,8 @@ def derived(statuses: Sequence[DeliveryStatus]) -> str:
         return "queued" if DeliveryStatus.QUEUED in statuses else "scheduled"
     if any(s in PENDING for s in statuses):
         return "sending"
-    if set(statuses) in ({DeliveryStatus.CANCELLED}, {DeliveryStatus.EXPIRED}, {DeliveryStatus.SUPERSEDED}):
+    unsent = (DeliveryStatus.CANCELLED, DeliveryStatus.EXPIRED, DeliveryStatus.SUPERSEDED, DeliveryStatus.SUPPRESSED)
+    if set(statuses) in [{status} for status in unsent]:
         return statuses[0]
     successes = sum(s in SUCCESS for s in statuses)
     return "sent" if successes == len(statuses) else "partial" if successes else "failed"

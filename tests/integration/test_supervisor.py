@@ -330,7 +330,7 @@ def test_given_emulators_are_provisioned_and_left_alone(stack: Supervisor, super
     assert not {"pubsub", "firestore"} & supervisor.pids().keys()
     status, body = get(stack.url(8085) + "/v1/projects/another-project/topics")
     assert status == 200
-    assert len(json.loads(body)["topics"]) == 4
+    assert len(json.loads(body)["topics"]) == 6
     supervisor.signal(signal.SIGTERM)
     assert supervisor.wait() == 0
     assert get(stack.url(8086))[0] == 200

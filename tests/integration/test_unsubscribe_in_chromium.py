@@ -56,5 +56,5 @@ async def test_its_buttons_unsubscribe_choose_and_subscribe_again(page: Opened) 
     assert wanted == [False, True, False]
 
     await tab.click("button.second")
-    await tab.until(f"{STATUS}.includes('comes again')")
+    await tab.until(f"{STATUS}.includes('taken back')")
     assert await visitor.gets("newsletter")

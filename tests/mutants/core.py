@@ -16,7 +16,10 @@ CORE: dict[str, tuple[str, ...]] = {
         "tests/unit/sending/test_gate_in_pipeline.py",
         "tests/unit/sending/test_people_in_pipeline.py",
     ),
-    "shared/delivery/gate.py": ("tests/unit/delivery/test_gate.py",),
+    "shared/delivery/gate.py": (
+        "tests/unit/delivery/test_gate.py",
+        "tests/unit/sending/test_ordering_keys.py",
+    ),
     "shared/sending/pipeline.py": (
         "tests/unit/sending/test_pipeline.py",
         "tests/unit/sending/test_gate_in_pipeline.py",
@@ -24,13 +27,18 @@ CORE: dict[str, tuple[str, ...]] = {
         "tests/unit/sending/test_order.py",
         "tests/unit/sending/test_suppressing.py",
         "tests/unit/sending/test_people_in_pipeline.py",
+        "tests/unit/sending/test_category_at_send.py",
+        "tests/unit/sending/test_earlier.py",
     ),
     "shared/people/permission.py": (
         "tests/unit/people/test_permission.py",
         "tests/unit/sending/test_people_in_pipeline.py",
     ),
     "shared/people/quiet_hours.py": ("tests/unit/people/test_quiet_hours.py",),
-    "shared/people/suppression.py": ("tests/unit/people/test_suppression.py",),
+    "shared/people/suppression.py": (
+        "tests/unit/people/test_suppression.py",
+        "tests/unit/people/test_suppression_choices.py",
+    ),
     "shared/people/frequency.py": ("tests/unit/people/test_permission.py",),
     "shared/sending/asking_people.py": ("tests/unit/sending/test_people_in_pipeline.py",),
     "shared/sending/suppressing.py": (

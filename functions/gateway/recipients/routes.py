@@ -125,6 +125,8 @@ def recipients_router(gateway: Gateway) -> APIRouter:
 
 
 def _check_name(name: str, caller: Caller) -> None:
+    if name.endswith("/erase"):  # a path of its own, which takes POST alone
+        raise Problem(405, headers={"Allow": "POST"})
     try:
         recipient_name(name)
     except ValueError as wrong:

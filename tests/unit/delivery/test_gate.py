@@ -13,9 +13,11 @@ from tests.fakes.records import POLICY, a_notification, queued_deliveries
 
 S = DeliveryStatus
 SECOND = timedelta(seconds=1)
+LATER = START + timedelta(hours=2)
 ANY = Delivery("n", "email", "a", START, queued_at=START)
 FOLLOWER = replace(ANY, ordering="k", follows="before")
 STEP = replace(ANY, channel="sms", escalates_from="email", status=S.SCHEDULED, after=300, unless=S.DELIVERED)
+THIRD = replace(STEP, channel="slack", escalates_from="sms")
 WITHDRAWN = {S.CANCELLED, S.SUPERSEDED}
 FAILED = frozenset(S) - SUCCESS - WITHDRAWN - {S.SCHEDULED, S.QUEUED, S.SENDING, S.RETRYING, S.DEFERRED}
 
@@ -96,6 +98,24 @@ def test_the_wait_counts_from_when_that_one_became_the_first() -> None:
     assert isinstance(gate(FOLLOWER, Facts(before=before), now, POLICY), Later)
 
 
+@pytest.mark.parametrize(
+    ("asked", "before", "since"),
+    [(LATER, START, LATER), (START, LATER, LATER), (None, START, START), (START, None, START)],
+)
+def test_the_wait_counts_from_when_both_were_to_go(
+    asked: datetime | None, before: datetime | None, since: datetime
+) -> None:
+    follower, facts = replace(FOLLOWER, queued_at=asked), Facts(before=replace(ANY, queued_at=before))
+    over = since + POLICY.order_wait
+    assert gate(follower, facts, over - SECOND, POLICY) == Later(over, Rule.ORDER)
+    assert gate(follower, facts, over, POLICY) == Go(Rule.ORDER_BOUND)
+
+
+def test_one_that_is_found_before_it_is_waited_for_though_others_are_out_of_sight() -> None:
+    facts = Facts(before=ANY, out_of_sight=True)
+    assert gate(FOLLOWER, facts, START, POLICY) == Later(START + POLICY.grace, Rule.ORDER)
+
+
 def test_one_that_has_been_tried_goes_on_whatever_the_one_before_does() -> None:
     """That one may have been replayed."""
     tried = replace(FOLLOWER, status=S.RETRYING, attempts=(a_try(),))
@@ -141,6 +161,32 @@ def test_a_step_goes_when_the_one_before_has_had_its_time(status: DeliveryStatus
     assert gate(STEP, facts, over, POLICY) == Go()
 
 
+@pytest.mark.parametrize(
+    ("before", "begun"),
+    [
+        (replace(ANY, held_until=LATER), LATER),
+        (replace(ANY, held_until=START + SECOND, queued_at=LATER), LATER),
+        (replace(ANY, held_until=LATER, queued_at=None), LATER),
+        (replace(ANY, queued_at=LATER), LATER),
+        (replace(ANY, queued_at=None), START),
+        (replace(STEP, status=S.QUEUED, queued_at=LATER), LATER),
+        (replace(STEP, status=S.QUEUED, queued_at=None), START),
+        (replace(STEP, status=S.RETRYING, attempts=(Attempt(1, LATER, Outcome.RETRYABLE),), next_try_at=START), LATER),
+    ],
+)
+def test_a_steps_time_begins_when_the_one_before_was_to_go_and_of_a_later_step_when_it_went(
+    before: Delivery, begun: datetime
+) -> None:
+    over = begun + timedelta(seconds=300)
+    facts = Facts(step_before=before)
+    assert gate(THIRD, facts, over - SECOND, POLICY) == Later(over, Rule.ESCALATION, S.SCHEDULED)
+    assert gate(THIRD, facts, over, POLICY) == Go()
+
+
+def test_a_step_whose_before_is_gone_goes() -> None:
+    assert gate(STEP, Facts(step_before=None), START, POLICY) == Go()
+
+
 def test_a_step_without_after_waits_for_the_end() -> None:
     step = replace(STEP, after=None, unless=S.SENT)
     now = START + 100 * POLICY.order_wait
@@ -148,9 +194,9 @@ def test_a_step_without_after_waits_for_the_end() -> None:
 
 
 def test_no_step_goes_before_the_one_before_it_has_gone() -> None:
-    waits = replace(STEP, channel="slack", escalates_from="sms")
-    before = replace(STEP, next_try_at=START + timedelta(seconds=300))
-    assert isinstance(gate(waits, Facts(step_before=before), START + timedelta(days=1), POLICY), Later)
+    before, now = replace(STEP, next_try_at=START + timedelta(seconds=300)), START + timedelta(days=1)
+    answer = gate(THIRD, Facts(step_before=before), now, POLICY)
+    assert answer == Later(now + POLICY.grace, Rule.ESCALATION, S.SCHEDULED)
 
 
 @pytest.mark.parametrize("status", [S.RETRYING, S.DEFERRED])
@@ -163,11 +209,10 @@ def test_the_time_that_a_step_has_does_not_begin_anew_with_each_of_its_retries(s
 
 
 def test_a_step_that_its_order_holds_back_has_not_begun() -> None:
-    waits = replace(STEP, channel="slack", escalates_from="sms")
     now = START + timedelta(days=1)
     until = now + POLICY.grace
     before = replace(STEP, status=S.DEFERRED, reason=Rule.ORDER, next_try_at=until)
-    answer = gate(waits, Facts(step_before=before), now, POLICY)
+    answer = gate(THIRD, Facts(step_before=before), now, POLICY)
     assert answer == Later(until + timedelta(seconds=300), Rule.ESCALATION, S.SCHEDULED)
 
 
@@ -180,9 +225,8 @@ def test_a_step_after_one_that_was_withdrawn_does_not_go(status: DeliveryStatus)
 
 
 def test_a_step_after_one_that_was_not_needed_is_not_needed() -> None:
-    waits = replace(STEP, channel="slack", escalates_from="sms")
     spared = replace(STEP, status=S.CANCELLED, reason=Rule.NOT_NEEDED)
-    answer = gate(waits, Facts(step_before=spared), START, POLICY)
+    answer = gate(THIRD, Facts(step_before=spared), START, POLICY)
     assert isinstance(answer, No)
     assert answer.rule is Rule.NOT_NEEDED
 

@@ -564,7 +564,8 @@ def test_the_gateway_gets_what_each_channels_receipts_need(tmp_path: Path) -> No
     env = {name: function_environment(config, name, "", "", "MFkw") for name in config.functions}
     ours = {name: {key: each[key] for key in each if key.startswith(("PIGEON", "DRUM"))} for name, each in env.items()}
     url = "http://127.0.0.1:8080"
-    assert ours.pop("gateway") == {"PIGEON_KEY": "MFkw", "PIGEON_URL": url, "PIGEON_RING": "", "DRUM_KEY": "x"}
+    receipts = {"PIGEON_KEY": "MFkw", "PIGEON_URL": url, "PIGEON_RING": "", "DRUM_KEY": "x"}
+    assert ours.pop("gateway") == ours.pop("operations") == receipts  # which opens what the gateway opens
     assert ours.pop("pigeon") == {"PIGEON_RECEIPTS": f"{url}/v1", "PIGEON_RING": ""}
     assert all(each == {"PIGEON_RING": ""} for each in ours.values())
 

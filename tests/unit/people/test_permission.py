@@ -57,6 +57,11 @@ def test_quiet_hours_hold_back_all_but_what_is_transactional(class_: K) -> None:
     assert said == (Go() if class_ is K.TRANSACTIONAL else Later(MORNING, Rule.QUIET_HOURS))
 
 
+def test_quiet_hours_without_a_time_zone_hold_nothing_back() -> None:
+    nowhere = replace(recipient(quiet_hours=(NIGHT,)), time_zone=None)
+    assert permission(delivery(), Person(None, nowhere, category(K.MARKETING)), NOW) == Go()
+
+
 def test_what_would_be_too_late_after_the_quiet_hours_expires() -> None:
     person = Person(None, recipient(quiet_hours=(NIGHT,)), category(K.SERVICE))
     said = permission(delivery(deliver_by=MORNING), person, NOW)
@@ -124,6 +129,14 @@ def test_who_judged_it_is_on_record_as_of_when() -> None:
     assert exactly.judged_by() == {"suppression": at, "category": at, "recipient": "2026-11-30T22:30:00.000007Z"}
 
 
+def test_a_suppression_judges_as_of_its_last_word_and_an_empty_one_not() -> None:
+    stop, bounce = SuppressionReason.STOP, SuppressionReason.HARD_BOUNCE
+    entries = {reason: entry for one in (stop, bounce) for reason, entry in suppressed(one).entries.items()}
+    entries[stop] = replace(entries[stop], at=NOW + MINUTE)
+    assert Person(Suppression("h", "email", entries)).judged_by() == {"suppression": "2026-11-30T22:31:00Z"}
+    assert Person(Suppression("h", "email")).judged_by() is None
+
+
 class TestFrequency:
     def said(self, had: tuple[str, ...], class_: K = K.MARKETING, most: int | None = 2, **changes: Any) -> Any:
         person = Person(None, recipient(), category(class_, max_per_day=most))
@@ -144,17 +157,20 @@ class TestFrequency:
 
     def test_without_a_bound_all_go(self) -> None:
         assert self.said(("n-2", "n-3"), most=None) == Go()
+        assert permission_by_frequency(delivery(), Person(), DaysNotifications("f", ("n-2",), 5), NOW) == Go()
 
     def test_a_day_is_a_persons_and_a_categorys(self) -> None:
         day, tomorrow = day_of(recipient(), NOW)
         assert (day.isoformat(), tomorrow.isoformat()) == ("2026-11-30", "2026-11-30T23:00:00+00:00")
-        assert day_of(None, NOW)[1].isoformat() == "2026-12-01T00:00:00+00:00"
+        for nowhere in (None, replace(recipient(), time_zone=None)):
+            assert day_of(nowhere, NOW)[1].isoformat() == "2026-12-01T00:00:00+00:00"
         one = frequency_id(delivery(), day)
         by_address = delivery(recipient=None)
         assert frequency_id(by_address, day) == frequency_id(replace(by_address, address="ANA@example.com"), day)
         assert one == frequency_id(replace(delivery(), channel="sms", address="+1"), day)
-        others = [delivery(recipient="bob"), delivery(category="orders"), delivery(recipient=None)]
-        assert len({one, *(frequency_id(other, day) for other in others)}) == 4
+        others = [delivery(recipient="bob"), delivery(category="orders"), by_address, replace(by_address, address="b")]
+        assert len({one, *(frequency_id(other, day) for other in others)}) == 5
+        assert len(one) == 32
 
 
 @pytest.mark.parametrize("class_", list(K))

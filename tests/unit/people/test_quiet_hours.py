@@ -65,6 +65,13 @@ def test_an_end_that_the_clocks_skip_is_when_they_have_skipped_it() -> None:
     )  # 3:00 there
 
 
+def test_where_the_clocks_skip_the_one_free_hour_it_is_looked_at_again_in_a_week_and_a_day() -> None:
+    quiet = [QuietHours(tuple(range(6)), 0, 24 * 60), QuietHours((6,), 0, 2 * 60), QuietHours((6,), 3 * 60, 24 * 60)]
+    monday = at("2026-03-23 00:00")
+    assert end_of_quiet(quiet, VIENNA, monday) == monday + timedelta(days=8)
+    assert end_of_quiet(quiet, VIENNA, monday + timedelta(days=8)) == at("2026-04-05 02:00")
+
+
 def test_hours_that_come_twice_are_quiet_twice() -> None:
     early = QuietHours(EVERY_DAY, 2 * 60, 2 * 60 + 30)
     first = datetime(2026, 10, 25, 0, 10, tzinfo=UTC)  # 2:10, summer time

@@ -35,8 +35,8 @@ def suppression(*entries: Entry) -> Suppression:
     ],
 )
 def test_what_each_reason_stops_by_itself(reason: R, stopped: set[K]) -> None:
-    assert {class_ for class_ in K if entry(reason).stops(class_, "news")} == stopped
-    assert {class_ for class_ in K if entry(reason).stops(class_, None)} == stopped
+    for category in ("news", None):
+        assert {class_: entry(reason).stops(class_, category) for class_ in K} == {k: k in stopped for k in K}
 
 
 @pytest.mark.parametrize("reason", list(R))
@@ -47,8 +47,8 @@ def test_class_all_stops_all(reason: R) -> None:
 def test_a_category_of_class_service_is_stopped_alone_and_a_password_reset_never() -> None:
     one = entry(R.UNSUBSCRIBED, C.CATEGORY, "orders")
     all_of_them = itertools.product(K, ("orders", "news", None))
-    stopped = {(class_, name) for class_, name in all_of_them if one.stops(class_, name)}
-    assert stopped == {(S, "orders"), (M, "orders")}
+    said = {(class_, name): one.stops(class_, name) for class_, name in all_of_them}
+    assert said == {kind: kind in {(S, "orders"), (M, "orders")} for kind in said}
 
 
 def test_the_heaviest_comes_first() -> None:
@@ -56,6 +56,7 @@ def test_the_heaviest_comes_first() -> None:
     assert [e.reason for e in both.by_weight] == [R.HARD_BOUNCE, R.UNSUBSCRIBED, R.MANUAL]
     assert both.stopping(M, None) == both.entries[R.HARD_BOUNCE]
     assert suppression(entry(R.UNSUBSCRIBED)).stopping(T, None) is None
+    assert [e.reason for e in suppression(entry(R.MANUAL), entry(R.STOP)).by_weight] == [R.STOP, R.MANUAL]
 
 
 def test_the_same_word_again_changes_nothing() -> None:
@@ -76,6 +77,10 @@ def test_reasons_are_kept_apart() -> None:
     both = suppression(entry(R.HARD_BOUNCE)).with_entry(entry(R.STOP))
     assert set(both.without(R.STOP).entries) == {R.HARD_BOUNCE}
     assert both.without(R.MANUAL) == both
+
+
+def test_the_records_of_a_channel_stand_together() -> None:
+    assert suppression().key == "email.hash"
 
 
 def test_an_address_is_known_by_its_hash_whatever_its_case() -> None:

@@ -56,6 +56,14 @@ def test_what_is_chosen_again_is_let_through_and_nothing_else(before: list[Entry
     assert now.choosing(chosen) == now
 
 
+def test_each_choice_stays_whatever_is_chosen_or_left_besides() -> None:
+    chosen = after([UNSUBSCRIBED, "orders", "offers"])
+    assert chosen.entries[R].except_for == ("offers", "orders")
+    more = Entry(R, SuppressionClass.CATEGORY, START, "a link", ("orders",))
+    assert chosen.with_entry(more).entries[R].except_for == ("offers",)
+    assert after([more, "orders"]).entries == {}
+
+
 @pytest.mark.parametrize("reason", sorted({*SuppressionReason} - {R}))
 def test_choosing_lifts_no_other_reason(reason: SuppressionReason) -> None:
     there = Suppression("1", "email", {reason: replace(UNSUBSCRIBED, reason=reason)})

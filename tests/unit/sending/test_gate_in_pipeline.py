@@ -66,6 +66,17 @@ async def test_what_is_scheduled_is_sent_at_its_time_and_not_before(
     assert (len(provider.sent), record.status, record.scheduled_for) == (1, S.SENT, None)
 
 
+async def test_a_first_message_that_is_a_moment_early_waits_for_its_time(
+    store: MemoryStore, publisher: MemoryPublisher, clock: Clock
+) -> None:
+    notification = replace(a_notification(), send_at=START + SECOND)
+    (delivery,) = await on_record(store, notification)
+    sends = pipeline(store, publisher, clock, ScriptedProvider(["m-1"]))
+    assert await sends.deliver(first_message(notification, delivery)) is Answer.ACK
+    record = store.get(notification.id, "email")
+    assert (record.status, record.queued_at, clock.slept) == (S.SENT, START + SECOND, [1])
+
+
 @pytest.mark.parametrize("first", [True, False])
 async def test_nothing_begins_when_its_time_is_past(
     store: MemoryStore, publisher: MemoryPublisher, clock: Clock, first: bool

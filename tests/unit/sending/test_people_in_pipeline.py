@@ -2,14 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
-from shared.delivery.errors import Permanent, Throttled
+from shared.delivery.errors import AlreadyExists, Conflict, Permanent, Throttled, UnreadableRecord
 from shared.delivery.model import (
     CategoryClass,
     Delivery,
@@ -22,6 +24,7 @@ from shared.delivery.model import (
     SuppressionReason,
 )
 from shared.people.category import Category
+from shared.people.frequency import frequency_id
 from shared.people.suppression import CLASS_BY_REASON, Entry, Suppression
 from shared.sending.asking_people import AGAIN
 from shared.sending.messages import Answer
@@ -30,6 +33,7 @@ from shared.sending.suppressing import suppress
 from tests.fakes.clock import START, Clock
 from tests.fakes.people import MemoryPeople
 from tests.fakes.provider import Result, ScriptedProvider
+from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.records import POLICY, a_notification, first_message, later_message, queued_deliveries
 from tests.fakes.store import MemoryStore
 
@@ -59,12 +63,15 @@ class World:
         entry = Entry(reason, CLASS_BY_REASON[reason], START, "a test")
         await suppress(self.people, "email", address, entry)
 
-    async def accepted(self, category: str | None = "news", **more: Any) -> tuple[Notification, Delivery]:
+    async def accepted(
+        self, category: str | None = "news", place: Mapping[str, Any] = MappingProxyType({}), **more: Any
+    ) -> tuple[Notification, Delivery]:
+        """place: of the delivery among others"""
         simulated = more.pop("simulated", False)
         notification = replace(a_notification(recipient="ana", simulated=simulated), category=category, **more)
         class_ = None if category is None else CategoryClass.MARKETING
         (queued,) = queued_deliveries(notification)
-        made = replace(queued, category=category, category_class=class_)
+        made = replace(queued, category=category, category_class=class_, **place)
         version = await self.store.create(notification, [made])
         return notification, replace(made, version=version)
 
@@ -90,13 +97,21 @@ async def test_a_plain_one_is_asked_about_once_beside_the_claim(world: World) ->
     assert (world.people.calls, world.store.calls["update"]) == ({"person": 1}, 2)
 
 
-async def test_who_is_suppressed_gets_nothing_and_it_says_why(world: World) -> None:
+async def test_of_whom_a_cancelled_one_was_for_nothing_is_read(world: World) -> None:
+    notification, made = await world.accepted(None)
+    await world.store.cancel(notification.id, START)
+    assert (await world.pushed(made)).status is S.CANCELLED
+    assert world.people.calls == {}
+
+
+async def test_who_is_suppressed_gets_nothing_and_it_says_why(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     await world.suppress()
     ended = await world.sent(category=None)
     assert (ended.status, ended.reason) == (S.SUPPRESSED, Rule.SUPPRESSION)
     at = START.isoformat(timespec="seconds").replace("+00:00", "Z")
     assert (ended.error, set(ended.judged_by or ())) == (f"hard_bounce since {at}: a test", {"suppression"})
     assert (world.provider.sent, ended.attempts, ended.due_at, ended.lease_until) == ([], (), None, None)
+    assert "not sent" in "".join(capsys.readouterr())
     assert await world.pushed(ended) == ended
 
 
@@ -128,6 +143,13 @@ async def test_quiet_hours_put_it_off_until_they_end_and_it_is_sent_then(world: 
     assert (sent.status, sent.reason, len(world.provider.sent)) == (S.SENT, None, 1)
 
 
+async def test_what_would_be_deleted_in_quiet_hours_expires(world: World) -> None:
+    await world.category(CategoryClass.SERVICE)
+    await world.recipient(time_zone="UTC", quiet_hours=(QuietHours((4,), 0, 24 * 60),))
+    ended = await world.sent(expire_at=START + timedelta(days=2))
+    assert (ended.status, ended.reason) == (S.EXPIRED, Rule.QUIET_HOURS)
+
+
 async def test_a_day_of_throttling_begins_when_the_quiet_hours_end() -> None:
     world = World([Throttled("429", retry_after=60)])
     await world.category(CategoryClass.SERVICE)
@@ -145,7 +167,7 @@ async def test_what_cannot_be_read_is_not_sent_and_soon_asked_again(world: World
     world.people.down("person")
     held = await world.sent(category=None)
     assert (held.status, held.reason, world.provider.sent) == (S.DEFERRED, Rule.PEOPLE_UNREAD, [])
-    assert held.next_try_at == world.clock.now() + AGAIN
+    assert (held.next_try_at, world.people.calls["person"]) == (world.clock.now() + AGAIN, 2)
     world.people.down()
     world.clock.advance(AGAIN)
     assert (await world.pushed(held)).status is S.SENT
@@ -154,6 +176,44 @@ async def test_what_cannot_be_read_is_not_sent_and_soon_asked_again(world: World
 async def test_a_read_that_fails_once_costs_nothing(world: World) -> None:
     world.people.fail("person")
     assert (await world.sent(category=None)).status is S.SENT
+
+
+async def test_a_record_that_is_spoilt_is_read_no_second_time(world: World) -> None:
+    await world.category(CategoryClass.SERVICE)
+    world.people.spoil("categories/news")
+    held = await world.sent()
+    assert (held.status, held.reason, world.people.calls["person"]) == (S.DEFERRED, Rule.PEOPLE_UNREAD, 1)
+
+
+async def test_what_judged_one_that_goes_is_on_record(world: World) -> None:
+    await world.category(CategoryClass.MARKETING)
+    sent = await world.sent()
+    assert (sent.status, set(sent.judged_by or ())) == (S.SENT, {"category"})
+    assert world.people.calls["days_notifications"] == 0, "it has no bound"
+
+
+async def test_marketing_goes_over_no_channel_that_nobody_can_leave(world: World) -> None:
+    await world.category(CategoryClass.MARKETING)
+    world.pipeline = replace(world.pipeline, unsubscribes=False)
+    ended = await world.sent()
+    assert (ended.status, ended.reason, world.provider.sent) == (S.SUPPRESSED, Rule.NO_UNSUBSCRIBE, [])
+
+
+async def test_that_it_went_before_its_turn_stays_on_record_whatever_the_person_wants(world: World) -> None:
+    _, first = await world.accepted(None)
+    _, second = await world.accepted(None, {"ordering": "k", "follows": first.notification_id})
+    world.clock.advance(POLICY.order_wait)
+    sent = await world.pushed(second)
+    assert (sent.status, sent.reason) == (S.SENT, Rule.ORDER_BOUND)
+
+
+async def test_one_that_is_given_back_for_good_publishes_what_waits_for_it(world: World) -> None:
+    publisher = MemoryPublisher()
+    world.pipeline = replace(world.pipeline, publisher=lambda: publisher)
+    await world.suppress()
+    _, made = await world.accepted(None, {"escalates_to": "sms"})
+    assert (await world.pushed(made)).status is S.SUPPRESSED
+    assert [(m.notification_id, m.channel) for m in publisher.taken()] == [(made.notification_id, "sms")]
 
 
 class TestFrequency:
@@ -175,6 +235,35 @@ class TestFrequency:
         many = await asyncio.gather(*(capped.sent() for _ in range(8)))
         assert sorted(d.status for d in many) == [*[S.DEFERRED] * 7, S.SENT]
         assert {d.reason for d in many if d.status is S.DEFERRED} == {Rule.FREQUENCY}
+
+    @pytest.mark.parametrize("faster", [Conflict, AlreadyExists])
+    async def test_whom_others_are_always_faster_than_asks_again_soon(
+        self, capped: World, faster: type[Exception], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        counted = AsyncMock(side_effect=faster)
+        monkeypatch.setattr(capped.people, "count", counted)
+        held = await capped.sent()
+        assert (held.status, held.reason) == (S.DEFERRED, Rule.FREQUENCY)
+        assert (held.next_try_at, counted.await_count) == (capped.clock.now() + AGAIN, 10)
+
+    async def test_a_day_is_kept_until_it_has_ended_everywhere(
+        self, capped: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        counted = AsyncMock(side_effect=capped.people.count)
+        monkeypatch.setattr(capped.people, "count", counted)
+        await capped.sent()
+        assert [call.args[1] for call in counted.await_args_list] == [START + timedelta(days=3)]
+
+    async def test_a_day_that_is_spoilt_lets_nothing_go(self, capped: World) -> None:
+        first = await capped.sent()
+        capped.people.spoil(f"frequencies/{frequency_id(first, START.date())}")
+        held = await capped.sent()
+        assert (held.reason, held.next_try_at) == (Rule.FREQUENCY, capped.clock.now() + AGAIN)
+
+    async def test_what_is_suppressed_is_none(self, capped: World) -> None:
+        await capped.suppress()
+        assert (await capped.sent()).status is S.SUPPRESSED
+        assert capped.people.calls["count"] == 0
 
     async def test_a_test_keys_is_none(self, capped: World) -> None:
         assert (await capped.sent(simulated=True)).status is S.SENT
@@ -245,6 +334,13 @@ class TestWhatAProviderSaysOfAnAddress:
         world.people.down("put_suppression")
         assert (await world.sent(category=None)).status is S.FAILED
         assert world.people.suppressed == {}
+
+    async def test_the_outcome_is_on_record_though_what_is_on_record_of_it_is_spoilt(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world = World([self.GONE])
+        monkeypatch.setattr(world.people, "suppression", AsyncMock(side_effect=UnreadableRecord))
+        assert (await world.sent(category=None)).status is S.FAILED
 
     async def test_a_refusal_of_the_message_says_nothing_of_the_address(self) -> None:
         world = World([Permanent("5.7.1")])

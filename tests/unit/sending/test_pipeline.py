@@ -7,13 +7,23 @@ from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from structlog.testing import capture_logs
 
 from functions.relay.overdue_deliveries import Relay
-from shared.delivery.errors import Conflict, Permanent, Refused, Retryable, StoreUnavailable, Throttled, Unknown
-from shared.delivery.model import PENDING, Attempt, Delivery, DeliveryStatus, Notification, Outcome
+from shared.delivery.errors import (
+    Conflict,
+    Permanent,
+    Refused,
+    Retryable,
+    StoreUnavailable,
+    Throttled,
+    Unknown,
+    UnreadableRecord,
+)
+from shared.delivery.model import PENDING, Attachment, Attempt, Delivery, DeliveryStatus, Notification, Outcome
 from shared.delivery.retries import Policy
 from shared.delivery.state_machine import relayed
 from shared.runtime import logs
@@ -23,7 +33,7 @@ from shared.sending.provider import Outgoing
 from tests.fakes.clock import Clock
 from tests.fakes.provider import HANG, Result, ScriptedProvider
 from tests.fakes.publisher import MemoryPublisher
-from tests.fakes.records import POLICY, a_notification, accepted, first_message, later_message
+from tests.fakes.records import POLICY, a_notification, accepted, first_message, later_message, queued_deliveries
 from tests.fakes.store import MemoryStore
 
 S = DeliveryStatus
@@ -107,10 +117,12 @@ async def test_an_accepted_message_is_acked_and_sent_in_two_writes_and_no_read()
     assert world.store.calls == {"update": 2}
     assert (world.record.status, world.record.provider_message_id, world.record.due_at) == (S.SENT, "m-1", None)
     assert (world.outcomes, world.record.attempts[0].at) == ([Outcome.ACCEPTED], world.clock.now())
+    assert world.record.queued_at == world.queued.created_at
     assert (world.record.attempts[0].error, world.record.error) == (None, None)
     (sent,) = world.provider.sent
     assert (sent.address, sent.subject, sent.text) == ("email-address", "Deploy", "Build 42 is live")
     assert (sent.notification_id, 0 < sent.timeout <= 30) == (world.notification.id, True)
+    assert (sent.parts, sent.attachments) == ({}, ())
 
 
 async def test_a_message_without_content_is_sent_from_the_record() -> None:
@@ -119,6 +131,42 @@ async def test_a_message_without_content_is_sent_from_the_record() -> None:
     (sent,) = world.provider.sent
     assert (sent.address, sent.subject, sent.text) == ("email-address", "Deploy", "Build 42 is live")
     assert world.store.calls == {"create": 1, "load": 1, "update": 2}
+
+
+A_FILE = Attachment("report.pdf", "application/pdf", b"%PDF")
+
+
+async def with_files(count: int) -> World:
+    """A message of its channel's own with so many files, of which one is on record."""
+    world = World()
+    world.notification = a_notification()
+    (queued,) = queued_deliveries(world.notification)
+    world.queued = replace(queued, attachments=count, content=json.dumps({"message": "Hello", "html": "<p>Hello"}))
+    await world.store.create(world.notification, [world.queued], attachments={"email": [A_FILE]})
+    return world
+
+
+async def test_whatever_a_message_has_besides_its_text_goes_with_it() -> None:
+    world = await with_files(1)
+    assert await world.pipeline.deliver(world.later_message) is Answer.ACK
+    (sent,) = world.provider.sent
+    assert (sent.text, sent.parts, sent.attachments) == ("Hello", {"html": "<p>Hello"}, [A_FILE])
+
+
+async def test_a_message_goes_with_all_of_its_files_or_not_at_all() -> None:
+    world = await with_files(2)
+    assert await world.pipeline.deliver(world.later_message) is Answer.ACK
+    assert (world.provider.sent, world.record.status, world.outcomes) == ([], S.DEAD, [Outcome.REFUSED])
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable, UnreadableRecord])
+async def test_files_that_cannot_be_read_are_asked_for_again(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await with_files(1)
+    monkeypatch.setattr(world.store, "attachments", AsyncMock(side_effect=error))
+    assert await world.pipeline.deliver(world.later_message) is Answer.NACK
+    assert (world.provider.sent, world.record.status, world.outcomes) == ([], S.RETRYING, [Outcome.RETRYABLE])
 
 
 async def test_a_retryable_refusal_is_nacked_and_due_again() -> None:
@@ -343,16 +391,18 @@ async def test_an_outcome_that_cannot_be_recorded_while_the_lease_holds_is_nacke
     assert ends <= world.clock.now() <= ends + timedelta(seconds=1)
 
 
-@pytest.mark.parametrize("readable", [True, False])
-async def test_what_another_has_claimed_meanwhile_is_not_overwritten(readable: bool) -> None:
+@pytest.mark.parametrize("fault", [None, "down", "spoilt"])
+async def test_what_another_has_claimed_meanwhile_is_not_overwritten(fault: str | None) -> None:
     world = await World.begin()
 
     class Overtaken(ScriptedProvider):
         async def send(self, outgoing: Outgoing) -> str | None:
             world.clock.advance(POLICY.lease)
             assert await world.pipeline.deliver(world.later_message) is Answer.ACK
-            if not readable:
+            if fault == "down":
                 world.store.down("load")
+            elif fault == "spoilt":
+                world.store.spoil(f"notifications/{world.notification.id}")
             return await super().send(outgoing)
 
     overtaken = world.new_pipeline(provider=Overtaken(["too-late"]))

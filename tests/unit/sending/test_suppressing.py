@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from functions.relay.waiting_receipts import WaitingReceipts
-from shared.delivery.errors import Permanent, StoreUnavailable
+from shared.delivery.errors import AlreadyExists, Conflict, NotFound, Permanent, StoreUnavailable
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome, Receipt, SuppressionReason
 from shared.people.suppression import CLASS_BY_REASON, Entry, SuppressionClass
 from shared.runtime import failpoints
@@ -269,6 +270,24 @@ async def test_a_receipt_under_a_lease_suppresses_at_once(
     await store.update(leased)
     await take(store, waiting, people, receipt(delivery, S.UNDELIVERED, R.HARD_BOUNCE), START + FIRST_PAUSE)
     assert (reasons(people), len(waiting.waiting)) == ({R.HARD_BOUNCE}, 1)
+
+
+async def test_who_suppresses_has_it_as_it_is_on_record(people: MemoryPeople) -> None:
+    address = people.suppression_id("email", ADDRESS)
+    entry = Entry(R.STOP, SuppressionClass.MARKETING, START, "a test")
+    for _ in range(2):
+        assert (await suppress(people, "email", address, entry)).entries == {R.STOP: entry}
+
+
+@pytest.mark.parametrize("faster", [Conflict, AlreadyExists, NotFound])
+async def test_whom_others_are_always_faster_than_has_it_not_on_record(
+    people: MemoryPeople, faster: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = AsyncMock(side_effect=faster)
+    monkeypatch.setattr(people, "put_suppression", put)
+    with pytest.raises(StoreUnavailable):
+        await suppress(people, "email", "hash", Entry(R.STOP, SuppressionClass.MARKETING, START, "a test"))
+    assert put.await_count == 10
 
 
 NUMBER = "+14155552671"
