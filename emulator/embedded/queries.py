@@ -3,6 +3,7 @@
 https://cloud.google.com/firestore/docs/concepts/data-types#value_type_ordering
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -31,6 +32,35 @@ def run(query: Any, documents: Iterable[Any]) -> list[Any]:
     if query.HasField("end_at"):
         found = [d for d in found if _compared(d, orders, query.end_at.values) <= -int(query.end_at.before)]
     found = found[: query.limit.value] if query.HasField("limit") else found
+    return _selected(query, found)
+
+
+def is_by_name(query: Any) -> bool:
+    """Whether it is ordered by the documents' names, and by nothing else."""
+    ascending = [order.direction != StructuredQuery.DESCENDING for order in query.order_by]
+    return ascending == [True] and query.order_by[0].field.field_path == NAME
+
+
+def run_by_name(query: Any, documents: Iterable[Any]) -> list[Any]:
+    """As `run`, of documents in the order of their names: it looks at no more of them than it finds."""
+    keep = _where(query.where) if query.HasField("where") else _everything
+    orders = [(NAME, False)]
+    if query.HasField("start_at"):
+        start, least = query.start_at.values, int(not query.start_at.before)
+        documents = itertools.dropwhile(lambda d: _compared(d, orders, start) < least, documents)
+    if query.HasField("end_at"):
+        end, most = query.end_at.values, -int(query.end_at.before)
+        documents = itertools.takewhile(lambda d: _compared(d, orders, end) <= most, documents)
+    limit = query.limit.value if query.HasField("limit") else None
+    return _selected(query, list(itertools.islice(filter(keep, documents), limit)))
+
+
+def name_key(name: str) -> tuple[bytes, ...]:
+    """By which names are ordered."""
+    return tuple(part.encode() for part in name.split("/"))
+
+
+def _selected(query: Any, found: list[Any]) -> list[Any]:
     wanted = [field.field_path for field in query.select.fields]
     return [_with_only(document, wanted) for document in found] if wanted else found
 
@@ -125,7 +155,7 @@ def _key(value: Any) -> tuple[int, Any]:
         case "bytes_value":
             return 5, value.bytes_value
         case "reference_value":
-            return 6, tuple(part.encode() for part in value.reference_value.split("/"))
+            return 6, name_key(value.reference_value)
         case "array_value":
             return 8, tuple(_key(each) for each in value.array_value.values)
         case "map_value":
