@@ -4,9 +4,9 @@ Reference: googleapis google/firestore/v1/{firestore,write}.proto. Where Firesto
 the emulator: it needs no indexes. It forgets everything with the process.
 """
 
-import bisect
+import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -58,7 +58,7 @@ class Records:
     def __init__(self, clock: Callable[[], int] = time.time_ns) -> None:
         self._clock = clock
         self._collections: dict[tuple[str, str], dict[str, Any]] = {}
-        self._names: dict[tuple[str, str], list[tuple[bytes, ...]]] = {}  # in order, of each that is asked for so
+        self._indexes: dict[tuple[str, str], dict[tuple[str, ...], queries.Index]] = {}  # those that were asked for
         self._last = 0
 
     def now(self) -> int:
@@ -72,29 +72,17 @@ class Records:
     def found(self, parent: str, query: Any) -> list[Any]:
         """What a query under `parent` (a document, or the root of all) finds. Raises Unsupported."""
         (source,) = query.from_
-        root = parent.partition("/documents")[0]
-        if not source.all_descendants and queries.is_by_name(query):
-            return queries.run_by_name(query, self._by_name(root, f"{parent}/{source.collection_id}/", query))
-        documents: Iterable[Any] = self._collections.get((root, source.collection_id), {}).values()
-        if not source.all_descendants:
-            prefix = f"{parent}/{source.collection_id}/"
-            documents = [d for d in documents if d.name.startswith(prefix) and "/" not in d.name[len(prefix) :]]
-        return queries.run(query, documents)
-
-    def _by_name(self, root: str, prefix: str, query: Any) -> Iterator[Any]:
-        """The documents right under the prefix by their names, from where the query starts."""
-        collection = (root, prefix.split("/")[-2])
+        under = f"{parent}/{source.collection_id}/"
+        collection = (parent.partition("/documents")[0], source.collection_id)
         documents = self._collections.get(collection, {})
-        if collection not in self._names:  # what nobody asks for in this order costs nothing
-            self._names[collection] = sorted(map(queries.name_key, documents))
-        names, under = self._names[collection], queries.name_key(prefix)
-        started = query.start_at.values
-        start = max(under, queries.name_key(started[0].reference_value) if started else ())
-        for at in range(bisect.bisect_left(names, start), len(names)):
-            if names[at][: len(under) - 1] != under[:-1]:
-                return
-            if len(names[at]) == len(under):
-                yield documents[b"/".join(names[at]).decode()]
+        paths, keep = queries.indexed_by(query), queries.matches(query)
+        indexes = self._indexes.setdefault(collection, {})
+        if paths not in indexes:
+            indexes[paths] = queries.Index(paths, documents.values())
+        there = (documents[name] for name in indexes[paths].found(query, "" if source.all_descendants else under))
+        found = (d for d in there if keep(d) and (source.all_descendants or _is_right_under(under, d.name)))
+        limit = query.limit.value if query.HasField("limit") else None
+        return [queries.selected(query, d) for d in itertools.islice(found, limit)]
 
     def commit(self, writes: Sequence[Any]) -> tuple[int, list[list[Any]], list[int]]:
         """All of them, or Refused. The time, and for each write what its transforms gave and its document's version."""
@@ -112,20 +100,13 @@ class Records:
             given.append(values)
             versions.append(now if after is None else after.update_time.ToNanoseconds())
         for name, document in changed.items():
-            if (document is None) != (self.get(name) is None):
-                self._name_changes(name, there=document is not None)
+            for index in self._indexes.get(_collection_of(name), {}).values():
+                index.change(self.get(name), document)
             if document is None:
                 self._collection(name).pop(name, None)
             else:
                 self._collection(name)[name] = document
         return now, given, versions
-
-    def _name_changes(self, name: str, *, there: bool) -> None:
-        names, key = self._names.get(_collection_of(name)), queries.name_key(name)
-        if names is None:
-            return
-        at = bisect.bisect_left(names, key)
-        names[at : at + int(not there)] = [key] * there
 
     def _collection(self, name: str) -> dict[str, Any]:
         return self._collections.setdefault(_collection_of(name), {})
@@ -134,6 +115,10 @@ class Records:
 def _collection_of(name: str) -> tuple[str, str]:
     root, _, path = name.partition("/documents/")
     return root, path.split("/")[-2]
+
+
+def _is_right_under(prefix: str, name: str) -> bool:
+    return name.startswith(prefix) and "/" not in name[len(prefix) :]
 
 
 def _check(write: Any, before: Any | None) -> None:

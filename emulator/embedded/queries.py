@@ -3,9 +3,9 @@
 https://cloud.google.com/firestore/docs/concepts/data-types#value_type_ordering
 """
 
-import itertools
+import bisect
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from shared.google.firestore.rpc import StructuredQuery, Value
@@ -13,56 +13,112 @@ from shared.google.firestore.rpc import StructuredQuery, Value
 _Operator = StructuredQuery.FieldFilter
 _PARTS = re.compile(r"`((?:[^`\\]|\\.)*)`|([^.`]+)")  # of a field's path
 NAME = "__name__"
+_REFERENCE = 6  # the rank of the type
+_BEHIND_ANY_TEXT = b"\xff"  # which no UTF-8 has
 
 
 class Unsupported(Exception):
     """A query that Hark does not make."""
 
 
-def run(query: Any, documents: Iterable[Any]) -> list[Any]:
-    """Of these Documents, those that match, in the query's order, within its cursors and its limit."""
-    keep = _where(query.where) if query.HasField("where") else _everything
-    orders = [(order.field.field_path, order.direction == StructuredQuery.DESCENDING) for order in query.order_by]
-    # A document without a field that is asked for by its order is not found.
-    found = [d for d in documents if keep(d) and all(field(d, path) is not None for path, _ in orders)]
-    for path, descending in reversed(orders):
-        found.sort(key=lambda d, path=path: _key(field(d, path)), reverse=descending)  # type: ignore[misc]
-    if query.HasField("start_at"):
-        found = [d for d in found if _compared(d, orders, query.start_at.values) >= int(not query.start_at.before)]
-    if query.HasField("end_at"):
-        found = [d for d in found if _compared(d, orders, query.end_at.values) <= -int(query.end_at.before)]
-    found = found[: query.limit.value] if query.HasField("limit") else found
-    return _selected(query, found)
+class Index:
+    """The documents that have all of these fields, by the fields' values and then by name: what a query finds stands
+    together in one of them, as in Firestore's composite indexes, so it costs what it finds and not what is on record.
+    """
+
+    def __init__(self, paths: Sequence[str], documents: Iterable[Any]) -> None:
+        self._paths = paths
+        self._entries = sorted(entry for d in documents if (entry := self._entry(d)) is not None)
+
+    def change(self, before: Any | None, after: Any | None) -> None:
+        """One document of its collection; None: it is not there."""
+        old, new = (None if d is None else self._entry(d) for d in (before, after))
+        if old == new:
+            return
+        if old is not None:
+            del self._entries[bisect.bisect_left(self._entries, old)]
+        if new is not None:
+            bisect.insort(self._entries, new)
+
+    def found(self, query: Any, under: str) -> Iterator[str]:
+        """Names in the query's order, all that it finds and more: the other filters are for whoever takes them.
+
+        under: a collection's name with a /, or "" for all collections of the query's
+        """
+        start, end = self._within(query, under)
+        descending = query.order_by[0].direction == StructuredQuery.DESCENDING
+        for at in range(end - 1, start - 1, -1) if descending else range(start, end):
+            yield b"/".join(self._entries[at][-1][1]).decode()
+
+    def _within(self, query: Any, under: str) -> tuple[int, int]:
+        equals = _equals(query)
+        said = tuple(equals[path] for path in sorted(equals))
+        starts, ends = [self._place(said)], [self._place(said, behind=True)]
+        if len(query.order_by) == 1:
+            folder = _name_key(under)
+            starts.append(self._place((*said, (_REFERENCE, folder))))
+            ends.append(self._place((*said, (_REFERENCE, (*folder[:-1], _BEHIND_ANY_TEXT)))))
+        descending = query.order_by[0].direction == StructuredQuery.DESCENDING
+        for name, side in (("start_at", ends if descending else starts), ("end_at", starts if descending else ends)):
+            if query.HasField(name):
+                cursor = getattr(query, name)
+                at = (*said, *map(_key, cursor.values))
+                side.append(self._place(at, behind=cursor.before == descending))
+        first = query.order_by[0].field.field_path
+        bounds = [f for f in _filters(query) if f.op == _Operator.LESS_THAN and f.field.field_path == first]
+        ends += [self._place((*said, _key(bound.value))) for bound in bounds]
+        return max(starts), min(ends)
+
+    def _place(self, values: tuple[Any, ...], *, behind: bool = False) -> int:
+        """Of the first entry that begins with these or with what is more; behind all that begin with them."""
+        bisected = bisect.bisect_right if behind else bisect.bisect_left
+        return bisected(self._entries, values, key=lambda entry: entry[: len(values)])
+
+    def _entry(self, document: Any) -> tuple[Any, ...] | None:
+        values = [field(document, path) for path in self._paths]
+        if any(value is None for value in values):
+            return None
+        return (*map(_key, values), (_REFERENCE, _name_key(document.name)))
 
 
-def is_by_name(query: Any) -> bool:
-    """Whether it is ordered by the documents' names, and by nothing else."""
-    ascending = [order.direction != StructuredQuery.DESCENDING for order in query.order_by]
-    return ascending == [True] and query.order_by[0].field.field_path == NAME
+def indexed_by(query: Any) -> tuple[str, ...]:
+    """The fields of the index that the query takes. Raises Unsupported."""
+    orders = [order.field.field_path for order in query.order_by]
+    if orders[-1:] != [NAME] or len({order.direction for order in query.order_by}) > 1:
+        raise Unsupported("an order that does not end with the name, all one way")
+    return (*sorted(_equals(query)), *orders[:-1])
 
 
-def run_by_name(query: Any, documents: Iterable[Any]) -> list[Any]:
-    """As `run`, of documents in the order of their names: it looks at no more of them than it finds."""
-    keep = _where(query.where) if query.HasField("where") else _everything
-    orders = [(NAME, False)]
-    if query.HasField("start_at"):
-        start, least = query.start_at.values, int(not query.start_at.before)
-        documents = itertools.dropwhile(lambda d: _compared(d, orders, start) < least, documents)
-    if query.HasField("end_at"):
-        end, most = query.end_at.values, -int(query.end_at.before)
-        documents = itertools.takewhile(lambda d: _compared(d, orders, end) <= most, documents)
-    limit = query.limit.value if query.HasField("limit") else None
-    return _selected(query, list(itertools.islice(filter(keep, documents), limit)))
+def matches(query: Any) -> Callable[[Any], bool]:
+    """Whether a document has what the filters ask for. Raises Unsupported."""
+    conditions = [_condition(each) for each in _filters(query)]
+    return lambda document: all(condition(document) for condition in conditions)
 
 
-def name_key(name: str) -> tuple[bytes, ...]:
-    """By which names are ordered."""
-    return tuple(part.encode() for part in name.split("/"))
-
-
-def _selected(query: Any, found: list[Any]) -> list[Any]:
+def selected(query: Any, document: Any) -> Any:
+    """What the query wants of the document."""
     wanted = [field.field_path for field in query.select.fields]
-    return [_with_only(document, wanted) for document in found] if wanted else found
+    return _with_only(document, wanted) if wanted else document
+
+
+def _equals(query: Any) -> dict[str, tuple[int, Any]]:
+    return {f.field.field_path: _key(f.value) for f in _filters(query) if f.op == _Operator.EQUAL}
+
+
+def _filters(query: Any) -> list[Any]:
+    """Of the fields. Raises Unsupported."""
+    match query.where.WhichOneof("filter_type"):
+        case None:
+            return []
+        case "composite_filter" if query.where.composite_filter.op == StructuredQuery.CompositeFilter.AND:
+            asked = query.where.composite_filter.filters
+            if all(each.WhichOneof("filter_type") == "field_filter" for each in asked):
+                return [each.field_filter for each in asked]
+    raise Unsupported("a filter that is not made of fields' filters, all of which hold")
+
+
+def _name_key(name: str) -> tuple[bytes, ...]:
+    return tuple(part.encode() for part in name.split("/"))
 
 
 def _with_only(document: Any, fields: Sequence[str]) -> Any:
@@ -92,21 +148,6 @@ def field(document: Any, path: str) -> Any:
     return fields[last] if last in fields else None  # noqa: SIM401 - a map of messages makes what `get` asks for
 
 
-def _everything(_: Any) -> bool:
-    return True
-
-
-def _where(where: Any) -> Callable[[Any], bool]:
-    match where.WhichOneof("filter_type"):
-        case "composite_filter" if where.composite_filter.op == StructuredQuery.CompositeFilter.AND:
-            conditions = [_where(each) for each in where.composite_filter.filters]
-            return lambda document: all(condition(document) for condition in conditions)
-        case "field_filter":
-            return _condition(where.field_filter)
-        case other:
-            raise Unsupported(f"a filter of the type {other}")
-
-
 def _condition(asked: Any) -> Callable[[Any], bool]:
     path = asked.field.field_path
     match asked.op:
@@ -128,15 +169,6 @@ def _key_at(document: Any, path: str) -> tuple[int, Any] | None:
     return None if value is None else _key(value)
 
 
-def _compared(document: Any, orders: Sequence[tuple[str, bool]], values: Sequence[Any]) -> int:
-    """Where a document is: -1 before the cursor, 0 at it, 1 behind it."""
-    for (path, descending), value in zip(orders, values, strict=False):
-        mine, bound = _key(field(document, path)), _key(value)
-        if mine != bound:
-            return -1 if (mine < bound) != descending else 1
-    return 0
-
-
 def _key(value: Any) -> tuple[int, Any]:
     """By which values are ordered: the rank of the type, and what orders those of one type."""
     match value.WhichOneof("value_type"):
@@ -155,7 +187,7 @@ def _key(value: Any) -> tuple[int, Any]:
         case "bytes_value":
             return 5, value.bytes_value
         case "reference_value":
-            return 6, name_key(value.reference_value)
+            return _REFERENCE, _name_key(value.reference_value)
         case "array_value":
             return 8, tuple(_key(each) for each in value.array_value.values)
         case "map_value":

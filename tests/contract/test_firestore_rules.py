@@ -137,6 +137,44 @@ async def test_a_query_finds_what_all_its_filters_let_through(firestore: Rpc) ->
     assert await firestore.run_query(queries.select("things")) == [], "they are no collection of the root's"
 
 
+@pytest.mark.parametrize("descending", [False, True])
+async def test_a_query_finds_what_is_there_after_each_write(firestore: Rpc, descending: bool) -> None:
+    def name(n: int) -> str:
+        return f"{firestore.documents}/outer/o/things/{n}"
+
+    async def found(*, after: Sequence[Any] = (), limit: int | None = None, even: bool = True) -> list[int]:
+        query = queries.select(
+            "things",
+            filters=[queries.equal("even", even), queries.any_of("kind", ["a", "b"])],
+            order="at",
+            descending=descending,
+            group=True,
+            after=after,
+            limit=limit,
+        )
+        return [int(each.name.rpartition("/")[2]) for each in await firestore.run_query(query)]
+
+    def in_order(*numbers: int) -> list[int]:
+        return list(reversed(numbers)) if descending else list(numbers)
+
+    assert await found() == []
+    things = [{"at": n // 2, "even": n % 4 < 2, "kind": "ab"[n % 2], "other": {"a": n}} for n in range(12)]
+    await firestore.commit([writes.create(name(n), thing) for n, thing in enumerate(things)])
+    assert await found() == in_order(0, 1, 4, 5, 8, 9)
+    assert await found(limit=2) == in_order(0, 1, 4, 5, 8, 9)[:2]
+    cursor = [encode(2), queries.reference(name(4))]
+    assert await found(after=cursor) == ([1, 0] if descending else [5, 8, 9])
+    assert await found(after=cursor[:1]) == ([1, 0] if descending else [8, 9])
+
+    await firestore.commit([writes.change(name(0), {"at": 3}), writes.change(name(1), {"even": False})])
+    await firestore.commit([writes.change(name(4), {"kind": "c"}), Write(delete=name(8))])
+    await firestore.commit([Write(update=document(name(9), {"even": True, "kind": "b"}))])  # it has no `at` any more
+    assert await found() == in_order(5, 0)
+    assert await found(even=False) == in_order(1, 2, 3, 6, 7, 10, 11)
+    await firestore.commit([writes.create(name(8), things[8])])
+    assert await found() == in_order(5, 0, 8)
+
+
 async def test_databases_and_projects_are_apart(firestore: Rpc) -> None:
     beside = firestore.beside("another")
     await beside.commit([writes.create(f"{beside.documents}/things/a", {})])
