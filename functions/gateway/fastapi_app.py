@@ -115,14 +115,20 @@ def _wrong_method(routes: Sequence[BaseRoute]) -> Callable[[Request, Exception],
 
     async def wrong_method(request: Request, _: Exception) -> Response:
         here = [r for r in routes if isinstance(r, Route) and r.matches(request.scope)[0] is not Match.NONE]
-        # A path that is named goes before one that a parameter could be: `explain` is no notification's id.
-        named = min((len(route.param_convertors) for route in here), default=0)
-        here = [route for route in here if len(route.param_convertors) == named]
+        # A path that is named goes before one that a parameter could be: `explain` is no notification's id, and what
+        # ends with `/erase` no recipient's name.
+        named = min(map(_parameters, here), default=None)
+        here = [route for route in here if _parameters(route) == named]
         methods = {method for route in here for method in route.methods or ()}
         methods |= {"HEAD"} if "GET" in methods else set()  # see `answering_head`
         return Problem(405, headers={"Allow": ", ".join(sorted(methods))}).response()
 
     return wrong_method
+
+
+def _parameters(route: Route) -> tuple[int, int]:
+    """The fewer, or the longer the path is besides them, the more is named."""
+    return len(route.param_convertors), -route.path.count("/")
 
 
 async def _validation(_: Request, error: Exception) -> Response:

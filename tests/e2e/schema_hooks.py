@@ -17,6 +17,8 @@ _NUMBERS = {"requests_per_minute", "notifications_per_day", "segments_per_day"}
 _OF_A_REQUEST = {"to", "recipient", "channels", "message", "template", "data", "subject", "content", "body"}
 _OF_A_REQUEST |= {"send_at", "deliver_by", "escalation"}
 
+_BESIDE_A_PLAN = {"tags", "per_second", "dry_run", "collapse_key", "ordering_key"}
+
 _JUDGED_BY_CODE: Mapping[str, set[str]] = {
     # A cursor must be one that we gave out.
     "list_notifications": {"cursor"},
@@ -46,8 +48,8 @@ _JUDGED_BY_CODE: Mapping[str, set[str]] = {
     # short enough for its channels, which must have addresses; a key is for one body.
     "send_notification": {*_OF_A_REQUEST, "Idempotency-Key"},
     "explain_request": _OF_A_REQUEST,
-    # A list, a category and a template must be there.
-    "broadcast_to_list": {"list", "category", "plan", *_OF_A_REQUEST},
+    # A list, a category and a template must be there, and a plan comes alone.
+    "broadcast_to_list": {"list", "category", "plan", *_OF_A_REQUEST, *_BESIDE_A_PLAN},
     # Quiet hours must begin and end at two times, and leave some of the week.
     "put_recipient": {"addresses", "name", "time_zone", "locale", "quiet_hours"},
     # Which issuers are trusted is a setting; only a team key has addresses; JSON Schema takes 1715.0 for an integer.

@@ -248,3 +248,9 @@ async def test_the_log_has_neither_name_nor_address(
     said = "".join(capfd.readouterr())
     assert "recipient is being erased" in said
     assert not any(text in said for text in (*ADDRESSES.values(), "alice", "Alice"))
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_its_path_takes_no_other_method(client: httpx.AsyncClient, method: str) -> None:
+    answer = await client.request(method, ERASE)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
