@@ -4,6 +4,7 @@ Only ids, names of settings, statuses and codes go in; never an address, a text 
 logged by its type and place, because its own text may hold any of these.
 """
 
+import hashlib
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -47,6 +48,11 @@ def configure(project: str = "") -> None:
     # Libraries log with texts of their own making (addresses, URLs): only that something happened gets out.
     logging.basicConfig(handlers=[_Quiet()], level=logging.WARNING, force=True)
     logging.getLogger("grpc").setLevel(logging.CRITICAL)
+
+
+def name_hash(name: str) -> str:
+    """What stands in a log for a name that may be a person's, or an address: the beginning of its SHA-256."""
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def place(error: BaseException) -> str:

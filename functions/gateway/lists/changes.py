@@ -4,7 +4,6 @@ What if the process dies: a list or a member is written or it is not, and the sa
 deletion begins with the operation that clears its members away; that finds out whether the list was deleted.
 """
 
-import hashlib
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,10 +13,10 @@ from datetime import datetime
 from functions.gateway.access.caller import Caller
 from functions.gateway.lists.visibility import no_such_list
 from functions.gateway.services import Gateway
-from functions.gateway.web.problem_details import FieldError, Problem, field_error, invalid
+from functions.gateway.web.problem_details import FieldError, Problem, field_error, invalid, others_are_faster
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound
 from shared.people.lists import ListStore, RecipientList, added, removed
-from shared.runtime.logs import get_logger
+from shared.runtime.logs import get_logger, name_hash
 from shared.sending.clearing_lists import clearing
 
 log = get_logger(__name__)
@@ -42,7 +41,7 @@ async def put(
             continue
         _log("list written", name, caller, created=there is None)
         return wanted, there is None
-    raise _others_are_faster("list")
+    raise others_are_faster("list")
 
 
 async def delete(gateway: Gateway, name: str, caller: Caller) -> None:
@@ -59,7 +58,7 @@ async def delete(gateway: Gateway, name: str, caller: Caller) -> None:
             continue
         _log("list deleted", name, caller, operation_id=begun.id)
         return
-    raise _others_are_faster("list")
+    raise others_are_faster("list")
 
 
 async def add(
@@ -87,7 +86,7 @@ async def add_one(store: ListStore, there: RecipientList, name: str, now: dateti
     if problems.get(name) == _NOBODY:
         raise invalid(field_error("recipient", _NOBODY))
     if problems:
-        raise _others_are_faster("member")
+        raise others_are_faster("member")
 
 
 async def remove(store: ListStore, there: RecipientList, name: str, now: datetime) -> None:
@@ -99,7 +98,7 @@ async def remove(store: ListStore, there: RecipientList, name: str, now: datetim
             raise Problem(404, "the list has no member of this name")
         if all(await store.put_members(there.id, [removed(member, now)])):
             return
-    raise _others_are_faster("member")
+    raise others_are_faster("member")
 
 
 def places(names: Sequence[str], problems: Mapping[str, str]) -> list[FieldError]:
@@ -107,10 +106,6 @@ def places(names: Sequence[str], problems: Mapping[str, str]) -> list[FieldError
     return [field_error(f"recipients.{i}", problems[name]) for i, name in enumerate(names) if name in problems]
 
 
-def _others_are_faster(what: str) -> Problem:
-    return Problem(503, f"others are changing this {what}; try again", headers={"Retry-After": "1"})
-
-
 def _log(event: str, name: str, caller: Caller, **more: object) -> None:
-    """Who changed what. A list's name may be a person's: its SHA-256 stands for it, as for a recipient's."""
-    log.info(event, list=hashlib.sha256(name.encode()).hexdigest()[:16], by=caller.id, **more)
+    """Who changed what. A list's name may be a person's."""
+    log.info(event, list=name_hash(name), by=caller.id, **more)

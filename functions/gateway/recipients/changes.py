@@ -7,17 +7,16 @@ Each write is at the version that was judged, whoever asks: a recipient whose er
 over.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
 from functions.gateway.access.caller import Caller
 from functions.gateway.access.scopes import forbidden
-from functions.gateway.web.problem_details import Problem
+from functions.gateway.web.problem_details import Problem, others_are_faster
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound
 from shared.delivery.model import Recipient
 from shared.delivery.store import Store
-from shared.runtime.logs import get_logger
+from shared.runtime.logs import get_logger, name_hash
 
 log = get_logger(__name__)
 
@@ -49,7 +48,7 @@ async def put(
             continue
         log_change("recipient written", wanted.name, caller, channels=sorted(wanted.addresses), created=old is None)
         return written, old is None
-    raise others_are_faster()
+    raise others_are_faster("recipient")
 
 
 async def delete(store: Store, name: str, caller: Caller) -> None:
@@ -66,7 +65,7 @@ async def delete(store: Store, name: str, caller: Caller) -> None:
             continue
         log_change("recipient deleted", name, caller)
         return
-    raise others_are_faster()
+    raise others_are_faster("recipient")
 
 
 def judged(old: Recipient, caller: Caller) -> int | None:
@@ -84,10 +83,6 @@ def nobody() -> Problem:
     return Problem(404, "no recipient has this name")
 
 
-def others_are_faster() -> Problem:
-    return Problem(503, "others are changing this recipient; try again", headers={"Retry-After": "1"})
-
-
 def log_change(event: str, name: str, caller: Caller, **more: object) -> None:
-    """Who changed what. A name may be a person's, or an address: its SHA-256 stands for it."""
-    log.info(event, recipient=hashlib.sha256(name.encode()).hexdigest()[:16], by=caller.id, **more)
+    """Who changed what."""
+    log.info(event, recipient=name_hash(name), by=caller.id, **more)

@@ -16,8 +16,9 @@ from datetime import datetime
 from functions.gateway.access.caller import Caller
 from functions.gateway.access.scopes import forbidden
 from functions.gateway.notifications.idempotency import KEYS
-from functions.gateway.recipients.changes import TRIES, judged, log_change, nobody, others_are_faster
+from functions.gateway.recipients.changes import TRIES, judged, log_change, nobody
 from functions.gateway.services import Gateway
+from functions.gateway.web.problem_details import others_are_faster
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound
 from shared.delivery.model import Recipient
 from shared.sending.erasing import erasure
@@ -52,7 +53,7 @@ async def begin_erasure(gateway: Gateway, caller: Caller, name: str) -> Operatio
             continue
         log_change("recipient is being erased", name, caller, operation_id=created.id)
         return created
-    raise others_are_faster()
+    raise others_are_faster("recipient")
 
 
 async def _is_named(gateway: Gateway, name: str) -> bool:

@@ -65,6 +65,11 @@ def invalid(*errors: FieldError) -> Problem:
     return Problem(422, "some fields are not valid", errors=errors)
 
 
+def others_are_faster(what: str) -> Problem:
+    """503: each write came after another's."""
+    return Problem(503, f"others are changing this {what}; try again", headers={"Retry-After": "1"})
+
+
 def field_error(field: str, message: str) -> FieldError:
     return FieldError(field=field[:_NAME_LENGTH], message=message)
 

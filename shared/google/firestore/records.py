@@ -10,7 +10,6 @@ lists/{name}, lists/{id}/members/{recipient}: see `list_store.py`
 receipts/{hash}                           a receipt that came before the record of its send
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
@@ -37,7 +36,7 @@ from shared.delivery.model import (
 from shared.delivery.store import Key
 from shared.google.firestore.rpc import Document, to_version
 from shared.google.firestore.value_encoding import decode, put
-from shared.runtime.logs import get_logger, place
+from shared.runtime.logs import get_logger, name_hash, place
 
 T = TypeVar("T")
 
@@ -101,12 +100,10 @@ def readable(docs: Iterable[Any], read: Callable[[Any], T]) -> Iterator[T]:
 
 
 def _said(name: str) -> str:
-    """A record's path, for people. The name of a recipient may be a person's, or an address: its SHA-256 stands for it,
-    as in the gateway's log.
-    """
+    """A record's path, for people. The name of a recipient, a list or a member may be a person's."""
     path = name.partition("/documents/")[2]
     kind, _, rest = path.partition("/")
-    return f"{kind}/{hashlib.sha256(rest.encode()).hexdigest()[:16]}" if kind == "recipients" else path
+    return f"{kind}/{name_hash(rest)}" if kind in {"recipients", "lists"} else path
 
 
 def document(name: str, values: Mapping[str, Any]) -> Any:

@@ -79,6 +79,14 @@ def test_a_time_beyond_pythons_cannot_be_read() -> None:
         records.read_one(document, records.to_delivery)
 
 
+@pytest.mark.parametrize("path", ["lists/alice@example.com", "lists/5f1d/members/alice@example.com"])
+def test_a_lists_and_a_members_name_is_not_said(path: str) -> None:
+    with pytest.raises(UnreadableRecord) as raised:
+        records.read_one(records.document(f"projects/p/databases/(default)/documents/{path}", {}), records.to_recipient)
+    assert str(raised.value).startswith("lists/")
+    assert "alice" not in str(raised.value)
+
+
 def test_a_recipients_name_is_not_said() -> None:
     """It may be a person's, or an address."""
     document = records.document("projects/p/databases/(default)/documents/recipients/alice@example.com", {})
