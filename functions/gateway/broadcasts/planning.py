@@ -1,5 +1,6 @@
 """What a broadcast would come to: each member's notification is judged as it would be, and nothing is written."""
 
+import asyncio
 import time
 import uuid
 from collections import Counter
@@ -16,7 +17,7 @@ from functions.gateway.channels.addresses import unknown_channel
 from functions.gateway.lists.visibility import check_name
 from functions.gateway.notifications.acceptance import deliveries_of, new_notification
 from functions.gateway.notifications.expected_permission import expected
-from functions.gateway.notifications.judging import judged, known_for
+from functions.gateway.notifications.judging import Known, judged, known_for
 from functions.gateway.notifications.schemas import NotificationRequest, content_json
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem, field_error, invalid
@@ -43,6 +44,15 @@ class _Channel:
     is_paid: bool = False
     price: Decimal = Decimal(0)
     without_price: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """permissions: of each delivery, as far as it is known now"""
+
+    notification: Notification
+    deliveries: Sequence[Delivery]
+    permissions: Sequence[Permission]
 
 
 @dataclass(slots=True)
@@ -121,24 +131,30 @@ async def audience(gateway: Gateway, plan: Plan) -> AsyncIterator[Sequence[str]]
 async def _look(gateway: Gateway, caller: Caller, plan: Plan, names: Iterable[str], numbers: _Numbers) -> None:
     requests = [validated(NotificationRequest, to_json({**plan.request, "recipient": name})) for name in names]
     known = await known_for(gateway, requests)
-    for request in requests:
+    # All at once: what they read of their people shares its calls.
+    for made in await asyncio.gather(*(_made(gateway, caller, request, known) for request in requests)):
         numbers.counted += 1
-        try:
-            asked = await judged(gateway, request, caller, known)
-            notification = new_notification(gateway, request, caller, asked, str(uuid.uuid4()))
-            deliveries = deliveries_of(gateway, notification, asked)
-            permissions = [await expected(gateway, delivery) for delivery in deliveries]
-        except Problem as problem:
-            numbers.refused[_why(problem)] += 1
+        if isinstance(made, str):
+            numbers.refused[made] += 1
             continue
-        except UnreadableRecord as error:
-            log.error("a member is left out of a plan", error=str(error))
-            numbers.refused["its records cannot be read"] += 1
-            continue
-        for delivery, said in zip(deliveries, permissions, strict=True):
+        for delivery, said in zip(made.deliveries, made.permissions, strict=True):
             _count(gateway, delivery, said, numbers)
         if len(numbers.samples) < _SAMPLES:
-            numbers.samples.append(_sample(gateway, notification, deliveries))
+            numbers.samples.append(_sample(gateway, made.notification, made.deliveries))
+
+
+async def _made(gateway: Gateway, caller: Caller, request: NotificationRequest, known: Known) -> _Made | str:
+    """A member's notification as it would go, or why there is none. Raises StoreUnavailable."""
+    try:
+        asked = await judged(gateway, request, caller, known)
+        notification = new_notification(gateway, request, caller, asked, str(uuid.uuid4()))
+        deliveries = deliveries_of(gateway, notification, asked)
+        return _Made(notification, deliveries, [await expected(gateway, delivery) for delivery in deliveries])
+    except Problem as problem:
+        return _why(problem)
+    except UnreadableRecord as error:
+        log.error("a member is left out of a plan", error=str(error))
+        return "its records cannot be read"
 
 
 def _count(gateway: Gateway, delivery: Delivery, said: Permission, numbers: _Numbers) -> None:
