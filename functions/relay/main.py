@@ -45,8 +45,8 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
         if _sweeps is None:
             _sweeps, _restored = _open(), restored_records(_settings)
         receipts, overdue, scheduled = _sweeps
-        if _restored is not None and await _restored.why_held() is not None:
-            return JSONResponse({"held": await _restored.why_held()})
+        if _restored is not None and (held := await _restored.why_held()) is not None:
+            return JSONResponse({"held": held})
         looking_ahead = asyncio.create_task(scheduled.sweep())
         try:
             # Receipts first: one of them may end a delivery that would be sent again.

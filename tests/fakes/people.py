@@ -1,53 +1,37 @@
 """People's records in memory, as strict as Firestore about versions, with faults to order."""
 
-import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from typing import TypeVar
 
-from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable, UnreadableRecord
+from shared.delivery.errors import AlreadyExists, Conflict, NotFound, UnreadableRecord
 from shared.delivery.model import Delivery
 from shared.delivery.store import Page
 from shared.people.category import Category
 from shared.people.frequency import DaysNotifications
 from shared.people.permission import Person
 from shared.people.suppression import AddressHash, Suppression, suppression_key
+from tests.fakes.ordered_faults import OrderedFaults
 from tests.fakes.store import MemoryStore
 
 R = TypeVar("R")
 
 
-class MemoryPeople:
-    """See `shared.people.people_store.PeopleStore`. `calls`, `fail`, `down`, `spoil`: as of MemoryStore.
+class MemoryPeople(OrderedFaults):
+    """See `shared.people.people_store.PeopleStore`.
 
     store: that of the recipients
     """
 
     def __init__(self, store: MemoryStore) -> None:
-        self.calls: Counter[str] = Counter()
+        super().__init__()
         self.suppression_id = AddressHash("of a test")
         self._suppressed: dict[str, Suppression] = {}  # by key
         self._store = store
         self._categories: dict[str, Category] = {}
         self._days: dict[str, DaysNotifications] = {}
         self._versions = count(1_767_323_045_678_901_000, 1_000)
-        self._faults: dict[tuple[str, int], bool] = {}
-        self._down: set[str] = set()
-        self._spoilt: set[str] = set()
-
-    def fail(self, operation: str, nth: int = 1, *, landed: bool = False) -> None:
-        self._faults[operation, self.calls[operation] + nth] = landed
-
-    def down(self, *operations: str) -> None:
-        self._down = set(operations)
-
-    def spoil(self, path: str) -> None:
-        """The record under this path, as Firestore has it, cannot be read from now on."""
-        self._spoilt.add(path)
 
     def _one(self, path: str, record: R | None) -> R | None:
         if record is not None and path in self._spoilt:
@@ -65,18 +49,6 @@ class MemoryPeople:
 
     def _category(self, name: str | None) -> Category | None:
         return self._one(f"categories/{name}", self._categories.get(name or ""))
-
-    @asynccontextmanager
-    async def _call(self, operation: str) -> AsyncIterator[None]:
-        self.calls[operation] += 1
-        landed = self._faults.pop((operation, self.calls[operation]), None)
-        await asyncio.sleep(0)
-        if operation in self._down or landed is False:
-            raise StoreUnavailable(f"{operation}: the fake was told to fail")
-        yield
-        await asyncio.sleep(0)
-        if landed:
-            raise StoreUnavailable(f"{operation}: the fake was told to lose its answer")
 
     async def person(self, delivery: Delivery) -> Person:
         async with self._call("person"):

@@ -1,9 +1,6 @@
 """The store in memory, as strict as Firestore about versions, with faults to order."""
 
-import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -11,46 +8,28 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from shared.delivery.erasure import OF_DELIVERY, OF_NOTIFICATION
-from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreError, StoreUnavailable, UnreadableRecord
+from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreError, UnreadableRecord
 from shared.delivery.gate import Facts
 from shared.delivery.model import MAY_BE_SENT, Attachment, Delivery, DeliveryStatus, Notification, Recipient
 from shared.delivery.store import Key, Page, Position
 from shared.google.firestore.records import STATE_FIELDS
+from tests.fakes.ordered_faults import OrderedFaults
 
 R = TypeVar("R", Notification, Delivery, Recipient)
 P = TypeVar("P", bound=Notification | Delivery | Recipient | None)
 
 
-class MemoryStore:
-    """See `shared.delivery.store.Store` for what each method promises.
-
-    `calls` counts them by the method's name. Each gives way to others before and after it does its work, and
-    does the work itself in one step, as a server does.
-    """
+class MemoryStore(OrderedFaults):
+    """See `shared.delivery.store.Store` for what each method promises."""
 
     def __init__(self) -> None:
-        self.calls: Counter[str] = Counter()
+        super().__init__()
         self._notifications: dict[str, Notification] = {}
         self._deliveries: dict[tuple[str, str], Delivery] = {}
         self._keys: dict[str, Key] = {}
         self._attachments: dict[tuple[str, str], tuple[Attachment, ...]] = {}
         self._recipients: dict[str, Recipient] = {}
         self._versions = count(1_767_323_045_678_901_000, 1_000)
-        self._faults: dict[tuple[str, int], bool] = {}
-        self._down: set[str] = set()
-        self._spoilt: set[str] = set()
-
-    def fail(self, operation: str, nth: int = 1, *, landed: bool = False) -> None:
-        """The nth call of `operation` from now raises StoreUnavailable; `landed`: after it did its work."""
-        self._faults[operation, self.calls[operation] + nth] = landed
-
-    def down(self, *operations: str) -> None:
-        """Each call of just these operations raises StoreUnavailable, until the next `down`."""
-        self._down = set(operations)
-
-    def spoil(self, path: str) -> None:
-        """The record under this path cannot be read from now on."""
-        self._spoilt.add(path)
 
     def get(self, notification_id: str, channel: str) -> Delivery:
         """A delivery as it stands on record, for a test to look at."""
@@ -58,18 +37,6 @@ class MemoryStore:
 
     def all_notifications(self) -> list[Notification]:
         return list(self._notifications.values())
-
-    @asynccontextmanager
-    async def _call(self, operation: str) -> AsyncIterator[None]:
-        self.calls[operation] += 1
-        landed = self._faults.pop((operation, self.calls[operation]), None)
-        await asyncio.sleep(0)
-        if operation in self._down or landed is False:
-            raise StoreUnavailable(f"{operation}: the fake was told to fail")
-        yield
-        await asyncio.sleep(0)
-        if landed:
-            raise StoreUnavailable(f"{operation}: the fake was told to lose its answer")
 
     async def create(
         self,

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from functions.gateway.access.caller import Caller, CallerKind, Key, Scope
 from shared.delivery.store import Page
 from shared.google.firestore import pages, queries, writes
-from shared.google.firestore.records import document, known_values, read_one, readable
+from shared.google.firestore.records import document, document_id, known_values, read_one, readable
 from shared.google.firestore.rpc import DocumentMask, FieldTransform, Rpc, Write, to_version
 from shared.google.firestore.value_encoding import decode, encode
 
@@ -100,7 +100,7 @@ class FirestoreCallers:
     async def callers(self, *, limit: int, after: str | None) -> Page[Caller, str]:
         cursor = [] if after is None else [queries.reference(self._name(after))]
         found, more = await pages.first(self._rpc, queries.select("callers", after=cursor), limit)
-        return Page(list(readable(found, _caller)), found[-1].name.rpartition("/")[2] if more else None)
+        return Page(list(readable(found, _caller)), document_id(found[-1]) if more else None)
 
     async def last_uses(self, ids: Sequence[str]) -> Mapping[str, datetime]:
         found = await self._rpc.batch_get([self._use_name(i) for i in ids]) if ids else {}
@@ -158,7 +158,7 @@ def _use(doc: Any) -> tuple[str, datetime]:
     at = decode(doc.fields["at"])
     if not isinstance(at, datetime):
         raise TypeError("at")
-    return doc.name.rpartition("/")[2], at
+    return document_id(doc), at
 
 
 def _values(caller: Caller) -> dict[str, Any]:
@@ -184,4 +184,4 @@ def _caller(doc: Any) -> Caller:
         "addresses": {channel: tuple(many) for channel, many in values.get("addresses", {}).items()},
         "keys": tuple(Key(**key) for key in values.get("keys", ())),
     }
-    return Caller(**{**values, **changed}, id=doc.name.rpartition("/")[2], version=to_version(doc.update_time))
+    return Caller(**{**values, **changed}, id=document_id(doc), version=to_version(doc.update_time))

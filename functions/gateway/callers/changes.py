@@ -13,7 +13,7 @@ from functions.gateway.access import api_keys
 from functions.gateway.access.caller import KEY_KINDS, Caller, exceeds
 from functions.gateway.access.scopes import forbidden
 from functions.gateway.services import Gateway
-from functions.gateway.web.problem_details import Problem
+from functions.gateway.web.problem_details import Problem, others_are_faster
 from shared.delivery.errors import AlreadyExists, Conflict
 from shared.delivery.store import Page
 from shared.google.firestore.pages import PAGE_BYTES
@@ -87,7 +87,7 @@ class Manager:
             self.gateway.identity.callers.forget(made.id)
             log.info("caller created", caller=made.id, kind=made.kind, by=self.caller.id)
             return made
-        raise _busy()
+        raise others_are_faster("caller")
 
     async def change(self, caller_id: str, change: Callable[[Caller, datetime], Caller]) -> Caller:
         """The caller after the change, which is made again when another was faster. Problem 401, 403, 404, 503."""
@@ -103,7 +103,7 @@ class Manager:
             self.gateway.identity.callers.forget(caller_id)
             log.info("caller changed", caller=caller_id, by=self.caller.id, revoked=after.revoked_at is not None)
             return after
-        raise _busy()
+        raise others_are_faster("caller")
 
     async def _create(self, made: Caller) -> None:
         """A certificate or token whose caller was revoked can be let in again. Problem 409. Raises Conflict."""
@@ -127,7 +127,3 @@ class Manager:
 def _length(caller: Caller) -> int:
     """Of what may be long in it, in characters."""
     return sum(len(address) for many in caller.addresses.values() for address in many)
-
-
-def _busy() -> Problem:
-    return Problem(503, "others are changing this caller; try again", headers={"Retry-After": "1"})

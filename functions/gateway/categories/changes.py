@@ -6,7 +6,7 @@ What if the process dies: the write is one, so it has landed or not, and whoever
 from dataclasses import replace
 
 from functions.gateway.access.caller import Caller
-from functions.gateway.web.problem_details import Problem
+from functions.gateway.web.problem_details import Problem, others_are_faster
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound
 from shared.people.category import Category
 from shared.people.people_store import PeopleStore
@@ -31,7 +31,7 @@ async def put(people: PeopleStore, wanted: Category, caller: Caller) -> tuple[Ca
             continue
         log.info("category written", category=wanted.name, by=caller.id, created=old is None)
         return written, old is None
-    raise Problem(503, "others are changing this category; try again", headers={"Retry-After": "1"})
+    raise others_are_faster("category")
 
 
 async def delete(people: PeopleStore, name: str, caller: Caller) -> None:

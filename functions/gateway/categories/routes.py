@@ -11,11 +11,10 @@ from functions.gateway.access.route_scopes import Requires
 from functions.gateway.categories import changes
 from functions.gateway.categories.schemas import CategoriesJson, CategoryJson, CategoryRequest, category_json
 from functions.gateway.services import Gateway
-from functions.gateway.web.common_fields import PLAIN_NAME, plain_name
+from functions.gateway.web.common_fields import PLAIN_NAME, check_plain_name
 from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.listing_pages import PageQuery, name_cursor_of, name_of
 from functions.gateway.web.openapi_declarations import answers, link, request_body
-from functions.gateway.web.problem_details import field_error, invalid
 from functions.gateway.web.request_bodies import body_of
 from shared.people.category import Category
 
@@ -41,7 +40,7 @@ def categories_router(gateway: Gateway) -> APIRouter:
         name: Name, request: Request, caller: Annotated[Caller, requires(Scope.CATEGORIES_WRITE)]
     ) -> Response:
         """Makes a category, or replaces it. It holds for what is not sent yet, too."""
-        _check_name(name)
+        check_plain_name(name)
         body = await body_of(request, CategoryRequest)
         now = gateway.now()
         wanted = Category(
@@ -69,7 +68,7 @@ def categories_router(gateway: Gateway) -> APIRouter:
     @routes.get("/{name}", responses=answers(CategoryJson, 200, 404, 422, 503))
     async def read_category(name: Name, caller: Annotated[Caller, requires(Scope.CATEGORIES_READ)]) -> Response:
         """What may stop its messages, and how many a day there may be."""
-        _check_name(name)
+        check_plain_name(name)
         category = await people.category(name)
         if category is None:
             raise changes.nothing()
@@ -78,16 +77,8 @@ def categories_router(gateway: Gateway) -> APIRouter:
     @routes.delete("/{name}", status_code=204, responses=answers(None, 204, 404, 422, 503))
     async def delete_category(name: Name, caller: Annotated[Caller, requires(Scope.CATEGORIES_WRITE)]) -> Response:
         """What was accepted with it keeps its class. People's preferences about it stay, and count if it comes back."""
-        _check_name(name)
+        check_plain_name(name)
         await changes.delete(people, name, caller)
         return Response(status_code=204)
 
     return routes
-
-
-def _check_name(name: str) -> None:
-    """Problem 422."""
-    try:
-        plain_name(name)
-    except ValueError as wrong:
-        raise invalid(field_error("name", str(wrong))) from None

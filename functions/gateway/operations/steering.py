@@ -10,7 +10,7 @@ from datetime import datetime
 from functions.gateway.access.caller import Caller
 from functions.gateway.services import Gateway
 from functions.gateway.web.listing_pages import is_notification_id
-from functions.gateway.web.problem_details import Problem
+from functions.gateway.web.problem_details import Problem, others_are_faster
 from shared.delivery.errors import Conflict, NotFound, WrongState
 from shared.runtime.logs import get_logger
 from shared.sending.operations import Operation
@@ -45,4 +45,4 @@ async def steer(
         if changed is not found:
             log.info("operation steered", operation_id=found.id, kind=found.kind, state=changed.state, by=caller.id)
         return changed
-    raise Problem(503, "others are changing this operation; try again", headers={"Retry-After": "1"})
+    raise others_are_faster("operation")

@@ -11,7 +11,7 @@ from typing import Any
 from functions.gateway.rendering.template_model import Template, TemplateVersion, body_of
 from shared.delivery.store import Page
 from shared.google.firestore import pages, queries, writes
-from shared.google.firestore.records import known_values, read_one, readable
+from shared.google.firestore.records import document_id, known_values, read_one, readable
 from shared.google.firestore.rpc import Rpc, to_version
 from shared.google.firestore.value_encoding import decode
 from shared.google.rpc_batching import Batches
@@ -45,7 +45,7 @@ class FirestoreTemplates:
         cursor = [] if after is None else [queries.reference(self._path(after))]
         found, more = await pages.first(self._rpc, queries.select("templates", after=cursor), limit)
         items = list(readable(found, _template))
-        return Page(items, found[-1].name.rpartition("/")[2] if more else None)
+        return Page(items, document_id(found[-1]) if more else None)
 
     async def publish(self, template: Template, version: TemplateVersion) -> None:
         values = {"body": json.dumps(body_of(version)), "created_at": version.created_at}
@@ -69,9 +69,7 @@ def _values(t: Template) -> dict[str, Any]:
 
 
 def _template(doc: Any) -> Template:
-    return Template(
-        name=doc.name.rpartition("/")[2], **known_values(doc, Template), version=to_version(doc.update_time)
-    )
+    return Template(name=document_id(doc), **known_values(doc, Template), version=to_version(doc.update_time))
 
 
 def _version(doc: Any) -> TemplateVersion:

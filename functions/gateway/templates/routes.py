@@ -30,7 +30,7 @@ from functions.gateway.templates.schemas import (
     template_json,
     template_version_json,
 )
-from functions.gateway.web.common_fields import PLAIN_NAME, plain_name
+from functions.gateway.web.common_fields import PLAIN_NAME, check_plain_name
 from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.listing_pages import PageQuery, name_cursor_of, name_of
 from functions.gateway.web.openapi_declarations import LOCATION, answers, link, request_body
@@ -63,7 +63,7 @@ def templates_router(gateway: Gateway) -> APIRouter:
 
         With what is scheduled and would not fit it: that goes as it was accepted, but its like will be refused.
         """
-        _check_name(name)
+        check_plain_name(name)
         body = await body_of(request, TemplateRequest)
         publishing.check(body, gateway.channels)
         template, version, new = await publishing.publish(store, name, body, caller.id, gateway.now())
@@ -181,10 +181,3 @@ def _previewed(
 
 def _is_name(name: str) -> bool:
     return re.fullmatch(PLAIN_NAME, name) is not None
-
-
-def _check_name(name: str) -> None:
-    try:
-        plain_name(name)
-    except ValueError as wrong:
-        raise invalid(field_error("name", str(wrong))) from None

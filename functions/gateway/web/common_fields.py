@@ -8,6 +8,7 @@ from pydantic import AfterValidator, GetCoreSchemaHandler, StringConstraints
 from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 from typing_extensions import TypeAliasType
 
+from functions.gateway.web.problem_details import field_error, invalid
 from shared.channels.content import said
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
@@ -30,6 +31,14 @@ def plain_name(text: str) -> str:
     if not re.fullmatch(PLAIN_NAME, text):
         raise ValueError("must be 1 to 128 of A-Z a-z 0-9 . _ - and begin with a letter or digit")
     return text
+
+
+def check_plain_name(name: str) -> None:
+    """Of a path. Problem 422."""
+    try:
+        plain_name(name)
+    except ValueError as wrong:
+        raise invalid(field_error("name", str(wrong))) from None
 
 
 @dataclass(frozen=True, slots=True)

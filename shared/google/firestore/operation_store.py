@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.delivery.store import Page, Position
 from shared.google.firestore import pages, queries, writes
-from shared.google.firestore.records import known_values, read_one, readable
+from shared.google.firestore.records import document_id, known_values, read_one, readable
 from shared.google.firestore.rpc import Rpc, to_version
 from shared.google.firestore.value_encoding import decode, encode
 from shared.sending.operations import Operation, OperationState
@@ -58,7 +58,7 @@ class FirestoreOperations:
         if not more:
             return Page(items)
         last = found[-1]
-        return Page(items, Position(decode(last.fields["created_at"]), last.name.rpartition("/")[2]))
+        return Page(items, Position(decode(last.fields["created_at"]), document_id(last)))
 
     def _name(self, operation_id: str) -> str:
         return f"{self._rpc.documents}/operations/{operation_id}"
@@ -73,5 +73,5 @@ def _operation(doc: Any) -> Operation:
     values["state"] = OperationState(values["state"])
     if "about" not in values:  # written before there was a kind but the recall
         values["about"] = {"template": decode(doc.fields["template"])}
-    known = {"due_at": None, **values, "id": doc.name.rpartition("/")[2]}
+    known = {"due_at": None, **values, "id": document_id(doc)}
     return Operation(**known, version=to_version(doc.update_time))

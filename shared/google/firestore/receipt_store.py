@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.delivery.model import DeliveryStatus, Receipt, SuppressionReason
 from shared.google.firestore import pages, queries
-from shared.google.firestore.records import document, known_values
+from shared.google.firestore.records import document, document_id, known_values
 from shared.google.firestore.rpc import Rpc, Write
 from shared.sending.receipts import Waiting
 
@@ -48,4 +48,4 @@ def _waiting(doc: Any) -> Waiting:
     if "suppresses" in receipt:
         receipt["suppresses"] = SuppressionReason(receipt["suppresses"])
     own = {name: value for name, value in known_values(doc, Waiting).items() if name != "receipt"}
-    return Waiting(Receipt(**receipt), id=doc.name.rpartition("/")[2], **own)
+    return Waiting(Receipt(**receipt), id=document_id(doc), **own)

@@ -320,7 +320,7 @@ class FirestoreStore:
         query = queries.beginning_with(query, f"{self._documents}/recipients", prefix)
         found, more = await pages.first(self._rpc, query, limit)
         items = list(records.readable(found, records.to_recipient))
-        return Page(items, found[-1].name.rpartition("/")[2] if more else None)
+        return Page(items, records.document_id(found[-1]) if more else None)
 
     async def sent_as(self, channel: str, provider_message_id: str) -> Delivery | None:
         query = queries.select(
