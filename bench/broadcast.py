@@ -1,34 +1,42 @@
 """A broadcast on a whole system of this machine: `python -m bench.broadcast [--count 5000] [--emulators]`.
 
-Recipients and the list are put on record past the API, which takes them one by one. Measured are how long it takes and
-whether everybody has it once, by the lab's witness; what a recipient costs the operations' function in time as it goes
-on; the memory of each process; and how long single notifications take from their accept to their sent meanwhile,
-against the same before it. All in one process by default, records too; `--emulators` for Google's, each function a
-process. Ends with 1 when somebody was left out or has it twice.
+Each function is a process, and Pub/Sub its emulator. The records are in memory, in a process of their own: the
+Firestore emulator's queries look at all that it stores (`--emulators` has it nevertheless). Recipients and the list are
+put on record past the API, which takes them one by one.
+
+Measured are how long it takes and whether everybody has it once, by the lab's witness; what a recipient costs as it
+goes on, in CPU time; the memory of each function; and how long single notifications take from their accept to their
+sent beside it, against the same before and after. Ends with 1 when somebody was left out or has it twice.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
+import os
+import socket
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.compare.processes import memory, pids_of
+from bench.compare.processes import Child, cpu_seconds, memory, pids_of
 from shared.delivery.model import Recipient
 from shared.google.firestore import records, rpc, writes
 from shared.google.firestore.list_store import FirestoreLists
 from shared.people.lists import added
-from tests.e2e.stack import Stack, System, running, talking_to, until
+from tests.e2e.stack import ROOT, Stack, System, running, talking_to
 
 LIST = "everybody"
 SINGLES_PER_SECOND = 4.0
 _AT_ONCE = 250
+_PARTS = 20
 _FUNCTIONS = ("gateway", "operations", "email", "relay")
 
 
@@ -58,15 +66,17 @@ async def _members(system: System, stack: Stack, count: int) -> None:
             assert all(await lists.put_members(there.id, [added(None, name, now) for name in names]))
 
 
-async def _singles(stack: Stack, seconds: float) -> list[float]:
-    """Seconds from the accept to the sent of each, as their records say."""
+async def _singles(stack: Stack, more: Callable[[float], bool]) -> list[float]:
+    """Seconds from the accept to the sent of each, as their records say.
+
+    more: whether there are to be more of them, after so many seconds
+    """
     ids = []
-    clock = time.monotonic
-    began = clock()
-    while clock() - began < seconds:
+    began = time.monotonic()
+    while more(time.monotonic() - began):
         made = await stack.send(to={"email": "one@example.com"}, message="a code")
         ids.append(made["id"])
-        await asyncio.sleep(max(0.0, began + len(ids) / SINGLES_PER_SECOND - clock()))
+        await asyncio.sleep(max(0.0, began + len(ids) / SINGLES_PER_SECOND - time.monotonic()))
     waited = []
     for notification_id in ids:
         read = await stack.ended(notification_id)
@@ -81,16 +91,68 @@ def _p95(waited: Sequence[float]) -> float:
     return sorted(waited)[int(len(waited) * 0.95)]
 
 
-def _memory(stack: Stack, system: System) -> dict[str, float]:
-    """MB (Pss) of each function; where all are one process, that process's."""
-    pids = stack.folder / "pids.json"
-    if not pids.exists():
-        return {"all": memory([system.process.pid])["Pss"]}
-    of: dict[str, int] = json.loads(pids.read_text())
-    return {name: memory(pids_of(pid))["Pss"] for name, pid in of.items() if name in _FUNCTIONS}
+class Arrived:
+    """How often each of the list has it, by the lab's witness."""
+
+    def __init__(self, witness: Path) -> None:
+        self._witness = witness
+        self._read = 0
+        self._times = Counter[str]()
+
+    def look(self) -> tuple[int, int]:
+        """How many people have it, and how many of them more than once."""
+        if self._witness.exists():
+            with self._witness.open("rb") as file:
+                file.seek(self._read)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    self._read += len(line)
+                    self._times[json.loads(line).get("to", "")] += 1
+        people = [times for address, times in self._times.items() if address.startswith("person-")]
+        return len(people), sum(times > 1 for times in people)
 
 
-async def _broadcast(stack: Stack, per_second: int) -> tuple[str, dict[str, Any]]:
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds since the start, when so many had it."""
+
+    arrived: int
+    functions: float
+    records: float
+
+
+class Watch:
+    """What the processes of a stack use."""
+
+    def __init__(self, stack: Stack, records_pid: int | None) -> None:
+        self._functions = {name: stack.pid(name) for name in _FUNCTIONS}
+        self._records = stack.pid("firestore") if records_pid is None else records_pid
+
+    def memory(self) -> dict[str, float]:
+        """MB (Pss) of each function."""
+        return {name: memory(pids_of(pid))["Pss"] for name, pid in self._functions.items()}
+
+    def cost(self, arrived: int) -> Cost:
+        return Cost(arrived, sum(map(cpu_seconds, self._functions.values())), cpu_seconds(self._records))
+
+
+def _per_recipient(costs: Sequence[Cost]) -> str:
+    """Of the first and the last twentieth."""
+    parts = [
+        ((b.functions - a.functions) / (b.arrived - a.arrived), (b.records - a.records) / (b.arrived - a.arrived))
+        for a, b in itertools.pairwise(costs)
+    ]
+    (first, first_records), (last, last_records) = parts[0], parts[-1]
+    return (
+        f"functions {first * 1000:.2f} ms in the first of {len(parts)} parts, {last * 1000:.2f} in the last: "
+        f"{last / first:.2f} ×; records {first_records * 1000:.2f}, {last_records * 1000:.2f}: "
+        f"{last_records / first_records:.2f} ×"
+    )
+
+
+async def _broadcast(stack: Stack, per_second: int) -> str:
+    """Planned and begun; its operation's id."""
     body = {"list": LIST, "message": "Sale", "subject": "Sale", "per_second": per_second, "dry_run": True}
     began = time.monotonic()
     answer = await stack.http.post(f"{stack.url}/v1/broadcasts", json=body, timeout=120)
@@ -100,63 +162,66 @@ async def _broadcast(stack: Stack, per_second: int) -> tuple[str, dict[str, Any]
     begun = await stack.http.post(f"{stack.url}/v1/broadcasts", json={"plan": plan["plan"]})
     begun.raise_for_status()
     operation_id: str = begun.json()["id"]
-    return operation_id, plan
+    return operation_id
 
 
-async def _run(system: System, stack: Stack, options: argparse.Namespace) -> bool:
+async def _run(system: System, stack: Stack, options: argparse.Namespace, records_pid: int | None) -> bool:
     await _members(system, stack, options.count)
     _say(f"{options.count} recipients on record")
-    before = await _singles(stack, options.singles)
-    held = {"before": _memory(stack, system)}
-    operation_id, _ = await _broadcast(stack, options.per_second)
-    meanwhile = asyncio.create_task(_singles(stack, options.singles))
-    began = last = time.monotonic()
-    seen, paces = 0, list[float]()
-    kills = options.kills
-    while True:
-        await asyncio.sleep(1)
-        operation = (await stack.http.get(f"{stack.url}/v1/operations/{operation_id}")).json()
-        done = sum(operation["counts"].values())
-        if done - seen >= options.count / 20:
-            paces.append((done - seen) / (time.monotonic() - last))
-            seen, last = done, time.monotonic()
-        if kills and done < options.count:
+    watch, arrived = Watch(stack, records_pid), Arrived(stack.folder / "witness.jsonl")
+    alone = await _singles(stack, lambda seconds: seconds < options.singles)
+    held = {"before": watch.memory()}
+    operation_id = await _broadcast(stack, options.per_second)
+    going = True
+    beside = asyncio.create_task(_singles(stack, lambda _: going))
+    began, costs, kills = time.monotonic(), [watch.cost(0)], options.kills
+    while (people := arrived.look()[0]) < options.count:
+        operation = await _operation(stack, operation_id)
+        if people - costs[-1].arrived >= options.count / _PARTS:
+            costs.append(watch.cost(people))
+        if kills and operation["state"] == "running":
             stack.kill("operations")
             kills -= 1
-        if operation["state"] != "running":
+        silent = time.monotonic() - began > 120 + 3 * options.count / options.per_second
+        if silent or operation["state"] in {"failed", "cancelled"}:
             break
-    accepted_in = time.monotonic() - began
-    held["after the last page"] = _memory(stack, system)
-    singles = await meanwhile
-
-    async def all_arrived() -> bool:
-        return bool(_arrived(stack)[0] >= options.count)
-
-    await until(all_arrived, 600)
+        await asyncio.sleep(1)
     took = time.monotonic() - began
-    people, twice = _arrived(stack)
-    _say(f"{operation['state']}, {operation['counts']}, accepted in {accepted_in:.0f} s, sent in {took:.0f} s")
+    held["after"] = watch.memory() if not options.kills else Watch(stack, records_pid).memory()
+    going = False
+    singles = await beside
+    operation = await _operation(stack, operation_id)
+    alone += await _singles(stack, lambda seconds: seconds < options.singles)
+    people, twice = arrived.look()
+    _say(f"{operation['state']}, {operation['counts']}, sent in {took:.0f} s: {people / took:.0f} a second")
     _say(f"{people} have it, {twice} twice; {options.kills - kills} kills of the operations' function")
-    if len(paces) > 2:
-        tenth = max(1, len(paces) // 4)
-        first, end = sum(paces[:tenth]) / tenth, sum(paces[-tenth:]) / tenth
-        slower = f"{first:.0f} in the first quarter, {end:.0f} in the last: {first / end:.2f} × the time each"
-        _say(f"recipients a second: {slower}")
+    if len(costs) > 2 and not options.kills:
+        _say(f"CPU for each recipient: {_per_recipient(costs)}")
     for when, of in held.items():
         _say(f"memory {when}: " + ", ".join(f"{name} {size:.0f} MB" for name, size in of.items()))
-    alone, beside = _p95(before), _p95(singles)
-    p95 = f"{alone * 1000:.0f} ms alone, {beside * 1000:.0f} ms beside it: {beside / alone:.2f} ×"
-    _say(f"singles, accept to sent, p95: {p95}")
+    of_one, of_many = _p95(alone), _p95(singles)
+    p95 = f"{of_one * 1000:.0f} ms alone ({len(alone)}), {of_many * 1000:.0f} ms beside it ({len(singles)})"
+    _say(f"singles, accept to sent, p95: {p95}: {of_many / of_one:.2f} ×")
     everybody: bool = people == options.count
     return everybody and not twice
 
 
-def _arrived(stack: Stack) -> tuple[int, int]:
-    """How many of the list have it, and how many twice, by the lab's witness."""
-    lines = (stack.folder / "witness.jsonl").read_text().splitlines()
-    to = Counter(json.loads(line)["to"] for line in lines)
-    people = [count for address, count in to.items() if address.startswith("person-")]
-    return len(people), sum(count > 1 for count in people)
+async def _operation(stack: Stack, operation_id: str) -> dict[str, Any]:
+    operation: dict[str, Any] = (await stack.http.get(f"{stack.url}/v1/operations/{operation_id}")).json()
+    return operation
+
+
+@contextmanager
+def _records_in_memory(folder: Path) -> Iterator[tuple[str, int]]:
+    """Their host:port, and their process."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    argv = [sys.executable, "-m", "emulator.embedded.firestore", str(port)]
+    child = Child("records", argv, os.environ, ROOT, folder / "records.log")
+    try:
+        yield f"127.0.0.1:{port}", child.pid
+    finally:
+        child.stop()
 
 
 def _say(line: str) -> None:
@@ -165,11 +230,14 @@ def _say(line: str) -> None:
 
 
 async def _main(options: argparse.Namespace) -> bool:
-    with tempfile.TemporaryDirectory(prefix="hark-bench-") as folder:
-        env = {"EMBEDDED": "0" if options.emulators else "1"}
-        with running(Path(folder), env) as system:
-            async with talking_to(system) as stack:
-                return await _run(system, stack, options)
+    with ExitStack() as parts:
+        folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="hark-bench-")))
+        env, records_pid = {"EMBEDDED": "0"}, None
+        if not options.emulators:
+            env["FIRESTORE_EMULATOR_HOST"], records_pid = parts.enter_context(_records_in_memory(folder))
+        system = parts.enter_context(running(folder, env))
+        async with talking_to(system) as stack:
+            return await _run(system, stack, options, records_pid)
 
 
 if __name__ == "__main__":
@@ -177,8 +245,8 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--per-second", type=int, default=100)
     parser.add_argument(
-        "--singles", type=float, default=30, help="seconds in which single ones are sent, before and beside"
+        "--singles", type=float, default=30, help="seconds in which single ones are sent, before and after"
     )
-    parser.add_argument("--kills", type=int, default=0, help="of the operations' function; needs --emulators")
-    parser.add_argument("--emulators", action="store_true")
+    parser.add_argument("--kills", type=int, default=0, help="of the operations' function")
+    parser.add_argument("--emulators", action="store_true", help="Firestore's too")
     sys.exit(0 if asyncio.run(_main(parser.parse_args())) else 1)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import aiohttp
+import grpc.aio
 
 from emulator import caller, google, mtls
 from emulator.config import GATEWAY, HOST, TRACES, Config, function_environment
@@ -60,12 +61,13 @@ class Stack:
                 await caller.make_of_certificate(self._config, firestore.host, mtls.SPIFFE_ID)
 
         async def given_emulators() -> None:
-            for emulator in (pubsub, firestore):
-                if emulator.program is None:
-                    await until_answers(self._http, emulator.url, 200)
             if pubsub.program is None:
+                await until_answers(self._http, pubsub.url, 200)
                 await provision_pubsub()
             if firestore.program is None:
+                # By gRPC: that is all that the functions need of it, and all that the one in memory has.
+                async with grpc.aio.insecure_channel(firestore.host) as channel:
+                    await channel.channel_ready()
                 await make_caller()
 
         for name, emulator in emulators.items():

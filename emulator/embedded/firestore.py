@@ -2,9 +2,13 @@
 
 Reference: googleapis google/firestore/v1/{firestore,write}.proto. Where Firestore and its emulator differ, it is like
 the emulator: it needs no indexes. It forgets everything with the process.
+
+`python -m emulator.embedded.firestore PORT` is one in a process of its own, for FIRESTORE_EMULATOR_HOST.
 """
 
+import asyncio
 import itertools
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -240,3 +244,12 @@ class FirestoreServer(grpc.GenericRpcHandler):  # type: ignore[misc] # it has no
             answer = RunQueryResponse()
             answer.read_time.FromNanoseconds(now)
             yield answer
+
+
+async def _serve(port: int) -> None:
+    async with serving(port):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(int(sys.argv[1])))
