@@ -56,6 +56,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return OneStackAtATime(config, log)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A whole stack has its processes; what a test of one does in its own is to wait."""
+    for item in items:
+        if item.nodeid.startswith(STACKS):
+            item.add_marker(pytest.mark.no_cover)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A whole stack is for tests of processes and emulators; without them it would be the one in one process."""

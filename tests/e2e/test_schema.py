@@ -8,7 +8,7 @@ from shared.delivery.model import PENDING
 from tests.e2e.fuzz import faults, fuzz
 from tests.e2e.stack import Stack, until
 
-EXAMPLES = 15
+EXAMPLES = 10
 SEED = 42
 
 

@@ -17,7 +17,7 @@ from tests.mutants.equivalents import load
 from tests.mutants.loop import Fate
 from tests.mutants.mutant import Mutant, apply, mutants, watch
 
-SAMPLE = 60
+SAMPLE = 40
 
 CHANGES = {
     "a < b": ["`a < b` → `a <= b`", "`a < b` → `a >= b`"],
