@@ -6,6 +6,7 @@ On a laptop a test that needs an emulator is skipped where there is none; with C
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -61,6 +62,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(STACKS):
             item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Without coverage where that is asked for: in xdist's workers pytest-cov's own `no_cover` goes on tracing."""
+    tracer = sys.gettrace()
+    if item.get_closest_marker("no_cover"):
+        sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -18,6 +18,10 @@ pytestmark = pytest.mark.no_cover
 CHUNK = 100
 
 
+def test_no_history_is_traced() -> None:
+    assert sys.gettrace() is None
+
+
 @pytest.mark.parametrize("first", range(0, 1000, CHUNK))
 def test_no_history_breaks_a_promise(first: int) -> None:
     for seed in range(first, first + CHUNK):
