@@ -26,8 +26,8 @@ run: $(READY) ## the whole system on this machine, until Ctrl-C (MTLS=1: with cl
 demo: $(READY) ## one notification to every channel, with its timeline
 	@exec $(BIN)/python -m emulator.demo
 
-test: $(READY) ## all tests, on the real emulators, with the coverage of those without processes of their own
-	$(BIN)/python -m pytest -n $(WORKERS) -rs --cov --cov-report=term:skip-covered
+test: $(READY) ## all tests, on the real emulators (COVERAGE=1: with coverage, which takes a fifth longer)
+	$(BIN)/python -m pytest -n $(WORKERS) -rs $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
 
 fuzz: $(READY) ## many requests made from /openapi.json, to a system of its own (N=1000 of each operation, SEED=)
 	@exec $(BIN)/python -m tests.e2e.fuzz $(or $(N),1000) $(SEED)

@@ -1,8 +1,8 @@
 """What a templated accept, and one in a batch of 100, take of a plain one: `python -m bench.accept_ways`.
 
-On a whole system of this machine, with the emulators. Rounds take turns; singles go 16 at a time, batches 2, while
-the functions that would send them stand still. CPU is the gateway's for each notification; the rate is of accepts a
-second.
+On a whole system of this machine, with the emulators. Rounds take turns; singles go 16 at a time, batches 2 and, to
+compare with these, plain ones 2, while the functions that would send them stand still. CPU is the gateway's for each
+notification; the rate is of accepts a second.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -83,11 +83,12 @@ async def main(rounds: int, requests: int) -> None:
 
             for name in BESIDE:  # who sends takes the cores from who accepts
                 os.killpg(stack.pid(name), signal.SIGSTOP)
-            taken: dict[str, list[Round]] = {"plain": [], "templated": [], "batch": []}
+            taken: dict[str, list[Round]] = {"plain": [], "templated": [], "plain by two": [], "batch": []}
             for number in range(rounds + 1):
                 made = {
                     "plain": await _round(stack, lambda: single(PLAIN), requests, 16, 1),
                     "templated": await _round(stack, lambda: single(TEMPLATED), requests, 16, 1),
+                    "plain by two": await _round(stack, lambda: single(PLAIN), requests, 2, 1),
                     "batch": await _round(stack, batch, max(requests * 5 // BATCH, 2), 2, BATCH),
                 }
                 for name, each in made.items() if number else ():  # the first is for warming up
@@ -96,13 +97,18 @@ async def main(rounds: int, requests: int) -> None:
                 os.killpg(stack.pid(name), signal.SIGCONT)
             for name, of in taken.items():
                 cpu, rate = median(each.cpu for each in of), median(each.rate for each in of)
-                ratios = [each.cpu / plain.cpu for each, plain in zip(of, taken["plain"], strict=True)]
-                rates = [each.rate / plain.rate for each, plain in zip(of, taken["plain"], strict=True)]
-                _say(
-                    f"{name}: {cpu:.2f} ms of CPU, {rate:,.0f} a second; of plain: "
-                    f"CPU {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}), "
-                    f"rate {median(rates):.1f} ({min(rates):.1f} to {max(rates):.1f})"
-                )
+                _say(f"{name}: {cpu:.2f} ms of CPU, {rate:,.0f} a second")
+            for name, other in (("templated", "plain"), ("batch", "plain"), ("batch", "plain by two")):
+                _say(f"{name}, × {other}: {_ratios(taken[name], taken[other])}")
+
+
+def _ratios(of: Sequence[Round], others: Sequence[Round]) -> str:
+    pairs = list(zip(of, others, strict=True))
+    cpus, rates = [one.cpu / other.cpu for one, other in pairs], [one.rate / other.rate for one, other in pairs]
+    return (
+        f"CPU {median(cpus):.2f} ({min(cpus):.2f} to {max(cpus):.2f}), "
+        f"rate {median(rates):.1f} ({min(rates):.1f} to {max(rates):.1f})"
+    )
 
 
 def _say(line: str) -> None:
