@@ -1,8 +1,8 @@
 """What a templated accept, and one in a batch of 100, take of a plain one: `python -m bench.accept_ways`.
 
-On a whole system of this machine, with the emulators. Rounds take turns; singles go 16 at a time, batches 2 and, to
-compare with these, plain ones 2, while the functions that would send them stand still. CPU is the gateway's for each
-notification; the rate is of accepts a second.
+On a whole system of this machine, with the emulators. Rounds take turns: as many as the machine takes, 16 singles or 2
+batches at a time; and as one caller sends them, one request after the other. The functions that would send them stand
+still meanwhile. CPU is the gateway's for each notification; the rate is of accepts a second.
 """
 
 import argparse
@@ -42,6 +42,7 @@ TEMPLATE = {
     "locales": {"en": {"email": TEXTS}},
 }
 BATCH = 100
+ALONE = ("plain, one by one", "batch, one by one")
 BESIDE = ("email", "relay")
 
 
@@ -83,13 +84,14 @@ async def main(rounds: int, requests: int) -> None:
 
             for name in BESIDE:  # who sends takes the cores from who accepts
                 os.killpg(stack.pid(name), signal.SIGSTOP)
-            taken: dict[str, list[Round]] = {"plain": [], "templated": [], "plain by two": [], "batch": []}
+            taken: dict[str, list[Round]] = {name: [] for name in ("plain", "templated", "batch", *ALONE)}
             for number in range(rounds + 1):
                 made = {
                     "plain": await _round(stack, lambda: single(PLAIN), requests, 16, 1),
                     "templated": await _round(stack, lambda: single(TEMPLATED), requests, 16, 1),
-                    "plain by two": await _round(stack, lambda: single(PLAIN), requests, 2, 1),
                     "batch": await _round(stack, batch, max(requests * 5 // BATCH, 2), 2, BATCH),
+                    ALONE[0]: await _round(stack, lambda: single(PLAIN), requests, 1, 1),
+                    ALONE[1]: await _round(stack, batch, max(requests * 5 // BATCH, 2), 1, BATCH),
                 }
                 for name, each in made.items() if number else ():  # the first is for warming up
                     taken[name].append(each)
@@ -98,7 +100,7 @@ async def main(rounds: int, requests: int) -> None:
             for name, of in taken.items():
                 cpu, rate = median(each.cpu for each in of), median(each.rate for each in of)
                 _say(f"{name}: {cpu:.2f} ms of CPU, {rate:,.0f} a second")
-            for name, other in (("templated", "plain"), ("batch", "plain"), ("batch", "plain by two")):
+            for name, other in (("templated", "plain"), ("batch", "plain"), (ALONE[1], ALONE[0])):
                 _say(f"{name}, × {other}: {_ratios(taken[name], taken[other])}")
 
 
