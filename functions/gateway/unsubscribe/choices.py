@@ -5,6 +5,7 @@ choices, those to get less are on record before those to get more.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -42,12 +43,14 @@ class View:
 
     what: the category's description, or its name
     stopped: what the person has unsubscribed from stops the category of this link
+    alone: and no other one: it was unticked, or is a service mail's
     unsubscribed: there is something at this address that they have unsubscribed from
     locale: the recipient's own
     """
 
     what: str
     stopped: bool = False
+    alone: bool = False
     unsubscribed: bool = False
     choices: Sequence[Choice] = ()
     locale: str | None = None
@@ -68,6 +71,7 @@ async def look(gateway: Gateway, about: Unsubscribe) -> View:
     return View(
         _said(category) if category is not None else about.category,
         stopped=entry is not None and entry.stops(about.category_class, about.category),
+        alone=entry is not None and entry.class_ is SuppressionClass.CATEGORY,
         unsubscribed=entry is not None,
         choices=() if recipient is None else await _choices(gateway, recipient),
         locale=None if recipient is None else recipient.locale,
@@ -88,10 +92,16 @@ async def unsubscribe(gateway: Gateway, about: Unsubscribe) -> None:
 
 
 async def subscribe_again(gateway: Gateway, about: Unsubscribe) -> None:
-    """Raises StoreUnavailable, UnreadableRecord."""
+    """Also where its category was unticked, which is a preference, too. Raises StoreUnavailable, UnreadableRecord."""
     await change(
         gateway.people, about.channel, about.address, lambda there: there.without(SuppressionReason.UNSUBSCRIBED)
     )
+    recipient = await _recipient(gateway, about)
+    if recipient is None or recipient.preferences.get(about.category, {}).get(about.channel, True):
+        return
+    wanted, now = frozenset({(about.channel, about.category)}), gateway.now()
+    with contextlib.suppress(NobodyChooses):  # erased meanwhile: nothing is left to be wanted
+        await _rewritten(gateway, recipient, lambda old: _with(old, wanted, frozenset(), now))
 
 
 async def choose(gateway: Gateway, about: Unsubscribe, chosen: Chosen) -> None:

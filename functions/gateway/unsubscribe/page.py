@@ -49,8 +49,8 @@ def choices_page(about: Unsubscribe, token: str, view: View, language: str, done
     if done is not None:
         lines.append(f'<p role="status">{escape(texts.of(done))}</p>')
     if view.stopped:
-        lines.append(_paragraph(texts.stopped_marketing if marketing else texts.stopped_service))
-    else:
+        lines.append(_paragraph(texts.stopped_service if view.alone or not marketing else texts.stopped_marketing))
+    if not view.stopped or (view.alone and marketing):
         lines.append(_paragraph(texts.stop_marketing if marketing else texts.stop_service))
         lines += _form(token, [ONE_CLICK], [], texts.unsubscribe)
     if view.unsubscribed:

@@ -224,3 +224,34 @@ async def test_nobody_chooses_for_who_is_not_there(visitor: Visitor, gone: str) 
     assert [form.fields[0][0] for form in (await visitor.page()).forms] == ["List-Unsubscribe"]
     await visitor.post(ONE_CLICK)
     assert visitor.api.people.suppressed
+
+
+async def test_one_kind_of_advertising_taken_out_is_not_all_of_it(visitor: Visitor) -> None:
+    """And all of it can still be left with one click."""
+    page = await visitor.choose(email__newsletter=False)
+    assert "You have unsubscribed from these messages" in page.text
+    assert "unsubscribed from advertising" not in page.text
+    assert "If you unsubscribe, no advertising of any kind" in page.text
+    assert await visitor.gets("offers")
+    await visitor.post(dict(page.form("List-Unsubscribe").fields))
+    page = await visitor.page()
+    assert "You have unsubscribed from advertising" in page.text
+    assert "List-Unsubscribe" not in {form.fields[0][0] for form in page.forms}
+    assert not await visitor.gets("offers")
+
+
+@pytest.mark.parametrize(
+    ("category", "class_"), [("newsletter", CategoryClass.MARKETING), ("orders", CategoryClass.SERVICE)]
+)
+async def test_who_subscribes_again_gets_what_was_taken_out(
+    visitor: Visitor, category: str, class_: CategoryClass
+) -> None:
+    of_it = visitor.with_link(category=category, category_class=class_)
+    page = await of_it.choose(**{f"email__{category}": False, "email__offers": False})
+    assert not await visitor.gets(category)
+    assert "is taken back" in (await of_it.post(dict(page.form("resubscribe").fields))).text
+    assert await visitor.gets(category)
+    assert (await of_it.page()).form("choices").boxes == BOXES | {"email/offers": False}
+    before = records(visitor.api)
+    await of_it.post({"resubscribe": "1"})
+    assert records(visitor.api) == before
