@@ -5,7 +5,7 @@ claim's write.
 suppression, class all             stops          stops    stops
 suppression, complaint or STOP                    stops    stops
 suppression, another                                       stops    (any class but transactional: its categories)
-preference                                        stops    stops
+preference, or a recipient who is gone            stops    stops
 quiet hours                                       hold     hold
 max_per_day of the category        holds          holds    holds    (unread: transactional goes, the others wait)
 a channel without a way to leave                           stops    (its category has become marketing since)
@@ -23,6 +23,8 @@ from shared.people.frequency import DaysNotifications, day_of
 from shared.people.quiet_hours import end_of_quiet
 from shared.people.suppression import Suppression
 
+_CLOCKS_DIFFER = timedelta(minutes=1)
+"""A recipient that was made later than this after what is sent to them is another one of that name."""
 _BEFORE_ITS_RECORD_ENDS = timedelta(days=2)
 """For its attempts: what is held back longer would be deleted while it waits."""
 
@@ -39,7 +41,8 @@ class Person:
         """For the delivery's record: which of these there were, and as of when."""
         at: dict[str, str] = {}
         if self.suppression is not None and self.suppression.entries:
-            at["suppression"] = _exactly(max(entry.at for entry in self.suppression.entries.values()))
+            version = self.suppression.version or 0
+            at["suppression"] = _exactly(datetime.fromtimestamp(version / 1e9, UTC))
         if self.recipient is not None:
             at["recipient"] = _exactly(self.recipient.updated_at)
         if self.category is not None:
@@ -70,9 +73,12 @@ def permission(delivery: Delivery, person: Person, now: datetime, *, unsubscribe
         if entry is not None:
             why = f"{entry.reason} since {_said(entry.at)}: {entry.evidence}"
             return No(DeliveryStatus.SUPPRESSED, Rule.SUPPRESSION, why)
-    recipient = person.recipient
-    if recipient is None or class_ is CategoryClass.TRANSACTIONAL:
+    if class_ is CategoryClass.TRANSACTIONAL or delivery.recipient is None:
         return Go()
+    recipient = person.recipient
+    if recipient is None or recipient.created_at > delivery.created_at + _CLOCKS_DIFFER:
+        why = "the recipient is no longer on record, so what they want is not known"
+        return No(DeliveryStatus.SUPPRESSED, Rule.PREFERENCE, why)
     if recipient.preferences.get(delivery.category or "", {}).get(delivery.channel) is False:
         why = f"the recipient wants no {delivery.category} over {delivery.channel}, as of {_said(recipient.updated_at)}"
         return No(DeliveryStatus.SUPPRESSED, Rule.PREFERENCE, why)

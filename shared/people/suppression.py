@@ -65,15 +65,20 @@ class Entry:
         return class_ is CategoryClass.MARKETING or self.reason in _SERVICE_TOO
 
     def and_by(self, later: "Entry") -> "Entry":
-        """What both stop, with the later's evidence where it stops more: it takes nothing back."""
+        """What both stop, with the later's evidence where it stops more: it takes nothing back. Of what the person has
+        chosen again since the first, it takes nothing either unless it was said after that one.
+        """
         order = list(SuppressionClass)
-        silent = later.class_ is SuppressionClass.CATEGORY  # of whatever it does not name
-        spared = {*self.except_for} if silent else {*self.except_for} & {*later.except_for}
+        named, spared = {*later.categories}, {*self.except_for}
+        if later.at <= self.at:
+            named -= spared
+        elif later.class_ is not SuppressionClass.CATEGORY:  # which is silent of whatever it does not name
+            spared &= {*later.except_for}
         both = replace(
             self,
             class_=min(self.class_, later.class_, key=order.index),
-            categories=tuple(sorted({*self.categories, *later.categories})),
-            except_for=tuple(sorted(spared - {*later.categories})),
+            categories=tuple(sorted({*self.categories} | named)),
+            except_for=tuple(sorted(spared - named)),
         )
         as_before = (self.class_, len(self.categories), len(self.except_for))
         if (both.class_, len(both.categories), len(both.except_for)) == as_before:
@@ -115,11 +120,15 @@ class Suppression:
 
         return sorted(self.entries.values(), key=weight)
 
-    def with_entry(self, entry: Entry) -> "Suppression":
+    def with_entry(self, entry: Entry, *, dated: bool = True) -> "Suppression":
         """With what this one stops besides: a second word of one reason takes nothing back, and the first keeps its
         evidence unless the new one stops more.
+
+        dated: else nobody knows whether it was said after what is there
         """
         old = self.entries.get(entry.reason)
+        if old is not None and not dated:
+            entry = replace(entry, at=old.at)
         kept = entry if old is None else old.and_by(entry)
         return replace(self, entries={**self.entries, entry.reason: kept})
 

@@ -19,6 +19,7 @@ from functions.gateway.notifications.acceptance import deliveries_of, new_notifi
 from functions.gateway.notifications.expected_permission import expected
 from functions.gateway.notifications.judging import Known, judged, known_for
 from functions.gateway.notifications.schemas import NotificationRequest, content_json
+from functions.gateway.notifications.timing import timing_of
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem, field_error, invalid
 from functions.gateway.web.request_bodies import validated
@@ -100,6 +101,7 @@ async def plan_broadcast(
 
 async def _check(gateway: Gateway, broadcast: BroadcastRequest) -> None:
     """What is wrong for everybody. Problem 422."""
+    timing_of(broadcast.send_at, broadcast.deliver_by, gateway.now())
     unknown = [name for name in broadcast.asked_channels() if name[0] not in gateway.channels]
     wrong = [unknown_channel(field, gateway.channels) for _, field in unknown]
     if broadcast.category is not None and await gateway.people.category(broadcast.category) is None:

@@ -4,7 +4,7 @@ A suppression is of an address, so a caller that does not reach all addresses of
 of that channel. Each change is logged with who made it, by the address's keyed hash.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from functions.gateway.access.caller import Caller, CallerKind
@@ -33,11 +33,13 @@ def check_use(caller: Caller, channel: str | None) -> None:
 
 
 async def put(
-    people: PeopleStore, of: Suppression, entries: Sequence[Entry], caller: Caller
+    people: PeopleStore, of: Suppression, entries: Sequence[Entry], caller: Caller, undated: Collection[Entry] = ()
 ) -> tuple[Suppression, bool]:
     """With these entries, as it is on record then, and whether it is new.
 
-    of: the address's, as if nothing were on record. Raises StoreUnavailable, UnreadableRecord.
+    of: the address's, as if nothing were on record; undated: those whose `at` is made up
+
+    Raises StoreUnavailable, UnreadableRecord.
     """
     before = of
 
@@ -45,7 +47,7 @@ async def put(
         nonlocal before
         before = there
         for entry in entries:
-            there = there.with_entry(entry)
+            there = there.with_entry(entry, dated=entry not in undated)
         return there
 
     written = await suppressing.change(people, of.channel, of.id, with_entries)

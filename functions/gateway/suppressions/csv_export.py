@@ -11,6 +11,7 @@ from shared.people.suppression import Entry, Suppression
 COLUMNS = ("channel", "address_hash", "reason", "class", "at", "evidence", "categories", "except_for")
 
 MOST_ROWS = 10_000
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 _MOST_CHARACTERS = 1024 * 1024
 _LONGEST = timedelta(seconds=2)  # others wait for their listings meanwhile
 _AT_ONCE = 500  # addresses of one read
@@ -41,6 +42,15 @@ async def export_page(
             return page.getvalue(), last
 
 
+def _guarded(cell: str) -> str:
+    """A spreadsheet would take it for a formula: https://owasp.org/www-community/attacks/CSV_Injection"""
+    return f"'{cell}" if cell.startswith(_FORMULAS) else cell
+
+
+def unguarded(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULAS) else cell
+
+
 def _row(suppression: Suppression, entry: Entry) -> tuple[str, ...]:
     return (
         suppression.channel,
@@ -48,7 +58,7 @@ def _row(suppression: Suppression, entry: Entry) -> tuple[str, ...]:
         entry.reason,
         entry.class_,
         entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        entry.evidence,
+        _guarded(entry.evidence),
         " ".join(entry.categories),
         " ".join(entry.except_for),
     )

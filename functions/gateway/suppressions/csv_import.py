@@ -20,9 +20,11 @@ from functions.gateway.channels.addresses import address_of, unknown_channel
 from functions.gateway.notifications.timing import Instant
 from functions.gateway.services import Gateway
 from functions.gateway.suppressions import changes
+from functions.gateway.suppressions.csv_export import unguarded
 from functions.gateway.suppressions.schemas import ImportedJson, RowProblemJson
 from functions.gateway.web.common_fields import plain_name
 from functions.gateway.web.problem_details import FieldError, Problem, field_error, field_errors, invalid
+from functions.gateway.web.request_bodies import BODY_LIMIT
 from shared.channels.text_checks import one_line
 from shared.delivery.errors import StoreUnavailable, UnreadableRecord
 from shared.delivery.model import SuppressionReason
@@ -38,6 +40,7 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 _MOST_CATEGORIES = 100
 _COLUMNS = ("channel", "address", "address_hash", "reason", "class", "at", "evidence", "categories", "except_for")
 _HASH = re.compile("[0-9a-f]{64}")
+csv.field_size_limit(BODY_LIMIT)  # else a longer cell would be a fault of the whole file
 
 
 def _categories(cell: str) -> tuple[str, ...]:
@@ -67,11 +70,12 @@ class _Cells(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """of: whose entry it is"""
+    """of: whose entry it is; dated: whether it says when"""
 
     number: int
     of: Suppression
     entry: Entry
+    dated: bool
 
 
 async def import_csv(gateway: Gateway, caller: Caller, text: str) -> ImportedJson:
@@ -110,7 +114,8 @@ async def _write(gateway: Gateway, caller: Caller, addresses: Sequence[Sequence[
         error = None
         async with some:
             try:
-                await changes.put(gateway.people, rows[0].of, [row.entry for row in rows], caller)
+                undated = [row.entry for row in rows if not row.dated]
+                await changes.put(gateway.people, rows[0].of, [row.entry for row in rows], caller, undated)
             except UnreadableRecord as unreadable:
                 log.error("a suppression cannot be read", error=str(unreadable))
                 error = field_error("address", "its record cannot be read: a newer version wrote it, or it is damaged")
@@ -132,7 +137,7 @@ def _lines(text: str) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
         lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
     except csv.Error:
         raise invalid(field_error("body", "must be CSV with commas, as RFC 4180 says")) from None
-    header = lines[0] if lines else []
+    header = [name.strip().lower() for name in lines[0]] if lines else []
     wrong = [field_error(name, f"there is no such column; there are {', '.join(_COLUMNS)}") for name in header]
     wrong = [error for error, name in zip(wrong, header, strict=True) if name not in _COLUMNS]
     wrong += [field_error(name, "is there twice") for name in sorted({n for n in header if header.count(n) > 1})]
@@ -151,7 +156,10 @@ def _cells(header: Sequence[str], line: Sequence[str]) -> Mapping[str, str]:
     """Problem 422."""
     if len(line) != len(header):
         raise invalid(field_error("row", f"has {len(line)} cells, and the header {len(header)}"))
-    return {name: cell for name, cell in zip(header, line, strict=True) if cell}
+    cells = {name: cell for name, cell in zip(header, line, strict=True) if cell}
+    if cells.get("evidence", "").startswith("'"):
+        cells["evidence"] = unguarded(cells["evidence"])
+    return cells
 
 
 def _row(gateway: Gateway, caller: Caller, number: int, cells: Mapping[str, Any], now: datetime) -> _Row:
@@ -176,7 +184,7 @@ def _row(gateway: Gateway, caller: Caller, number: int, cells: Mapping[str, Any]
     )
     evidence = row.evidence or f"imported by caller {caller.id}"
     entry = Entry(row.reason, class_, row.at or now, evidence, row.categories, row.except_for)
-    return _Row(number, Suppression(suppression_id, row.channel), entry)
+    return _Row(number, Suppression(suppression_id, row.channel), entry, dated=row.at is not None)
 
 
 def _problem(row: int, error: FieldError) -> RowProblemJson:

@@ -107,12 +107,12 @@ async def subscribe_again(gateway: Gateway, about: Unsubscribe) -> None:
 async def choose(gateway: Gateway, about: Unsubscribe, chosen: Chosen) -> None:
     """Raises NobodyChooses, StoreUnavailable, UnreadableRecord.
 
-    A category or channel that is no longer there is passed over: the page is made anew, and does not show it.
+    What is no longer there, or cannot be chosen any more, is passed over: the page is made anew, and shows it so.
     """
     recipient = await _recipient(gateway, about)
     if recipient is None:
         raise NobodyChooses
-    there = {choice.pair for choice in await _choices(gateway, recipient)}
+    there = {choice.pair for choice in await _choices(gateway, recipient) if not choice.locked}
     more, less = (chosen.wanted - chosen.was) & there, (chosen.was - chosen.wanted) & there
     now = gateway.now()
     recipient = await _rewritten(gateway, recipient, lambda old: _with(old, more, less, now))

@@ -47,8 +47,23 @@ def suppressed(reason: SuppressionReason) -> Suppression:
 
 def test_somebody_of_whom_nothing_is_on_record_gets_all() -> None:
     for class_ in K:
-        assert permission(delivery(category_class=class_), Person(), NOW) == Go()
+        assert permission(replace(delivery(category_class=class_), recipient=None), Person(), NOW) == Go()
         assert permission(delivery(), Person(None, recipient(), category(class_)), NOW) == Go()
+
+
+@pytest.mark.parametrize("class_", list(K))
+def test_a_recipient_that_is_gone_or_another_one_gets_what_they_need_and_nothing_else(class_: K) -> None:
+    made = delivery(category_class=class_).created_at
+    another = replace(recipient(), created_at=made + timedelta(minutes=1, microseconds=1))
+    for person in (Person(), Person(None, another)):
+        said = permission(delivery(category_class=class_), person, NOW)
+        if class_ is K.TRANSACTIONAL:
+            assert said == Go()
+        else:
+            why = "the recipient is no longer on record, so what they want is not known"
+            assert said == No(DeliveryStatus.SUPPRESSED, Rule.PREFERENCE, why)
+    same = replace(recipient(), created_at=made + timedelta(minutes=1))
+    assert permission(delivery(category_class=class_), Person(None, same), NOW) == Go()
 
 
 @pytest.mark.parametrize("class_", list(K))
@@ -123,17 +138,18 @@ def test_the_class_is_that_of_now_and_of_the_202_where_the_category_is_gone() ->
 
 def test_who_judged_it_is_on_record_as_of_when() -> None:
     assert Person().judged_by() is None
-    person = Person(suppressed(SuppressionReason.STOP), recipient(), category(K.SERVICE))
+    version = int(NOW.timestamp() * 1e6) * 1000
+    stopped = replace(suppressed(SuppressionReason.STOP), version=version)
+    person = Person(stopped, recipient(), category(K.SERVICE))
     exactly = replace(person, recipient=replace(recipient(), updated_at=NOW + timedelta(microseconds=7)))
     at = "2026-11-30T22:30:00Z"
     assert exactly.judged_by() == {"suppression": at, "category": at, "recipient": "2026-11-30T22:30:00.000007Z"}
 
 
-def test_a_suppression_judges_as_of_its_last_word_and_an_empty_one_not() -> None:
-    stop, bounce = SuppressionReason.STOP, SuppressionReason.HARD_BOUNCE
-    entries = {reason: entry for one in (stop, bounce) for reason, entry in suppressed(one).entries.items()}
-    entries[stop] = replace(entries[stop], at=NOW + MINUTE)
-    assert Person(Suppression("h", "email", entries)).judged_by() == {"suppression": "2026-11-30T22:31:00Z"}
+def test_a_suppression_judges_as_of_when_it_was_last_written_and_an_empty_one_not() -> None:
+    """Whatever was said of it then, also that something is let through again."""
+    written = replace(suppressed(SuppressionReason.STOP), version=int((NOW + MINUTE).timestamp() * 1e6) * 1000 + 1000)
+    assert Person(written).judged_by() == {"suppression": "2026-11-30T22:31:00.000001Z"}
     assert Person(Suppression("h", "email")).judged_by() is None
 
 

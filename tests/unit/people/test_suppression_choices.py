@@ -28,10 +28,13 @@ def stopped(suppression: Suppression) -> set[tuple[CategoryClass, str]]:
 
 
 def after(steps: Sequence[Entry | str]) -> Suppression:
-    """Entries that are put, and categories that are chosen again, one after the other."""
+    """Entries that are put, and categories that are chosen again, one after the other, each said then."""
     suppression = Suppression("1", "email")
-    for step in steps:
-        suppression = suppression.choosing(step) if isinstance(step, str) else suppression.with_entry(step)
+    for second, step in enumerate(steps):
+        if isinstance(step, str):
+            suppression = suppression.choosing(step)
+        else:
+            suppression = suppression.with_entry(replace(step, at=START + timedelta(seconds=second)))
     return suppression
 
 
@@ -40,10 +43,29 @@ steps = st.lists(entries() | st.sampled_from(NAMES), max_size=6)
 
 @given(steps, entries())
 def test_another_word_takes_nothing_back_and_stops_what_it_says(before: list[Entry | str], more: Entry) -> None:
-    there = after(before)
+    there, more = after(before), replace(more, at=START + timedelta(hours=1))
     now = there.with_entry(more)
     assert stopped(there) | stopped(Suppression("1", "email", {R: more})) <= stopped(now)
     assert now.with_entry(replace(more, at=START + timedelta(1), evidence="again")) == now
+
+
+@given(steps, st.sampled_from(NAMES), entries((SuppressionClass.MARKETING, SuppressionClass.CATEGORY)))
+def test_a_word_from_before_takes_no_choice_back(before: list[Entry | str], chosen: str, old: Entry) -> None:
+    there = after([*before, UNSUBSCRIBED, chosen])
+    now = there.with_entry(replace(old, at=START - timedelta(days=1)))
+    assert chosen in there.entries[R].except_for or there.entries[R].class_ is SuppressionClass.ALL
+    assert now.entries[R].except_for == there.entries[R].except_for
+    assert {kind for kind in stopped(now) if kind[1] == chosen} == {
+        kind for kind in stopped(there) if kind[1] == chosen
+    }
+
+
+def test_what_is_put_again_without_a_time_takes_no_choice_back() -> None:
+    there = after([UNSUBSCRIBED, "offers"])
+    again = replace(UNSUBSCRIBED, at=START + timedelta(days=9))
+    assert there.with_entry(again, dated=False) == there
+    assert there.with_entry(again).entries[R].except_for == ()
+    assert Suppression("1", "email").with_entry(again, dated=False).entries[R] == again
 
 
 @given(steps, st.sampled_from(NAMES))
@@ -59,7 +81,7 @@ def test_what_is_chosen_again_is_let_through_and_nothing_else(before: list[Entry
 def test_each_choice_stays_whatever_is_chosen_or_left_besides() -> None:
     chosen = after([UNSUBSCRIBED, "orders", "offers"])
     assert chosen.entries[R].except_for == ("offers", "orders")
-    more = Entry(R, SuppressionClass.CATEGORY, START, "a link", ("orders",))
+    more = Entry(R, SuppressionClass.CATEGORY, START + timedelta(hours=1), "a link", ("orders",))
     assert chosen.with_entry(more).entries[R].except_for == ("offers",)
     assert after([more, "orders"]).entries == {}
 

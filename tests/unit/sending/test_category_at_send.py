@@ -42,6 +42,7 @@ async def test_the_category_that_there_is_decides_its_class(store: MemoryStore, 
 @pytest.mark.parametrize("first", [True, False])
 async def test_when_it_is_gone_the_class_is_that_of_the_202(store: MemoryStore, first: bool) -> None:
     people = MemoryPeople(store)
+    await store.create_recipient(Recipient("alice", {"email": "a@example.com"}, START, START))
     outgoing = await sent(store, people, first=first, category="orders", category_class=CategoryClass.SERVICE)
     assert (outgoing.category_class, outgoing.recipient, outgoing.locale) == (CategoryClass.SERVICE, "alice", None)
 

@@ -185,10 +185,21 @@ async def test_a_record_that_is_spoilt_is_read_no_second_time(world: World) -> N
     assert (held.status, held.reason, world.people.calls["person"]) == (S.DEFERRED, Rule.PEOPLE_UNREAD, 1)
 
 
+async def test_who_is_deleted_before_it_goes_gets_nothing_that_they_may_not_want(world: World) -> None:
+    await world.category(CategoryClass.SERVICE)
+    await world.recipient(preferences={"news": {"email": False}})
+    _, made = await world.accepted()
+    await world.store.delete_recipient("ana")
+    ended = await world.pushed(made)
+    assert (ended.status, ended.reason, world.provider.sent) == (S.SUPPRESSED, Rule.PREFERENCE, [])
+    assert (await world.sent(category=None)).status is S.SENT
+
+
 async def test_what_judged_one_that_goes_is_on_record(world: World) -> None:
     await world.category(CategoryClass.MARKETING)
+    await world.recipient()
     sent = await world.sent()
-    assert (sent.status, set(sent.judged_by or ())) == (S.SENT, {"category"})
+    assert (sent.status, set(sent.judged_by or ())) == (S.SENT, {"category", "recipient"})
     assert world.people.calls["days_notifications"] == 0, "it has no bound"
 
 
@@ -272,6 +283,7 @@ class TestFrequency:
     async def test_a_retry_is_no_further_one(self) -> None:
         world = World([Throttled("429", retry_after=60)])
         await world.category(CategoryClass.MARKETING, max_per_day=1)
+        await world.recipient()
         put_off = await world.sent()
         world.clock.advance(timedelta(minutes=10))
         assert (await world.pushed(put_off)).status is S.SENT
@@ -286,6 +298,7 @@ class TestFrequency:
     @pytest.mark.parametrize("class_", list(CategoryClass))
     async def test_what_nobody_can_count_goes_if_it_is_transactional(self, world: World, class_: CategoryClass) -> None:
         await world.category(class_, max_per_day=1)
+        await world.recipient()
         world.people.down("days_notifications")
         said = await world.sent()
         expected = S.SENT if class_ is CategoryClass.TRANSACTIONAL else S.DEFERRED

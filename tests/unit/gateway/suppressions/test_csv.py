@@ -16,6 +16,7 @@ from functions.gateway.web.request_bodies import BODY_LIMIT
 from shared.delivery.model import SuppressionReason
 from shared.people.suppression import Entry, Suppression, SuppressionClass
 from shared.runtime import logs
+from shared.sending.suppressing import change
 from tests.fakes.api import Api, api_on_fakes
 from tests.fakes.clock import START
 from tests.integration.canaries import Output
@@ -264,7 +265,6 @@ async def test_a_bad_row_is_named_and_keeps_no_other_back(
         (b'channel,address\r\nemail,"a@example.com', ["body"]),
         (b'channel,address\r\nemail,"a"@example.com', ["body"]),
         (b"channel,address\r\nemail,\xff@example.com", ["body"]),
-        (b"channel,address\r\nemail," + b"x" * 200_000, ["body"]),
         (b"channel,address\r\n" + b"email,a@example.com\r\n" * 2001, ["body"]),
         (b'{"channel": "email"}', ['{"channel": "email"}', "channel", "address"]),
     ],
@@ -280,6 +280,42 @@ async def test_a_file_is_at_most_256_kib_and_not_compressed(api: Api, client: ht
     problem(await client.post(IMPORT, content=b"x" * (BODY_LIMIT + 1)), 413)
     problem(await client.post(IMPORT, content=b"x", headers={"Content-Encoding": "gzip"}), 415)
     assert not api.people.calls
+
+
+async def test_the_longest_cell_is_one_rows_fault_and_keeps_no_other_back(api: Api, client: httpx.AsyncClient) -> None:
+    said = await imported(client, f"channel,address\nemail,{'x' * 200_000}\nemail,{ADDRESS}\n")
+    assert (said["rows"], said["imported"], said["problems"][0]["row"]) == (2, 1, 1)
+
+
+async def test_the_same_file_again_takes_no_choice_back(api: Api, client: httpx.AsyncClient) -> None:
+    text = f"channel,address,reason,at\nemail,{ADDRESS},unsubscribed,\n"
+    dated = text.replace("unsubscribed,", "unsubscribed,2026-01-01T00:00:00Z")
+    for file in (text, dated):
+        await imported(client, file)
+        id_ = api.people.suppression_id("email", ADDRESS)
+        await change(api.people, "email", id_, lambda there: there.choosing("offers"))
+        before = kept(api)
+        await imported(client, file)
+        assert kept(api) == before
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t"])
+async def test_no_evidence_is_a_formula_to_a_spreadsheet(api: Api, client: httpx.AsyncClient, first: str) -> None:
+    evidence = f"{first}HYPERLINK(1)".strip()
+    await imported(client, f'channel,address,evidence\nemail,{ADDRESS},"{evidence}"\n')
+    (page,) = await exported(client)
+    (row,) = list(csv.DictReader(io.StringIO(page)))
+    assert row["evidence"] == (f"'{evidence}" if evidence[0] in "=+-@" else evidence)
+    before = kept(api)
+    api.people.suppressed.clear()
+    await imported(client, page)
+    assert [e.evidence for s in kept(api).values() for e in s.entries.values()] == [
+        e.evidence for s in before.values() for e in s.entries.values()
+    ]
+
+
+async def test_the_headers_case_and_blanks_count_for_nothing(client: httpx.AsyncClient) -> None:
+    assert (await imported(client, f"Channel, Address\nemail,{ADDRESS}\n"))["imported"] == 1
 
 
 async def test_the_most_rows_are_taken(api: Api, client: httpx.AsyncClient) -> None:
