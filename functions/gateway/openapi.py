@@ -15,6 +15,7 @@ from functions.gateway.batches.schemas import BatchRequest
 from functions.gateway.broadcasts.schemas import BroadcastRequest
 from functions.gateway.callers.schemas import CallerChange, CallerRequest
 from functions.gateway.categories.schemas import CategoryRequest
+from functions.gateway.channels.schemas import PauseRequest
 from functions.gateway.lists.schemas import ListRequest, MembersRequest
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.openapi_examples import add_examples, examples
@@ -33,6 +34,7 @@ _SCHEMAS = (
     BroadcastRequest,
     RecipientRequest,
     CategoryRequest,
+    PauseRequest,
     SuppressionRequest,
     ListRequest,
     MembersRequest,

@@ -43,8 +43,18 @@ def examples(channels: Mapping[str, Channel], addresses: Mapping[str, str]) -> M
         **_of_lists(),
         **_of_templates(channels[next(iter(to))]),
         **_of_callers(next(iter(to))),
-        "list_channels": Example(200, {"items": [channel_json(channel) for channel in channels.values()]}),
+        **_of_channels(channels, next(iter(to))),
         "healthz": Example(200, "ok"),
+    }
+
+
+def _of_channels(channels: Mapping[str, Channel], first: str) -> Mapping[str, Example]:
+    path, reason = {"name": first}, "their outage, ticket 1042"
+    channel: Mapping[str, Any] = {**channel_json(channels[first], None), "since": _AT, "by": _CALLER_ID}
+    return {
+        "list_channels": Example(200, {"items": [channel_json(channel, None) for channel in channels.values()]}),
+        "pause_channel": Example(200, {**channel, "state": "paused", "reason": reason}, path, {"reason": reason}),
+        "resume_channel": Example(200, channel, path),
     }
 
 

@@ -14,6 +14,7 @@ from functions.gateway.settings import GatewaySettings
 from shared.channels.declaration import Channel, Screen
 from shared.entrypoint.restored_records import restored_records
 from shared.entrypoint.startup import open_rpc
+from shared.google.firestore.channel_state_store import FirestoreChannelStates
 from shared.google.firestore.list_store import FirestoreLists
 from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.people_store import FirestorePeople
@@ -22,6 +23,7 @@ from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
 from shared.people.suppression import AddressHash
 from shared.runtime.settings import CoreSettings
+from shared.sending.channel_states import ChannelStates
 
 
 def open_gateway(
@@ -55,6 +57,7 @@ def open_gateway(
         people=FirestorePeople(rpc, address_hash),
         list_store=FirestoreLists(rpc),
         plans=FirestorePlans(rpc),
+        channel_states=ChannelStates(FirestoreChannelStates(rpc)),
         screens=screens,
         issuers=own.oidc_issuers,
         restored=restored_records(settings),

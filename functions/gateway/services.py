@@ -17,6 +17,7 @@ from shared.people.broadcast_plan import PlanStore
 from shared.people.lists import ListStore
 from shared.people.people_store import PeopleStore
 from shared.people.unsubscribe_tokens import UnsubscribeTokens
+from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import Publisher
 from shared.sending.operations import OperationStore
 from shared.sending.receipts import ReceiptReader, ReceiptStore
@@ -44,6 +45,7 @@ class Gateway:
     people: PeopleStore
     list_store: ListStore
     plans: PlanStore
+    channel_states: ChannelStates
     listings: Turns = field(default_factory=Turns)
     batches: Turns = field(default_factory=lambda: Turns("batches"))
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)

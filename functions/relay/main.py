@@ -13,17 +13,20 @@ import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest
 from functions.relay.overdue_deliveries import Relay
 from functions.relay.scheduled_deliveries import ScheduledDeliveries
 from functions.relay.waiting_receipts import WaitingReceipts
+from shared.channels.registry import channel_names
 from shared.delivery.errors import StoreUnavailable
 from shared.delivery.store import SHARDS
 from shared.entrypoint.push_requests import push_requests
 from shared.entrypoint.restored_records import RestoredRecords, restored_records
 from shared.entrypoint.startup import open_rpc, start
+from shared.google.firestore.channel_state_store import FirestoreChannelStates
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
 from shared.runtime import logs
 from shared.runtime.settings import PeopleSettings, load
+from shared.sending.channel_states import ChannelStates
 
 log = logs.get_logger(__name__)
 
@@ -77,6 +80,7 @@ _handle = push_requests(_sweep, too_large=lambda: Response(status_code=400))
 def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries]:
     rpc = open_rpc(_settings)
     store, publisher = FirestoreStore(rpc), open_publisher(_settings)
+    states = ChannelStates(FirestoreChannelStates(rpc))
     # Firestore serves a shard by its index, all of them at once. Its emulator has no indexes and looks at all that it
     # stores, 16 times for 16 shards: with 40,000 stored no query ended in its time, and accepts were refused (2026-11).
     shards: Sequence[int | None] = [None] if _settings.firestore_emulator_host else range(SHARDS)
@@ -84,8 +88,10 @@ def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries]:
         WaitingReceipts(
             store, FirestoreReceipts(rpc), FirestorePeople(rpc, _address_hash), shards=shards, publisher=publisher
         ),
-        Relay(store, publisher, _settings.policy(), shards=shards),
-        ScheduledDeliveries(store, publisher, timedelta(seconds=_settings.relay_ahead_seconds), shards=shards),
+        Relay(store, publisher, _settings.policy(), shards=shards, channel_states=states, channels=channel_names),
+        ScheduledDeliveries(
+            store, publisher, timedelta(seconds=_settings.relay_ahead_seconds), shards=shards, channel_states=states
+        ),
     )
 
 

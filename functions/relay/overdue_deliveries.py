@@ -3,12 +3,14 @@
 Each overdue delivery has its due time moved on first, and is then published. What if the process dies between
 the two: the delivery is due again, later. What if two relays run at once: only one's write of the due time
 succeeds, and only that one publishes.
+
+What is due of a channel that is paused is not read: it stays due, and goes when the channel is resumed.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -20,6 +22,7 @@ from shared.delivery.store import SHARDS, Store
 from shared.runtime import failpoints, telemetry
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger
+from shared.sending.channel_states import ChannelState, ChannelStates, paused_of, resumed_at
 from shared.sending.messages import Publisher, hint
 from shared.sending.waiting_deliveries import is_waited_for, publish_waiting
 
@@ -41,13 +44,18 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """shards: what it asks for at once, each by itself; None is all of them (`Store.overdue`)."""
+    """shards: what it asks for at once, each by itself; None is all of them (`Store.overdue`)
+
+    channel_states: which channels are paused; channels: all that there are, asked for while one is
+    """
 
     store: Store
     publisher: Publisher
     policy: Policy
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     shards: Sequence[int | None] = field(default_factory=lambda: range(SHARDS))
+    channel_states: ChannelStates | None = None
+    channels: Callable[[], Sequence[str]] = tuple
 
     async def sweep(self) -> Swept:
         """Publish all that is overdue, in bounded time. Raises StoreUnavailable."""
@@ -66,10 +74,11 @@ class Relay:
     async def _sweep_shard(self, shard: int | None, swept: Swept, give_up_at: float) -> None:
         while time.monotonic() < give_up_at:
             now = self.now()
-            overdue = await self.store.overdue(shard, now, BATCH)
+            states = {} if self.channel_states is None else await self.channel_states.states()
+            overdue = await self._overdue(shard, now, states)
             if not overdue:
                 return
-            moved = [relayed(delivery, now, self.policy) for delivery in overdue]
+            moved = [relayed(d, now, self.policy, resumed_at(states, d.channel)) for d in overdue]
             written = await self.store.update_all(moved)
             ours = [
                 replace(delivery, version=version)
@@ -84,6 +93,15 @@ class Relay:
                     await self._ended(delivery, swept)
             if len(overdue) < BATCH or not ours:
                 return
+
+    async def _overdue(
+        self, shard: int | None, now: datetime, states: Mapping[str, ChannelState]
+    ) -> Sequence[Delivery]:
+        paused = paused_of(states)
+        if not paused:
+            return await self.store.overdue(shard, now, BATCH)
+        sending = [channel for channel in self.channels() if channel not in paused]
+        return await self.store.overdue(shard, now, BATCH, sending) if sending else []
 
     async def _ended(self, delivery: Delivery, swept: Swept) -> None:
         ids = {"notification_id": delivery.notification_id, "channel": delivery.channel}

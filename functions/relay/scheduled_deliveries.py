@@ -18,6 +18,7 @@ from shared.delivery.store import SHARDS, Store
 from shared.runtime import failpoints
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger
+from shared.sending.channel_states import ChannelStates, paused_of
 from shared.sending.messages import Message, Publisher, hint, message_of
 
 log = get_logger(__name__)
@@ -38,7 +39,7 @@ class LookedAhead:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledDeliveries:
-    """ahead: how far it looks; shards: as of the relay."""
+    """ahead: how far it looks; shards, channel_states: as of the relay."""
 
     store: Store
     publisher: Publisher
@@ -46,6 +47,7 @@ class ScheduledDeliveries:
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     shards: Sequence[int | None] = field(default_factory=lambda: range(SHARDS))
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    channel_states: ChannelStates | None = None
 
     async def sweep(self) -> LookedAhead:
         """Ends when nothing more is scheduled for the time that it looks ahead to. What fails is left to the next."""
@@ -83,6 +85,9 @@ class ScheduledDeliveries:
         return (_time(delivery) - self.now()).total_seconds()
 
     async def _publish(self, due: Sequence[Delivery]) -> int:
+        if self.channel_states is not None:
+            paused = paused_of(await self.channel_states.states())
+            due = [delivery for delivery in due if delivery.channel not in paused]
         if not due:
             return 0
         try:

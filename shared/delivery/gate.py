@@ -19,6 +19,7 @@ class Facts:
     newest: the id of the last notification with its collapse key
     before: the delivery that it is behind in its order; step_before: that of the channel before it. None: it is gone
     out_of_sight: before that one there may be others, too many to look at
+    resumed_at: of its channel, when that was paused last
     """
 
     cancelled_at: datetime | None = None
@@ -26,6 +27,7 @@ class Facts:
     before: Delivery | None = None
     step_before: Delivery | None = None
     out_of_sight: bool = False
+    resumed_at: datetime | None = None
 
 
 NOTHING = Facts()
@@ -72,7 +74,7 @@ def gate(delivery: Delivery, facts: Facts, now: datetime, policy: Policy) -> Per
         if not isinstance(permission, Go):
             return permission
     if delivery.follows is not None and len(delivery.attempts) == delivery.round_start:
-        permission = _in_order(delivery, facts.before, now, policy)
+        permission = _in_order(delivery, facts, now, policy)
         return Go(Rule.ORDER_BOUND) if facts.out_of_sight and permission == Go() else permission
     return Go()
 
@@ -120,7 +122,8 @@ def _first_attempt(delivery: Delivery) -> datetime | None:
     return made[0].at if made else delivery.claimed_at
 
 
-def _in_order(delivery: Delivery, before: Delivery | None, now: datetime, policy: Policy) -> Permission:
+def _in_order(delivery: Delivery, facts: Facts, now: datetime, policy: Policy) -> Permission:
+    before = facts.before
     if before is None or not before.pending:
         return Go()
     if before.reason == Rule.ORDER:
@@ -128,5 +131,6 @@ def _in_order(delivery: Delivery, before: Delivery | None, now: datetime, policy
         return Later(now + policy.grace, Rule.ORDER)
     asked = delivery.queued_at or delivery.created_at
     first = _first_attempt(before) or before.queued_at or before.created_at
-    bound = max(asked, first) + policy.order_wait
+    # While the channel was paused none of them could go.
+    bound = max(asked, first, facts.resumed_at or first) + policy.order_wait
     return Go(Rule.ORDER_BOUND) if now >= bound else Later(min(bound, now + policy.grace), Rule.ORDER)

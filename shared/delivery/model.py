@@ -78,6 +78,7 @@ class Rule(StrEnum):
     QUIET_HOURS = "quiet_hours"  # held back until the recipient's end, or expired as they end too late
     FREQUENCY = "frequency"  # held back until tomorrow: the person has had the day's; or sent, as nobody could tell
     PEOPLE_UNREAD = "people_unread"  # held back: what the person wants could not be read
+    CHANNEL_PAUSED = "channel_paused"  # held back until an operator resumes its channel
 
 
 class Outcome(StrEnum):

@@ -198,7 +198,7 @@ def _held(delivery: Delivery, later: Later, now: datetime) -> Held | Write:
 
 
 def given_back(claimed: Delivery, permission: Later | No, now: datetime) -> Delivery:
-    """A claimed delivery of which no attempt was made, as what is on record of the person says.
+    """A claimed delivery of which no attempt was made, as what is on record of the person, or of its channel, says.
 
     Raises ValueError when it is not claimed.
     """
@@ -211,7 +211,8 @@ def given_back(claimed: Delivery, permission: Later | No, now: datetime) -> Deli
         status=permission.status,
         reason=permission.rule,
         next_try_at=permission.until,
-        held_until=permission.until,
+        # What holds up the channel is no wish of the person's, for which the next channel would wait.
+        held_until=claimed.held_until if permission.rule is Rule.CHANNEL_PAUSED else permission.until,
         due_at=_due(claimed, permission.until),
         claimed_at=None,
         lease_until=None,
@@ -306,9 +307,10 @@ def dead_lettered(delivery: Delivery, now: datetime, policy: Policy) -> Delivery
     return _dead(lost, now, f"attempts used up; the last one: {lost.attempts[-1].error}")
 
 
-def relayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
+def relayed(delivery: Delivery, now: datetime, policy: Policy, resumed_at: datetime | None = None) -> Delivery:
     """An overdue delivery with its due time moved on; or expired, or dead because nobody took it for a day.
 
+    resumed_at: of its channel, when that was paused last
     Raises ValueError when it is terminal.
     """
     if not delivery.pending:
@@ -316,9 +318,8 @@ def relayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
     if is_late(delivery, now) and not _is_leased(delivery, now):
         lost = with_lost_attempt(delivery) if delivery.status is DeliveryStatus.SENDING else delivery
         return _ended(lost, DeliveryStatus.EXPIRED, now, _unsure(lost, "its deliver_by is past"), Rule.DELIVER_BY)
-    waiting_since = max(
-        t for t in (delivery.updated_at, delivery.next_try_at, delivery.lease_until, delivery.created_at) if t
-    )
+    times = (delivery.updated_at, delivery.next_try_at, delivery.lease_until, delivery.created_at, resumed_at)
+    waiting_since = max(t for t in times if t)
     if now - waiting_since >= policy.give_up:
         if delivery.status is DeliveryStatus.SENDING:
             delivery = with_lost_attempt(delivery)

@@ -152,10 +152,13 @@ class Store(Protocol):
         """`update` for many at once, each for itself: the new versions, None where it was refused. At most 500."""
         ...
 
-    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
+    async def overdue(
+        self, shard: int | None, now: datetime, limit: int, channels: Sequence[str] | None = None
+    ) -> Sequence[Delivery]:
         """Deliveries of one shard whose `due_at` has passed, the longest overdue first.
 
         None: of all shards, for which Firestore has no index, and its emulator needs none.
+        channels: of these alone, thirty at most; None: of all
         """
         ...
 

@@ -10,9 +10,11 @@ from shared.entrypoint.push_handler import Deliver, push_handler
 from shared.entrypoint.push_requests import Handler
 from shared.entrypoint.restored_records import RestoredRecords, restored_records
 from shared.entrypoint.startup import open_rpc, start
+from shared.google.firestore.channel_state_store import FirestoreChannelStates
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.store import FirestoreStore
 from shared.runtime.settings import PeopleSettings, load
+from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Provider
@@ -51,6 +53,7 @@ def channel_function(channel: str, providers: Mapping[str, str], *, unsubscribes
             publisher=publisher,
             people=people,
             unsubscribes=unsubscribes,
+            channel_states=ChannelStates(FirestoreChannelStates(rpc)),
         ).deliver
         restored = restored_records(settings)
         return deliver if restored is None else _unless_held(restored, deliver)

@@ -8,6 +8,7 @@ What if the process dies
 """
 
 import asyncio
+import dataclasses
 import random
 import time
 import uuid
@@ -28,7 +29,7 @@ from shared.delivery.errors import (
     Unknown,
     UnreadableRecord,
 )
-from shared.delivery.gate import NOTHING, Facts, Go, is_late
+from shared.delivery.gate import NOTHING, Facts, Go, Later, No, is_late
 from shared.delivery.model import (
     Attachment,
     Attempt,
@@ -49,6 +50,7 @@ from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger, place
 from shared.runtime.telemetry import Kind
 from shared.sending.asking_people import Asking
+from shared.sending.channel_states import ChannelStates, paused_of, resumed_at, until_resumed
 from shared.sending.earlier_messages import resolved
 from shared.sending.messages import Answer, Content, Message, Publisher, content_of
 from shared.sending.order import with_its_turn
@@ -74,6 +76,7 @@ class Pipeline:
     publisher: opens it, for what waits for a delivery to end; None: that is left to the relay
     people: asked about each delivery's person; None: nobody has said anything
     unsubscribes: whether one can over its channel
+    channel_states: asked whether its channel is paused; None: nobody can pause it
     """
 
     store: Store
@@ -86,22 +89,27 @@ class Pipeline:
     publisher: Callable[[], Publisher] | None = None
     people: PeopleStore | None = None
     unsubscribes: bool = True
+    channel_states: ChannelStates | None = None
 
     async def deliver(self, message: Message) -> Answer:
         """Take one message as far as it can go now, and say whether Pub/Sub may forget it.
 
         Raises StoreUnavailable when the records cannot be reached; the caller nacks.
         """
+        if self._is_known_paused(message.channel) and await self._is_paused(message.channel):
+            return Answer.ACK  # it stays due, and the relay publishes it when its channel is resumed
         claimed = await self._claim(message)
         if isinstance(claimed, Answer):
             return claimed
-        delivery, content, person = claimed
+        delivery, content, person, paused = claimed
+        if paused:
+            return await self._give_back(delivery, until_resumed(self.now()), None)
         let = await self._let_for(delivery, person)
         return let if isinstance(let, Answer) else await self._send_and_record(let, content, person or NOBODY)
 
-    async def _claim(self, message: Message) -> tuple[Delivery, Content, Person | None] | Answer:
-        """The delivery claimed for us, what to send, and what is on record of whom it is for; or the answer when there
-        is nothing to send now.
+    async def _claim(self, message: Message) -> tuple[Delivery, Content, Person | None, bool] | Answer:
+        """The delivery claimed for us, what to send, what is on record of whom it is for, and whether its channel is
+        paused; or the answer when there is nothing to send now.
         """
         token = self.token()
         content = message.content
@@ -132,14 +140,15 @@ class Pipeline:
                     await self.sleep(pause.total_seconds())
                     give_up_at += pause.total_seconds()
                 case Own():
-                    return delivery, content, await self._person(delivery)
+                    return delivery, content, *await asyncio.gather(*self._beside(delivery))
                 case Write(written):
                     lost = written.attempts[len(delivery.attempts) :]
-                    recorded, person = await asyncio.gather(self._write(written, lost), self._person(written))
+                    writing = self._write(written, lost)
+                    recorded, person, paused = await asyncio.gather(writing, *self._beside(written))
                     if recorded is None:
                         delivery = None  # another was faster, or our own write had landed: the record tells
                     else:
-                        return (recorded, content, person) if await self._is_let(recorded) else Answer.ACK
+                        return (recorded, content, person, paused) if await self._is_let(recorded) else Answer.ACK
         log.warning("not claimed in time", **_ids(message))
         return Answer.NACK
 
@@ -149,6 +158,9 @@ class Pipeline:
             return None
         notification, delivery = loaded
         facts = await with_its_turn(self.store, await self.store.facts(notification, delivery))
+        if delivery.follows is not None and self.channel_states is not None:
+            states = await self.channel_states.states()
+            facts = dataclasses.replace(facts, resumed_at=resumed_at(states, delivery.channel))
         return delivery, content_of(notification, delivery), facts
 
     async def _is_let(self, recorded: Delivery) -> bool:
@@ -165,6 +177,17 @@ class Pipeline:
         await self._publish_waiting(recorded)
         return False
 
+    def _beside(self, claimed: Delivery) -> tuple[Awaitable[Person | None], Awaitable[bool]]:
+        """What is read beside the claim's write."""
+        return self._person(claimed), self._is_paused(claimed.channel)
+
+    def _is_known_paused(self, channel: str) -> bool:
+        """Whether it was at the last look: then nothing is claimed before another."""
+        return self.channel_states is not None and channel in paused_of(self.channel_states.known)
+
+    async def _is_paused(self, channel: str) -> bool:
+        return self.channel_states is not None and not await self.channel_states.may_send(channel)
+
     async def _person(self, claimed: Delivery) -> Person | None:
         """None when it cannot be read; not asked when it was not claimed."""
         if self.people is None or claimed.status is not DeliveryStatus.SENDING:
@@ -179,6 +202,9 @@ class Pipeline:
         judged_by = None if person is None else person.judged_by()
         if isinstance(said, Go):
             return replace(claimed, judged_by=judged_by, reason=said.rule or claimed.reason)
+        return await self._give_back(claimed, said, judged_by)
+
+    async def _give_back(self, claimed: Delivery, said: Later | No, judged_by: Mapping[str, str] | None) -> Answer:
         back = replace(given_back(claimed, said, self.now()), judged_by=judged_by)
         assert claimed.lease_until is not None  # noqa: S101 - every claim sets it
         if not await self._record(back, claimed.lease_until):

@@ -69,6 +69,8 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     """Nobody revokes the caller that asks, whose id GET /v1/callers gives away: after that all answers were 401."""
     if case.path_parameters.get("caller_id") == _OWN_ID:
         case.path_parameters["caller_id"] = _NOBODY
+    if case.operation.definition.raw["operationId"] == "pause_channel":  # nor what all others send over
+        case.path_parameters["name"] = "none"
 
 
 @schemathesis.hook

@@ -198,3 +198,30 @@ async def _quiet(stack: Stack, notification_id: str) -> None:
         return bool((await stack.read(notification_id))["status"] == "sent")
 
     await until(settled)
+
+
+async def test_nothing_goes_over_a_paused_channel_and_all_of_it_when_it_is_resumed(stack: Stack) -> None:
+    url = f"{stack.url}/v1/channels/slack"
+    paused = await stack.http.post(f"{url}/pause", json={"reason": "a test"})
+    assert paused.json()["state"] == "paused"
+    try:
+        made = [await stack.send() for _ in range(5)]
+
+        async def others_sent() -> bool:
+            ended = 0
+            for each in made:
+                deliveries = {d["channel"]: d for d in (await stack.read(each["id"]))["deliveries"]}
+                held = deliveries.pop("slack")
+                # One that was claimed before anybody had looked is being given back.
+                ended += (held["status"], held["reason"]) == ("deferred", "channel_paused")
+                ended += all(d["status"] in ARRIVED for d in deliveries.values())
+            return ended == 2 * len(made)
+
+        await until(others_sent, 60)
+    finally:
+        resumed = await stack.http.post(f"{url}/resume")
+    assert resumed.json()["state"] == "active"
+    for each in made:
+        (slack,) = [d for d in (await stack.ended(each["id"], 90))["deliveries"] if d["channel"] == "slack"]
+        assert (slack["status"], [a["outcome"] for a in slack["attempts"]]) == ("sent", ["accepted"])
+    assert len([item for item in await stack.inbox() if item["notification_id"] in {m["id"] for m in made}]) == 15

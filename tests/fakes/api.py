@@ -12,6 +12,7 @@ from functions.gateway.access.caller import Caller
 from functions.gateway.services import Gateway
 from shared.delivery.model import DeliveryStatus
 from tests.fakes.callers import MemoryCallers
+from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.clock import START
 from tests.fakes.lists import MemoryLists
 from tests.fakes.people import MemoryPeople
@@ -49,6 +50,7 @@ class Api:
     callers: MemoryCallers = field(default_factory=MemoryCallers)
     order: list[str] = field(default_factory=list)
     open: AsyncExitStack = field(default_factory=AsyncExitStack)
+    channel_states: MemoryChannelStates = field(default_factory=MemoryChannelStates)
     people: MemoryPeople = field(init=False)
     lists: MemoryLists = field(init=False)
     gateway: Gateway = field(init=False)
@@ -59,7 +61,10 @@ class Api:
         store: Any = Recorded(self.store, self.order)
         publisher: Any = Recorded(self.publisher, self.order)
         self.gateway = gateway_over(
-            store, publisher, self.callers, MemoryReceipts(), people=self.people, list_store=self.lists
+            *(store, publisher, self.callers, MemoryReceipts()),
+            people=self.people,
+            list_store=self.lists,
+            channel_states=self.channel_states,
         )
 
     async def client(self, **caller: Any) -> httpx.AsyncClient:

@@ -175,12 +175,15 @@ class MemoryStore(OrderedFaults):
         async with self._call("update_all"):
             return [self._updated(d) for d in deliveries]
 
-    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
+    async def overdue(
+        self, shard: int | None, now: datetime, limit: int, channels: Sequence[str] | None = None
+    ) -> Sequence[Delivery]:
         async with self._call("overdue"):
             due = [
                 (d.due_at, d.notification_id, d.channel, d)
                 for d in self._readable(self._deliveries.values())
                 if shard in {None, d.shard} and d.due_at is not None and d.due_at < now
+                if channels is None or d.channel in channels
             ]
             return [d for *_, d in sorted(due, key=lambda entry: entry[:3])[:limit]]
 

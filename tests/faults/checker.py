@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from shared.sending.channel_states import OBEYED
 from tests.edges import TERMINAL, reachable
 from tests.faults.histories import Event, Histories
 
@@ -309,6 +310,31 @@ def nothing_is_sent_after_a_suppression(facts: Facts) -> Iterator[str]:
                     yield f"({record['id']}, {channel}) was sent {_moment(attempt) - suppressed_at:.1f} s after that"
 
 
+def nothing_is_sent_over_a_paused_channel(facts: Facts) -> Iterator[str]:
+    """What is claimed five seconds after the pause was answered, until its end is asked for, is not sent."""
+    pauses: list[tuple[str, float, float]] = []
+    for event in facts.histories.client:
+        if event["event"] == "paused":
+            end = next(
+                (
+                    other["at"]
+                    for other in facts.histories.client
+                    if (other["event"], other.get("channel")) == ("resuming", event["channel"])
+                    and other["at"] >= event["at"]
+                ),
+                math.inf,
+            )
+            pauses.append((event["channel"], event["at"] + OBEYED, end))
+    for record in facts.histories.records:
+        for channel, start, end in pauses:
+            if record.get("channel") != channel or not facts.clocks_were_right(record):
+                continue
+            for attempt in record["attempts"]:
+                made = attempt["duration_ms"] is not None
+                if made and start + facts.limits.lease + _CLOCK_SECONDS < _moment(attempt) < end - _CLOCK_SECONDS:
+                    yield f"({record['id']}, {channel}) was sent {_moment(attempt) - start:.1f} s after it was to stop"
+
+
 def _time(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
@@ -329,6 +355,7 @@ INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
     "v verdicts are true": verdicts_are_true,
     "o an order is kept": an_order_is_kept,
     "p nothing is sent after a suppression": nothing_is_sent_after_a_suppression,
+    "h nothing is sent over a paused channel": nothing_is_sent_over_a_paused_channel,
     "e a step is taken when it is needed": a_step_is_taken_when_it_is_needed,
 }
 

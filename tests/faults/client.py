@@ -33,7 +33,7 @@ CHANNELS = (("email",), ("sms",), ("slack",), ("email", "sms"), ("email", "sms",
 class Client:
     """Each of its messages, subjects and addresses is one of a kind, so that it can be found wherever it turns up.
 
-    special, keys: as of `Options`
+    special, keys, held: as of `Options`
     """
 
     http: aiohttp.ClientSession
@@ -43,6 +43,7 @@ class Client:
     rng: random.Random
     special: float
     keys: int
+    held: float
     accepted: int = 0
     _numbers: itertools.count = field(default_factory=itertools.count)  # type: ignore[type-arg]
 
@@ -52,6 +53,8 @@ class Client:
         due = clock()
         async with asyncio.TaskGroup() as asking:
             asking.create_task(self._broadcast())
+            if self.held:
+                asking.create_task(self._pause_channels(stop))
             while not stop.is_set():
                 if self.rng.random() < _SUPPRESSED:
                     asking.create_task(self._suppress())
@@ -138,6 +141,21 @@ class Client:
         address = self._gone()
         if await self._until("PUT", f"/v1/suppressions/email/{address}", {"reason": "hard_bounce"}) is not None:
             self.history.append(event="suppressed", channel="email", address=address)
+
+    async def _pause_channels(self, stop: asyncio.Event) -> None:
+        """One after the other, for as long as it takes to see that nothing goes over it. None stays paused."""
+        for wait in itertools.chain([2.0], itertools.repeat(30.0)):
+            await asyncio.sleep(self.rng.uniform(wait, 3 * wait))
+            if stop.is_set():
+                return
+            channel = self.rng.choice(("email", "sms", "slack"))
+            path = f"/v1/channels/{channel}"
+            if await self._until("POST", f"{path}/pause", {"reason": "a run with faults"}) is not None:
+                self.history.append(event="paused", channel=channel)
+            await asyncio.sleep(self.held)
+            self.history.append(event="resuming", channel=channel)
+            while await self._until("POST", f"{path}/resume") is None:
+                pass
 
     async def _broadcast(self) -> None:
         """To a list of its own; its notifications are as if each had been asked for with a key."""

@@ -4,6 +4,7 @@ client.jsonl    {"event": "request", "n", "key", "to": {channel: address}, "subj
                 {"event": "answer", "n", "status", "id": of the notification or null}
                 {"event": "lost", "n", "why"}: no answer; the request was perhaps taken
                 {"event": "suppressed", "channel", "address"}: answered
+                {"event": "paused", "channel"}: answered; {"event": "resuming", "channel"}: asked for
                 {"event": "verdicts", "id", "verdicts": {channel: verdict}}: of a cancel
 witness.jsonl   the lab's own: a line for each message that a provider accepted, whatever it answered
 nemesis.jsonl   {"event": the fault, …}

@@ -1,4 +1,4 @@
-"""Nineteen planted bugs, one at a time in a copy; the harness must catch each: `make planted [ONLY=relay_off]`."""
+"""Twenty planted bugs, one at a time in a copy; the harness must catch each: `make planted [ONLY=relay_off]`."""
 
 import argparse
 import asyncio
@@ -16,7 +16,7 @@ from tests.faults.verdict import Verdict, judge
 
 PATCHES = Path(__file__).parent / "planted"
 
-_QUIET = Options(seed="planted", seconds=15, rate=8, hits=0, acts={}, drain=30)
+_QUIET = Options(seed="planted", seconds=15, rate=8, hits=0, held=0, acts={}, drain=30)
 """No faults but those that the bug is about: what is found is the bug."""
 
 CAUGHT: dict[str, tuple[Options, set[str]]] = {
@@ -39,6 +39,7 @@ CAUGHT: dict[str, tuple[Options, set[str]]] = {
     "step_goes_though_the_one_before_was_sent": (_QUIET, {"e"}),
     "person_not_asked": (replace(_QUIET, seconds=30, rate=20), {"p"}),
     "broadcast_page_has_new_keys": (_QUIET, {"1"}),
+    "pause_looked_for_once": (replace(_QUIET, seconds=30, held=20), {"h"}),
     "receipt_of_another_message": (replace(_QUIET, lab={"accept-then-reset": 0.4}), {"7"}),
 }
 """By patch: what brings it out, and the numbers of the invariants of which it breaks one at least."""

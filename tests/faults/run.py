@@ -44,6 +44,7 @@ class Options:
     hits: how often a failpoint is passed before it kills, half to twice; 0: there are none
     clock: share of lives whose clock is ten minutes off, in the last fifth of the time
     again: share of the messages that are pushed again
+    held: seconds that a channel is paused for, again and again; 0: none is
     special: share of the requests with a time, a key or steps; keys: how many keys these share
     lab: faults of every channel's provider from the beginning, and their rates; max_attempts: MAX_ATTEMPTS
     drain: seconds that the rest may take, and on a starved machine twice as many; root: whose code runs
@@ -58,6 +59,7 @@ class Options:
     hits: int = 20
     clock: float = 0
     again: float = 0.1
+    held: float = 16
     special: float = 0.4
     keys: int = 3
     acts: Mapping[str, int] = field(default_factory=lambda: WEIGHTS)
@@ -144,6 +146,7 @@ async def _run(
         random.Random(f"{options.seed} client"),
         options.special,
         options.keys,
+        options.held,
     )
     pushes = Pushes(http, pubsub, system.ports, random.Random(f"{options.seed} pushes"), options.again)
     for channel in CHANNELS:

@@ -83,7 +83,18 @@ def suppressed(seconds: float) -> list[Event]:
     return [*GOOD.client, {"event": "suppressed", "at": at, "channel": "sms", "address": TO["sms"]}]
 
 
+def paused(since: float, until: float, channel: str = "sms") -> list[Event]:
+    """Its channel, so long after the attempt of GOOD began."""
+    at = datetime.fromisoformat(attempt(1)["at"]).timestamp()
+    said = (("paused", since), ("resuming", until))
+    return [*GOOD.client, *({"event": event, "at": at + seconds, "channel": channel} for event, seconds in said)]
+
+
 FINE: dict[str, Histories] = {
+    "one whose channel was just paused": replace(GOOD, client=paused(-4, 30)),
+    "one whose channel was resumed before": replace(GOOD, client=paused(-60, -3)),
+    "one whose channel is paused afterwards": replace(GOOD, client=paused(3, 30)),
+    "one that goes while another channel is paused": replace(GOOD, client=paused(-60, 60, "slack")),
     "one that was claimed before its address was suppressed": replace(GOOD, client=suppressed(-3)),
     "one whose address is suppressed afterwards": replace(GOOD, client=suppressed(3)),
     "a duplicate after an unknown attempt": replace(
@@ -149,6 +160,7 @@ def behind_a_cancelled_one() -> Histories:
 
 
 BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
+    "one over a channel that was paused": ("h", lambda: replace(GOOD, client=paused(-60, 60))),
     "one to an address that was suppressed before": ("p", lambda: replace(GOOD, client=suppressed(-10))),
     "one before its send_at": ("t", lambda: replace(GOOD, client=asked_how(send_at="2026-01-01T00:00:05Z"))),
     "one after its deliver_by": ("t", lambda: replace(GOOD, client=asked_how(deliver_by="2025-12-31T23:59:00Z"))),

@@ -34,6 +34,7 @@ from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
 from shared.delivery.retries import Policy
 from shared.delivery.store import Store
 from shared.google.firestore import rpc
+from shared.google.firestore.channel_state_store import FirestoreChannelStates
 from shared.google.firestore.list_store import FirestoreLists
 from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.people_store import FirestorePeople
@@ -42,8 +43,10 @@ from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import PubsubPublisher, connect
 from shared.people.suppression import AddressHash
 from shared.runtime.settings import CoreSettings
+from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import Message, Publisher
 from shared.sending.receipts import ReceiptStore
+from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
 from tests.fakes.people import MemoryPeople
@@ -253,6 +256,7 @@ def gateway_over(
         templates=Templates(changes.pop("templates", MemoryTemplates()), channels),
         operations=changes.pop("operations", MemoryOperations()),
         plans=changes.pop("plans", None) or MemoryPlans(),
+        channel_states=ChannelStates(changes.pop("channel_states", None) or MemoryChannelStates()),
         people=changes.pop("people", None) or MemoryPeople(MemoryStore()),
         list_store=changes.pop("list_store", None) or MemoryLists(MemoryStore()),
         policy=POLICY,
@@ -302,6 +306,7 @@ async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
             operations=operations,
             people=FirestorePeople(counted, ADDRESS_HASH),
             list_store=FirestoreLists(counted),
+            channel_states=FirestoreChannelStates(counted),
         )
         _, key = await new_caller_in(callers, name="tests")
         hark = Hark(project, firestore, pubsub_host, gateway, calls, records, emulators, key)
@@ -339,7 +344,7 @@ def _times_are_utc(value: Any) -> None:
     match value:
         case dict():
             for name, item in value.items():
-                if name in {"at", "added_at", "created_at", "updated_at", "dead_at"}:
+                if item is not None and name in {"at", "since", "added_at", "created_at", "updated_at", "dead_at"}:
                     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", item)
                 _times_are_utc(item)
         case list():

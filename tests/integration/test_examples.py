@@ -63,6 +63,9 @@ async def parameters(hark: Hark, operation: str) -> dict[str, str]:  # noqa: PLR
         case "read_recipient" | "delete_recipient" | "erase_recipient":
             await example_of(hark, "put_recipient")
             return {"name": "alice"}
+        case "resume_channel":
+            await hark.client.post("/v1/channels/email/pause", json={"reason": "a test"})
+            return {"name": "email"}
         case "read_category" | "delete_category":
             await example_of(hark, "put_category")
             return {"name": "news"}
@@ -220,8 +223,8 @@ def answer_of(operation: Any) -> tuple[int, tuple[Any, Any]]:
 
 def same(got: Any, said: Any) -> bool:
     """Whether the example's words are the real ones, but for what is new each time."""
-    times = {"created_at", "updated_at", "dead_at", "at", "added_at", "planned_at", "good_until"}
-    new = {"id", "notification_id", "updated_by", "created_by", "key", "plan"} | times
+    times = {"created_at", "updated_at", "dead_at", "at", "since", "added_at", "planned_at", "good_until"}
+    new = {"id", "notification_id", "updated_by", "created_by", "by", "key", "plan"} | times
     new |= {"address_hash", "pseudonym", "evidence"}  # which names the caller
     match said:
         case dict():

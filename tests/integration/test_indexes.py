@@ -23,6 +23,7 @@ from functions.gateway.rendering.firestore_templates import FirestoreTemplates
 from functions.gateway.rendering.template_model import Template
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Receipt, Recipient
 from shared.delivery.store import Key, Position
+from shared.google.firestore.channel_state_store import FirestoreChannelStates
 from shared.google.firestore.list_store import FirestoreLists
 from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.people_store import FirestorePeople
@@ -35,6 +36,7 @@ from shared.people.category import Category
 from shared.people.frequency import DaysNotifications
 from shared.people.lists import Member, RecipientList
 from shared.people.suppression import AddressHash, Suppression
+from shared.sending.channel_states import ChannelState
 from shared.sending.operations import Operation
 from shared.sending.receipts import Waiting
 
@@ -47,6 +49,7 @@ OWNERS = (
     FirestoreOperations,
     FirestorePeople,
     FirestoreLists,
+    FirestoreChannelStates,
 )
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EQUAL, IN, DESCENDING = 5, 8, 2
@@ -61,7 +64,8 @@ GIVEN: Mapping[str, tuple[Any, ...]] = {
 """The values of each parameter that decides what is asked."""
 
 ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[str, Any]]] = {
-    FirestoreStore.overdue: ({}, {"shard": 0, "now": NOW, "limit": 9}),
+    FirestoreStore.overdue: ({"channels": (None, ["email"])}, {"shard": 0, "now": NOW, "limit": 9}),
+    FirestoreChannelStates.states: ({}, {}),
     FirestoreStore.notifications: (
         {name: GIVEN[name] for name in ("caller", "recipient", "status", "after")},
         {"limit": 9},
@@ -110,7 +114,11 @@ class Recording(Rpc):
         self.queries: list[Any] = []
 
     async def run_query(
-        self, structured_query: Any, most_bytes: int | None = None, parent: str | None = None
+        self,
+        structured_query: Any,
+        most_bytes: int | None = None,
+        parent: str | None = None,
+        timeout: float | None = None,
     ) -> list[Any]:
         self.queries.append(structured_query)
         return []
@@ -177,11 +185,13 @@ def test_nobody_else_queries() -> None:
         "operation_store.py",
         "people_store.py",
         "list_store.py",
+        "channel_state_store.py",
     }
     assert {path.name for path in files if "run_query" in path.read_text()} == {
         "rpc.py",
         "pages.py",
         "store.py",
+        "channel_state_store.py",
     }
 
 
@@ -227,6 +237,7 @@ def _written() -> Iterator[tuple[str, str]]:
         ("plans", Plan, {"id"}),
         ("lists", RecipientList, {"name", "version"}),
         ("members", Member, {"recipient", "version"}),
+        ("channels", ChannelState, {"channel", "version"}),
         ("receipts", Receipt, set[str]()),
         ("receipts", Waiting, {"id", "receipt"}),
         ("callers", Caller, {"id", "version"}),

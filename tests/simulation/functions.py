@@ -1,7 +1,7 @@
 """The functions as their main.py make them, each process' over its own way to the fakes."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -21,10 +21,12 @@ from shared.channels.declaration import Channel
 from shared.delivery.errors import PublishFailed, StoreUnavailable
 from shared.delivery.model import Delivery, DeliveryStatus
 from shared.delivery.retries import Policy
+from shared.sending.channel_states import ChannelState, ChannelStates
 from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.operations import Worker
 from shared.sending.pipeline import Pipeline
 from tests.fakes.callers import MemoryCallers
+from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
 from tests.fakes.plans import MemoryPlans
@@ -58,6 +60,19 @@ class Store(Remote):
         return version
 
 
+class Readable(Remote):
+    """Channels' states, whose reading takes its time and does not fail: who cannot read goes on as it knows."""
+
+    async def states(self) -> Mapping[str, ChannelState]:
+        await self._process.step("before states")
+        found: Mapping[str, ChannelState] = await self._inner.states()  # type: ignore[attr-defined] # it is the store
+        await self._process.step("after states")
+        return found
+
+    async def put(self, state: ChannelState) -> None:
+        await self.__getattr__("put")(state)
+
+
 @dataclass
 class Functions:
     policy: Policy
@@ -71,6 +86,9 @@ class Functions:
     operations: MemoryOperations = field(default_factory=MemoryOperations)
     plans: MemoryPlans = field(default_factory=MemoryPlans)
     lists: MemoryLists = field(init=False)
+    channel_states: MemoryChannelStates | None = None
+    """None: in this history nobody pauses a channel."""
+    _states: dict[Process, ChannelStates] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.lists = MemoryLists(self.records)
@@ -89,6 +107,15 @@ class Functions:
         people.suppression_id = self.people_records.suppression_id  # type: ignore[attr-defined] # asks nobody
         return people
 
+    def states(self, process: Process) -> ChannelStates | None:
+        """What a process knows of the channels, for as long as it lives."""
+        if self.channel_states is None:
+            return None
+        if process not in self._states:
+            store = Readable(process, self.channel_states, StoreUnavailable)
+            self._states[process] = ChannelStates(store, asyncio.get_running_loop().time)
+        return self._states[process]
+
     def publisher(self, process: Process) -> Any:
         return Remote(process, self.queue, PublishFailed)
 
@@ -106,6 +133,7 @@ class Functions:
             chance=self.random.random,
             publisher=lambda: self.publisher(process),
             people=self.people(process),
+            channel_states=self.states(process),
         )
         return pipeline.deliver(message)
 
@@ -126,6 +154,7 @@ class Functions:
             operations=self._remote(process, self.operations),
             people=self.people(process),
             plans=self._remote(process, self.plans),
+            channel_states=self.states(process) or ChannelStates(MemoryChannelStates()),
             list_store=self._remote(process, self.lists),
             now=process.now,
         )
@@ -142,7 +171,8 @@ class Functions:
     def scheduled(self, process: Process) -> ScheduledDeliveries:
         ahead = timedelta(seconds=65)
         return ScheduledDeliveries(
-            self.store(process), self.publisher(process), ahead, process.now, range(SHARDS), process.sleep
+            *(self.store(process), self.publisher(process), ahead, process.now, range(SHARDS), process.sleep),
+            channel_states=self.states(process),
         )
 
     def worker(self, process: Process) -> Worker:
@@ -150,4 +180,8 @@ class Functions:
         return Worker({BROADCAST: Broadcasting(gateway)}, gateway.operations, process.now, process.sleep)
 
     def relay(self, process: Process) -> Relay:
-        return Relay(self.store(process), self.publisher(process), self.policy, process.now)
+        return Relay(
+            *(self.store(process), self.publisher(process), self.policy, process.now),
+            channel_states=self.states(process),
+            channels=lambda: list(CHANNELS),
+        )

@@ -26,6 +26,7 @@ class Invariant(StrEnum):
     COLLAPSE = "what is sent is the newest with its collapse key"
     ESCALATION = "a step goes when the one before has ended without success, or has had its time"
     PERSON = "nothing is sent that what was on record of the person before the claim stops, or holds back"
+    PAUSED = "nothing is claimed and sent over a channel five seconds after it was paused, until it is resumed"
     AUDIENCE = "a broadcast goes to each of its audience once, and to nobody else"
     TOLD = "what a person has said and was answered is on record"
     LEASE = "no call may take longer than its lease"

@@ -133,6 +133,7 @@ class Client:
     def send(self, outgoing: Outgoing) -> Coroutine[Any, Any, str | None]:
         self._check_lease(outgoing)
         self._check_wanted(outgoing)
+        self._check_paused(outgoing)
         record = self._records.find((outgoing.notification_id, self._channel))
         if record is not None:
             check_permission(record, self._records, self._process.now(), self._providers.fate, self._broken)
@@ -175,6 +176,16 @@ class Client:
         never = {S.CANCELLED, S.SUPERSEDED, S.EXPIRED, S.SUPPRESSED}
         if record and record.status in never and not self._providers.fate.skew:
             self._broken(Violation(Invariant.CANCELLED, f"{record.notification_id}/{record.channel} is sent"))
+
+    def _check_paused(self, outgoing: Outgoing) -> None:
+        """By the claim's beginning: who froze between that and the call knows no better."""
+        record = self._records.find((outgoing.notification_id, self._channel))
+        if record is None or not (record.claim or "").startswith(self._process.name + "#"):
+            return
+        claimed = self._records.claims[record.claim or ""]
+        for pause in self._records.pauses:
+            if pause.channel == self._channel and pause.since + 5 < claimed < pause.until:
+                self._broken(Violation(Invariant.PAUSED, f"{record.notification_id}/{record.channel} is sent"))
 
     def _check_lease(self, outgoing: Outgoing) -> None:
         """Before the first await: here no freeze can have come between the time that was left and the call."""

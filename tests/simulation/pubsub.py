@@ -61,6 +61,6 @@ class PubSub:
         if answer is Answer.ACK and before and nothing_done:
             if kind == DEAD_LETTER and before.pending:
                 self._broken(Violation(Invariant.ACKED, f"the dead letter of a {before.status} delivery"))
-            elif kind != DEAD_LETTER and before.status is S.QUEUED:
+            elif kind != DEAD_LETTER and before.status is S.QUEUED and kind not in self._records.paused:
                 self._broken(Violation(Invariant.ACKED, "the message of a delivery that nobody has claimed"))
         return answer is Answer.ACK

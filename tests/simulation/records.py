@@ -1,8 +1,10 @@
 """The store of `tests/fakes`, looked at with each write; and the receipts that wait."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
@@ -18,6 +20,15 @@ Key = tuple[str, str]
 """Notification id and channel."""
 
 
+@dataclass
+class Pause:
+    """Of a channel: since when an operator had the answer, and until one asked for its end."""
+
+    channel: str
+    since: float
+    until: float = math.inf
+
+
 class Records(MemoryStore):
     """`created`: all that was ever committed. `moves`: how often each was written but for the relay's touch.
 
@@ -26,7 +37,8 @@ class Records(MemoryStore):
 
     `ended`, `failed`: those that were terminal at some time, and without success. `newest`: by collapse key, the
     notifications and when each was committed. `cancelled`: when the cancel of a notification was answered.
-    `claims`: by token, when the writing of the claim last began.
+    `claims`: by token, when the writing of the claim last began. `pauses`: of channels; `paused`: those that somebody
+    asked to pause, whose messages are acked unclaimed.
     """
 
     def __init__(self, policy: Policy, broken: Callable[[Violation], None], tell: Callable[..., None]) -> None:
@@ -39,6 +51,8 @@ class Records(MemoryStore):
         self.newest: dict[str, list[tuple[str, float]]] = {}
         self.cancelled: dict[str, float] = {}
         self.claims: dict[str, float] = {}
+        self.pauses: list[Pause] = []
+        self.paused: set[str] = set()
         self._persons: dict[str, list[tuple[float, Recipient]]] = {}
         self._followed: set[tuple[str, str]] = set()
         self._policy = policy

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +30,7 @@ from shared.people.permission import NOBODY, Person, permission
 from shared.people.suppression import Suppression
 from shared.sending import asking_people, pipeline, receipts, withdrawal
 from shared.sending.asking_people import Asking
+from shared.sending.channel_states import Activity, ChannelState, ChannelStates, paused_of
 from shared.sending.messages import Answer, Message
 from shared.sending.operations import Operation, OperationState
 from shared.sending.pipeline import Pipeline
@@ -286,9 +287,9 @@ def send_at_is_ignored(patch: pytest.MonkeyPatch) -> None:
 def the_next_in_an_order_goes_while_one_is_retried(patch: pytest.MonkeyPatch) -> None:
     in_order = gate._in_order
 
-    def hasty(delivery: Delivery, before: Delivery | None, now: datetime, policy: Any) -> gate.Permission:
-        retried = before is not None and before.status is DeliveryStatus.RETRYING
-        return gate.Go() if retried else in_order(delivery, before, now, policy)
+    def hasty(delivery: Delivery, facts: Facts, now: datetime, policy: Any) -> gate.Permission:
+        retried = facts.before is not None and facts.before.status is DeliveryStatus.RETRYING
+        return gate.Go() if retried else in_order(delivery, facts, now, policy)
 
     patch.setattr(gate, "_in_order", hasty)
 
@@ -429,6 +430,34 @@ def a_broadcast_goes_to_who_is_in_the_list_now(patch: pytest.MonkeyPatch) -> Non
     patch.setattr(Member, "in_audience", lambda self, _: self.is_in)
 
 
+def a_pause_is_looked_for_once(patch: pytest.MonkeyPatch) -> None:
+    async def once(self: ChannelStates, channel: str) -> bool:
+        if self._known_at < 0:
+            await self.states()
+        return channel not in paused_of(self.known)
+
+    patch.setattr(ChannelStates, "may_send", once)
+
+
+def what_finds_its_channel_paused_once_claimed_is_sent(patch: pytest.MonkeyPatch) -> None:
+    async def no(self: Pipeline, channel: str) -> bool:
+        return False
+
+    patch.setattr(Pipeline, "_is_paused", no)
+
+
+def the_relay_forgets_what_was_paused(patch: pytest.MonkeyPatch) -> None:
+    overdue = Relay._overdue
+
+    async def never_again(
+        self: Relay, shard: int | None, now: datetime, states: Mapping[str, ChannelState]
+    ) -> Sequence[Delivery]:
+        paused = {name: replace(state, activity=Activity.PAUSED) for name, state in states.items()}
+        return await overdue(self, shard, now, paused)
+
+    patch.setattr(Relay, "_overdue", never_again)
+
+
 BUGS: dict[Plant, Invariant] = {
     ack_before_the_send: Invariant.ACKED,
     ack_whatever_happens: Invariant.ACKED,
@@ -474,6 +503,9 @@ BUGS: dict[Plant, Invariant] = {
     a_broadcast_goes_on_behind_a_page_that_failed: Invariant.AUDIENCE,
     a_page_of_a_broadcast_has_new_keys_each_time: Invariant.AUDIENCE,
     a_broadcast_goes_to_who_is_in_the_list_now: Invariant.AUDIENCE,
+    a_pause_is_looked_for_once: Invariant.PAUSED,
+    what_finds_its_channel_paused_once_claimed_is_sent: Invariant.PAUSED,
+    the_relay_forgets_what_was_paused: Invariant.QUIET,
 }
 
 

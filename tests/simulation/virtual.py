@@ -13,6 +13,7 @@ from functions.dead_letter import given_up_messages
 from functions.gateway.batches import batch_acceptance
 from functions.gateway.broadcasts import broadcasting
 from functions.gateway.callers import revocation
+from functions.gateway.channels import pausing
 from functions.gateway.notifications import acceptance, cancellation, idempotency, superseding
 from functions.gateway.web import error_handlers
 from functions.relay import overdue_deliveries, scheduled_deliveries
@@ -74,6 +75,7 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             revocation,
             waiting,
             operations,
+            pausing,
         )
         put("time", SimpleNamespace(monotonic=loop.time), *of_time)
         put(

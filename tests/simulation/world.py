@@ -12,6 +12,7 @@ from functions.gateway.batches.batch_acceptance import Batch, Taken
 from functions.gateway.broadcasts.broadcasting import broadcast
 from functions.gateway.callers.changes import Manager
 from functions.gateway.callers.revocation import Revocation
+from functions.gateway.channels.pausing import set_activity
 from functions.gateway.notifications.acceptance import Accepted, accept
 from functions.gateway.notifications.cancellation import cancel
 from functions.gateway.notifications.schemas import EscalationStep, NotificationRequest, Verdict
@@ -21,10 +22,12 @@ from shared.delivery.model import Delivery, DeliveryStatus, Receipt, Recipient, 
 from shared.delivery.state_machine import discarded, replayed
 from shared.people.broadcast_plan import Plan
 from shared.people.lists import added, removed
+from shared.sending.channel_states import Activity, ChannelState
 from shared.sending.messages import hint
 from shared.sending.operations import OperationState
 from shared.sending.receipts import take
 from shared.sending.suppressing import change, suppress
+from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.clock import START
 from tests.fakes.records import POLICY
 from tests.simulation.fate import Fate, Fault
@@ -34,7 +37,7 @@ from tests.simulation.people import CLASSES, ONE_A_DAY, PERSON, People, an_entry
 from tests.simulation.processes import Process, Tasks, current
 from tests.simulation.providers import Providers, Says
 from tests.simulation.pubsub import PubSub
-from tests.simulation.records import Key, Records, WaitingReceipts
+from tests.simulation.records import Key, Pause, Records, WaitingReceipts
 
 _DAY = 24 * 3600.0
 
@@ -74,6 +77,10 @@ class World:
         self.answers: list[tuple[Ask, str]] = []
         self.audience: dict[str, frozenset[str]] = {}  # by the broadcast's operation
         self.verdicts: list[tuple[Key, Verdict]] = []
+        # By dice of its own: the histories without it are what they were.
+        self.pause_dice = Random(sum(random.getstate()[1][1:5]))
+        if self.pause_dice.random() < 0.2:
+            self.functions.channel_states = MemoryChannelStates()
         self.processes: list[Process] = []
         self._pools: dict[str, list[Process]] = {}
         self._outside = Tasks()  # clients, receipts, the operator
@@ -110,6 +117,8 @@ class World:
             self._outside.spawn(self._wish(self.random.choice((0.5, self.random.uniform(0, seconds)))))
         if self.random.random() < 0.15:
             self._outside.spawn(self._broadcast(self.random.uniform(0, seconds / 3)))
+        if self.functions.channel_states is not None:
+            self._outside.spawn(self._pause(self.pause_dice.uniform(0, seconds / 3)))
         for _ in range(8):
             if self.fate.strikes(Fault.STOP):
                 self._outside.spawn(self._stop(self.random.uniform(0, seconds / 2)))
@@ -279,6 +288,27 @@ class World:
                 self.tell("SAID", wish=wish, address=address, reason=str(reason))
                 return
             await asyncio.sleep(random.uniform(1, 30))
+
+    async def _pause(self, begins: float) -> None:
+        """An operator pauses a channel, and resumes it later; each until there is an answer."""
+        await asyncio.sleep(begins)
+        loop, channel = asyncio.get_running_loop(), self.pause_dice.choice(list(CHANNELS))
+        self.records.paused.add(channel)
+        await self._set(channel, Activity.PAUSED)
+        pause = Pause(channel, loop.time())
+        self.records.pauses.append(pause)
+        await asyncio.sleep(self.pause_dice.choice((20.0, self.pause_dice.uniform(10, 3000))))
+        pause.until = loop.time()
+        await self._set(channel, Activity.ACTIVE)
+
+    async def _set(self, channel: str, activity: Activity) -> None:
+        while True:
+            process = self.process("gateway")
+            setting = set_activity(self.functions.gateway(process), channel, activity, CALLERS[0], "a reason")
+            if isinstance(await process.ask(setting, 30), ChannelState):
+                self.tell("SET", channel=channel, activity=str(activity))
+                return
+            await asyncio.sleep(self.pause_dice.uniform(1, 30))
 
     async def _cancel(self, notification_id: str, begins: float) -> None:
         """The client asks until it has an answer."""

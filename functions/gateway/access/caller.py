@@ -27,6 +27,7 @@ class Scope(StrEnum):
     SUPPRESSIONS_WRITE = "suppressions:write"
     LISTS_READ = "lists:read"
     LISTS_WRITE = "lists:write"
+    CHANNELS_WRITE = "channels:write"
     DEAD_LETTERS_MANAGE = "dead-letters:manage"
     CALLERS_MANAGE = "callers:manage"
 

@@ -1,16 +1,24 @@
-"""The route of channels."""
+"""The routes of channels."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
+from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import Requires
-from functions.gateway.channels.schemas import ChannelsJson, channel_json
+from functions.gateway.channels.pausing import set_activity
+from functions.gateway.channels.schemas import ChannelJson, ChannelsJson, PauseRequest, channel_json
 from functions.gateway.services import Gateway
+from functions.gateway.web.common_fields import PLAIN_NAME
 from functions.gateway.web.json_responses import json_answer
-from functions.gateway.web.openapi_declarations import answers
+from functions.gateway.web.openapi_declarations import answers, link, request_body
+from functions.gateway.web.request_bodies import body_of
+from shared.sending.channel_states import Activity
+
+Name = Annotated[str, Path(json_schema_extra={"pattern": PLAIN_NAME})]
 
 
 def channels_router(gateway: Gateway) -> APIRouter:
@@ -19,7 +27,32 @@ def channels_router(gateway: Gateway) -> APIRouter:
 
     @routes.get("", responses=answers(ChannelsJson, 200))
     async def list_channels(_: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]) -> Response:
-        """What each channel takes, and who sends it."""
-        return json_answer(ChannelsJson(items=[channel_json(channel) for channel in gateway.channels.values()]))
+        """What each channel takes, who sends it, and whether it is paused."""
+        states = await gateway.channel_states.states()
+        items = [channel_json(channel, states.get(name)) for name, channel in gateway.channels.items()]
+        return json_answer(ChannelsJson(items=items))
+
+    @routes.post(
+        "/{name}/pause",
+        responses=answers(ChannelJson, *(200, 400, 404, 408, 413, 422, 503), links=_of("resume_channel")),
+        openapi_extra=request_body(PauseRequest),
+    )
+    async def pause_channel(
+        name: Name, request: Request, caller: Annotated[Caller, requires(Scope.CHANNELS_WRITE)]
+    ) -> Response:
+        """Within five seconds nobody's messages go over it any more. What is pending waits, and nothing is lost."""
+        body = await body_of(request, PauseRequest)
+        state = await set_activity(gateway, name, Activity.PAUSED, caller, body.reason)
+        return json_answer(channel_json(gateway.channels[name], state))
+
+    @routes.post("/{name}/resume", responses=answers(ChannelJson, 200, 404, 503, links=_of("pause_channel")))
+    async def resume_channel(name: Name, caller: Annotated[Caller, requires(Scope.CHANNELS_WRITE)]) -> Response:
+        """What has waited goes, the oldest first, from the relay's next sweep on."""
+        state = await set_activity(gateway, name, Activity.ACTIVE, caller, None)
+        return json_answer(channel_json(gateway.channels[name], state))
 
     return routes
+
+
+def _of(operation: str) -> Mapping[str, Any]:
+    return {operation: link(operation, name="$request.path.name")}

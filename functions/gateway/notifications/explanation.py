@@ -163,6 +163,7 @@ _HELD = {
     Rule.QUIET_HOURS: "It waits for the end of the recipient's quiet hours.",
     Rule.FREQUENCY: "It waits for tomorrow: the person has had what they are to get of {d.category} in a day.",
     Rule.PEOPLE_UNREAD: "It waits, as what the person wants could not be read.",
+    Rule.CHANNEL_PAUSED: "It waits until an operator resumes {d.channel}.",
 }
 
 _UNTIL_A_TIME = frozenset({Rule.QUIET_HOURS, Rule.FREQUENCY, Rule.PEOPLE_UNREAD})
@@ -193,6 +194,8 @@ def _next(d: Delivery, now: datetime) -> EventJson:
     if d.reason == Rule.ESCALATION and d.after is not None:
         text = f"It goes then, unless {d.escalates_from} is {d.unless} before; sooner, if that ends without success."
         return _event(d.next_try_at, d.channel, d.reason, text)
+    if d.reason == Rule.CHANNEL_PAUSED:
+        return _event(None, d.channel, d.reason, f"It goes when an operator resumes {d.channel}.")
     if d.reason in _UNTIL_A_TIME:
         return _event(d.next_try_at, d.channel, d.reason or "", "It is looked at again then.")
     if d.reason in _HELD:

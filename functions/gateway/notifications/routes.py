@@ -27,7 +27,7 @@ from functions.gateway.notifications.schemas import (
     attached_bytes,
     notification_json,
 )
-from functions.gateway.notifications.visibility import whose, with_deliveries
+from functions.gateway.notifications.visibility import as_shown, whose, with_deliveries
 from functions.gateway.services import Gateway
 from functions.gateway.web.common_fields import RecipientName
 from functions.gateway.web.json_responses import json_answer
@@ -99,7 +99,8 @@ def notifications_router(gateway: Gateway) -> APIRouter:
             after = page.next if len(shown) == len(page.items) else Position(shown[-1].created_at, shown[-1].id)
             # What has no deliveries left is expiring: TTL takes documents in any order.
             there = [n for n in shown if deliveries[n.id]]
-            items = [notification_json(n, deliveries[n.id], caller, gateway.channels) for n in there]
+            shown_of = {n.id: await as_shown(gateway, deliveries[n.id]) for n in there}
+            items = [notification_json(n, shown_of[n.id], caller, gateway.channels) for n in there]
             following = None if after is None else cursor_of("notifications", after)
             return json_answer(NotificationsJson(items=items, next_cursor=following))
 
@@ -141,7 +142,7 @@ def notifications_router(gateway: Gateway) -> APIRouter:
         deliveries = await store.deliveries_of(found)
         if not deliveries:
             raise Problem(404, "the notification has expired")
-        return json_answer(explained(found, deliveries, gateway.now()))
+        return json_answer(explained(found, await as_shown(gateway, deliveries), gateway.now()))
 
     @routes.post("/{notification_id}/cancel", responses=answers(CancelledJson, 200, 404, 503))
     async def cancel_notification(

@@ -1,10 +1,13 @@
 """Which notifications a caller may see, and what of them."""
 
+from collections.abc import Sequence
+
 from functions.gateway.access.caller import Caller
 from functions.gateway.notifications.schemas import NotificationJson, notification_json
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
-from shared.delivery.model import Notification
+from shared.delivery.model import Delivery, Notification
+from shared.sending.channel_states import as_held, paused_of
 
 
 def whose(caller: Caller) -> str | None:
@@ -12,8 +15,13 @@ def whose(caller: Caller) -> str | None:
     return None if caller.sees_all else caller.id
 
 
+async def as_shown(gateway: Gateway, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+    """As they are on record, but that a pause of their channel shows."""
+    return as_held(deliveries, paused_of(await gateway.channel_states.states()), gateway.now())
+
+
 async def with_deliveries(gateway: Gateway, notification: Notification, caller: Caller) -> NotificationJson:
     deliveries = await gateway.store.deliveries_of(notification)
     if not deliveries:
         raise Problem(404, "the notification has expired")
-    return notification_json(notification, deliveries, caller, gateway.channels)
+    return notification_json(notification, await as_shown(gateway, deliveries), caller, gateway.channels)

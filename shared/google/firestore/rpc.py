@@ -162,7 +162,11 @@ class Rpc:
         ]
 
     async def run_query(
-        self, structured_query: Any, most_bytes: int | None = None, parent: str | None = None
+        self,
+        structured_query: Any,
+        most_bytes: int | None = None,
+        parent: str | None = None,
+        timeout: float | None = None,
     ) -> list[Any]:
         """The Documents that match, in their order. most_bytes: see `_documents`
 
@@ -173,7 +177,7 @@ class Rpc:
         metadata = (*self._prefix, _routing({"parent": parent}))
         with _call("RunQuery"):
             return await _read(
-                lambda: self._run_query(request, timeout=BULK_TIMEOUT, metadata=metadata),
+                lambda: self._run_query(request, timeout=timeout or BULK_TIMEOUT, metadata=metadata),
                 "document",
                 most_bytes,
             )

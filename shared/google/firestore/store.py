@@ -196,11 +196,14 @@ class FirestoreStore:
     async def update_all(self, deliveries: Sequence[Delivery]) -> Sequence[int | None]:
         return await self._rpc.batch_write([self._update(d) for d in deliveries]) if deliveries else []
 
-    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
+    async def overdue(
+        self, shard: int | None, now: datetime, limit: int, channels: Sequence[str] | None = None
+    ) -> Sequence[Delivery]:
+        of_channels = [] if channels is None else [queries.any_of("channel", list(channels))]
         query = queries.select(
             "deliveries",
             group=True,
-            filters=[*queries.given(shard=shard), queries.before("due_at", now)],
+            filters=[*queries.given(shard=shard), *of_channels, queries.before("due_at", now)],
             order="due_at",
             fields=records.WITHOUT_CONTENT,
         )

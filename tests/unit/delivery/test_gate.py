@@ -111,6 +111,14 @@ def test_the_wait_counts_from_when_both_were_to_go(
     assert gate(follower, facts, over, POLICY) == Go(Rule.ORDER_BOUND)
 
 
+def test_the_wait_counts_from_when_the_channel_was_resumed() -> None:
+    facts, over = Facts(before=ANY, resumed_at=LATER), LATER + POLICY.order_wait
+    assert gate(FOLLOWER, facts, over - SECOND, POLICY) == Later(over, Rule.ORDER)
+    assert gate(FOLLOWER, facts, over, POLICY) == Go(Rule.ORDER_BOUND)
+    before = replace(ANY, status=S.RETRYING, attempts=(replace(a_try(), at=LATER),))
+    assert gate(FOLLOWER, Facts(before=before, resumed_at=START), over - SECOND, POLICY) == Later(over, Rule.ORDER)
+
+
 def test_one_that_is_found_before_it_is_waited_for_though_others_are_out_of_sight() -> None:
     facts = Facts(before=ANY, out_of_sight=True)
     assert gate(FOLLOWER, facts, START, POLICY) == Later(START + POLICY.grace, Rule.ORDER)

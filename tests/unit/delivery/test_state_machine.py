@@ -389,6 +389,8 @@ def test_what_nobody_took_for_a_day_dies(delivery: Delivery, since: datetime) ->
     dead = relayed(delivery, since + day, POLICY)
     assert (dead.status, dead.error) == (S.DEAD, "no channel function took it for 24 h")
     assert [a.outcome for a in dead.attempts] == ([Outcome.UNKNOWN] if delivery.status is S.SENDING else [])
+    assert relayed(delivery, since + day, POLICY, resumed_at=since + timedelta(microseconds=1)).pending
+    assert relayed(delivery, since + day, POLICY, resumed_at=START).status is S.DEAD
 
 
 @pytest.mark.parametrize("outcome", Outcome)

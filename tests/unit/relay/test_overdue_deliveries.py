@@ -17,6 +17,8 @@ from shared.delivery.model import Delivery, DeliveryStatus
 from shared.delivery.store import SHARDS
 from shared.runtime import logs
 from shared.runtime.settings import CoreSettings
+from shared.sending.channel_states import Activity, ChannelState, ChannelStates
+from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.clock import START, Clock
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.records import POLICY, a_notification, accepted, later_message
@@ -138,8 +140,10 @@ class Overtaken(MemoryStore):
         super().__init__()
         self.overtaken: set[str] = set()
 
-    async def overdue(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
-        found = await super().overdue(shard, now, limit)
+    async def overdue(
+        self, shard: int | None, now: datetime, limit: int, channels: Sequence[str] | None = None
+    ) -> Sequence[Delivery]:
+        found = await super().overdue(shard, now, limit, channels)
         for delivery in found:
             if delivery.notification_id in self.overtaken:
                 await self.update(replace(delivery, status=S.SENT, due_at=None))
@@ -294,3 +298,53 @@ async def test_a_sweep_that_did_something_is_in_the_log(
     assert await swept() == [(0, 0, 1)]
     clock.advance(timedelta(days=1))
     assert await swept() == [(0, 1, 0)]
+
+
+def paused(clock: Clock, *channels: str) -> tuple[ChannelStates, MemoryChannelStates]:
+    records = MemoryChannelStates()
+    records.records |= {name: ChannelState(name, Activity.PAUSED, START, "c", version=1) for name in channels}
+    return ChannelStates(records, lambda: clock.now().timestamp()), records
+
+
+async def test_what_is_due_of_a_paused_channel_is_left_as_it_is_and_goes_when_it_is_resumed(
+    store: MemoryStore, publisher: MemoryPublisher, clock: Clock
+) -> None:
+    states, records = paused(clock, "sms")
+    relay = Relay(
+        *(store, publisher, POLICY, clock.now), channel_states=states, channels=lambda: ["email", "sms"], shards=[0]
+    )
+    notification = a_notification(shard=0, channels=("email", "sms"))
+    email, sms = await accepted(store, notification)
+    assert (await relay.sweep()).published == 1
+    assert publisher.messages == [later_message(email)]
+    assert store.get(notification.id, "sms") == sms
+    # Longer than any delivery waits for somebody who takes it.
+    clock.time += 3 * POLICY.give_up
+    records.records["sms"] = replace(records.records["sms"], activity=Activity.ACTIVE, since=clock.now())
+    await relay.sweep()
+    assert store.get(notification.id, "sms").status is S.QUEUED
+    assert later_message(sms) in publisher.messages
+
+
+async def test_where_all_channels_are_paused_nothing_is_asked_for(
+    store: MemoryStore, publisher: MemoryPublisher, clock: Clock
+) -> None:
+    states, _ = paused(clock, "email")
+    await overdue(store, 3)
+    relay = Relay(store, publisher, POLICY, clock.now, channel_states=states, channels=lambda: ["email"])
+    assert (await relay.sweep()).published == 0
+    assert store.calls["overdue"] == 0
+
+
+async def test_many_of_a_paused_channel_keep_no_other_back(
+    store: MemoryStore, publisher: MemoryPublisher, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relaying, "BATCH", 2)
+    states, _ = paused(clock, "email")
+    await overdue(store, 5, shard=0)
+    (sms,) = await accepted(store, a_notification(shard=0, channels=("sms",)))
+    relay = Relay(
+        *(store, publisher, POLICY, clock.now), channel_states=states, channels=lambda: ["email", "sms"], shards=[0]
+    )
+    await relay.sweep()
+    assert publisher.messages == [later_message(sms)]

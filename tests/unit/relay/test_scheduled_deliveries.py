@@ -9,7 +9,9 @@ import pytest
 from functions.relay import scheduled_deliveries
 from functions.relay.scheduled_deliveries import ScheduledDeliveries
 from shared.delivery.model import Delivery
+from shared.sending.channel_states import Activity, ChannelState, ChannelStates
 from shared.sending.messages import Message
+from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.clock import START, Clock
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.records import a_notification, queued_deliveries
@@ -109,3 +111,23 @@ async def test_a_clock_that_jumps_ahead_publishes_at_once(store: MemoryStore, pu
 
     await replace(relay(store, published, clock), sleep=sleep).sweep()
     assert published.at[delivery.notification_id] <= START + timedelta(seconds=52)
+
+
+async def test_what_is_scheduled_over_a_paused_channel_is_left_to_the_sweep_that_finds_it_overdue(
+    store: MemoryStore, published: Timed, clock: Clock
+) -> None:
+    records = MemoryChannelStates()
+    states = ChannelStates(records, lambda: clock.now().timestamp())
+    before, after = await scheduled(store, 3), await scheduled(store, 30)
+    records.records["email"] = ChannelState("email", Activity.PAUSED, START, "c", version=1)
+
+    async def sleep(seconds: float) -> None:
+        await clock.sleep(seconds)
+        if clock.now() > START + timedelta(seconds=20):
+            records.records["email"] = ChannelState("email", Activity.ACTIVE, clock.now(), "c", version=2)
+
+    relay = ScheduledDeliveries(store, published, AHEAD, clock.now, sleep=sleep, channel_states=states)
+    assert (await relay.sweep()).published == 1
+    assert set(published.at) == {after.notification_id}
+    left = store.get(before.notification_id, "email")
+    assert replace(left, version=None) == before

@@ -22,8 +22,10 @@ from shared.channels.declaration import Channel, Screen
 from shared.delivery.errors import AlreadyExists
 from shared.delivery.model import DeliveryStatus, Notification, Recipient, Segments
 from shared.runtime import telemetry
+from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import content_of
 from tests.fakes.callers import MemoryCallers
+from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.clock import START, Clock
 from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
@@ -76,6 +78,7 @@ async def gateway(store: MemoryStore, publisher: MemoryPublisher, clock: Clock) 
         operations=MemoryOperations(),
         people=MemoryPeople(store),
         plans=MemoryPlans(),
+        channel_states=ChannelStates(MemoryChannelStates()),
         list_store=MemoryLists(store),
         screens={"sms": BLOCKED},
         now=clock.now,
