@@ -243,6 +243,18 @@ async def test_overdue_is_one_shards_longest_overdue_first(store: Store) -> None
     assert sorted(of_all) == [(1, 4), (1, 11), (3, 4), (3, 11)]
 
 
+async def test_overdue_is_of_the_channels_that_are_asked_for(store: Store) -> None:
+    for shard in (4, 11):
+        for channels in (("email",), ("sms",), ("email", "sms", "slack")):
+            await accepted(store, a_notification(channels=channels, shard=shard))
+    found = await store.overdue(4, LATER, 10, ["sms", "slack"])
+    assert sorted(d.channel for d in found) == ["slack", "sms", "sms"]
+    assert {d.shard for d in found} == {4}
+    assert [d.channel for d in await store.overdue(None, LATER, 10, ["slack"])] == ["slack", "slack"]
+    assert len(await store.overdue(4, LATER, 2, ["sms", "email"])) == 2
+    assert await store.overdue(4, LATER, 10, ["push"]) == []
+
+
 async def test_an_overdue_delivery_can_be_updated_as_it_was_found(store: Store) -> None:
     await accepted(store, a_notification(shard=4))
     (found,) = await store.overdue(4, LATER, 10)
