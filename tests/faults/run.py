@@ -14,7 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
-from emulator.config import FIRST_CHANNEL_PORT, FIXED_PORTS, HOST
+from emulator.config import FIRST_CHANNEL_PORT, FIXED_PORTS, HOST, OPERATIONS
 from emulator.process import die_with_parent
 from tests import environment
 from tests.emulators import emulator
@@ -117,7 +117,8 @@ class _System:
 
     @property
     def ports(self) -> dict[str, int]:
-        named = FIXED_PORTS | {channel: FIRST_CHANNEL_PORT + n for n, channel in enumerate(CHANNELS)}
+        after = (*CHANNELS, OPERATIONS)
+        named = FIXED_PORTS | {name: FIRST_CHANNEL_PORT + n for n, name in enumerate(after)}
         return {name: port + self.offset for name, port in named.items()}
 
 
