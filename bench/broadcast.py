@@ -14,7 +14,6 @@ import asyncio
 import itertools
 import json
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.compare.processes import Child, cpu_seconds, memory, pids_of
+from bench.compare.world import free_port
 from shared.delivery.model import Recipient
 from shared.google.firestore import records, rpc, writes
 from shared.google.firestore.list_store import FirestoreLists
@@ -214,8 +214,7 @@ async def _operation(stack: Stack, operation_id: str) -> dict[str, Any]:
 @contextmanager
 def _records_in_memory(folder: Path) -> Iterator[tuple[str, int]]:
     """Their host:port, and their process."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     argv = [sys.executable, "-m", "emulator.embedded.firestore", str(port)]
     child = Child("records", argv, os.environ, ROOT, folder / "records.log")
     try:

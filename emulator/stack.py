@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import aiohttp
-import grpc.aio
 
 from emulator import caller, google, mtls
 from emulator.config import GATEWAY, HOST, TRACES, Config, function_environment
@@ -65,9 +64,7 @@ class Stack:
                 await until_answers(self._http, pubsub.url, 200)
                 await provision_pubsub()
             if firestore.program is None:
-                # By gRPC: that is all that the functions need of it, and all that the one in memory has.
-                async with grpc.aio.insecure_channel(firestore.host) as channel:
-                    await channel.channel_ready()
+                await _answers_by_grpc(firestore.host)
                 await make_caller()
 
         for name, emulator in emulators.items():
@@ -152,3 +149,12 @@ def functions(
         )
         for name in config.functions
     ]
+
+
+async def _answers_by_grpc(host: str) -> None:
+    """That is all that the functions need of a Firestore, and all that the one in memory has."""
+    # Imported here: only a Firestore that the environment names is asked so.
+    import grpc.aio  # noqa: PLC0415
+
+    async with grpc.aio.insecure_channel(host) as channel:
+        await channel.channel_ready()

@@ -67,9 +67,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Without coverage where that is asked for: in xdist's workers pytest-cov's own `no_cover` goes on tracing."""
+    if item.get_closest_marker("no_cover") is None:
+        return (yield)
     tracer = sys.gettrace()
-    if item.get_closest_marker("no_cover"):
-        sys.settrace(None)
+    sys.settrace(None)
     try:
         return (yield)
     finally:

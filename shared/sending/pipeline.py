@@ -178,12 +178,15 @@ class Pipeline:
         return False
 
     def _beside(self, claimed: Delivery) -> tuple[Awaitable[Person | None], Awaitable[bool]]:
-        """What is read beside the claim's write."""
-        return self._person(claimed), self._is_paused(claimed.channel)
+        """What is read beside the claim's write; nothing when it was not claimed."""
+        return self._person(claimed), self._is_held(claimed)
 
     def _is_known_paused(self, channel: str) -> bool:
         """Whether it was at the last look: then nothing is claimed before another."""
         return self.channel_states is not None and channel in paused_of(self.channel_states.known)
+
+    async def _is_held(self, claimed: Delivery) -> bool:
+        return claimed.status is DeliveryStatus.SENDING and await self._is_paused(claimed.channel)
 
     async def _is_paused(self, channel: str) -> bool:
         return self.channel_states is not None and not await self.channel_states.may_send(channel)

@@ -312,19 +312,13 @@ def nothing_is_sent_after_a_suppression(facts: Facts) -> Iterator[str]:
 
 def nothing_is_sent_over_a_paused_channel(facts: Facts) -> Iterator[str]:
     """What is claimed five seconds after the pause was answered, until its end is asked for, is not sent."""
-    pauses: list[tuple[str, float, float]] = []
+    pauses, since = list[tuple[str, float, float]](), dict[str, float]()
     for event in facts.histories.client:
         if event["event"] == "paused":
-            end = next(
-                (
-                    other["at"]
-                    for other in facts.histories.client
-                    if (other["event"], other.get("channel")) == ("resuming", event["channel"])
-                    and other["at"] >= event["at"]
-                ),
-                math.inf,
-            )
-            pauses.append((event["channel"], event["at"] + OBEYED, end))
+            since[event["channel"]] = event["at"] + OBEYED
+        elif event["event"] == "resuming" and event["channel"] in since:
+            pauses.append((event["channel"], since.pop(event["channel"]), event["at"]))
+    pauses += [(channel, start, math.inf) for channel, start in since.items()]
     for record in facts.histories.records:
         for channel, start, end in pauses:
             if record.get("channel") != channel or not facts.clocks_were_right(record):

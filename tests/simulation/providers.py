@@ -9,6 +9,7 @@ from typing import Any
 
 from shared.delivery.errors import Permanent, Refused, Retryable, Throttled, Unknown
 from shared.delivery.model import DeliveryStatus, Outcome, Receipt
+from shared.sending.channel_states import OBEYED
 from shared.sending.provider import Outgoing
 from tests.simulation.fate import Fate, Fault
 from tests.simulation.invariants import Invariant, Violation
@@ -184,7 +185,7 @@ class Client:
             return
         claimed = self._records.claims[record.claim or ""]
         for pause in self._records.pauses:
-            if pause.channel == self._channel and pause.since + 5 < claimed < pause.until:
+            if pause.channel == self._channel and pause.since + OBEYED < claimed < pause.until:
                 self._broken(Violation(Invariant.PAUSED, f"{record.notification_id}/{record.channel} is sent"))
 
     def _check_lease(self, outgoing: Outgoing) -> None:

@@ -22,10 +22,10 @@ Key = tuple[str, str]
 
 @dataclass
 class Pause:
-    """Of a channel: since when an operator had the answer, and until one asked for its end."""
+    """Of a channel that somebody asks to pause: since when they had the answer, and until they asked for its end."""
 
     channel: str
-    since: float
+    since: float = math.inf
     until: float = math.inf
 
 
@@ -37,8 +37,8 @@ class Records(MemoryStore):
 
     `ended`, `failed`: those that were terminal at some time, and without success. `newest`: by collapse key, the
     notifications and when each was committed. `cancelled`: when the cancel of a notification was answered.
-    `claims`: by token, when the writing of the claim last began. `pauses`: of channels; `paused`: those that somebody
-    asked to pause, whose messages are acked unclaimed.
+    `claims`: by token, when the writing of the claim last began. `pauses`: of channels,
+    whose messages are acked unclaimed.
     """
 
     def __init__(self, policy: Policy, broken: Callable[[Violation], None], tell: Callable[..., None]) -> None:
@@ -52,7 +52,6 @@ class Records(MemoryStore):
         self.cancelled: dict[str, float] = {}
         self.claims: dict[str, float] = {}
         self.pauses: list[Pause] = []
-        self.paused: set[str] = set()
         self._persons: dict[str, list[tuple[float, Recipient]]] = {}
         self._followed: set[tuple[str, str]] = set()
         self._policy = policy

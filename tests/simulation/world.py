@@ -293,10 +293,10 @@ class World:
         """An operator pauses a channel, and resumes it later; each until there is an answer."""
         await asyncio.sleep(begins)
         loop, channel = asyncio.get_running_loop(), self.pause_dice.choice(list(CHANNELS))
-        self.records.paused.add(channel)
-        await self._set(channel, Activity.PAUSED)
-        pause = Pause(channel, loop.time())
+        pause = Pause(channel)
         self.records.pauses.append(pause)
+        await self._set(channel, Activity.PAUSED)
+        pause.since = loop.time()
         await asyncio.sleep(self.pause_dice.choice((20.0, self.pause_dice.uniform(10, 3000))))
         pause.until = loop.time()
         await self._set(channel, Activity.ACTIVE)

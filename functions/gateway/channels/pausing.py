@@ -32,21 +32,20 @@ async def set_activity(
     _check_use(caller, channel)
     wanted = ChannelState(channel, activity, gateway.now(), caller.id, reason)
     give_up_at = time.monotonic() + _SECONDS
-    while time.monotonic() < give_up_at:
+    while True:
         there = (await gateway.channel_states.read()).get(channel)
         if there is None and activity is Activity.ACTIVE:
             return None
         if there is not None and there.activity is activity:
             return there
         if time.monotonic() >= give_up_at:
-            break
+            raise others_are_faster("channel")
         try:
             await gateway.channel_states.put(replace(wanted, version=None if there is None else there.version))
         except (AlreadyExists, Conflict, NotFound):
             continue
         log.warning("channel is set", channel=channel, activity=activity, by=caller.id)
         return wanted
-    raise others_are_faster("channel")
 
 
 def _check_use(caller: Caller, channel: str) -> None:

@@ -99,8 +99,10 @@ def notifications_router(gateway: Gateway) -> APIRouter:
             after = page.next if len(shown) == len(page.items) else Position(shown[-1].created_at, shown[-1].id)
             # What has no deliveries left is expiring: TTL takes documents in any order.
             there = [n for n in shown if deliveries[n.id]]
-            shown_of = {n.id: await as_shown(gateway, deliveries[n.id]) for n in there}
-            items = [notification_json(n, shown_of[n.id], caller, gateway.channels) for n in there]
+            of_each = await as_shown(gateway, *(deliveries[n.id] for n in there))
+            items = [
+                notification_json(n, of_it, caller, gateway.channels) for n, of_it in zip(there, of_each, strict=True)
+            ]
             following = None if after is None else cursor_of("notifications", after)
             return json_answer(NotificationsJson(items=items, next_cursor=following))
 
@@ -142,7 +144,8 @@ def notifications_router(gateway: Gateway) -> APIRouter:
         deliveries = await store.deliveries_of(found)
         if not deliveries:
             raise Problem(404, "the notification has expired")
-        return json_answer(explained(found, await as_shown(gateway, deliveries), gateway.now()))
+        (of_it,) = await as_shown(gateway, deliveries)
+        return json_answer(explained(found, of_it, gateway.now()))
 
     @routes.post("/{notification_id}/cancel", responses=answers(CancelledJson, 200, 404, 503))
     async def cancel_notification(

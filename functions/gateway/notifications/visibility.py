@@ -15,13 +15,15 @@ def whose(caller: Caller) -> str | None:
     return None if caller.sees_all else caller.id
 
 
-async def as_shown(gateway: Gateway, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
-    """As they are on record, but that a pause of their channel shows."""
-    return as_held(deliveries, paused_of(await gateway.channel_states.states()), gateway.now())
+async def as_shown(gateway: Gateway, *many: Sequence[Delivery]) -> list[Sequence[Delivery]]:
+    """Of each notification, as they are on record, but that a pause of their channel shows."""
+    paused, now = paused_of(await gateway.channel_states.states()), gateway.now()
+    return [as_held(deliveries, paused, now) for deliveries in many]
 
 
 async def with_deliveries(gateway: Gateway, notification: Notification, caller: Caller) -> NotificationJson:
     deliveries = await gateway.store.deliveries_of(notification)
     if not deliveries:
         raise Problem(404, "the notification has expired")
-    return notification_json(notification, await as_shown(gateway, deliveries), caller, gateway.channels)
+    (shown,) = await as_shown(gateway, deliveries)
+    return notification_json(notification, shown, caller, gateway.channels)

@@ -63,7 +63,9 @@ class _Cells(BaseModel):
     class_: SuppressionClass | None = Field(default=None, alias="class")
     at: Instant | None = None
     # Longer than what a request may give, which has its caller before it in an export.
-    evidence: Annotated[str, StringConstraints(max_length=600), AfterValidator(one_line)] | None = None
+    evidence: (
+        Annotated[str, BeforeValidator(unguarded), StringConstraints(max_length=600), AfterValidator(one_line)] | None
+    ) = None
     categories: Annotated[tuple[str, ...], BeforeValidator(_categories)] = ()
     except_for: Annotated[tuple[str, ...], BeforeValidator(_categories)] = ()
 
@@ -156,10 +158,7 @@ def _cells(header: Sequence[str], line: Sequence[str]) -> Mapping[str, str]:
     """Problem 422."""
     if len(line) != len(header):
         raise invalid(field_error("row", f"has {len(line)} cells, and the header {len(header)}"))
-    cells = {name: cell for name, cell in zip(header, line, strict=True) if cell}
-    if cells.get("evidence", "").startswith("'"):
-        cells["evidence"] = unguarded(cells["evidence"])
-    return cells
+    return {name: cell for name, cell in zip(header, line, strict=True) if cell}
 
 
 def _row(gateway: Gateway, caller: Caller, number: int, cells: Mapping[str, Any], now: datetime) -> _Row:

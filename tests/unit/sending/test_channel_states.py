@@ -133,6 +133,13 @@ async def test_a_process_that_dies_before_it_gives_back_leaves_an_attempt_that_n
     assert (sent.status, [a.outcome for a in sent.attempts]) == (S.SENT, [Outcome.UNKNOWN, Outcome.ACCEPTED])
 
 
+async def test_for_one_that_is_not_claimed_nobody_looks(world: World) -> None:
+    made = await world.one()
+    await world.store.cancel(made.notification_id, world.clock.now())
+    assert (await world.pushed(made)).status is S.CANCELLED
+    assert world.records.reads == 0
+
+
 async def test_another_channels_pause_holds_nothing(world: World) -> None:
     await world.records.put(replace(PAUSED, channel="sms"))
     assert (await world.pushed(await world.one())).status is S.SENT

@@ -1,21 +1,14 @@
 """Batches on fakes: each item for itself, whatever goes wrong with the others or in between."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from functions.gateway.access.caller import Scope
 from functions.gateway.batches import batch_acceptance, schemas
-from tests.fakes.api import Api, api_on_fakes
+from tests.fakes.api import Api
 
 TO = {"sms": "+14155552671"}
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    async with api_on_fakes() as made:
-        yield made
 
 
 def item(number: int, **changes: Any) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Making, reading, replacing and deleting categories."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,23 +11,12 @@ from functions.gateway.categories.schemas import CategoriesJson, CategoryJson
 from shared.delivery.model import CategoryClass
 from shared.people.category import Category
 from shared.runtime import logs
-from tests.fakes.api import Api, api_on_fakes
+from tests.fakes.api import Api
 from tests.integration.canaries import Output
 from tests.integration.gateway import declared, problem
 
 NEWS = "/v1/categories/news"
 MARKETING = {"class": "marketing"}
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    async with api_on_fakes() as api:
-        yield api
-
-
-@pytest.fixture
-async def client(api: Api) -> httpx.AsyncClient:
-    return await api.client()
 
 
 async def test_a_new_category_is_created_and_read(client: httpx.AsyncClient) -> None:

@@ -1,6 +1,5 @@
 """Pausing and resuming a channel."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,24 +13,13 @@ from functions.gateway.channels.schemas import ChannelJson, ChannelsJson
 from shared.delivery.errors import Conflict
 from shared.runtime import logs
 from shared.sending.channel_states import Activity, ChannelState
-from tests.fakes.api import Api, api_on_fakes
+from tests.fakes.api import Api
 from tests.integration.canaries import Output
 from tests.integration.gateway import declared, problem
 
 PAUSE, RESUME = "/v1/channels/sms/pause", "/v1/channels/sms/resume"
 WHY = {"reason": "Twilio's outage, ticket 1042"}
 TO = {"sms": "+14155552671", "email": "a@example.com"}
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    async with api_on_fakes() as api:
-        yield api
-
-
-@pytest.fixture
-async def client(api: Api) -> httpx.AsyncClient:
-    return await api.client()
 
 
 async def state(client: httpx.AsyncClient, channel: str = "sms") -> ChannelJson:

@@ -1,6 +1,6 @@
 """Lists and their members on fakes: who may, what is refused, and what is answered."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,19 +13,13 @@ from shared.delivery.errors import Conflict
 from shared.delivery.model import Recipient
 from shared.people.lists import Member, RecipientList
 from shared.sending.operations import OperationState
-from tests.fakes.api import Api, api_on_fakes
+from tests.fakes.api import Api
 from tests.fakes.clock import START, Clock
 from tests.fakes.operations import MemoryOperations
 from tests.integration.gateway import problem
 
 NEWS = "/v1/lists/news"
 NOBODY = "no recipient has this name"
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    async with api_on_fakes() as made:
-        yield made
 
 
 @pytest.fixture

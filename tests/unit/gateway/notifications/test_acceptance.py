@@ -1,7 +1,7 @@
 """What an accept does and in which order, what it tells of recipients, and what counts toward a caller's limits."""
 
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from functions.gateway.access.caller import CallerKind, Scope
 from shared.channels.declaration import Screen
-from tests.fakes.api import Api, api_on_fakes
+from tests.fakes.api import Api
 from tests.integration.gateway import MINIMAL, problem
 
 SEND = frozenset({Scope.NOTIFICATIONS_SEND})
@@ -19,12 +19,6 @@ ADDRESSES = {"email": "zq7kvx1m@wj4tnb9p.test", "sms": "+14155552671", "slack": 
 KEY = {"Idempotency-Key": "one"}
 TO_ALICE = {"recipient": "alice", "message": "Build 42 is live"}
 POST = "/v1/notifications"
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    async with api_on_fakes() as api:
-        yield api
 
 
 async def with_alice(api: Api) -> None:

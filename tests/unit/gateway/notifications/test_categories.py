@@ -1,6 +1,5 @@
 """A notification's category: who may have one, what goes on record, and what would happen to it."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,16 +10,10 @@ from shared.delivery.model import CategoryClass, SuppressionReason
 from shared.people.category import Category
 from shared.people.suppression import CLASS_BY_REASON, Entry
 from shared.sending.suppressing import suppress
-from tests.fakes.api import Api, api_on_fakes
+from tests.fakes.api import Api
 from tests.fakes.clock import START
 
 MAIL = {"to": {"email": "ana@example.com"}, "message": "hello"}
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    async with api_on_fakes() as made:
-        yield made
 
 
 @pytest.fixture

@@ -29,11 +29,6 @@ async def api() -> AsyncIterator[Api]:
         yield api
 
 
-@pytest.fixture
-async def client(api: Api) -> httpx.AsyncClient:
-    return await api.client()
-
-
 async def sent(api: Api, client: httpx.AsyncClient, **body: Any) -> tuple[Notification, list[Delivery]]:
     """As it is on record."""
     answer = await client.post(POST, json={"to": TO, "message": "x", **body})

@@ -1,6 +1,5 @@
 """Who may pause, resume and cancel an operation, and what that is answered."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,18 +9,12 @@ import pytest
 from functions.gateway.access.caller import Scope
 from shared.delivery.errors import Conflict
 from shared.sending.operations import Operation, OperationState, begun
-from tests.fakes.api import Api, api_on_fakes
+from tests.fakes.api import Api
 from tests.fakes.clock import START
 from tests.integration.gateway import problem
 
 ID = "6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4"
 S = OperationState
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    async with api_on_fakes() as made:
-        yield made
 
 
 async def made(api: Api, caller_id: str, **changes: Any) -> Operation:

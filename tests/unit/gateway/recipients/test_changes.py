@@ -1,7 +1,7 @@
 """Who may write which recipients, and what stays of who did."""
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from functions.gateway.recipients import changes
 from functions.gateway.web.problem_details import Problem
 from shared.delivery.model import Recipient
 from shared.runtime import logs
-from tests.fakes.api import Api, api_on_fakes
+from tests.fakes.api import Api
 from tests.fakes.clock import START
 from tests.fakes.store import MemoryStore
 from tests.integration.canaries import Output
@@ -30,12 +30,6 @@ TEAM: Mapping[str, Any] = {"kind": CallerKind.TEAM, "addresses": {"sms": tuple(S
 
 def wanted(addresses: Mapping[str, str], caller: Caller) -> Recipient:
     return Recipient("alice", addresses, created_at=START, updated_at=START, updated_by=caller.id)
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    async with api_on_fakes() as api:
-        yield api
 
 
 async def put_by_all_mighty(api: Api, addresses: Mapping[str, str]) -> Recipient:

@@ -1,6 +1,5 @@
 """Quiet hours and preferences of a recipient, and one that is being erased."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +7,7 @@ import httpx
 import pytest
 
 from shared.delivery.model import QuietHours
-from tests.fakes.api import Api, api_on_fakes
+from tests.fakes.api import Api
 from tests.fakes.clock import START
 from tests.integration.gateway import problem
 
@@ -17,17 +16,6 @@ EMAIL = {"addresses": {"email": "a@example.com"}}
 VIENNA = {"time_zone": "Europe/Vienna"}
 ALL_DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 NIGHT = {"from": "22:00", "to": "07:00"}
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    async with api_on_fakes() as api:
-        yield api
-
-
-@pytest.fixture
-async def client(api: Api) -> httpx.AsyncClient:
-    return await api.client()
 
 
 @pytest.mark.parametrize(

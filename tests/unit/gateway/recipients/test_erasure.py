@@ -1,6 +1,6 @@
 """POST /v1/recipients/{name}/erase: who may, what it begins, and what the API says of what was erased."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from shared.delivery.model import Receipt, SuppressionReason
 from shared.sending.erasing import ERASURE, Erasing
 from shared.sending.operations import Operation, OperationState, Worker, cancelled
 from shared.sending.receipts import apply
-from tests.fakes.api import Api, api_on_fakes
+from tests.fakes.api import Api
 from tests.fakes.clock import Clock
 from tests.integration.gateway import problem
 
@@ -21,12 +21,6 @@ ALICE, ERASE = "/v1/recipients/alice", "/v1/recipients/alice/erase"
 ADDRESSES = {"email": "a@example.com", "sms": "+14155552671"}
 MESSAGE = {"recipient": "alice", "subject": "Hello", "message": "Dear Alice", "tags": {"who": "Alice"}}
 PERSONAL = ("a@example.com", "+14155552671", "Alice", "Hello", '"alice"')
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    async with api_on_fakes() as api:
-        yield api
 
 
 @pytest.fixture

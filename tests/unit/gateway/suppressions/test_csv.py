@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,7 +16,7 @@ from shared.delivery.model import SuppressionReason
 from shared.people.suppression import Entry, Suppression, SuppressionClass
 from shared.runtime import logs
 from shared.sending.suppressing import change
-from tests.fakes.api import Api, api_on_fakes
+from tests.fakes.api import Api
 from tests.fakes.clock import START
 from tests.integration.canaries import Output
 from tests.integration.gateway import declared, problem
@@ -27,17 +26,6 @@ IMPORT = "/v1/suppressions/import"
 HEADER = "channel,address_hash,reason,class,at,evidence,categories,except_for"
 ADDRESS = "alice@example.com"
 HASH = "0123456789abcdef" * 4
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    async with api_on_fakes() as api:
-        yield api
-
-
-@pytest.fixture
-async def client(api: Api) -> httpx.AsyncClient:
-    return await api.client()
 
 
 async def imported(client: httpx.AsyncClient, text: str) -> ImportedJson:

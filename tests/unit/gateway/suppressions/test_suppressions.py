@@ -1,6 +1,6 @@
 """Reading and writing suppressions, one by one."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +13,7 @@ from functions.gateway.suppressions.schemas import SuppressionJson, Suppressions
 from shared.delivery.model import SuppressionReason
 from shared.people.suppression import CLASS_BY_REASON, Entry, Suppression, SuppressionClass
 from shared.runtime import logs
-from tests.fakes.api import Api, api_on_fakes
+from tests.fakes.api import Api
 from tests.fakes.clock import START
 from tests.integration.canaries import Output
 from tests.integration.gateway import declared, problem
@@ -21,17 +21,6 @@ from tests.integration.gateway import declared, problem
 ADDRESS = "alice@example.com"
 ALICE = f"/v1/suppressions/email/{ADDRESS}"
 ALL = "/v1/suppressions"
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    async with api_on_fakes() as api:
-        yield api
-
-
-@pytest.fixture
-async def client(api: Api) -> httpx.AsyncClient:
-    return await api.client()
 
 
 async def put_all(api: Api, channel: str, *addresses: str) -> list[str]:
