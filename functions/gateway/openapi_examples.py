@@ -10,6 +10,7 @@ from typing import Any
 from functions.gateway.channels.schemas import channel_json
 from shared.channels.content import takes
 from shared.channels.declaration import Channel
+from shared.sending.channel_states import ChannelState
 
 _AT = "2026-11-25T09:00:00Z"
 _ID = "6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4"
@@ -50,9 +51,11 @@ def examples(channels: Mapping[str, Channel], addresses: Mapping[str, str]) -> M
 
 def _of_channels(channels: Mapping[str, Channel], first: str) -> Mapping[str, Example]:
     path, reason = {"name": first}, "their outage, ticket 1042"
-    channel: Mapping[str, Any] = {**channel_json(channels[first], None), "since": _AT, "by": _CALLER_ID}
+    channel: Mapping[str, Any] = {**channel_json(channels[first], ChannelState(first)), "since": _AT, "by": _CALLER_ID}
     return {
-        "list_channels": Example(200, {"items": [channel_json(channel, None) for channel in channels.values()]}),
+        "list_channels": Example(
+            200, {"items": [channel_json(channel, ChannelState(name)) for name, channel in channels.items()]}
+        ),
         "pause_channel": Example(200, {**channel, "state": "paused", "reason": reason}, path, {"reason": reason}),
         "resume_channel": Example(200, channel, path),
     }

@@ -18,7 +18,7 @@ from shared.delivery.store import SHARDS, Store
 from shared.runtime import failpoints
 from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger
-from shared.sending.channel_states import ChannelStates, paused_of
+from shared.sending.channel_states import ChannelStates, holds_of
 from shared.sending.messages import Message, Publisher, hint, message_of
 
 log = get_logger(__name__)
@@ -86,8 +86,8 @@ class ScheduledDeliveries:
 
     async def _publish(self, due: Sequence[Delivery]) -> int:
         if self.channel_states is not None:
-            paused = paused_of(await self.channel_states.states())
-            due = [delivery for delivery in due if delivery.channel not in paused]
+            holds = holds_of(await self.channel_states.states())
+            due = [delivery for delivery in due if delivery.channel not in holds]
         if not due:
             return 0
         try:

@@ -79,6 +79,7 @@ class Rule(StrEnum):
     FREQUENCY = "frequency"  # held back until tomorrow: the person has had the day's; or sent, as nobody could tell
     PEOPLE_UNREAD = "people_unread"  # held back: what the person wants could not be read
     CHANNEL_PAUSED = "channel_paused"  # held back until an operator resumes its channel
+    PROVIDER_DOWN = "provider_down"  # held back until a probe of the provider is answered
 
 
 class Outcome(StrEnum):
@@ -98,6 +99,7 @@ class Attempt:
 
     traceparent: of its span, where one was recorded; the next attempt's links to it
     reason: why the person may have got the message twice because of it, where its outcome does not say so
+    probe: it was made while the provider was down, to see whether it is still, and uses none of the delivery's tries up
     """
 
     number: int
@@ -107,6 +109,7 @@ class Attempt:
     duration_ms: int | None = None
     traceparent: str | None = None
     reason: str | None = None
+    probe: bool = False
 
 
 ESCALATION_AFTER_RECEIPT = "escalation_after_receipt"

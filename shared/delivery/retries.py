@@ -18,7 +18,7 @@ class Policy:
     send_deadline: bound on one claim's calls to the provider, waits between them included
     wait_in_place: a pause up to this long is slept through; a longer one is left to the relay
     give_up: a delivery that nobody took, or that was throttled, for so long is dead
-    max_throttles: so is one that was throttled so often; it bounds the record, which takes 1 MiB
+    max_throttles: so is one that was throttled, or was a probe, so often; it bounds the record, which takes 1 MiB
     order_wait: how long one that follows another with its ordering key waits for it, once that one is the first in line
     longest_pause: bound on the relay's doubling and on a provider's Retry-After
     """
@@ -41,8 +41,12 @@ def _round(delivery: Delivery) -> Sequence[Attempt]:
 
 
 def tries(delivery: Delivery) -> int:
-    """Attempts of this round that count: a throttled one is the provider's pace, not a failure."""
-    return sum(attempt.outcome is not Outcome.THROTTLED for attempt in _round(delivery))
+    """Attempts of this round that count: a throttled one is the provider's pace, and a probe is made for all others."""
+    return sum(attempt.outcome is not Outcome.THROTTLED and not attempt.probe for attempt in _round(delivery))
+
+
+def probes(delivery: Delivery) -> int:
+    return sum(attempt.probe for attempt in _round(delivery))
 
 
 def throttles(delivery: Delivery) -> int:

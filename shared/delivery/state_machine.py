@@ -32,7 +32,7 @@ from shared.delivery.model import (
     Step,
     replace,
 )
-from shared.delivery.retries import Policy, retry_pause, throttles, tries
+from shared.delivery.retries import Policy, probes, retry_pause, throttles, tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +175,7 @@ def out_of_turn(delivery: Delivery) -> str | None:
     return delivery.reason if delivery.reason == Rule.ORDER_BOUND else None
 
 
+_THE_CHANNELS = frozenset({Rule.CHANNEL_PAUSED, Rule.PROVIDER_DOWN})
 _GATES_OWN = frozenset({Rule.ORDER, Rule.ESCALATION})
 """What these hold back waits for another delivery: its time is when to look again at the latest."""
 
@@ -212,7 +213,7 @@ def given_back(claimed: Delivery, permission: Later | No, now: datetime) -> Deli
         reason=permission.rule,
         next_try_at=permission.until,
         # What holds up the channel is no wish of the person's, for which the next channel would wait.
-        held_until=claimed.held_until if permission.rule is Rule.CHANNEL_PAUSED else permission.until,
+        held_until=claimed.held_until if permission.rule in _THE_CHANNELS else permission.until,
         due_at=_due(claimed, permission.until),
         claimed_at=None,
         lease_until=None,
@@ -273,9 +274,13 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
                 return _too_late_for_another(after, now)
             return replace(after, status=DeliveryStatus.DEFERRED, next_try_at=due, due_at=due)
         case Outcome.RETRYABLE | Outcome.UNKNOWN:
+            made_in_all = tries(after) + probes(after)
+            # What fails for its own sake would be a probe for ever, where nothing else comes that could be one.
+            if last.probe and (now - free_since(after) >= policy.give_up or made_in_all >= policy.max_throttles):
+                return _dead(after, now, f"was a probe {probes(after)} times; the last answer: {last.error}")
             if tries(after) >= policy.max_attempts:
                 return _dead(after, now, f"attempts used up; the last one: {last.error}")
-            next_try = now + retry_pause(tries(after), policy, jitter)
+            next_try = now + retry_pause(made_in_all, policy, jitter)
             if is_late(after, next_try):
                 return _too_late_for_another(after, now)
             due = _due(after, next_try + policy.grace)

@@ -14,6 +14,7 @@ from shared.google.firestore.channel_state_store import FirestoreChannelStates
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.store import FirestoreStore
 from shared.runtime.settings import PeopleSettings, load
+from shared.sending.breakers import Breakers
 from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.pipeline import Pipeline
@@ -45,15 +46,16 @@ def channel_function(channel: str, providers: Mapping[str, str], *, unsubscribes
 
     def open_pipeline() -> Deliver:
         rpc = open_rpc(settings)
-        people = FirestorePeople(rpc, address_hash)
+        provider, states = connect(), ChannelStates(FirestoreChannelStates(rpc))
         deliver = Pipeline(
             FirestoreStore(rpc),
-            connect(),
+            provider,
             settings.policy(),
             publisher=publisher,
-            people=people,
+            people=FirestorePeople(rpc, address_hash),
             unsubscribes=unsubscribes,
-            channel_states=ChannelStates(FirestoreChannelStates(rpc)),
+            channel_states=states,
+            breakers=Breakers(channel, [provider.name], states, settings.policy()),
         ).deliver
         restored = restored_records(settings)
         return deliver if restored is None else _unless_held(restored, deliver)

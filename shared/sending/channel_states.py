@@ -1,7 +1,8 @@
-"""Whether a channel sends now: an operator pauses it, and whoever sends or publishes asks here.
+"""Whether a channel sends now: an operator pauses it, its providers' breakers open (`breaker.py`), and whoever sends or
+publishes asks here.
 
-A pause is one record. What is pending of a paused channel is left as it is: no push of it is claimed, and the relay
-publishes none of it. So a pause of a million deliveries writes to none of them, and neither does its end.
+Both are on one record. What is pending of a channel that is held is left as it is: no push of it is claimed, and the
+relay publishes none of it. So a pause of a million deliveries writes to none of them, and neither does its end.
 
 What if the process dies at a pause or a resume: its one write has landed or not, and whoever has no answer asks again.
 """
@@ -10,22 +11,23 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from shared.delivery.errors import StoreUnavailable, UnreadableRecord
+from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable, UnreadableRecord
 from shared.delivery.gate import Later
 from shared.delivery.model import Delivery, DeliveryStatus, Rule
 from shared.runtime.logs import get_logger
+from shared.sending.breaker import Breaker, Ramp, all_open
 
 log = get_logger(__name__)
 
 LOOK_AGAIN = 2.0  # seconds
 OBEYED = 5.0  # seconds after a pause was answered, within which everybody knows of it
 AGAIN = timedelta(seconds=30)
-"""After which a delivery is looked at again whose claim found the channel paused."""
+"""After which a delivery is looked at again whose claim found the channel held."""
 
 
 class Activity(StrEnum):
@@ -35,24 +37,40 @@ class Activity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """What an operator last said of a channel. since: when; by: the caller's id; reason: in their words
+    """What an operator last said of a channel, and what its instances have found.
 
+    since: when they said it; by: the caller's id; reason: in their words; None: nobody has said anything
+    providers: those that its function may call, the first choice first
+    breakers: by provider, of those that were ever open
+    ramp: how fast what has waited is published; None: nothing has
     version: of the record as read; None: there was none
     """
 
     channel: str
-    activity: Activity
-    since: datetime
-    by: str
+    activity: Activity = Activity.ACTIVE
+    since: datetime | None = None
+    by: str | None = None
     reason: str | None = None
+    providers: tuple[str, ...] = ()
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    ramp: Ramp | None = None
     version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why nothing goes over a channel, and since when. what: that is paused or down, for people"""
+
+    rule: Rule
+    since: datetime
+    what: str
 
 
 class ChannelStateStore(Protocol):
     """Any method may raise StoreUnavailable; a write may have landed all the same."""
 
     async def states(self) -> Mapping[str, ChannelState]:
-        """By channel, of those of which somebody has said something."""
+        """By channel, of those that have a record."""
         ...
 
     async def put(self, state: ChannelState) -> None:
@@ -89,9 +107,26 @@ class ChannelStates:
             await asyncio.shield(self._looking)
         return self._known
 
-    async def read(self) -> Mapping[str, ChannelState]:
-        """As they are on record now. Raises StoreUnavailable."""
-        return await self._store.states()
+    async def change(
+        self, channel: str, changed: Callable[[ChannelState], ChannelState | None]
+    ) -> tuple[ChannelState, bool]:
+        """The channel's state as it is on record then, and whether that is ours. This process looks again at once.
+
+        changed: from what is on record to what is to be; None: it stays as it is. Called again whenever another is
+        faster, for as long as the caller waits. Raises StoreUnavailable, UnreadableRecord.
+        """
+        while True:
+            there = (await self._store.states()).get(channel) or ChannelState(channel)
+            wanted = changed(there)
+            try:
+                if wanted is not None:
+                    await self._store.put(wanted)
+            except (AlreadyExists, Conflict, NotFound):
+                continue
+            finally:
+                self._looked_at, self._writes = -math.inf, self._writes + 1
+            await self.states()
+            return wanted or there, wanted is not None
 
     async def put(self, state: ChannelState) -> None:
         """What the store says. This process looks again at once."""
@@ -106,12 +141,16 @@ class ChannelStates:
         states = await self.states()
         return self._known_at >= asked_at - OBEYED and channel not in paused_of(states)
 
+    def of(self, channel: str) -> ChannelState:
+        """As known."""
+        return self._known.get(channel) or ChannelState(channel)
+
     async def _look(self) -> None:
         began, writes = self._clock(), self._writes
         try:
             self._known, self._known_at = await self._store.states(), began
         except (StoreUnavailable, UnreadableRecord) as error:
-            log.warning("whether a channel is paused could not be read", error=str(error))
+            log.warning("whether a channel is held could not be read", error=str(error))
         if writes == self._writes:  # else it may have been before ours
             self._looked_at = began
 
@@ -120,26 +159,46 @@ def paused_of(states: Mapping[str, ChannelState]) -> Mapping[str, ChannelState]:
     return {name: state for name, state in states.items() if state.activity is Activity.PAUSED}
 
 
+def hold_of(state: ChannelState) -> Hold | None:
+    """None: it sends. With several providers it is held when all are down."""
+    if state.activity is Activity.PAUSED and state.since is not None:
+        return Hold(Rule.CHANNEL_PAUSED, state.since, f"{state.channel} is paused")
+    breakers = [state.breakers.get(provider) for provider in state.providers]
+    if not all_open(breakers):
+        return None
+    since = max(breaker.since for breaker in breakers if breaker is not None)
+    down = "is down" if len(breakers) == 1 else "are down"
+    return Hold(Rule.PROVIDER_DOWN, since, f"{', '.join(state.providers)} {down}")
+
+
+def holds_of(states: Mapping[str, ChannelState]) -> Mapping[str, Hold]:
+    """By channel, of those over which nothing goes."""
+    return {name: hold for name, state in states.items() if (hold := hold_of(state)) is not None}
+
+
 def resumed_at(states: Mapping[str, ChannelState], channel: str) -> datetime | None:
-    """When the channel's last pause ended; None: it has had none, or one stands."""
+    """When the channel was held last; None: it never was, or it is."""
     state = states.get(channel)
-    return None if state is None or state.activity is Activity.PAUSED else state.since
+    if state is None or hold_of(state) is not None:
+        return None
+    ends = [breaker.since for breaker in state.breakers.values() if not breaker.is_open]
+    return max([*ends, *([] if state.since is None else [state.since])], default=None)
 
 
-def until_resumed(now: datetime) -> Later:
-    """What the gate would say of a delivery whose channel is paused."""
-    return Later(now + AGAIN, Rule.CHANNEL_PAUSED)
+def until_let(now: datetime, rule: Rule) -> Later:
+    """What the gate would say of a delivery whose channel is held by this rule."""
+    return Later(now + AGAIN, rule)
 
 
-def as_held(deliveries: Sequence[Delivery], paused: Mapping[str, ChannelState], now: datetime) -> Sequence[Delivery]:
-    """As they are to be shown: a pause is on the channel's record, and not on each delivery's."""
-    if not paused:
+def as_held(deliveries: Sequence[Delivery], holds: Mapping[str, Hold], now: datetime) -> Sequence[Delivery]:
+    """As they are to be shown: what holds them is on the channel's record, and not on each delivery's."""
+    if not holds:
         return deliveries
-    return [_held(d, paused[d.channel], now) if d.channel in paused else d for d in deliveries]
+    return [_held(d, holds[d.channel], now) if d.channel in holds else d for d in deliveries]
 
 
-def _held(d: Delivery, pause: ChannelState, now: datetime) -> Delivery:
+def _held(d: Delivery, hold: Hold, now: datetime) -> Delivery:
     if not d.pending or d.status is DeliveryStatus.SENDING or (d.next_try_at is not None and d.next_try_at > now):
         return d  # it has ended, goes all the same, or would not go now anyway
-    why = f"{d.channel} is paused since {pause.since.isoformat()}"
-    return replace(d, status=DeliveryStatus.DEFERRED, reason=Rule.CHANNEL_PAUSED, error=why)
+    why = f"{hold.what} since {hold.since.isoformat()}"
+    return replace(d, status=DeliveryStatus.DEFERRED, reason=hold.rule, error=why)

@@ -36,6 +36,7 @@ from shared.delivery.model import (
     Delivery,
     DeliveryStatus,
     Outcome,
+    Rule,
     SuppressionReason,
     replace,
 )
@@ -50,7 +51,8 @@ from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger, place
 from shared.runtime.telemetry import Kind
 from shared.sending.asking_people import Asking
-from shared.sending.channel_states import ChannelStates, paused_of, resumed_at, until_resumed
+from shared.sending.breakers import Breakers, Turn, Wait
+from shared.sending.channel_states import ChannelStates, paused_of, resumed_at, until_let
 from shared.sending.earlier_messages import resolved
 from shared.sending.messages import Answer, Content, Message, Publisher, content_of
 from shared.sending.order import with_its_turn
@@ -69,6 +71,14 @@ _CLAIM_SECONDS = 8.0  # for losing to others or to the network; more than a writ
 _SHORTEST_PAUSE = 1.0  # seconds before a throttling provider is asked again
 
 
+@dataclass(slots=True)
+class _Calling:
+    """Of a provider, in the course of one push. last: its last attempt, None while none was made"""
+
+    turn: Turn
+    last: Attempt | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """One channel's sending. The clock, tokens, pauses and chance come in, so that tests can hold them.
@@ -77,6 +87,8 @@ class Pipeline:
     people: asked about each delivery's person; None: nobody has said anything
     unsubscribes: whether one can over its channel
     channel_states: asked whether its channel is paused; None: nobody can pause it
+    breakers: of its providers; None: they have none
+    others: the providers that send while the breaker of the first is open, in their order
     """
 
     store: Store
@@ -90,6 +102,8 @@ class Pipeline:
     people: PeopleStore | None = None
     unsubscribes: bool = True
     channel_states: ChannelStates | None = None
+    breakers: Breakers | None = None
+    others: Sequence[Provider] = ()
 
     async def deliver(self, message: Message) -> Answer:
         """Take one message as far as it can go now, and say whether Pub/Sub may forget it.
@@ -98,14 +112,33 @@ class Pipeline:
         """
         if self._is_known_paused(message.channel) and await self._is_paused(message.channel):
             return Answer.ACK  # it stays due, and the relay publishes it when its channel is resumed
+        turn = Turn(self.provider.name) if self.breakers is None else await self.breakers.turn()
+        if isinstance(turn, Wait):
+            if message.content is None or not message.content.simulated:
+                return Answer.NACK if turn.alone else Answer.ACK  # as above, or somebody else gets through
+            turn = Turn(self.provider.name)
+        calling = _Calling(turn)
+        try:
+            return await self._deliver(message, calling)
+        finally:
+            if self.breakers is not None:
+                await self.breakers.over(calling.turn, calling.last)
+
+    async def _deliver(self, message: Message, calling: _Calling) -> Answer:
         claimed = await self._claim(message)
         if isinstance(claimed, Answer):
             return claimed
         delivery, content, person, paused = claimed
         if paused:
-            return await self._give_back(delivery, until_resumed(self.now()), None)
+            return await self._give_back(delivery, until_let(self.now(), Rule.CHANNEL_PAUSED), None)
+        turn: Turn | Later = calling.turn
+        if self.breakers is not None and not delivery.simulated:
+            turn = await self.breakers.still(calling.turn)
+        if isinstance(turn, Later):
+            return await self._give_back(delivery, turn, None)
+        calling.turn = turn
         let = await self._let_for(delivery, person)
-        return let if isinstance(let, Answer) else await self._send_and_record(let, content, person or NOBODY)
+        return let if isinstance(let, Answer) else await self._send_and_record(let, content, person or NOBODY, calling)
 
     async def _claim(self, message: Message) -> tuple[Delivery, Content, Person | None, bool] | Answer:
         """The delivery claimed for us, what to send, what is on record of whom it is for, and whether its channel is
@@ -231,16 +264,17 @@ class Pipeline:
         self._count(written, lost)
         return replace(written, version=version)
 
-    async def _send_and_record(self, claimed: Delivery, content: Content, person: Person) -> Answer:
-        made, error, sent = await self._send(claimed, content, person)
+    async def _send_and_record(self, claimed: Delivery, content: Content, person: Person, calling: _Calling) -> Answer:
+        provider = self._provider_of(claimed, calling.turn)
+        made, error, sent = await self._send(claimed, content, person, calling)
         if isinstance(error, Permanent) and error.suppresses is not None and not claimed.simulated:
-            await self._suppress(claimed, error.suppresses)
+            await self._suppress(claimed, error.suppresses, provider)
         settled = settle(
             claimed,
             made,
             self.now(),
             self.policy,
-            provider=self._provider_of(claimed).name,
+            provider=provider.name,
             provider_message_id=sent.id,
             provider_conversation=sent.conversation,
             retry_after=_retry_after(error),
@@ -262,12 +296,13 @@ class Pipeline:
         return Answer.NACK if retry else Answer.ACK
 
     async def _send(
-        self, claimed: Delivery, content: Content, person: Person
+        self, claimed: Delivery, content: Content, person: Person, calling: _Calling
     ) -> tuple[Sequence[Attempt], SendError | None, Sent]:
         """The attempts made under this claim, and how the last ended: several when short throttles were waited out,
         none when its deliver_by is past.
         """
         made: list[Attempt] = []
+        provider = self._provider_of(claimed, calling.turn)
         deadline = time.monotonic() + self._send_seconds(claimed)
         parts = content.everything()
         subject, text = parts.pop("subject", None), parts.pop("message")
@@ -276,14 +311,13 @@ class Pipeline:
         while True:
             sent = Sent(None)
             # Read before the clock is: a read takes its time.
-            provider = self._provider_of(claimed)
             earlier: Mapping[str, Earlier] | SendError = {}
             if content.earlier:
                 earlier = await resolved(self.store, claimed.channel, content.earlier, provider.name, self.now())
             if is_late(claimed, self.now()):
                 return made, error, sent
             at, began = self.now(), time.monotonic()
-            error = None
+            error, is_called = None, False
             number = len(claimed.attempts) + len(made) + 1
             before = [attempt.traceparent for attempt in (*claimed.attempts, *made)[-1:]]
             with telemetry.span(f"send {provider.name}", Kind.CLIENT, {"hark.attempt": number}, before) as span:
@@ -306,6 +340,7 @@ class Pipeline:
                         recipient=claimed.recipient,
                         locale=None if person.recipient is None else person.recipient.locale,
                     )
+                    is_called = outgoing.timeout > 0
                     sent = await call(provider, outgoing)
                     failpoints.reached(Failpoint.ACCEPTED)
                 except SendError as raised:
@@ -320,21 +355,25 @@ class Pipeline:
                     error=str(error) if error else None,
                     duration_ms=round((time.monotonic() - began) * 1000),
                     traceparent=span.traceparent,
+                    probe=calling.turn.probe is not None and not claimed.simulated,
                 )
             )
-            asked = error.retry_after if isinstance(error, Throttled) else None
+            if is_called and self.breakers is not None and not claimed.simulated:
+                calling.last = made[-1]
+                self.breakers.note(calling.turn, made[-1], claimed.address)
+            pause = error.retry_after if isinstance(error, Throttled) else None
             # Waited out once a claim, if as much time again is left for the call: "now" is no time to come back at,
             # and a provider that throttles again wants more than a moment.
             longest = min(self.policy.wait_in_place.total_seconds(), (deadline - time.monotonic()) / 2)
-            if asked is None or len(made) > 1 or max(asked, _SHORTEST_PAUSE) > longest:
+            if pause is None or len(made) > 1 or max(pause, _SHORTEST_PAUSE) > longest:
                 return made, error, sent
-            await self.sleep(max(asked, _SHORTEST_PAUSE))
+            await self.sleep(max(pause, _SHORTEST_PAUSE))
 
-    async def _suppress(self, claimed: Delivery, reason: SuppressionReason) -> None:
+    async def _suppress(self, claimed: Delivery, reason: SuppressionReason, provider: Provider) -> None:
         """The address, before the outcome is on record. Where that fails the provider will say it again."""
         if self.people is None:
             return
-        evidence = f"{self.provider.name} refused notification {claimed.notification_id}"
+        evidence = f"{provider.name} refused notification {claimed.notification_id}"
         entry = Entry(reason, CLASS_BY_REASON[reason], self.now(), evidence)
         address = self.people.suppression_id(claimed.channel, claimed.address)
         try:
@@ -359,8 +398,10 @@ class Pipeline:
         left = claimed.lease_until - self.now() - (self.policy.lease - self.policy.send_deadline) / 2
         return max(0.0, min(self.policy.send_deadline, left).total_seconds())
 
-    def _provider_of(self, claimed: Delivery) -> Provider:
-        return SIMULATED if claimed.simulated else self.provider
+    def _provider_of(self, claimed: Delivery, turn: Turn) -> Provider:
+        if claimed.simulated:
+            return SIMULATED
+        return next(provider for provider in (self.provider, *self.others) if provider.name == turn.provider)
 
     async def _record(self, settled: Delivery, lease_until: datetime) -> bool:
         """Write the outcome, trying as long as the lease holds; False when it could not be written or was lost.
@@ -392,7 +433,10 @@ class Pipeline:
 
     def _count(self, written: Delivery, made: Sequence[Attempt]) -> None:
         """What is now on record."""
-        by = {"channel": written.channel, "provider": written.provider or self._provider_of(written).name}
+        by = {
+            "channel": written.channel,
+            "provider": written.provider or (SIMULATED if written.simulated else self.provider).name,
+        }
         for attempt in made:
             telemetry.count(telemetry.ATTEMPTS, {**by, "outcome": str(attempt.outcome)})
         if written.status is DeliveryStatus.SENT:

@@ -38,7 +38,7 @@ async def test_what_is_written_is_read(store: ChannelStateStore) -> None:
         "sms": PAUSED,
         "email": replace(PAUSED, channel="email", reason=None),
     }
-    resumed = ChannelState("sms", Activity.ACTIVE, START + timedelta(hours=1), "d", None, there["sms"].version)
+    resumed = ChannelState("sms", Activity.ACTIVE, START + timedelta(hours=1), "d", version=there["sms"].version)
     await store.put(resumed)
     assert replace((await store.states())["sms"], version=None) == replace(resumed, version=None)
 

@@ -21,6 +21,7 @@ from shared.channels.declaration import Channel
 from shared.delivery.errors import PublishFailed, StoreUnavailable
 from shared.delivery.model import Delivery, DeliveryStatus
 from shared.delivery.retries import Policy
+from shared.sending.breakers import Breakers
 from shared.sending.channel_states import ChannelState, ChannelStates
 from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.operations import Worker
@@ -88,6 +89,7 @@ class Functions:
     lists: MemoryLists = field(init=False)
     channel_states: MemoryChannelStates | None = None
     """None: in this history nobody pauses a channel."""
+    _breakers: dict[tuple[Process, str], Breakers] = field(default_factory=dict)
     _states: dict[Process, ChannelStates] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -116,6 +118,15 @@ class Functions:
             self._states[process] = ChannelStates(store, asyncio.get_running_loop().time)
         return self._states[process]
 
+    def breakers(self, process: Process, channel: str) -> Breakers | None:
+        states = self.states(process)
+        if states is None:
+            return None
+        if (process, channel) not in self._breakers:
+            made = Breakers(channel, [Providers.name], states, self.policy, process.now, process.token)
+            self._breakers[process, channel] = made
+        return self._breakers[process, channel]
+
     def publisher(self, process: Process) -> Any:
         return Remote(process, self.queue, PublishFailed)
 
@@ -134,6 +145,7 @@ class Functions:
             publisher=lambda: self.publisher(process),
             people=self.people(process),
             channel_states=self.states(process),
+            breakers=self.breakers(process, message.channel),
         )
         return pipeline.deliver(message)
 
@@ -184,4 +196,5 @@ class Functions:
             *(self.store(process), self.publisher(process), self.policy, process.now),
             channel_states=self.states(process),
             channels=lambda: list(CHANNELS),
+            sleep=process.sleep,
         )

@@ -12,7 +12,7 @@ from shared.sending.operations import OperationState
 from shared.sending.pipeline import NO_TIME
 from tests.simulation.fate import Fault
 from tests.simulation.functions import CALLERS
-from tests.simulation.invariants import ACCEPTED, ENDED, Invariant, S, Violation, counted
+from tests.simulation.invariants import ACCEPTED, ENDED, Invariant, S, Violation, called
 from tests.simulation.people import PERSON
 from tests.simulation.virtual import Log, VirtualLoop, virtual
 from tests.simulation.world import World
@@ -140,9 +140,9 @@ def _of_delivery(world: World, delivery: Delivery) -> Iterator[Violation]:
             yield Violation(
                 Invariant.TRUTH, f"{name}: {outcome} is on record {outcomes[outcome]}×, said {said[outcome]}×"
             )
-    if world.providers.calls[key] > counted(delivery.attempts):
+    if world.providers.calls[key] > called(delivery.attempts):
         yield Violation(
-            Invariant.TRIES, f"{name}: {world.providers.calls[key]} calls, {counted(delivery.attempts)} on record"
+            Invariant.TRIES, f"{name}: {world.providers.calls[key]} calls, {called(delivery.attempts)} on record"
         )
     yield from _of_receipts(world, delivery, name)
 

@@ -27,6 +27,9 @@ class Invariant(StrEnum):
     ESCALATION = "a step goes when the one before has ended without success, or has had its time"
     PERSON = "nothing is sent that what was on record of the person before the claim stops, or holds back"
     PAUSED = "nothing is claimed and sent over a channel five seconds after it was paused, until it is resumed"
+    DOWN = (
+        "while a provider has been known to be down for five seconds nobody calls it but for one probe after the other"
+    )
     AUDIENCE = "a broadcast goes to each of its audience once, and to nobody else"
     TOLD = "what a person has said and was answered is on record"
     LEASE = "no call may take longer than its lease"
@@ -117,6 +120,10 @@ def _check_attempts(new: Delivery, policy: Policy) -> None:
 
 
 def counted(attempts: tuple[Attempt, ...]) -> int:
+    return sum(attempt.outcome is not Outcome.THROTTLED and not attempt.probe for attempt in attempts)
+
+
+def called(attempts: tuple[Attempt, ...]) -> int:
     return sum(attempt.outcome is not Outcome.THROTTLED for attempt in attempts)
 
 

@@ -13,6 +13,7 @@ from shared.sending.channel_states import OBEYED
 from shared.sending.provider import Outgoing
 from tests.simulation.fate import Fate, Fault
 from tests.simulation.invariants import Invariant, Violation
+from tests.simulation.outages import ChannelRecords, Outage
 from tests.simulation.people import People
 from tests.simulation.permissions import check_permission, check_person
 from tests.simulation.processes import Process, Tasks
@@ -55,6 +56,8 @@ class Providers:
         self.answers: dict[Key, Counter[Outcome]] = {}
         self.calls: Counter[Key] = Counter()
         self.late = Tasks()
+        self.outage: Outage | None = None
+        self.channel_records: ChannelRecords | None = None
         self.moods: dict[str, Says] = {}  # by address: what it always says
         self.strange = [says for says in Says if random.random() < 0.4] or [Says.RESET]
         self.overruling = random.choice((DeliveryStatus.DELIVERED, DeliveryStatus.UNDELIVERED))
@@ -62,11 +65,14 @@ class Providers:
         self._report = report
         self._tell = tell
 
-    def say(self, channel: str, outgoing: Outgoing) -> Says:
+    def say(self, channel: str, outgoing: Outgoing, process: str) -> Says:
         """Takes one request."""
         key = outgoing.notification_id, channel
         says = Says.ACCEPTED
-        if outgoing.address in self.moods:
+        now = asyncio.get_running_loop().time()
+        if self.outage is not None and self.outage.strikes(channel, process, now):
+            says = Says.HANGS if self.outage.hangs else Says.RETRYABLE
+        elif outgoing.address in self.moods:
             says = self.moods[outgoing.address]
         elif self.fate.strikes(Fault.STRANGE):
             says = self.fate.random.choice(self.strange)
@@ -144,7 +150,7 @@ class Client:
     async def _send(self, outgoing: Outgoing) -> str | None:
         providers, random, step = self._providers, self._providers.fate.random, self._process.step
         await step("before the send")
-        says = providers.say(self._channel, outgoing)
+        says = providers.say(self._channel, outgoing, self._process.name)
         message_id = None
         if says in {Says.ACCEPTED, Says.RESET, Says.HANGS_AFTER, Says.STRAY}:
             message_id = providers.accept(self._channel, outgoing)
@@ -184,6 +190,8 @@ class Client:
         if record is None or not (record.claim or "").startswith(self._process.name + "#"):
             return
         claimed = self._records.claims[record.claim or ""]
+        if self._providers.channel_records is not None:
+            self._providers.channel_records.called(self._channel, self.name, claimed)
         for pause in self._records.pauses:
             if pause.channel == self._channel and pause.since + OBEYED < claimed < pause.until:
                 self._broken(Violation(Invariant.PAUSED, f"{record.notification_id}/{record.channel} is sent"))

@@ -61,9 +61,9 @@ class PubSub:
         if answer is Answer.ACK and before and nothing_done:
             if kind == DEAD_LETTER and before.pending:
                 self._broken(Violation(Invariant.ACKED, f"the dead letter of a {before.status} delivery"))
-            elif kind != DEAD_LETTER and before.status is S.QUEUED and not self._may_be_paused(kind):
+            elif kind != DEAD_LETTER and before.status is S.QUEUED and not self._may_be_held(kind):
                 self._broken(Violation(Invariant.ACKED, "the message of a delivery that nobody has claimed"))
         return answer is Answer.ACK
 
-    def _may_be_paused(self, channel: str) -> bool:
-        return any(pause.channel == channel for pause in self._records.pauses)
+    def _may_be_held(self, channel: str) -> bool:
+        return any(pause.channel == channel for pause in self._records.pauses) or self._records.may_be_down(channel)

@@ -37,8 +37,8 @@ class Records(MemoryStore):
 
     `ended`, `failed`: those that were terminal at some time, and without success. `newest`: by collapse key, the
     notifications and when each was committed. `cancelled`: when the cancel of a notification was answered.
-    `claims`: by token, when the writing of the claim last began. `pauses`: of channels,
-    whose messages are acked unclaimed.
+    `claims`: by token, when the writing of the claim last began. `pauses`, `may_be_down`: of channels, whose messages
+    are acked unclaimed.
     """
 
     def __init__(self, policy: Policy, broken: Callable[[Violation], None], tell: Callable[..., None]) -> None:
@@ -52,6 +52,7 @@ class Records(MemoryStore):
         self.cancelled: dict[str, float] = {}
         self.claims: dict[str, float] = {}
         self.pauses: list[Pause] = []
+        self.may_be_down: Callable[[str], bool] = lambda _: False
         self._persons: dict[str, list[tuple[float, Recipient]]] = {}
         self._followed: set[tuple[str, str]] = set()
         self._policy = policy

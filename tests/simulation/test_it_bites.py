@@ -28,8 +28,9 @@ from shared.people.frequency import DaysNotifications
 from shared.people.lists import Member
 from shared.people.permission import NOBODY, Person, permission
 from shared.people.suppression import Suppression
-from shared.sending import asking_people, pipeline, receipts, withdrawal
+from shared.sending import asking_people, breaker, breakers, pipeline, receipts, withdrawal
 from shared.sending.asking_people import Asking
+from shared.sending.breakers import Breakers, Turn
 from shared.sending.channel_states import Activity, ChannelState, ChannelStates, paused_of
 from shared.sending.messages import Answer, Message
 from shared.sending.operations import Operation, OperationState
@@ -447,18 +448,43 @@ def what_finds_its_channel_paused_once_claimed_is_sent(patch: pytest.MonkeyPatch
 
 
 def the_relay_forgets_what_was_paused(patch: pytest.MonkeyPatch) -> None:
-    overdue = Relay._overdue
+    states_of = Relay._states
 
-    async def never_again(
-        self: Relay, shard: int | None, now: datetime, states: Mapping[str, ChannelState]
-    ) -> Sequence[Delivery]:
-        paused = {name: replace(state, activity=Activity.PAUSED) for name, state in states.items()}
-        return await overdue(self, shard, now, paused)
+    async def never_again(self: Relay) -> Mapping[str, ChannelState]:
+        states = await states_of(self)
+        spoken_of = {name: state for name, state in states.items() if state.since is not None}
+        return {**states, **{name: replace(s, activity=Activity.PAUSED) for name, s in spoken_of.items()}}
 
-    patch.setattr(Relay, "_overdue", never_again)
+    patch.setattr(Relay, "_states", never_again)
+
+
+def a_probe_has_its_place_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(breakers, "probing", lambda b, now, by, _: breaker.probing(b, now, by, timedelta(days=9)))
+
+
+def a_probe_is_made_without_a_place(patch: pytest.MonkeyPatch) -> None:
+    async def made(self: Breakers, provider: str) -> str:
+        return "nobody's"
+
+    patch.setattr(Breakers, "_take_probe", made)
+
+
+def the_relay_publishes_no_probe(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Relay, "_wants_probe", lambda self, state: False)
+
+
+def what_finds_its_provider_down_once_claimed_is_sent(patch: pytest.MonkeyPatch) -> None:
+    async def as_it_was(self: Breakers, turn: Turn) -> Turn:
+        return turn
+
+    patch.setattr(Breakers, "still", as_it_was)
 
 
 BUGS: dict[Plant, Invariant] = {
+    a_probe_has_its_place_for_ever: Invariant.QUIET,
+    a_probe_is_made_without_a_place: Invariant.DOWN,
+    the_relay_publishes_no_probe: Invariant.QUIET,
+    what_finds_its_provider_down_once_claimed_is_sent: Invariant.DOWN,
     ack_before_the_send: Invariant.ACKED,
     ack_whatever_happens: Invariant.ACKED,
     delete_the_record_when_the_publish_fails: Invariant.ENDS,

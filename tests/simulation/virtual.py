@@ -18,7 +18,7 @@ from functions.gateway.notifications import acceptance, cancellation, idempotenc
 from functions.gateway.web import error_handlers
 from functions.relay import overdue_deliveries, scheduled_deliveries
 from functions.relay import waiting_receipts as waiting
-from shared.sending import asking_people, operations, pipeline, receipts, waiting_deliveries
+from shared.sending import asking_people, breaker, breakers, operations, pipeline, receipts, waiting_deliveries
 
 SHARDS = 2  # fewer to sweep, none of another kind
 
@@ -83,6 +83,7 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             log,
             *of_time,
             asking_people,
+            breakers,
             broadcasting,
             error_handlers,
             receipts,
@@ -91,6 +92,9 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             superseding,
             waiting_deliveries,
         )
+        # A history has few calls, and of each channel few addresses.
+        put("FEWEST_FAILED", 2, breaker)
+        put("FEWEST_ADDRESSES", 1, breaker)
         put("SHARDS", SHARDS, acceptance, overdue_deliveries, waiting)
         put("random", random, acceptance, revocation)
         put("uuid", ids, idempotency)

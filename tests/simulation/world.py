@@ -27,12 +27,12 @@ from shared.sending.messages import hint
 from shared.sending.operations import OperationState
 from shared.sending.receipts import take
 from shared.sending.suppressing import change, suppress
-from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.clock import START
 from tests.fakes.records import POLICY
 from tests.simulation.fate import Fate, Fault
 from tests.simulation.functions import CALLERS, CHANNELS, Functions
 from tests.simulation.invariants import Invariant, Violation
+from tests.simulation.outages import ChannelRecords, Outage
 from tests.simulation.people import CLASSES, ONE_A_DAY, PERSON, People, an_entry, another_preference
 from tests.simulation.processes import Process, Tasks, current
 from tests.simulation.providers import Providers, Says
@@ -77,10 +77,15 @@ class World:
         self.answers: list[tuple[Ask, str]] = []
         self.audience: dict[str, frozenset[str]] = {}  # by the broadcast's operation
         self.verdicts: list[tuple[Key, Verdict]] = []
-        # By dice of its own: the histories without it are what they were.
-        self.pause_dice = Random(sum(random.getstate()[1][1:5]))
-        if self.pause_dice.random() < 0.2:
-            self.functions.channel_states = MemoryChannelStates()
+        # By dice of their own: the histories without them are what they were.
+        self.pause_dice, self.outage_dice = (Random(sum(random.getstate()[1][n : n + 4])) for n in (1, 5))
+        self.pauses, outages = self.pause_dice.random() < 0.2, self.outage_dice.random() < 0.3
+        if self.pauses or outages:
+            self.functions.channel_states = ChannelRecords(self.broken, self.fate)
+            self.providers.channel_records = self.functions.channel_states
+            self.records.may_be_down = self.functions.channel_states.may_be_down
+        if outages:
+            self.providers.outage = Outage.drawn(self.outage_dice, list(CHANNELS))
         self.processes: list[Process] = []
         self._pools: dict[str, list[Process]] = {}
         self._outside = Tasks()  # clients, receipts, the operator
@@ -117,7 +122,7 @@ class World:
             self._outside.spawn(self._wish(self.random.choice((0.5, self.random.uniform(0, seconds)))))
         if self.random.random() < 0.15:
             self._outside.spawn(self._broadcast(self.random.uniform(0, seconds / 3)))
-        if self.functions.channel_states is not None:
+        if self.pauses:
             self._outside.spawn(self._pause(self.pause_dice.uniform(0, seconds / 3)))
         for _ in range(8):
             if self.fate.strikes(Fault.STOP):
@@ -145,8 +150,10 @@ class World:
         while self.first is None and not self._quiet():
             pending = [d for d in self.records.all() if d.pending]
             held = [(d.held_until - START).total_seconds() for d in self.records.all() if d.held_until]
-            # Less than the day after which what nobody takes is dead: that would hide it.
-            if loop.time() > max(since, *held, 0) + (_DAY * 0.8 if pending else _DAY * 8):
+            # Less than the day after which what nobody takes is dead: that would hide it. But what fails for its own
+            # sake, and has nothing beside it that could show that its provider is there, is tried for that day.
+            longest = _DAY * (1.1 if any(a.probe for d in pending for a in d.attempts[-1:]) else 0.8)
+            if loop.time() > max(since, *held, 0) + (longest if pending else _DAY * 8):
                 left = [f"{d.notification_id}/{d.channel} {d.status}" for d in pending]
                 self.broken(
                     Violation(Invariant.QUIET, f"never quiet: {left}, {len(self.waiting.waiting)} receipts wait")

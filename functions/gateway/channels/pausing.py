@@ -10,8 +10,8 @@ from functions.gateway.access.caller import Caller, CallerKind
 from functions.gateway.access.scopes import forbidden
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem, others_are_faster
-from shared.delivery.errors import AlreadyExists, Conflict, NotFound
 from shared.runtime.logs import get_logger
+from shared.sending.breaker import ramp_from
 from shared.sending.channel_states import Activity, ChannelState
 
 log = get_logger(__name__)
@@ -22,30 +22,28 @@ _SECONDS = 5.0
 
 async def set_activity(
     gateway: Gateway, channel: str, activity: Activity, caller: Caller, reason: str | None
-) -> ChannelState | None:
-    """As it is on record then; None where nobody has ever paused it. The same again changes nothing.
+) -> ChannelState:
+    """As it is then. The same again changes nothing.
 
     Problem 403, 404, 503. Raises StoreUnavailable.
     """
     if channel not in gateway.channels:
         raise Problem(404, "there is no such channel")
     _check_use(caller, channel)
-    wanted = ChannelState(channel, activity, gateway.now(), caller.id, reason)
-    give_up_at = time.monotonic() + _SECONDS
-    while True:
-        there = (await gateway.channel_states.read()).get(channel)
-        if there is None and activity is Activity.ACTIVE:
+    now, give_up_at = gateway.now(), time.monotonic() + _SECONDS
+    ramp = ramp_from(now) if activity is Activity.ACTIVE else None
+
+    def changed(there: ChannelState) -> ChannelState | None:
+        if there.activity is activity:
             return None
-        if there is not None and there.activity is activity:
-            return there
         if time.monotonic() >= give_up_at:
             raise others_are_faster("channel")
-        try:
-            await gateway.channel_states.put(replace(wanted, version=None if there is None else there.version))
-        except (AlreadyExists, Conflict, NotFound):
-            continue
+        return replace(there, activity=activity, since=now, by=caller.id, reason=reason, ramp=ramp)
+
+    state, is_ours = await gateway.channel_states.change(channel, changed)
+    if is_ours:
         log.warning("channel is set", channel=channel, activity=activity, by=caller.id)
-        return wanted
+    return state
 
 
 def _check_use(caller: Caller, channel: str) -> None:

@@ -28,8 +28,8 @@ def channels_router(gateway: Gateway) -> APIRouter:
     @routes.get("", responses=answers(ChannelsJson, 200))
     async def list_channels(_: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]) -> Response:
         """What each channel takes, who sends it, and whether it is paused."""
-        states = await gateway.channel_states.states()
-        items = [channel_json(channel, states.get(name)) for name, channel in gateway.channels.items()]
+        await gateway.channel_states.states()
+        items = [channel_json(channel, gateway.channel_states.of(name)) for name, channel in gateway.channels.items()]
         return json_answer(ChannelsJson(items=items))
 
     @routes.post(

@@ -1,7 +1,7 @@
 """The JSON of /v1/channels."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict
@@ -9,7 +9,12 @@ from typing_extensions import TypedDict
 from shared.channels.content import PRINTABLE, content_schema
 from shared.channels.declaration import Channel
 from shared.channels.text_checks import printable
-from shared.sending.channel_states import Activity, ChannelState
+from shared.delivery.model import Rule
+from shared.sending.breaker import Breaker
+from shared.sending.channel_states import ChannelState, hold_of
+
+ChannelActivity = Literal["active", "paused", "open"]
+ProviderState = Literal["active", "open"]
 
 
 class PauseRequest(BaseModel):
@@ -23,17 +28,25 @@ class PauseRequest(BaseModel):
 
 
 class ProviderJson(TypedDict):
-    """`receipts`: whether it reports back what became of a message."""
+    """`receipts`: whether it reports back what became of a message
+
+    `state`: `open` while it is down, and only probed; `since`, `reason`: when that began or ended, and what its last
+    answer was; null where it never was
+    """
 
     name: str
     receipts: bool
+    state: ProviderState
+    since: datetime | None
+    reason: str | None
 
 
 class ChannelJson(TypedDict):
     """`measure`: what `max_length` counts; `segments`: whether it is paid by the piece
 
-    `since`, `by`, `reason`: when its state was last changed, by which caller and why; null where it never was, `reason`
-    also where it is active
+    `state`: `open` while none of its providers is there
+    `since`, `by`, `reason`: when it was last paused or resumed, by which caller and why; null where it never was,
+    `reason` also where it is active. Where it is open: when and why it came to be so, and `by` is null
     """
 
     name: str
@@ -43,7 +56,7 @@ class ChannelJson(TypedDict):
     content: Annotated[dict[str, Any], Field(description="The JSON Schema of the parts that a message may have.")]
     segments: bool
     providers: list[ProviderJson]
-    state: Activity
+    state: ChannelActivity
     since: datetime | None
     by: str | None
     reason: str | None
@@ -53,8 +66,9 @@ class ChannelsJson(TypedDict):
     items: list[ChannelJson]
 
 
-def channel_json(channel: Channel, state: ChannelState | None) -> ChannelJson:
-    """state: None: it was never paused"""
+def channel_json(channel: Channel, state: ChannelState) -> ChannelJson:
+    hold = hold_of(state)
+    down = hold if hold is not None and hold.rule is Rule.PROVIDER_DOWN else None
     return ChannelJson(
         name=channel.name,
         address=channel.address,
@@ -62,9 +76,19 @@ def channel_json(channel: Channel, state: ChannelState | None) -> ChannelJson:
         measure=channel.measure.name,
         content=content_schema(channel),
         segments=channel.segments is not None,
-        providers=[ProviderJson(name=name, receipts=name in channel.receipts) for name in channel.providers],
-        state=Activity.ACTIVE if state is None else state.activity,
-        since=None if state is None else state.since,
-        by=None if state is None else state.by,
-        reason=None if state is None else state.reason,
+        providers=[_provider_json(name, channel, state.breakers.get(name)) for name in channel.providers],
+        state="open" if down else state.activity.value,
+        since=down.since if down else state.since,
+        by=None if down else state.by,
+        reason=down.what if down else state.reason,
+    )
+
+
+def _provider_json(name: str, channel: Channel, breaker: Breaker | None) -> ProviderJson:
+    return ProviderJson(
+        name=name,
+        receipts=name in channel.receipts,
+        state="open" if breaker is not None and breaker.is_open else "active",
+        since=None if breaker is None else breaker.since,
+        reason=None if breaker is None else breaker.reason,
     )

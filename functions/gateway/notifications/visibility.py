@@ -7,7 +7,7 @@ from functions.gateway.notifications.schemas import NotificationJson, notificati
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
 from shared.delivery.model import Delivery, Notification
-from shared.sending.channel_states import as_held, paused_of
+from shared.sending.channel_states import as_held, holds_of
 
 
 def whose(caller: Caller) -> str | None:
@@ -16,9 +16,9 @@ def whose(caller: Caller) -> str | None:
 
 
 async def as_shown(gateway: Gateway, *many: Sequence[Delivery]) -> list[Sequence[Delivery]]:
-    """Of each notification, as they are on record, but that a pause of their channel shows."""
-    paused, now = paused_of(await gateway.channel_states.states()), gateway.now()
-    return [as_held(deliveries, paused, now) for deliveries in many]
+    """Of each notification, as they are on record, but that what holds their channel shows."""
+    holds, now = holds_of(await gateway.channel_states.states()), gateway.now()
+    return [as_held(deliveries, holds, now) for deliveries in many]
 
 
 async def with_deliveries(gateway: Gateway, notification: Notification, caller: Caller) -> NotificationJson:

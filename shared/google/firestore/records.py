@@ -206,7 +206,8 @@ def to_recipient(doc: Any) -> Recipient:
 
 
 def _attempt_values(a: Attempt) -> dict[str, Any]:
-    values = {name: value for name in _ATTEMPT_FIELDS if (value := getattr(a, name)) is not None}
+    # None and False are no field: most have none of these.
+    values = {name: value for name in _ATTEMPT_FIELDS if (value := getattr(a, name)) is not None and value is not False}
     return values | {"outcome": str(a.outcome)}
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from shared.delivery.model import Delivery, DeliveryStatus
 from shared.delivery.store import SHARDS
 from shared.runtime import logs
 from shared.runtime.settings import CoreSettings
+from shared.sending.breaker import Breaker, BreakerState, Ramp, closed
 from shared.sending.channel_states import Activity, ChannelState, ChannelStates
 from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.clock import START, Clock
@@ -25,6 +27,7 @@ from tests.fakes.records import POLICY, a_notification, accepted, later_message
 from tests.fakes.store import MemoryStore
 
 S = DeliveryStatus
+SECOND = timedelta(seconds=1)
 OVERDUE = POLICY.grace + timedelta(seconds=1)
 
 
@@ -348,3 +351,75 @@ async def test_many_of_a_paused_channel_keep_no_other_back(
     )
     await relay.sweep()
     assert publisher.messages == [later_message(sms)]
+
+
+def down(clock: Clock, probe_at: datetime) -> tuple[ChannelStates, MemoryChannelStates]:
+    records = MemoryChannelStates()
+    breaker = Breaker(BreakerState.OPEN, START, "i", probe_at=probe_at)
+    records.records["email"] = ChannelState("email", providers=("p",), breakers={"p": breaker}, version=1)
+    return ChannelStates(records, lambda: clock.now().timestamp()), records
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_of_what_is_due_at_a_provider_that_is_down_only_a_probe_is_published(
+    store: MemoryStore, publisher: MemoryPublisher, clock: Clock, wanted: bool
+) -> None:
+    states, _ = down(clock, clock.now() if wanted else clock.now() + timedelta(seconds=1))
+    deliveries = await overdue(store, 40)
+    relay = Relay(store, publisher, POLICY, clock.now, channel_states=states, channels=lambda: ["email"])
+    assert (await relay.sweep()).published == wanted
+    assert store.calls["update_all"] == wanted
+    assert set(ids(publisher.messages)) <= set(ids(deliveries))
+
+
+async def test_what_has_waited_goes_the_oldest_first_and_no_faster_than_its_ramp(
+    store: MemoryStore, publisher: MemoryPublisher, clock: Clock
+) -> None:
+    states, records = down(clock, clock.now())
+    first = [(await accepted(store, a_notification(shard=n % SHARDS)))[0] for n in range(64)]
+    later = [(await accepted(store, a_notification(shard=n % SHARDS, created_at=START + SECOND)))[0] for n in range(64)]
+    clock.time += timedelta(minutes=1)
+    breaker = closed(records.records["email"].breakers["p"], clock.now(), "i")
+    records.records["email"] = replace(
+        records.records["email"], breakers={"p": breaker}, ramp=Ramp(32, clock.now()), version=2
+    )
+    slept: list[tuple[float, int]] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append((seconds, len(publisher.messages)))
+        clock.time += SECOND
+        await asyncio.sleep(0)
+
+    relay = Relay(
+        *(store, publisher, POLICY, clock.now), channel_states=states, channels=lambda: ["email"], sleep=sleep
+    )
+    assert (await relay.sweep()).published == 128
+    counts = [count for _, count in slept]
+    assert counts[0] == 32
+    # Each shard gives a whole number.
+    assert all(after - before <= 32 + SHARDS for before, after in itertools.pairwise(counts))
+    assert ids(publisher.messages[:64]) == ids(first)
+    assert ids(publisher.messages[64:]) == ids(later)
+
+
+async def test_a_ramp_ends_when_its_channel_is_held_again_and_when_nothing_bounds_it_any_more(
+    store: MemoryStore, publisher: MemoryPublisher, clock: Clock
+) -> None:
+    states, records = down(clock, clock.now() + timedelta(hours=1))
+    await overdue(store, 200)
+    there = records.records["email"]
+    let_go = replace(there, breakers={}, ramp=Ramp(32, clock.now()), version=2)
+    records.records["email"] = let_go
+
+    async def sleep(_: float) -> None:
+        records.records["email"] = replace(there, version=3)
+        clock.time += timedelta(seconds=3)
+        await asyncio.sleep(0)
+
+    relay = Relay(
+        *(store, publisher, POLICY, clock.now), channel_states=states, channels=lambda: ["email"], sleep=sleep
+    )
+    assert (await relay.sweep()).published == 32
+    records.records["email"] = replace(let_go, version=4)
+    clock.time += timedelta(minutes=10)
+    assert (await relay.sweep()).published == 200

@@ -16,6 +16,7 @@ from shared.sending.channel_states import (
     ChannelState,
     ChannelStates,
     as_held,
+    holds_of,
     paused_of,
     resumed_at,
 )
@@ -196,9 +197,9 @@ async def test_who_writes_looks_again_at_once(world: World) -> None:
 
 
 def test_what_is_shown_of_it() -> None:
-    paused = {"email": PAUSED}
+    holds = holds_of({"email": PAUSED})
     queued = Delivery("n", "email", "a", START, due_at=START)
-    (held,) = as_held([queued], paused, START)
+    (held,) = as_held([queued], holds, START)
     assert (held.status, held.reason) == (S.DEFERRED, Rule.CHANNEL_PAUSED)
     assert held.error == f"email is paused since {START.isoformat()}"
     assert as_held([queued], {}, START) == [queued]
@@ -208,8 +209,8 @@ def test_what_is_shown_of_it() -> None:
         replace(queued, status=S.SENDING),
         replace(queued, status=S.SCHEDULED, next_try_at=START + SECOND),
     ]
-    assert as_held(others, paused, START) == others
-    (due,) = as_held([replace(queued, status=S.RETRYING, next_try_at=START)], paused, START)
+    assert as_held(others, holds, START) == others
+    (due,) = as_held([replace(queued, status=S.RETRYING, next_try_at=START)], holds, START)
     assert due.status is S.DEFERRED
 
 

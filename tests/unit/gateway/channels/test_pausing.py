@@ -12,6 +12,7 @@ from functions.gateway.channels import pausing
 from functions.gateway.channels.schemas import ChannelJson, ChannelsJson
 from shared.delivery.errors import Conflict
 from shared.runtime import logs
+from shared.sending.breaker import opened
 from shared.sending.channel_states import Activity, ChannelState
 from tests.fakes.api import Api
 from tests.integration.canaries import Output
@@ -158,3 +159,23 @@ async def test_who_paused_it_is_logged_and_not_why(
     (line,) = [line for line in Output(capsys).lines() if line["message"] == "channel is set"]
     assert (line["channel"], line["activity"]) == ("sms", "paused")
     assert "ticket" not in str(line)
+
+
+async def test_a_provider_that_is_down_shows_with_why_and_since_when(api: Api, client: httpx.AsyncClient) -> None:
+    down = opened(None, api.gateway.now(), "an instance", "Twilio answered 503")
+    api.channel_states.records["sms"] = ChannelState("sms", providers=("twilio",), breakers={"twilio": down}, version=1)
+    notification = (await client.post("/v1/notifications", json={"to": TO, "message": "x"})).json()
+    shown = await state(client)
+    assert (shown["state"], shown["by"], shown["reason"]) == ("open", None, "twilio is down")
+    providers = {provider["name"]: provider for provider in shown["providers"]}
+    assert (providers["twilio"]["state"], providers["twilio"]["reason"]) == ("open", "Twilio answered 503")
+    assert providers["twilio"]["since"] == shown["since"]
+    assert (providers["log"]["state"], providers["log"]["since"]) == ("active", None)
+    found = (await client.get(f"/v1/notifications/{notification['id']}")).json()["deliveries"]
+    (sms,) = [delivery for delivery in found if delivery["channel"] == "sms"]
+    assert (sms["status"], sms["reason"]) == ("deferred", "provider_down")
+    assert sms["error"].startswith("twilio is down since 20")
+    # It can be paused besides, and what it has found of its provider stays.
+    assert (await client.post(PAUSE, json=WHY)).json()["state"] == "paused"
+    assert (await client.post(RESUME)).json()["state"] == "open"
+    assert api.channel_states.records["sms"].breakers == {"twilio": down}
