@@ -3,10 +3,11 @@
 No network and no real time: an event queue. Each delivery goes through `shared.delivery.state_machine`; what
 `shared/sending/pipeline.py`,
 `functions/relay` and `functions/dead_letter` do around it is repeated here without their I/O. One delivery stands for
-`weight` of them, with all rates divided by it.
+`weight` of them, with all rates divided by it, and one instance of the function for `weight` instances.
 """
 
 import heapq
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ from shared.delivery.state_machine import (
     relayed,
     settle,
 )
+from shared.sending.breaker import Breaker, Calls, Ramp, closed, failed, opened, probe_failed, probing, ramp_from
+from shared.sending.breakers import MOVED_SINCE
+from shared.sending.channel_states import LOOK_AGAIN
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _RELAY_EVERY = 60.0  # Cloud Scheduler's shortest period
@@ -42,7 +46,8 @@ class Scenario:
     times_out: during the outage calls are not answered at all, instead of with a 503.
     provider_rate: calls a second past which the provider answers 429; None: it takes all.
     record_seconds: for each read or write of the record.
-    capacity: pushes that the channel's function takes at once: its instances times their concurrency (infra/deploy.py).
+    instances, concurrency: of the channel's function (infra/deploy.py), which takes as many pushes at once.
+    breaker: whether instances that find the provider down leave it alone (`shared/sending/breaker.py`)
     """
 
     policy: Policy
@@ -56,7 +61,9 @@ class Scenario:
     record_seconds: float = 0.02
     provider_rate: float | None = None
     relay_rate: float = 2300.0
-    capacity: int = 20 * 80
+    instances: int = 20
+    concurrency: int = 80
+    breaker: bool = False
     weight: int = 100
     seed: int = 1
     most_hours: float = 24.0
@@ -64,12 +71,18 @@ class Scenario:
 
 @dataclass(slots=True)
 class Minute:
-    """What happened in one minute; the last four, as they were at its end. All in real deliveries, not in samples."""
+    """What happened in one minute; the last four, as they were at its end. All in real deliveries, not in samples.
+
+    probes: of `failed_attempts`, those that were one; reads, writes: of Firestore
+    """
 
     accepted: int = 0
     sent: int = 0
     dead: int = 0
     failed_attempts: int = 0
+    probes: int = 0
+    reads: int = 0
+    writes: int = 0
     throttled: int = 0
     pushes: int = 0
     relayed: int = 0
@@ -77,6 +90,15 @@ class Minute:
     messages: int = 0
     oldest_seconds: float = 0.0
     window: int = 0
+
+
+@dataclass(slots=True)
+class Instance:
+    """Of the function. knows: the breaker as it was at its last look"""
+
+    calls: Calls = field(default_factory=Calls)
+    knows: Breaker | None = None
+    looked_at: float = -math.inf
 
 
 class Simulation:
@@ -95,6 +117,11 @@ class Simulation:
         self._taken = 0  # pushes that the function is at
         self._waiting: dict[int, Pushed] = {}  # for an instance, in their order
         self._second = (-1, 0)  # the second, and the calls in it
+        self._instances = [Instance() for _ in range(max(1, scenario.instances // scenario.weight))]
+        self._breaker: Breaker | None = None
+        self._ramp: Ramp | None = None
+        self._allowed = 0.0  # of the relay's publishes, in this second
+        self._by: dict[int, Instance] = {}  # who has claimed a delivery
         self._pushes = Pushes(scenario.subscription, scenario.weight, self._push, self._dead_letter)
 
     def run(self) -> None:
@@ -148,7 +175,7 @@ class Simulation:
 
     def _push(self, now: float, message: Pushed) -> None:
         self.minutes[-1].pushes += self.scenario.weight
-        if (self._taken + 1) * self.scenario.weight <= self.scenario.capacity:
+        if (self._taken + 1) * self.scenario.weight <= self.scenario.instances * self.scenario.concurrency:
             self._begin(now, message)
         else:
             self._waiting[id(message)] = message
@@ -156,7 +183,10 @@ class Simulation:
 
     def _begin(self, now: float, message: Pushed) -> None:
         self._taken += 1
-        self._at(now + self.scenario.record_seconds, lambda then: self._claim(then, message))
+        if self._is_held(now, message):
+            self._at(now, lambda then: self._answer(then, message, acked=True))
+        else:
+            self._at(now + self.scenario.record_seconds, lambda then: self._claim(then, message))
 
     def _refuse(self, now: float, message: Pushed, pushes: int) -> None:
         if message.pushes == pushes and id(message) in self._waiting:
@@ -175,6 +205,9 @@ class Simulation:
                 else:
                     self._at(now + pause.total_seconds(), lambda then: self._claim(then, message))
             case Write(written):
+                self.minutes[-1].writes += self.scenario.weight
+                # A message with its text has the record as it was at the 202: what another has changed is read.
+                self.minutes[-1].reads += 2 * self.scenario.weight * (message.is_hint or message.pushes > 1)
                 self.deliveries[message.delivery] = written
                 self._written(message.delivery)
                 if written.status is DeliveryStatus.SENDING:
@@ -186,7 +219,7 @@ class Simulation:
     def _call(self, now: float, message: Pushed, made: tuple[Attempt, ...]) -> None:
         """Call the provider. A throttled call is made again in place once, after a second, as the pipeline does."""
         s = self.scenario
-        outcome, error, seconds = self._provider(now)
+        outcome, error, seconds = self._provider(now, self.scenario.weight)
         attempt = Attempt(len(self.deliveries[message.delivery].attempts) + len(made) + 1, _time(now), outcome, error)
         attempts = (*made, attempt)
         if outcome is Outcome.THROTTLED and not made:
@@ -209,6 +242,9 @@ class Simulation:
             )
             self.deliveries[message.delivery] = settled
             self._written(message.delivery)
+            minute.writes += s.weight
+            if s.breaker:
+                self._note(now, message, made[-1])
             minute.sent += s.weight * (settled.status is DeliveryStatus.SENT)
             minute.dead += s.weight * (settled.status is DeliveryStatus.DEAD)
             minute.throttled += s.weight * sum(attempt.outcome is Outcome.THROTTLED for attempt in made)
@@ -226,20 +262,66 @@ class Simulation:
         # Whatever this answer holds up, a pause's end or a message's own, is looked at when it is over.
         self._at(max(now, self._pushes.resumes_at), _nothing)
 
-    def _provider(self, now: float) -> tuple[Outcome, str | None, float]:
-        """What a call that begins now ends in, why, and after how many seconds."""
+    def _provider(self, now: float, calls_made: int) -> tuple[Outcome, str | None, float]:
+        """What so many calls that begin now end in, why, and after how many seconds."""
         s = self.scenario
         second, calls = self._second if self._second[0] == int(now) else (int(now), 0)
-        self._second = second, calls + s.weight
+        self._second = second, calls + calls_made
         if s.outage_at <= now < s.outage_at + s.outage_for:
             if s.times_out:
                 return Outcome.UNKNOWN, "no answer", s.policy.send_deadline.total_seconds()
             return Outcome.RETRYABLE, "503", s.provider_seconds
         if now >= s.outage_at + s.outage_for:
-            self.peak_calls = max(self.peak_calls, calls + s.weight)
+            self.peak_calls = max(self.peak_calls, calls + calls_made)
         if s.provider_rate is not None and calls >= s.provider_rate:
             return Outcome.THROTTLED, "429", s.provider_seconds
         return Outcome.ACCEPTED, None, s.provider_seconds
+
+    # The breaker: `Breakers`. A probe is a call of one delivery, not of a sample.
+
+    def _is_held(self, now: float, message: Pushed) -> bool:
+        if not self.scenario.breaker:
+            return False
+        instance = self._random.choice(self._instances)
+        self._by[message.delivery] = instance
+        if now - instance.looked_at >= LOOK_AGAIN:
+            instance.knows, instance.looked_at = self._breaker, now
+            self.minutes[-1].reads += 1
+        if instance.knows is None or not instance.knows.is_open:
+            return False
+        if self._breaker is not None and self._breaker.wants_probe(_time(now)):
+            self._probe(now, self._breaker)
+        return True
+
+    def _probe(self, now: float, breaker: Breaker) -> None:
+        s, minute = self.scenario, self.minutes[-1]
+        self._breaker = probing(breaker, _time(now), "a probe", s.policy.wait_in_place + s.policy.lease)
+        outcome, error, seconds = self._provider(now, 1)
+        minute.writes += 1
+
+        def over(then: float) -> None:
+            assert self._breaker is not None
+            self.minutes[-1].writes += 1
+            if failed(outcome):
+                self.minutes[-1].failed_attempts += 1
+                self.minutes[-1].probes += 1
+                self._breaker = probe_failed(self._breaker, _time(then), error)
+            else:
+                self._breaker, self._ramp = closed(self._breaker, _time(then), "all"), ramp_from(_time(then))
+
+        self._at(now + seconds, over)
+
+    def _note(self, now: float, message: Pushed, last: Attempt) -> None:
+        instance, breaker = self._by.pop(message.delivery), self._breaker
+        instance.calls.note(last.at, last.outcome, str(message.delivery))
+        ramp = self._ramp
+        if last.outcome is Outcome.THROTTLED and ramp is not None and not ramp.is_over(_time(now)):
+            self._ramp = ramp.throttled(_time(now)) if _time(now) - ramp.since >= MOVED_SINCE else ramp
+        if instance.calls.say_it_is_down(_time(now), None if breaker is None or breaker.is_open else breaker.since):
+            if breaker is None or not breaker.is_open:
+                self._breaker = opened(breaker, _time(now), "all", last.error)
+            instance.calls.clear()
+            instance.knows, instance.looked_at = self._breaker, now
 
     # The dead_letter function.
 
@@ -249,7 +331,7 @@ class Simulation:
             return
         dead = dead_lettered(delivery, _time(now), self.scenario.policy)
         if dead is None:
-            self._pushes.publish(message.delivery)
+            self._pushes.publish(message.delivery, is_hint=True)
         else:
             self._ended_dead(message.delivery, dead)
 
@@ -265,20 +347,34 @@ class Simulation:
 
     def _sweep_until(self, now: float, end: float) -> None:
         s = self.scenario
-        for _ in range(round(s.relay_rate / s.weight)):
+        if self._breaker is not None and self._breaker.is_open:
+            number = self._overdue(now) if self._breaker.wants_probe(_time(now)) else None
+            if number is not None:
+                self._republish(now, number)
+            return
+        rate = s.relay_rate if self._ramp is None else min(s.relay_rate, self._ramp.rate(_time(now)))
+        self._allowed = min(self._allowed, 1.0) + rate / s.weight
+        for _ in range(int(self._allowed)):
+            self._allowed -= 1
             number = self._overdue(now)
             if number is None:
                 return
-            moved = relayed(self.deliveries[number], _time(now), s.policy)
-            if not moved.pending:
-                self._ended_dead(number, moved)
-                continue
-            self.deliveries[number] = moved
-            self._written(number)
-            self.minutes[-1].relayed += s.weight
-            self._pushes.publish(number)
+            self._republish(now, number)
         if now + 1.0 < end:
             self._at(now + 1.0, lambda then: self._sweep_until(then, end))
+
+    def _republish(self, now: float, number: int) -> None:
+        s, minute = self.scenario, self.minutes[-1]
+        moved = relayed(self.deliveries[number], _time(now), s.policy)
+        if not moved.pending:
+            self._ended_dead(number, moved)
+            return
+        self.deliveries[number] = moved
+        self._written(number)
+        minute.relayed += s.weight
+        minute.reads += s.weight
+        minute.writes += s.weight
+        self._pushes.publish(number, is_hint=True)
 
     def _overdue(self, now: float) -> int | None:
         while self._due and self._due[0][0] < _time(now):

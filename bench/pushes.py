@@ -23,9 +23,10 @@ PUSH_BACKOFF = (0.1, 60.0)  # seconds
 
 @dataclass(slots=True)
 class Pushed:
-    """A message of delivery number `delivery`, and how often it was pushed."""
+    """A message of delivery number `delivery`, and how often it was pushed. is_hint: it has nothing but the number"""
 
     delivery: int
+    is_hint: bool = False
     pushes: int = 0
 
 
@@ -63,8 +64,8 @@ class Pushes:
         """Messages that are neither acked nor out."""
         return len(self._ready) + len(self._later)
 
-    def publish(self, delivery: int) -> None:
-        self._ready.append(Pushed(delivery))
+    def publish(self, delivery: int, *, is_hint: bool = False) -> None:
+        self._ready.append(Pushed(delivery, is_hint))
 
     def pump(self, now: float) -> None:
         """Push what may be pushed now."""

@@ -6,10 +6,12 @@ what is known of Pub/Sub and what is assumed.
 """
 
 import argparse
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from bench.dollars import PRICES, PUBSUB_LEAST, TIB
 from bench.outage import Minute, Scenario, Simulation
 from bench.pushes import Subscription
 from shared.runtime.settings import CoreSettings
@@ -26,6 +28,9 @@ class Row:
     push_backoff: bool = False
     times_out: bool = False
     provider_rate: float | None = None
+    breaker: bool = False
+    weight: int = 0
+    rate: float = 1000.0
 
     def scenario(self, seed: int, weight: int) -> Scenario:
         settings = CoreSettings(
@@ -39,12 +44,22 @@ class Row:
             subscription=Subscription(push_backoff=self.push_backoff),
             times_out=self.times_out,
             provider_rate=self.provider_rate,
+            breaker=self.breaker,
+            rate=self.rate,
+            instances=20 if self.rate > 1 else 1,
             seed=seed,
-            weight=weight,
+            weight=self.weight or weight,
         )
 
 
+# With the breaker each call counts: a sample stands for ten deliveries, and one instance for ten.
 ROWS = [
+    Row("breaker", breaker=True, weight=10),
+    Row("breaker, timeouts", breaker=True, weight=10, times_out=True),
+    Row("breaker, provider takes 2,000/s", breaker=True, weight=10, provider_rate=2000),
+    Row("breaker, 5 attempts", breaker=True, weight=10, max_attempts=5),
+    Row("breaker, one in 5 minutes", breaker=True, weight=1, rate=1 / 300),
+    Row("breaker, one in 5 minutes, 5 attempts", breaker=True, weight=1, rate=1 / 300, max_attempts=5),
     Row("20 attempts"),
     Row("20 attempts, timeouts", times_out=True),
     Row("20 attempts, pushes pause", push_backoff=True),
@@ -60,7 +75,7 @@ ROWS = [
 
 HEAD = (
     "| scenario | accepted | sent | dead | calls that failed | 429s | pushes | relay's publishes "
-    "| most pending | gone after | peak calls/s |\n" + "|---|" + "---:|" * 10
+    "| most pending | gone after | peak calls/s | $ beyond |\n" + "|---|" + "---:|" * 11
 )
 
 
@@ -76,7 +91,19 @@ def line(row: Row, seed: int, weight: int) -> str:
     gone = max(late, default=0) + 1 - (s.outage_at + s.outage_for) / 60
     cells = [row.name, *(total(n) for n in ("accepted", "sent", "dead", "failed_attempts", "throttled", "pushes"))]
     cells += [total("relayed"), f"{max(minute.pending for minute in minutes):,}", f"{gone:.0f} min"]
-    return "| " + " | ".join([*cells, f"{simulation.peak_calls:,}"]) + " |"
+    return "| " + " | ".join([*cells, f"{simulation.peak_calls:,}", f"{beyond(minutes):.2f}"]) + " |"
+
+
+def beyond(minutes: Sequence[Minute]) -> float:
+    """Dollars that it cost beyond each delivery's two writes and one push."""
+    writes, reads, pushes, relayed = (
+        sum(getattr(minute, name) for minute in minutes) for name in ("writes", "reads", "pushes", "relayed")
+    )
+    sent = sum(minute.sent for minute in minutes)
+    more = pushes - sum(minute.accepted for minute in minutes)
+    pubsub = (more + relayed) * PUBSUB_LEAST / TIB * PRICES["Pub/Sub TiB"]
+    firestore = (writes - 2 * sent) * PRICES["write"] + reads * PRICES["read"]
+    return float(firestore + more * PRICES["request"] + pubsub)
 
 
 def run(scenario: Scenario) -> Simulation:

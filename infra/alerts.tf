@@ -59,10 +59,18 @@ locals {
         "no sweep in 5 minutes" = { seconds = 0, query = "absent_over_time(run_googleapis_com:request_count{${local.of_operations}, response_code_class=\"2xx\"}[5m])" }
       }
     }
+    provider_down = {
+      name     = "a provider is down"
+      severity = "ERROR"
+      advice   = "Nothing is lost, and nothing is to be done in haste: GET /v1/channels says why it failed last, and what waits is sent when a probe is answered."
+      conditions = {
+        "a breaker opened" = { seconds = 0, query = "sum by (channel, provider) (increase(${local.promql_prefix}provider_down{${local.of_channels}}[5m])) > 0" }
+      }
+    }
     credentials = {
       name     = "a provider refuses our credentials"
       severity = "CRITICAL"
-      advice   = "Put a new version of the provider's secret into Secret Manager, deploy, then replay what is dead."
+      advice   = "Put a new version of the provider's secret into Secret Manager and deploy. What waits is sent by itself then."
       conditions = {
         "refused" = { seconds = 0, query = "sum by (channel, provider) (increase(${local.promql_prefix}credentials_refused{${local.of_channels}}[5m])) > 0" }
       }

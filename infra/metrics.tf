@@ -14,6 +14,7 @@ locals {
     attempts            = { filter = "jsonPayload.outcome:*", labels = ["channel", "provider", "outcome", "status"] }
     dead                = { filter = local.dead, labels = ["channel"] }
     credentials_refused = { filter = "jsonPayload.message=\"the provider refuses our credentials\"", labels = ["channel", "provider"] }
+    provider_down       = { filter = "jsonPayload.message=\"provider is down\"", labels = ["channel", "provider"] }
     receipts            = { filter = "jsonPayload.message=\"receipt\"", labels = ["channel", "provider", "status"] }
 
     # The objective's two sides (objectives.tf). What the provider refuses, for good or until an operator mends it, is on

@@ -32,7 +32,7 @@ from shared.sending.waiting_deliveries import is_waited_for, publish_waiting
 log = get_logger(__name__)
 
 BATCH = 300  # deliveries read, written and published at a time, per shard; one BatchWrite takes 500
-SWEEP_SECONDS = 50.0  # after this a sweep begins no new batch: the next call is due in ten seconds
+SWEEP_SECONDS = 57.0  # after this a sweep begins no new batch: the next call is due in three seconds
 
 
 @dataclass(slots=True)

@@ -6,8 +6,8 @@ mock_provider "google" {
 
 run "each_alert_is_there_and_needs_no_metric_to_be_made" {
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.alert)) == toset(["credentials", "dead_letters", "errors", "oldest_unacked", "operations", "relay"])
-    error_message = "Dead letters, old messages, errors, a relay or operations that stand still, refused credentials."
+    condition     = toset(keys(google_monitoring_alert_policy.alert)) == toset(["credentials", "dead_letters", "errors", "oldest_unacked", "operations", "provider_down", "relay"])
+    error_message = "Dead letters, old messages, errors, a relay or operations that stand still, a provider that is down, refused credentials."
   }
 
   assert {

@@ -99,6 +99,7 @@ class Attempt:
 
     traceparent: of its span, where one was recorded; the next attempt's links to it
     reason: why the person may have got the message twice because of it, where its outcome does not say so
+    provider: that was called
     probe: it was made while the provider was down, to see whether it is still, and uses none of the delivery's tries up
     """
 
@@ -109,6 +110,7 @@ class Attempt:
     duration_ms: int | None = None
     traceparent: str | None = None
     reason: str | None = None
+    provider: str | None = None
     probe: bool = False
 
 

@@ -151,7 +151,7 @@ class Ramp:
 _FIRST_RATE = 20.0
 _SLOWEST = 1.0
 _UNBOUNDED = 4000.0  # a second: more than a relay publishes
-_DOUBLES_IN = timedelta(seconds=30)
+_DOUBLES_IN = timedelta(seconds=15)
 
 
 def ramp_from(now: datetime) -> Ramp:

@@ -42,7 +42,7 @@ _SECONDS = 5.0
 """That all writes of one turn may take together."""
 _ALONE = timedelta(seconds=30)
 """For so long an instance calls a provider no more that fails for it, and that the record says is there."""
-_MOVED_SINCE = timedelta(seconds=5)
+MOVED_SINCE = timedelta(seconds=5)
 """A ramp that was moved so lately is not moved again: what was throttled meanwhile may be of before."""
 
 
@@ -201,7 +201,7 @@ class Breakers:
 
     async def _slow_down(self) -> None:
         ramp = self.states.of(self.channel).ramp
-        if ramp is None or ramp.is_over(self.now()) or self.now() - ramp.since < _MOVED_SINCE:
+        if ramp is None or ramp.is_over(self.now()) or self.now() - ramp.since < MOVED_SINCE:
             return
 
         def slower(state: ChannelState) -> ChannelState | None:

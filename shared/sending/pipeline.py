@@ -355,6 +355,7 @@ class Pipeline:
                     error=str(error) if error else None,
                     duration_ms=round((time.monotonic() - began) * 1000),
                     traceparent=span.traceparent,
+                    provider=provider.name,
                     probe=calling.turn.probe is not None and not claimed.simulated,
                 )
             )

@@ -38,7 +38,7 @@ def test_at_each_minute_all_that_was_accepted_is_sent_dead_or_pending(
         times_out=times_out,
         subscription=Subscription(push_backoff=push_backoff),
         provider_rate=provider_rate,
-        capacity=1600,
+        instances=20,
     )
     minutes = run(scenario).minutes
     accepted = accumulate(m.accepted for m in minutes)

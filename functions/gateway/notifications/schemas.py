@@ -230,6 +230,8 @@ class AttemptJson(TypedDict):
     error: str | None
     duration_ms: int | None
     reason: Annotated[str | None, Field(description="Why the person may have got it twice, if not by its outcome.")]
+    provider: Annotated[str | None, Field(description="That was called; null in records from before this was kept.")]
+    probe: Annotated[bool, Field(description="Made while the provider was down; uses none of the attempts up.")]
 
 
 class DeliveryJson(TypedDict):
@@ -363,7 +365,14 @@ def _delivery_json(d: Delivery, content: dict[str, Any], *, addresses: bool) -> 
 
 def _attempt_json(a: Attempt) -> AttemptJson:
     return AttemptJson(
-        number=a.number, at=a.at, outcome=a.outcome, error=a.error, duration_ms=a.duration_ms, reason=a.reason
+        number=a.number,
+        at=a.at,
+        outcome=a.outcome,
+        error=a.error,
+        duration_ms=a.duration_ms,
+        reason=a.reason,
+        provider=a.provider,
+        probe=a.probe,
     )
 
 

@@ -107,13 +107,13 @@ def test_whom_another_contradicts_looks_for_the_fault_with_itself() -> None:
     assert not is_others_word(None, START, "sick")
 
 
-def test_a_ramp_doubles_each_half_minute_and_is_halved_by_throttling() -> None:
+def test_a_ramp_doubles_each_quarter_of_a_minute_and_is_halved_by_throttling() -> None:
     ramp = ramp_from(START)
-    assert [ramp.rate(START + timedelta(seconds=s)) for s in (0, 30, 60, 300)] == [20, 40, 80, 20480]
-    assert not ramp.is_over(START + timedelta(minutes=3))
-    assert ramp.is_over(START + timedelta(minutes=4))
+    assert [ramp.rate(START + timedelta(seconds=s)) for s in (0, 15, 60, 150)] == [20, 40, 320, 20480]
+    assert not ramp.is_over(START + timedelta(seconds=114))
+    assert ramp.is_over(START + timedelta(seconds=115))
     slower = ramp.throttled(START + timedelta(seconds=60))
-    assert slower.rate(START + timedelta(seconds=60)) == 40
+    assert slower.rate(START + timedelta(seconds=60)) == 160
     for n in range(20):
         slower = slower.throttled(START + timedelta(seconds=60, milliseconds=n))
     assert slower.per_second == 1
