@@ -4,7 +4,7 @@ resource "google_cloud_scheduler_job" "relay" {
   region           = var.region
   schedule         = "* * * * *"
   time_zone        = "Etc/UTC"
-  attempt_deadline = "120s" # a sweep takes at most 60 s: receipts 8, overdue 50, and a cold start
+  attempt_deadline = "120s" # a sweep takes at most 60 s: receipts 8, overdue 57, and a cold start
 
   http_target {
     http_method = "POST"

@@ -13,8 +13,11 @@ MOST_IN_A_ROW = 4  # one less than the attempts that a delivery has by default
 
 
 class Lab:
+    """addressed: by provider, to whom anything was to go"""
+
     def __init__(self, witness: Witness) -> None:
         self.witness = witness
+        self.addressed: defaultdict[str, set[str]] = defaultdict(set)
         self.faults = FaultPlan()
         self._last = datetime.min.replace(tzinfo=UTC)
         self._in_a_row: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -30,6 +33,7 @@ class Lab:
 
         `number` is the random number of a caller that has already looked for earlier faults with it.
         """
+        self.addressed[message.provider].add(message.to)
         mode = self._mode(message, random.random() if number is None else number)
         if mode is None or mode in ACCEPTING:
             await self.witness.append(message)

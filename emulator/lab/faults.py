@@ -169,6 +169,11 @@ def _striking(faults: Mapping[Any, F], channel: str, provider: str | None) -> li
 
 
 class FaultPlan(Plan[Fault]):
+    def always(self, channel: str, provider: str) -> Mode | None:
+        """The mode that strikes each request, as while the provider is down. It counts none."""
+        striking = _striking(self._faults, channel, provider)
+        return next((fault.mode for fault in striking if fault.rate >= 1 and fault.count is None), None)
+
     def take(self, channel: str, provider: str, number: float, among: Set[Mode] | None = None) -> Mode | None:
         """The mode of the fault that strikes."""
         fault = self.strike(channel, provider, number, among)

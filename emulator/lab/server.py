@@ -23,6 +23,7 @@ from emulator.lab import (
 from emulator.lab.core import Lab
 from emulator.lab.faults import ACCEPTING, AnyFault, F, FieldError, InvalidFault, Mode, Plan
 from emulator.lab.messages import Acceptable, Answer, Call, Provider, timestamp
+from emulator.lab.questions import QUESTIONS, Answered, Question
 from emulator.lab.receipts import Receipts
 from emulator.lab.transport import PROXY_PAGE, cut, drip, hold, reset
 from shared.http import security_headers
@@ -40,6 +41,8 @@ def application(lab: Lab, receipts: Receipts, slow_seconds: float, gateway: str 
     app.on_response_prepare.append(dress)
     for provider in PROVIDERS:
         app.router.add_post(provider.PATH, provider_handler(lab, receipts, provider, slow_seconds))
+    for question in QUESTIONS:
+        app.router.add_route(question.method, question.path, question_handler(lab, question))
     app.router.add_routes(inbox_routes(lab))
     app.router.add_routes(plan_routes("/faults", lab.faults, faults.parse))
     app.router.add_routes(plan_routes("/receipts", receipts.faults, receipt_faults.parse))
@@ -74,6 +77,21 @@ def provider_handler(lab: Lab, receipts: Receipts, provider: Provider, slow_seco
         return await deliver(request, answer, mode, slow_seconds)
 
     return receive
+
+
+def question_handler(lab: Lab, question: Answered) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        form = await request.post() if request.method == "POST" else request.query
+        asked = Question(request.match_info, request.headers, {name: str(value) for name, value in form.items()})
+        match lab.faults.always(question.channel, question.provider):
+            case None | Mode.SLOW | Mode.REFUSED:
+                return response(question.answer(asked, lab))
+            case Mode.UNAUTHORIZED:
+                return response(question.unauthorized)
+            case _:
+                return response(question.unavailable)
+
+    return answer
 
 
 async def deliver(request: web.Request, answer: Answer, mode: Mode | None, slow: float) -> web.StreamResponse:

@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 import secrets
+from collections.abc import Mapping
 from email.utils import format_datetime
 from urllib.parse import parse_qsl, urlsplit
 
@@ -38,7 +39,7 @@ def unauthorized() -> Answer:
 
 def read(call: Call) -> Acceptable | Answer:
     sid = call.path["sid"]
-    name = user(call)
+    name = user(call.headers)
     if name is None or (name != sid and not API_KEY.fullmatch(name)):
         return unauthorized()
     form = dict(parse_qsl(call.body.decode(errors="replace")))
@@ -85,8 +86,8 @@ def is_url(text: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
-def user(call: Call) -> str | None:
-    scheme, _, value = call.headers.get("Authorization", "").partition(" ")
+def user(headers: Mapping[str, str]) -> str | None:
+    scheme, _, value = headers.get("Authorization", "").partition(" ")
     try:
         name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):

@@ -22,6 +22,7 @@ class Witness:
         self._by_notification: dict[str, list[str]] = {}
         self._with_html: dict[str, str] = {}
         self._by_message: dict[str, str] = {}
+        self._by_address: dict[tuple[str, str], list[str]] = {}
         self._queue: list[tuple[dict[str, Any], asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
@@ -31,6 +32,10 @@ class Witness:
     def lines(self, notification_id: str | None = None) -> Sequence[str]:
         """The accepted messages as JSON objects, oldest first."""
         return self._lines if notification_id is None else self._by_notification.get(notification_id, [])
+
+    def of(self, notification_id: str) -> Sequence[Mapping[str, Any]]:
+        """The notification's messages; those before the inbox was emptied are not among them."""
+        return [json.loads(line) for line in self.lines(notification_id)]
 
     def html(self, at: str) -> str | None:
         """Of the mail in the inbox that was accepted at this time, if it has some."""
@@ -42,6 +47,10 @@ class Witness:
         line = self._by_message.get(message_id)
         found: dict[str, Any] | None = None if line is None else json.loads(line)
         return found
+
+    def taken(self, provider: str, to: str) -> Sequence[Mapping[str, Any]]:
+        """What a provider has taken for an address, the oldest first; it forgets nothing, either."""
+        return [json.loads(line) for line in self._by_address.get((provider, to), [])]
 
     async def append(self, message: Message) -> None:
         """Returns when the message is on disk and in the inbox. Raises OSError if it cannot be written."""
@@ -116,5 +125,6 @@ class Witness:
         if "html" in record:
             self._with_html[record["at"]] = line
         self._by_message[record["message_id"]] = line
+        self._by_address.setdefault((record["provider"], record["to"]), []).append(line)
         if record["notification_id"] is not None:
             self._by_notification.setdefault(record["notification_id"], []).append(line)

@@ -46,7 +46,8 @@ class _Response(http.client.HTTPResponse):
     def read(self, amt: int | None = None) -> bytes:
         """The SDK reads once, without a limit, and closes nothing.
 
-        It reads refusals alone, a line or two for each field that SendGrid is at odds with: some kilobytes at most.
+        It reads refusals, a line or two for each field that SendGrid is at odds with, and ten messages of its activity:
+        some kilobytes at most.
         """
         try:
             return super().read(ANSWER_LIMIT if amt is None else amt)

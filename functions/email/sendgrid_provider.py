@@ -3,12 +3,15 @@
 import asyncio
 import base64
 import http.client
+import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from typing import Self
+from datetime import datetime
+from functools import partial
+from typing import Any, Self
 from urllib.error import URLError
 
 from pydantic import SecretStr, model_validator
@@ -38,10 +41,11 @@ from functions.email.unsubscribe_header import UnsubscribeLinks, UnsubscribeLink
 from shared.delivery.errors import Permanent, Retryable, Unknown
 from shared.http.client import UNREADABLE, header, of_status
 from shared.runtime.settings import HttpUrl, load
-from shared.sending.provider import Outgoing, Provider
+from shared.sending.provider import Found, Outgoing, Provider, Sent
 
 _THREADS = 80  # as many calls at once as the function takes requests
 _ACCEPTED = 202
+_ACTIVITY_LAG = 900.0  # seconds until what was taken shows in the activity: an assumption, SendGrid names no time
 _MESSAGE_ID = re.compile(r"[!-~]{1,256}")  # SendGrid's have 22 characters; the record's index takes no endless one
 
 
@@ -51,6 +55,8 @@ class SendGridSettings(SenderSettings):
     sendgrid_click_tracking: bool = False
     sendgrid_open_tracking: bool = False
     sendgrid_subscription_tracking: bool = False
+    sendgrid_activity: bool = False
+    """Whether the account has bought Email Activity, by which a message can be looked for."""
 
     @model_validator(mode="after")
     def _sender_is_in_ascii(self) -> Self:
@@ -85,26 +91,46 @@ class SendGridProvider:
 
     async def send(self, outgoing: Outgoing) -> str | None:
         mail = self._mail(outgoing)
-        call = Call(outgoing.timeout)
-        CALL.set(call)
-        loop = asyncio.get_running_loop()
         try:
-            answer = await loop.run_in_executor(self._threads, copy_context().run, self._api.send, mail)
+            answer = await self._called(Call(outgoing.timeout), partial(self._api.send, mail))
         except HTTPError as error:
             raise of_refusal(error.status_code, error.body, error.headers, self._now()) from None
         except URLError as error:
             # urllib wraps what fails while it connects and while it writes; only the first is known not to have left.
-            if call.connected:
+            if CALL.get().connected:
                 raise Unknown(f"no readable answer from SendGrid ({type(error.reason).__name__})") from None
             raise Retryable(f"SendGrid could not be reached ({type(error.reason).__name__})") from None
         except (OSError, http.client.HTTPException, *UNREADABLE) as error:
             raise Unknown(f"no readable answer from SendGrid ({type(error).__name__})") from None
-        finally:
-            call.end()
         if answer.status_code != _ACCEPTED:
             raise of_status("SendGrid", answer.status_code)
         message_id = header(answer.headers, "X-Message-Id")
         return message_id if message_id and _MESSAGE_ID.fullmatch(message_id) else None
+
+    async def find(self, outgoing: Outgoing, since: datetime) -> Sequence[Found] | None:
+        """By our id, which each mail has as a unique argument. The key needs the right to read the activity.
+
+        https://www.twilio.com/docs/sendgrid/api-reference/e-mail-activity/filter-all-messages
+        """
+        if not self._settings.sendgrid_activity:
+            return None
+        query = {"query": f"(unique_args['notification_id']=\"{outgoing.notification_id}\")", "limit": 10}
+        ask = partial(self._api.client.messages.get, query_params=query)
+        answer = await self._called(Call(outgoing.timeout), ask)
+        messages = json.loads(answer.body)["messages"]
+        if not messages and self._now() - since.timestamp() < _ACTIVITY_LAG:
+            return None
+        # The activity's id has that of the answer before its first dot, and which recipient it is behind it.
+        ids = [str(message["msg_id"]).partition(".")[0] for message in messages]
+        return [Found(Sent(message_id), since, is_ours=True) for message_id in ids]
+
+    async def _called(self, call: Call, ask: Callable[[], Any]) -> Any:
+        CALL.set(call)
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, copy_context().run, ask)
+        finally:
+            call.end()
 
     def _mail(self, outgoing: Outgoing) -> Mail:
         try:

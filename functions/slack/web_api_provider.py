@@ -1,7 +1,8 @@
 """Slack's chat.postMessage and chat.update, by its SDK."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -13,8 +14,10 @@ from functions.slack.message import LARGEST_ANSWER, changed, of_error, payload
 from shared.delivery.errors import Permanent, Unknown
 from shared.http.client import UNREADABLE, of_client_error, seconds, session
 from shared.runtime.settings import HttpUrl, Settings, load
-from shared.sending.provider import Earlier, Outgoing, Provider, Sent
+from shared.sending.provider import Earlier, Found, Outgoing, Provider, Sent
 
+_LATEST = 100  # messages of a conversation, when one is looked for
+_PAGES = 3  # of a workspace's channels, when one is looked for by its name
 _CONVERSATION = re.compile(r"[CDG][A-Z0-9]{2,20}")
 
 
@@ -34,6 +37,7 @@ class SlackProvider:
 
     def __init__(self, settings: SlackSettings) -> None:
         self._session = session("Slack", LARGEST_ANSWER)
+        self._ids: dict[str, str] = {}  # by #name; one that is renamed is found in the next process
         self._client = AsyncWebClient(
             token=settings.slack_bot_token.get_secret_value(),
             base_url=settings.slack_base_url,
@@ -71,6 +75,45 @@ class SlackProvider:
             arguments["thread_ts"] = thread.sent.id
         return self._client.chat_postMessage(channel=channel, **arguments)
 
+    async def find(self, outgoing: Outgoing, since: datetime) -> Sequence[Found] | None:
+        """By the message's metadata, among the conversation's latest. The token needs channels:history, and groups:,
+        im: and mpim:history for other conversations; for a #name channels:read and groups:read besides.
+
+        https://docs.slack.dev/reference/methods/conversations.history
+        """
+        conversation = await self._conversation(outgoing.address)
+        if conversation is None:
+            return None
+        answer = await self._client.conversations_history(
+            channel=conversation, oldest=f"{since.timestamp():.6f}", limit=_LATEST, include_all_metadata=True
+        )
+        ours = [message for message in answer["messages"] if _notification_id(message) == outgoing.notification_id]
+        if not ours and answer.get("has_more"):
+            return None
+        return [
+            Found(Sent(message["ts"], conversation), datetime.fromtimestamp(float(message["ts"]), UTC), is_ours=True)
+            for message in ours
+        ]
+
+    async def _conversation(self, address: str) -> str | None:
+        """Its id; None where there is none by that name, as far as the app can see."""
+        if address.startswith(("U", "W")):
+            opened = await self._client.conversations_open(users=address)
+            return str(opened["channel"]["id"])
+        if not address.startswith("#"):
+            return address
+        if address not in self._ids:
+            cursor = None
+            for _ in range(_PAGES):
+                page = await self._client.conversations_list(
+                    types="public_channel,private_channel", exclude_archived=True, limit=1000, cursor=cursor
+                )
+                self._ids |= {f"#{channel['name']}": str(channel["id"]) for channel in page["channels"]}
+                cursor = (page.get("response_metadata") or {}).get("next_cursor")
+                if address in self._ids or not cursor:
+                    break
+        return self._ids.get(address)
+
     async def aclose(self) -> None:
         await self._session.close()
 
@@ -82,6 +125,10 @@ def _conversation(outgoing: Outgoing, update: Earlier) -> str:
     if not _CONVERSATION.fullmatch(found):
         raise Permanent("there is no message to update: its record does not say in which conversation it is")
     return found
+
+
+def _notification_id(message: Any) -> Any:
+    return ((message.get("metadata") or {}).get("event_payload") or {}).get("notification_id")
 
 
 def provider() -> Callable[[], Provider]:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, model_validator
 
 from functions.slack.channel import normalise
 from shared.channels.declaration import Screen
-from shared.runtime.settings import Settings, load
+from shared.runtime.settings import Settings, listed, load
 
 ChannelAddress = Annotated[str, AfterValidator(normalise)]
 """Spelt as deliveries spell their addresses."""
@@ -25,9 +25,14 @@ class ScreenSettings(Settings):
 
     @model_validator(mode="after")
     def _a_webhook_has_a_channel(self) -> Self:
-        if self.slack_provider == "webhook" and self.slack_webhook_channel is None:
+        if self.has_webhook and self.slack_webhook_channel is None:
             raise ValueError("SLACK_WEBHOOK_CHANNEL must name the channel that the webhook posts to")
         return self
+
+    @property
+    def has_webhook(self) -> bool:
+        """Also where it only takes another's place: what it cannot send then is refused at once."""
+        return "webhook" in listed(self.slack_provider or "")
 
 
 def refusals(channel: str | None) -> Callable[[str], str | None]:
@@ -44,5 +49,5 @@ def refusals(channel: str | None) -> Callable[[str], str | None]:
 def screen() -> Screen:
     """SystemExit when a setting is wrong."""
     settings = load(ScreenSettings)
-    channel = settings.slack_webhook_channel if settings.slack_provider == "webhook" else None
+    channel = settings.slack_webhook_channel if settings.has_webhook else None
     return Screen(refusal=refusals(channel), most_per_hour=None, setting="")

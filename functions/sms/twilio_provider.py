@@ -1,8 +1,9 @@
 """Twilio, by its SDK's async client."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any, Self
 
 import aiohttp
@@ -18,7 +19,9 @@ from functions.sms.twilio_codes import of_code
 from shared.delivery.errors import Refused, SendError, Throttled, Unknown
 from shared.http.client import UNREADABLE, of_client_error, seconds, session
 from shared.runtime.settings import BaseUrl, HttpUrl, Settings, load
-from shared.sending.provider import Outgoing, Provider
+from shared.sending.provider import Found, Outgoing, Provider, Sent
+
+_NEWEST = 50  # of the messages to a number, when one is looked for
 
 
 class TwilioSettings(Settings):
@@ -63,6 +66,8 @@ class TwilioProvider:
         self._client.api.base_url = settings.twilio_base_url
         sender = "messaging_service_sid" if is_service(settings.twilio_from) else "from_"
         self._sender = {sender: settings.twilio_from}
+        # A service has picked the number by itself.
+        self._from = {} if is_service(settings.twilio_from) else self._sender
         self._public_url = settings.public_url
         self._refusal = refusal
 
@@ -85,6 +90,20 @@ class TwilioProvider:
         if not isinstance(message.sid, str):
             raise Unknown("Twilio's answer has no message id")
         return message.sid
+
+    async def find(self, outgoing: Outgoing, since: datetime) -> Sequence[Found] | None:
+        """The newest messages to the number. The key needs the right to read them.
+
+        Not filtered by DateSent, which a message has only once Twilio has handed it on.
+        """
+        _NOTIFICATION_ID.set(outgoing.notification_id)
+        messages = await self._client.messages.list_async(
+            to=outgoing.address, limit=_NEWEST, page_size=_NEWEST, **self._from
+        )
+        found = [message for message in messages if message.date_created and message.date_created >= since]
+        if len(found) == _NEWEST:
+            return None  # it may be among those before
+        return [Found(Sent(m.sid), m.date_created) for m in found if m.body == outgoing.text]
 
     async def aclose(self) -> None:
         await self._http.session.close()

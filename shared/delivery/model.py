@@ -79,6 +79,7 @@ class Rule(StrEnum):
     FREQUENCY = "frequency"  # held back until tomorrow: the person has had the day's; or sent, as nobody could tell
     PEOPLE_UNREAD = "people_unread"  # held back: what the person wants could not be read
     CHANNEL_PAUSED = "channel_paused"  # held back until an operator resumes its channel
+    BEING_ASKED = "being_asked"  # held back: its provider has a message that may be it, or another's
     PROVIDER_DOWN = "provider_down"  # held back until a probe of the provider is answered
 
 
@@ -93,6 +94,14 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  # nobody can tell: the one reason a duplicate can have
 
 
+class Told(StrEnum):
+    """What a provider says when it is asked what became of an attempt."""
+
+    RECONCILED = "reconciled"  # it has the message: the delivery is sent
+    NOT_THERE = "not_there"  # not yet, at least: it is sent again
+    CANNOT_TELL = "cannot_tell"  # or cannot be asked
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One call of a provider. `duration_ms` is None when the process died before it could tell.
@@ -100,6 +109,7 @@ class Attempt:
     traceparent: of its span, where one was recorded; the next attempt's links to it
     reason: why the person may have got the message twice because of it, where its outcome does not say so
     provider: that was called
+    asked: what its provider said when it was asked what had become of it (`asking_providers.py`)
     probe: it was made while the provider was down, to see whether it is still, and uses none of the delivery's tries up
     """
 
@@ -111,9 +121,12 @@ class Attempt:
     traceparent: str | None = None
     reason: str | None = None
     provider: str | None = None
+    asked: Told | None = None
     probe: bool = False
 
 
+FAILOVER_AFTER_UNKNOWN = "failover_after_unknown"
+"""`Attempt.reason`: its provider could not be asked, and another was given the message, as its deliver_by was near."""
 ESCALATION_AFTER_RECEIPT = "escalation_after_receipt"
 """`Attempt.reason`: it turned out to have arrived when the next channel had already been tried."""
 

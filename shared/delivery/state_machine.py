@@ -175,7 +175,7 @@ def out_of_turn(delivery: Delivery) -> str | None:
     return delivery.reason if delivery.reason == Rule.ORDER_BOUND else None
 
 
-_THE_CHANNELS = frozenset({Rule.CHANNEL_PAUSED, Rule.PROVIDER_DOWN})
+_THE_CHANNELS = frozenset({Rule.CHANNEL_PAUSED, Rule.PROVIDER_DOWN, Rule.BEING_ASKED})
 _GATES_OWN = frozenset({Rule.ORDER, Rule.ESCALATION})
 """What these hold back waits for another delivery: its time is when to look again at the latest."""
 
@@ -285,6 +285,29 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
                 return _too_late_for_another(after, now)
             due = _due(after, next_try + policy.grace)
             return replace(after, status=DeliveryStatus.RETRYING, next_try_at=next_try, due_at=due)
+
+
+def reconciled(
+    claimed: Delivery, now: datetime, *, provider: str, message_id: str | None, conversation: str | None
+) -> Delivery:
+    """The claimed delivery, which turned out to have been sent: the provider has it.
+
+    Raises ValueError when it is not claimed.
+    """
+    if claimed.status is not DeliveryStatus.SENDING:
+        raise ValueError(f"a {claimed.status} delivery is not claimed, so it cannot be reconciled")
+    return replace(
+        claimed,
+        status=DeliveryStatus.SENT,
+        provider=provider,
+        provider_message_id=message_id,
+        provider_conversation=conversation,
+        error=None,
+        claimed_at=None,
+        lease_until=None,
+        due_at=None,
+        updated_at=now,
+    )
 
 
 def free_since(delivery: Delivery) -> datetime:
@@ -422,6 +445,7 @@ def with_lost_attempt(delivery: Delivery) -> Delivery:
         at=delivery.claimed_at or delivery.created_at,
         outcome=Outcome.UNKNOWN,
         error="the lease ran out before an outcome was recorded",
+        provider=delivery.provider,
     )
     return replace(delivery, attempts=(*delivery.attempts, lost))
 

@@ -190,6 +190,12 @@ class Store(Protocol):
         """The delivery that a provider accepted under this id."""
         ...
 
+    async def take_message(self, delivery: Delivery, provider_message_id: str) -> bool:
+        """Whether this is the delivery that the provider has under this id: the first that asks is, as long as its
+        record is kept.
+        """
+        ...
+
     async def recipient(self, name: str) -> Recipient | None: ...
 
     async def recipients_of(self, names: Sequence[str]) -> Mapping[str, Recipient]:

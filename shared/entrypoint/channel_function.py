@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
@@ -13,12 +13,15 @@ from shared.entrypoint.startup import open_rpc, start
 from shared.google.firestore.channel_state_store import FirestoreChannelStates
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.store import FirestoreStore
-from shared.runtime.settings import PeopleSettings, load
+from shared.runtime.settings import PeopleSettings, listed, load
 from shared.sending.breakers import Breakers
 from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Provider
+
+SENDS_NOTHING = "log"
+"""The provider of every channel that prints a line instead."""
 
 
 class ProviderModule(Protocol):
@@ -28,14 +31,14 @@ class ProviderModule(Protocol):
 
 
 def channel_function(channel: str, providers: Mapping[str, str], *, unsubscribes: bool = True) -> Handler:
-    """The whole of a channel's main.py: its pushes go through the pipeline to the provider that is set.
+    """The whole of a channel's main.py: its pushes go through the pipeline to the providers that are set.
 
-    providers: the module of each, by the word that `<CHANNEL>_PROVIDER` may hold; only the chosen one is imported.
+    providers: the module of each, by the words that `<CHANNEL>_PROVIDER` may hold; only the chosen ones are imported.
     unsubscribes: as of the channel's declaration, which has more to import
     """
     settings = start()
     address_hash = load(PeopleSettings).address_hash()
-    connect = _chosen(f"{channel.upper()}_PROVIDER", providers)
+    connects = _chosen(f"{channel.upper()}_PROVIDER", providers)
 
     @cache
     def publisher() -> Publisher:
@@ -46,16 +49,18 @@ def channel_function(channel: str, providers: Mapping[str, str], *, unsubscribes
 
     def open_pipeline() -> Deliver:
         rpc = open_rpc(settings)
-        provider, states = connect(), ChannelStates(FirestoreChannelStates(rpc))
+        first, *others = [connect() for connect in connects]
+        states = ChannelStates(FirestoreChannelStates(rpc))
         deliver = Pipeline(
             FirestoreStore(rpc),
-            provider,
+            first,
             settings.policy(),
             publisher=publisher,
             people=FirestorePeople(rpc, address_hash),
             unsubscribes=unsubscribes,
             channel_states=states,
-            breakers=Breakers(channel, [provider.name], states, settings.policy()),
+            breakers=Breakers(channel, [provider.name for provider in (first, *others)], states, settings.policy()),
+            others=others,
         ).deliver
         restored = restored_records(settings)
         return deliver if restored is None else _unless_held(restored, deliver)
@@ -71,9 +76,13 @@ def _unless_held(restored: RestoredRecords, deliver: Deliver) -> Deliver:
     return unless_held
 
 
-def _chosen(setting: str, providers: Mapping[str, str]) -> Callable[[], Provider]:
-    choice = os.environ.get(setting, "")
-    if choice not in providers:
-        raise SystemExit(f"hark: {setting} must be one of {', '.join(sorted(providers))}")
-    module: ProviderModule = importlib.import_module(providers[choice])
-    return module.provider()
+def _chosen(setting: str, providers: Mapping[str, str]) -> Sequence[Callable[[], Provider]]:
+    """The first choice first. Each with its own settings."""
+    choices = listed(os.environ.get(setting, ""))
+    if not choices or not set(choices) <= set(providers) or len(set(choices)) < len(choices):
+        known = ", ".join(sorted(providers))
+        raise SystemExit(f"hark: {setting} must be one of {known}; or several, each once, with commas between")
+    if len(choices) > 1 and SENDS_NOTHING in choices:
+        raise SystemExit(f"hark: {setting}: {SENDS_NOTHING} sends nothing, so it takes no other's place")
+    modules: list[ProviderModule] = [importlib.import_module(providers[choice]) for choice in choices]
+    return [module.provider() for module in modules]

@@ -26,6 +26,7 @@ class Failpoint(StrEnum):
     RECEIVED = "function.received"  # a push, with nothing done yet
     NOT_LET = "function.not_let"  # the gate's answer is on record, and what waited for the delivery is not published
     PROBING = "function.probing"  # the one probe of a provider that is down is ours, nothing is claimed
+    FAILED_OVER = "function.failed_over"  # why another provider gets what one may have is on record, nothing is sent
     CLAIMED = "function.claimed"  # the lease is on record, nothing is sent
     REQUEST_SENT = "function.request_sent"  # the provider has the request, we have no answer (providers over HTTP)
     SUPPRESSED = "function.suppressed"  # the address is suppressed, and the outcome that said so is not on record

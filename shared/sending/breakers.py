@@ -88,7 +88,8 @@ class Breakers:
 
     async def still(self, turn: Turn) -> Turn | Later:
         """The turn as of the last look, which was taken beside the claim."""
-        now = turn if turn.probe is not None else await self._turn()
+        stands = turn.probe is not None or (not self._is_open(turn.provider) and self._may_call(turn.provider))
+        now = turn if stands else await self._turn()
         return until_let(self.now(), Rule.PROVIDER_DOWN) if isinstance(now, Wait) else now
 
     async def _turn(self) -> Turn | Wait:

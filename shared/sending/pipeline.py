@@ -31,6 +31,7 @@ from shared.delivery.errors import (
 )
 from shared.delivery.gate import NOTHING, Facts, Go, Later, No, is_late
 from shared.delivery.model import (
+    FAILOVER_AFTER_UNKNOWN,
     Attachment,
     Attempt,
     Delivery,
@@ -38,10 +39,23 @@ from shared.delivery.model import (
     Outcome,
     Rule,
     SuppressionReason,
+    Told,
     replace,
 )
 from shared.delivery.retries import Policy
-from shared.delivery.state_machine import Done, Early, Held, Leased, Own, Write, decide, free_since, given_back, settle
+from shared.delivery.state_machine import (
+    Done,
+    Early,
+    Held,
+    Leased,
+    Own,
+    Write,
+    decide,
+    free_since,
+    given_back,
+    reconciled,
+    settle,
+)
 from shared.delivery.store import Store
 from shared.people.people_store import PeopleStore
 from shared.people.permission import NOBODY, Person, class_of
@@ -51,6 +65,7 @@ from shared.runtime.failpoints import Failpoint
 from shared.runtime.logs import get_logger, place
 from shared.runtime.telemetry import Kind
 from shared.sending.asking_people import Asking
+from shared.sending.asking_providers import Perhaps, There, ask, unsure
 from shared.sending.breakers import Breakers, Turn, Wait
 from shared.sending.channel_states import ChannelStates, paused_of, resumed_at, until_let
 from shared.sending.earlier_messages import resolved
@@ -63,6 +78,9 @@ from shared.sending.waiting_deliveries import is_waited_for, publish_waiting
 
 log = get_logger(__name__)
 
+_NEAR = timedelta(minutes=5)
+"""So long before its deliver_by a message goes to another provider, although one may have it."""
+_WAITS_FOR_ANSWER = timedelta(minutes=5)  # between two tries to ask a provider that cannot tell
 NO_TIME = "no time was left to send it"
 """The one attempt on record of which no provider was asked."""
 
@@ -125,7 +143,7 @@ class Pipeline:
                 await self.breakers.over(calling.turn, calling.last)
 
     async def _deliver(self, message: Message, calling: _Calling) -> Answer:
-        claimed = await self._claim(message)
+        claimed = await self._claim(message, calling.turn.provider)
         if isinstance(claimed, Answer):
             return claimed
         delivery, content, person, paused = claimed
@@ -136,11 +154,13 @@ class Pipeline:
             turn = await self.breakers.still(calling.turn)
         if isinstance(turn, Later):
             return await self._give_back(delivery, turn, None)
-        calling.turn = turn
+        provider, calling.turn = calling.turn.provider, turn
+        if turn.provider != provider:  # the claim names the one that is asked, should this process die
+            return await self._give_back(delivery, until_let(self.now(), Rule.PROVIDER_DOWN), None)
         let = await self._let_for(delivery, person)
         return let if isinstance(let, Answer) else await self._send_and_record(let, content, person or NOBODY, calling)
 
-    async def _claim(self, message: Message) -> tuple[Delivery, Content, Person | None, bool] | Answer:
+    async def _claim(self, message: Message, provider: str) -> tuple[Delivery, Content, Person | None, bool] | Answer:
         """The delivery claimed for us, what to send, what is on record of whom it is for, and whether its channel is
         paused; or the answer when there is nothing to send now.
         """
@@ -175,6 +195,7 @@ class Pipeline:
                 case Own():
                     return delivery, content, *await asyncio.gather(*self._beside(delivery))
                 case Write(written):
+                    written = _with_provider(written, provider)
                     lost = written.attempts[len(delivery.attempts) :]
                     writing = self._write(written, lost)
                     recorded, person, paused = await asyncio.gather(writing, *self._beside(written))
@@ -266,6 +287,11 @@ class Pipeline:
 
     async def _send_and_record(self, claimed: Delivery, content: Content, person: Person, calling: _Calling) -> Answer:
         provider = self._provider_of(claimed, calling.turn)
+        if unsure(claimed) and not claimed.simulated:
+            asked = await self._ask(claimed, content, provider)
+            if isinstance(asked, Answer):
+                return asked
+            claimed = asked
         made, error, sent = await self._send(claimed, content, person, calling)
         if isinstance(error, Permanent) and error.suppresses is not None and not claimed.simulated:
             await self._suppress(claimed, error.suppresses, provider)
@@ -294,6 +320,68 @@ class Pipeline:
         refused = bool(made) and made[-1].outcome is Outcome.REFUSED
         retry = settled.status in {DeliveryStatus.RETRYING, DeliveryStatus.DEAD} and not refused
         return Answer.NACK if retry else Answer.ACK
+
+    async def _ask(self, claimed: Delivery, content: Content, provider: Provider) -> Delivery | Answer:
+        """The claimed delivery, with what was said of its unsure attempts; or the answer: it is not to be sent now."""
+        parts = content.everything()
+        subject, text = parts.pop("subject", None), parts.pop("message")
+        outgoing = Outgoing(
+            *(claimed.notification_id, claimed.address, subject, text),
+            timeout=self._send_seconds(claimed) / 3,
+            parts=parts,
+        )
+        # What goes with an earlier message is not found where others are.
+        providers = () if content.earlier else (self.provider, *self.others)
+        said = await ask(self.store, providers, claimed, outgoing, self.now(), self.policy)
+        if isinstance(said, Perhaps):
+            return await self._give_back(claimed, Later(said.until, Rule.BEING_ASKED), None)
+        if isinstance(said, There):
+            return await self._reconcile(claimed, said)
+        marked = replace(claimed, attempts=_marked(claimed, said))
+        elsewhere = [
+            name for name, answer in said.items() if answer is Told.CANNOT_TELL and name not in {None, provider.name}
+        ]
+        return await self._fail_over(marked, elsewhere) if elsewhere else marked
+
+    async def _reconcile(self, claimed: Delivery, there: There) -> Answer:
+        marked = replace(claimed, attempts=_marked(claimed, {there.provider: Told.RECONCILED}))
+        sent = there.found.sent
+        settled = reconciled(
+            marked, self.now(), provider=there.provider, message_id=sent.id, conversation=sent.conversation
+        )
+        assert claimed.lease_until is not None  # noqa: S101 - every claim sets it
+        recorded = await self._record(settled, claimed.lease_until)
+        failpoints.reached(Failpoint.RECORDED)
+        ids = {"notification_id": claimed.notification_id, "channel": claimed.channel}
+        log.info("reconciled", provider=there.provider, status=settled.status, recorded=recorded, **ids)
+        if not recorded:
+            return Answer.NACK
+        self._count(settled, ())
+        await self._publish_waiting(settled)
+        return Answer.ACK
+
+    async def _fail_over(self, claimed: Delivery, elsewhere: Sequence[str | None]) -> Delivery | Answer:
+        """To another provider, although one may have it that cannot be asked: only when there is no time to wait for
+        that one, and with the reason on record before the call.
+        """
+        now = self.now()
+        if claimed.deliver_by is None or claimed.deliver_by - now > _NEAR:
+            until = now + _WAITS_FOR_ANSWER
+            if claimed.deliver_by is not None:
+                until = min(until, claimed.deliver_by - _NEAR)
+            return await self._give_back(claimed, Later(until, Rule.PROVIDER_DOWN), None)
+        attempts = tuple(
+            dataclasses.replace(a, reason=FAILOVER_AFTER_UNKNOWN)
+            if a.outcome is Outcome.UNKNOWN and a.provider in elsewhere and a.reason is None
+            else a
+            for a in claimed.attempts
+        )
+        try:
+            version = await self.store.update(replace(claimed, attempts=attempts))
+        except (Conflict, NotFound):
+            return Answer.ACK  # it was cancelled or the like, or another has it
+        failpoints.reached(Failpoint.FAILED_OVER)
+        return replace(claimed, attempts=attempts, version=version)
 
     async def _send(
         self, claimed: Delivery, content: Content, person: Person, calling: _Calling
@@ -485,6 +573,21 @@ async def call(provider: Provider, outgoing: Outgoing) -> Sent:
         # A provider that lets a foreign error out is at fault; the message may have left all the same.
         log.error("the provider raised what it must not", error=place(stray), provider=provider.name)
         raise Unknown(f"{provider.name} failed with {type(stray).__name__}") from None
+
+
+def _with_provider(claimed: Delivery, provider: str) -> Delivery:
+    """Named by the claim: if this process dies, nobody else knows which one may have the message."""
+    sends = claimed.status is DeliveryStatus.SENDING and not claimed.simulated
+    return replace(claimed, provider=provider) if sends else claimed
+
+
+def _marked(claimed: Delivery, said: Mapping[str | None, Told]) -> tuple[Attempt, ...]:
+    """Its attempts; of those that nobody knows of, the last of each provider has what that said."""
+    last = {attempt.provider: attempt.number for attempt in unsure(claimed)}
+    return tuple(
+        dataclasses.replace(a, asked=said[a.provider]) if a.provider in said and last.get(a.provider) == a.number else a
+        for a in claimed.attempts
+    )
 
 
 def _first(message: Message, content: Content) -> Delivery:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from shared.delivery.model import Attachment, CategoryClass
@@ -16,6 +17,15 @@ class Sent:
 
     id: str | None
     conversation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message that a provider has taken. at: when; is_ours: it names our notification, so it is no other's"""
+
+    sent: Sent
+    at: datetime
+    is_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +81,5 @@ class Provider(Protocol):
     async def aclose(self) -> None:
         """Close its connections."""
         ...
+
+    # One that can be asked what became of a message has `find` besides (`asking_providers.py`).

@@ -27,6 +27,7 @@ class MemoryStore(OrderedFaults):
         self._notifications: dict[str, Notification] = {}
         self._deliveries: dict[tuple[str, str], Delivery] = {}
         self._keys: dict[str, Key] = {}
+        self._taken: dict[tuple[str, str], str] = {}
         self._attachments: dict[tuple[str, str], tuple[Attachment, ...]] = {}
         self._recipients: dict[str, Recipient] = {}
         self._versions = count(1_767_323_045_678_901_000, 1_000)
@@ -238,6 +239,11 @@ class MemoryStore(OrderedFaults):
                 if d.channel == channel and d.provider_message_id == provider_message_id
             )
             return self._one(next(found, None))
+
+    async def take_message(self, delivery: Delivery, provider_message_id: str) -> bool:
+        async with self._call("take_message"):
+            taken = self._taken.setdefault((delivery.channel, provider_message_id), delivery.notification_id)
+            return taken == delivery.notification_id
 
     async def recipient(self, name: str) -> Recipient | None:
         async with self._call("recipient"):

@@ -14,6 +14,7 @@ from tests.simulation.fate import Fault
 from tests.simulation.functions import CALLERS
 from tests.simulation.invariants import ACCEPTED, ENDED, Invariant, S, Violation, called
 from tests.simulation.people import PERSON
+from tests.simulation.providers import Accepted
 from tests.simulation.virtual import Log, VirtualLoop, virtual
 from tests.simulation.world import World
 
@@ -79,6 +80,7 @@ def _violations(world: World) -> Iterator[Violation]:
         else:
             yield from _of_delivery(world, delivery)
     yield from _of_verdicts(world)
+    yield from _of_twins(world)
     yield from _of_broadcasts(world)
     for address, reason in world.people.answered:
         there = world.people.suppressed.get(address)
@@ -132,7 +134,9 @@ def _of_delivery(world: World, delivery: Delivery) -> Iterator[Violation]:
         yield Violation(Invariant.DUPLICATE, f"{name}: {len(accepts)} accepts, {outcomes[Outcome.UNKNOWN]} unknown")
     if delivery.simulated:
         return
-    if delivery.status in ACCEPTED and delivery.provider_message_id not in {accept.message_id for accept in accepts}:
+    # Of those that are alike one may be on record under the other's message, where its provider was asked.
+    alike = _alike(world, delivery) if world.providers.askable else accepts
+    if delivery.status in ACCEPTED and delivery.provider_message_id not in {accept.message_id for accept in alike}:
         yield Violation(Invariant.TRUTH, f"{name} is {delivery.status}, and the provider accepted no such message")
     said = world.providers.answers.get(key, Counter())
     for outcome in [outcome for outcome in Outcome if outcome is not Outcome.UNKNOWN]:
@@ -145,6 +149,24 @@ def _of_delivery(world: World, delivery: Delivery) -> Iterator[Violation]:
             Invariant.TRIES, f"{name}: {world.providers.calls[key]} calls, {called(delivery.attempts)} on record"
         )
     yield from _of_receipts(world, delivery, name)
+
+
+def _alike(world: World, delivery: Delivery) -> list[Accepted]:
+    """What the provider accepted for the same address with the same text."""
+    asked = world.records.asked(delivery.notification_id)
+    accepts = [a for many in world.providers.accepted.values() for a in many if a.channel == delivery.channel]
+    if asked is None:
+        return []
+    return [a for a in accepts if (a.outgoing.address, a.outgoing.text) == (delivery.address, asked.message)]
+
+
+def _of_twins(world: World) -> Iterator[Violation]:
+    """No message is two deliveries': one of these would not have been sent."""
+    sent = [d for d in world.records.all() if d.status in ACCEPTED and not d.simulated]
+    by_message = Counter((d.channel, d.provider_message_id) for d in sent if d.provider_message_id)
+    for (channel, message_id), deliveries in by_message.items():
+        if deliveries > 1:
+            yield Violation(Invariant.TRUTH, f"{deliveries} deliveries are {channel}'s message {message_id}")
 
 
 def _of_receipts(world: World, delivery: Delivery, name: str) -> Iterator[Violation]:

@@ -65,9 +65,9 @@ def touched(old: Delivery, new: Delivery) -> bool:
 
 def check_write(old: Delivery, new: Delivery, policy: Policy) -> None:
     """One write of a delivery, at the moment when it lands. Raises Violation."""
-    # A receipt may add why one of them was sent twice.
-    kept = tuple(replace(attempt, reason=None) for attempt in new.attempts[: len(old.attempts)])
-    if kept != tuple(replace(attempt, reason=None) for attempt in old.attempts):
+    # A receipt may add why one of them was sent twice; its provider, what it says of it.
+    kept = tuple(replace(attempt, reason=None, asked=None) for attempt in new.attempts[: len(old.attempts)])
+    if kept != tuple(replace(attempt, reason=None, asked=None) for attempt in old.attempts):
         raise Violation(Invariant.TRIES, f"{_of(old)} was changed to {_of(new)}")
     if new.pending != (new.due_at is not None):
         raise Violation(Invariant.QUIET, f"{new.status} with the due time {new.due_at}")

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
 from shared.delivery.errors import Permanent, Refused, Retryable, Throttled, Unknown
 from shared.delivery.model import DeliveryStatus, Outcome, Receipt
 from shared.sending.channel_states import OBEYED
-from shared.sending.provider import Outgoing
+from shared.sending.provider import Found, Outgoing, Sent
+from tests.fakes.clock import START
 from tests.simulation.fate import Fate, Fault
 from tests.simulation.invariants import Invariant, Violation
 from tests.simulation.outages import ChannelRecords, Outage
@@ -41,6 +43,7 @@ class Accepted:
     outgoing: Outgoing
     channel: str
     message_id: str
+    at: datetime
 
 
 class Providers:
@@ -60,6 +63,7 @@ class Providers:
         self.channel_records: ChannelRecords | None = None
         self.moods: dict[str, Says] = {}  # by address: what it always says
         self.strange = [says for says in Says if random.random() < 0.4] or [Says.RESET]
+        self.askable = False
         self.overruling = random.choice((DeliveryStatus.DELIVERED, DeliveryStatus.UNDELIVERED))
         self.names_ours = random.random() < 0.7
         self._report = report
@@ -86,7 +90,7 @@ class Providers:
     def accept(self, channel: str, outgoing: Outgoing) -> str:
         message_id = f"m-{sum(map(len, self.accepted.values())) + 1}"
         key = outgoing.notification_id, channel
-        self.accepted.setdefault(key, []).append(Accepted(outgoing, channel, message_id))
+        self.accepted.setdefault(key, []).append(Accepted(outgoing, channel, message_id, _now()))
         random = self.fate.random
         statuses = {
             status for status in (DeliveryStatus.DELIVERED, DeliveryStatus.UNDELIVERED) if random.random() < 0.4
@@ -107,6 +111,11 @@ class Providers:
                 self._report(receipt)
         return message_id
 
+    def found(self, channel: str, outgoing: Outgoing, since: datetime) -> Sequence[Found]:
+        alike = (outgoing.address, outgoing.text)
+        accepts = [a for many in self.accepted.values() for a in many if a.channel == channel and a.at >= since]
+        return [Found(Sent(a.message_id), a.at) for a in accepts if (a.outgoing.address, a.outgoing.text) == alike]
+
     def accept_later(self, channel: str, outgoing: Outgoing, seconds: float) -> None:
         async def later() -> None:
             await asyncio.sleep(seconds)
@@ -114,6 +123,10 @@ class Providers:
             self.accept(channel, outgoing)
 
         self.late.spawn(later())
+
+
+def _now() -> datetime:
+    return START + timedelta(seconds=asyncio.get_running_loop().time())
 
 
 class Client:
@@ -173,6 +186,16 @@ class Client:
             case Says.STRAY:
                 raise LookupError("the SDK's")
         return message_id
+
+    async def find(self, outgoing: Outgoing, since: datetime) -> Sequence[Found] | None:
+        """As Twilio is asked: by address and text."""
+        providers, step = self._providers, self._process.step
+        await step("before it is asked")
+        if not providers.askable or providers.fate.strikes(Fault.STRANGE):
+            raise Unknown("cannot be asked")
+        found = providers.found(self._channel, outgoing, since)
+        await step("after it is asked")
+        return found
 
     async def aclose(self) -> None:
         """Nothing to close."""

@@ -38,6 +38,7 @@ from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Outgoing, Provider, Sent
 from tests.fakes.people import MemoryPeople
 from tests.fakes.records import POLICY
+from tests.fakes.store import MemoryStore
 from tests.simulation import world
 from tests.simulation.history import simulate
 from tests.simulation.invariants import Invariant
@@ -480,7 +481,15 @@ def what_finds_its_provider_down_once_claimed_is_sent(patch: pytest.MonkeyPatch)
     patch.setattr(Breakers, "still", as_it_was)
 
 
+def a_message_is_taken_that_another_has_on_record(patch: pytest.MonkeyPatch) -> None:
+    async def nobodys(self: MemoryStore, channel: str, message_id: str) -> None:
+        return None
+
+    patch.setattr(MemoryStore, "sent_as", nobodys)
+
+
 BUGS: dict[Plant, Invariant] = {
+    a_message_is_taken_that_another_has_on_record: Invariant.TRUTH,
     a_probe_has_its_place_for_ever: Invariant.QUIET,
     a_probe_is_made_without_a_place: Invariant.DOWN,
     the_relay_publishes_no_probe: Invariant.QUIET,

@@ -18,7 +18,16 @@ from functions.gateway.notifications import acceptance, cancellation, idempotenc
 from functions.gateway.web import error_handlers
 from functions.relay import overdue_deliveries, scheduled_deliveries
 from functions.relay import waiting_receipts as waiting
-from shared.sending import asking_people, breaker, breakers, operations, pipeline, receipts, waiting_deliveries
+from shared.sending import (
+    asking_people,
+    asking_providers,
+    breaker,
+    breakers,
+    operations,
+    pipeline,
+    receipts,
+    waiting_deliveries,
+)
 
 SHARDS = 2  # fewer to sweep, none of another kind
 
@@ -83,6 +92,7 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             log,
             *of_time,
             asking_people,
+            asking_providers,
             breakers,
             broadcasting,
             error_handlers,

@@ -84,6 +84,9 @@ class World:
             self.functions.channel_states = ChannelRecords(self.broken, self.fate)
             self.providers.channel_records = self.functions.channel_states
             self.records.may_be_down = self.functions.channel_states.may_be_down
+        self.providers.askable = self.outage_dice.random() < 0.5
+        if self.providers.askable and self.outage_dice.random() < 0.8 and self.key != "collapse_key":
+            self.asks += self._twins()
         if outages:
             self.providers.outage = Outage.drawn(self.outage_dice, list(CHANNELS))
         self.processes: list[Process] = []
@@ -211,6 +214,11 @@ class World:
                 text = f"text {n}" if random.random() < 0.7 else f"text {n}, changed"
                 asks.append(replace(ask, request=ask.request.model_copy(update={"message": text})))
         return asks
+
+    def _twins(self) -> list[Ask]:
+        """Others that send the same text to the same address, which only their ids tell apart."""
+        plain = [ask for ask in self.asks if ask.caller is CALLERS[0] and ask.key]
+        return [replace(ask, key=f"{ask.key}-twin") for ask in plain if self.outage_dice.random() < 0.7]
 
     def _draw_how(self, to: dict[str, str]) -> dict[str, Any]:
         """When it goes, after which other, and over which channel first."""

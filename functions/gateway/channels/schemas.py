@@ -1,5 +1,6 @@
 """The JSON of /v1/channels."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -76,7 +77,7 @@ def channel_json(channel: Channel, state: ChannelState) -> ChannelJson:
         measure=channel.measure.name,
         content=content_schema(channel),
         segments=channel.segments is not None,
-        providers=[_provider_json(name, channel, state.breakers.get(name)) for name in channel.providers],
+        providers=[_provider_json(name, channel, state.breakers) for name in channel.providers],
         state="open" if down else state.activity.value,
         since=down.since if down else state.since,
         by=None if down else state.by,
@@ -84,7 +85,9 @@ def channel_json(channel: Channel, state: ChannelState) -> ChannelJson:
     )
 
 
-def _provider_json(name: str, channel: Channel, breaker: Breaker | None) -> ProviderJson:
+def _provider_json(name: str, channel: Channel, breakers: Mapping[str, Breaker]) -> ProviderJson:
+    # Some are on record with their channel's name before the word that chooses them.
+    breaker = breakers.get(name) or breakers.get(f"{channel.name}-{name}")
     return ProviderJson(
         name=name,
         receipts=name in channel.receipts,

@@ -47,6 +47,7 @@ from shared.delivery.model import (
     Outcome,
     Step,
     TemplateUsed,
+    Told,
     notification_status,
 )
 
@@ -231,6 +232,10 @@ class AttemptJson(TypedDict):
     duration_ms: int | None
     reason: Annotated[str | None, Field(description="Why the person may have got it twice, if not by its outcome.")]
     provider: Annotated[str | None, Field(description="That was called; null in records from before this was kept.")]
+    asked: Annotated[
+        Told | None,
+        Field(description="What the provider said when it was asked what had become of it: null where it was not."),
+    ]
     probe: Annotated[bool, Field(description="Made while the provider was down; uses none of the attempts up.")]
 
 
@@ -372,6 +377,7 @@ def _attempt_json(a: Attempt) -> AttemptJson:
         duration_ms=a.duration_ms,
         reason=a.reason,
         provider=a.provider,
+        asked=a.asked,
         probe=a.probe,
     )
 

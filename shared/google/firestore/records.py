@@ -7,6 +7,7 @@ keys/{hash}                               the last notification with a collapse 
 recipients/{name}
 categories/{name}, suppressions/{hash}, frequencies/{hash}: see `people_store.py`
 lists/{name}, lists/{id}/members/{recipient}: see `list_store.py`
+found_messages/{hash}                     which delivery a provider's message is, where it was asked for it
 receipts/{hash}                           a receipt that came before the record of its send
 """
 
@@ -32,6 +33,7 @@ from shared.delivery.model import (
     Recipient,
     Step,
     TemplateUsed,
+    Told,
 )
 from shared.delivery.store import Key
 from shared.google.firestore.rpc import Document, to_version
@@ -213,7 +215,8 @@ def _attempt_values(a: Attempt) -> dict[str, Any]:
 
 def _to_attempt(values: Mapping[str, Any]) -> Attempt:
     known = {key: value for key, value in values.items() if key in _known(Attempt)}
-    return Attempt(**known | {"outcome": Outcome(values["outcome"])})
+    asked = None if values.get("asked") is None else Told(values["asked"])
+    return Attempt(**known | {"outcome": Outcome(values["outcome"]), "asked": asked})
 
 
 def known_values(doc: Any, model: type) -> dict[str, Any]:

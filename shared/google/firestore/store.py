@@ -1,11 +1,13 @@
 """The store on Firestore. Each write carries its precondition, so none needs a transaction."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from shared.delivery.erasure import OF_DELIVERY, OF_NOTIFICATION
+from shared.delivery.errors import AlreadyExists, Conflict
 from shared.delivery.gate import Facts
 from shared.delivery.model import MAY_BE_SENT, Attachment, Delivery, DeliveryStatus, Notification, Recipient
 from shared.delivery.store import Key, Page, Position
@@ -334,6 +336,17 @@ class FirestoreStore:
         )
         found = await self._rpc.run_query(query)
         return records.read_one(found[0], records.to_delivery) if found else None
+
+    async def take_message(self, delivery: Delivery, provider_message_id: str) -> bool:
+        known_as = hashlib.sha256(f"{delivery.channel} {provider_message_id}".encode()).hexdigest()
+        name = f"{self._documents}/found_messages/{known_as}"
+        values = {"notification_id": delivery.notification_id, "expire_at": delivery.expire_at}
+        try:
+            await self._rpc.commit([writes.create(name, values)])
+        except (AlreadyExists, Conflict):
+            found = (await self._rpc.batch_get([name])).get(name)
+            return found is not None and decode(found.fields["notification_id"]) == delivery.notification_id
+        return True
 
     def _by_name(self, docs: Sequence[Any], limit: int) -> Page[Delivery, str]:
         last = docs[-1].name.removeprefix(f"{self._documents}/notifications/") if len(docs) == limit else None

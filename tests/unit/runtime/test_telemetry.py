@@ -98,7 +98,7 @@ async def test_a_lost_attempt_is_counted_as_unknown_when_it_goes_on_record(
     heard: MemoryTelemetry, store: MemoryStore, message: Message
 ) -> None:
     clock = Clock()
-    claimed = await pipeline(store, clock=clock)._claim(message)
+    claimed = await pipeline(store, clock=clock)._claim(message, "scripted")
     assert not heard.counts
     await pipeline(store, clock=clock).deliver(message)
     assert heard.counts == {"hark.lease_conflicts email": 1}

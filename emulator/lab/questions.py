@@ -1,0 +1,153 @@
+"""What the fake providers say when they are asked what they have taken: each as its provider's own API answers.
+
+Twilio: https://www.twilio.com/docs/messaging/api/message-resource#read-multiple-message-resources
+Slack: https://docs.slack.dev/reference/methods/conversations.history, conversations.list, conversations.open
+SendGrid: https://www.twilio.com/docs/sendgrid/api-reference/e-mail-activity/filter-all-messages
+
+While a fault strikes all of a provider's messages it answers no question either; one that strikes some strikes none.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any
+
+from emulator.lab import slack, twilio
+from emulator.lab.core import Lab
+from emulator.lab.messages import Answer
+
+_MOST = 1000
+_QUERY = re.compile(r"""\(unique_args\['notification_id'\]="([^"]*)"\)""")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One GET, or Slack's POST with a form. asked: its parameters"""
+
+    path: Mapping[str, str]
+    headers: Mapping[str, str]
+    asked: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A question that a provider's API takes. unauthorized: its answer to a key that is not taken"""
+
+    method: str
+    path: str
+    channel: str
+    provider: str
+    answer: Callable[[Question, Lab], Answer]
+    unavailable: Answer
+    unauthorized: Answer
+
+
+def twilio_messages(question: Question, lab: Lab) -> Answer:
+    if twilio.user(question.headers) is None:
+        return twilio.unauthorized()
+    taken = lab.witness.taken("twilio", question.asked.get("To", ""))
+    limit = min(int(question.asked.get("PageSize", 50)), _MOST)
+    sid = question.path["sid"]
+    found = [_twilio_message(sid, message, question.asked.get("From")) for message in reversed(taken)][:limit]
+    page = {"first_page_uri": "", "next_page_uri": None, "page": 0, "page_size": limit, "start": 0, "uri": ""}
+    return Answer.json(200, {"messages": found, "end": len(found) - 1, "previous_page_uri": None, **page})
+
+
+def _twilio_message(sid: str, message: Mapping[str, Any], sender: str | None) -> Mapping[str, Any]:
+    date = format_datetime(_time(message))
+    return {
+        "account_sid": sid,
+        "body": message["text"],
+        "date_created": date,
+        "date_sent": date,
+        "date_updated": date,
+        "direction": "outbound-api",
+        "error_code": None,
+        "error_message": None,
+        "from": sender,
+        "num_segments": str(message.get("segments", 1)),
+        "sid": message["message_id"],
+        "status": "sent",
+        "to": message["to"],
+        "uri": f"/2010-04-01/Accounts/{sid}/Messages/{message['message_id']}.json",
+    }
+
+
+def slack_history(question: Question, lab: Lab) -> Answer:
+    conversation, oldest = question.asked.get("channel", ""), float(question.asked.get("oldest", 0))
+    taken = [message for message in _posted_to(lab, conversation) if _time(message).timestamp() >= oldest]
+    limit = min(int(question.asked.get("limit", 100)), _MOST)
+    messages = [_slack_message(message) for message in sorted(taken, key=_time, reverse=True)]
+    return Answer.json(200, {"ok": True, "messages": messages[:limit], "has_more": len(messages) > limit})
+
+
+def _posted_to(lab: Lab, conversation: str) -> Sequence[Mapping[str, Any]]:
+    """Whatever its channel was called; no replies, and no changes of what was there."""
+    names = [name for name in lab.addressed["slack"] if slack.conversation(name) == conversation]
+    posted = [message for name in names for message in lab.witness.taken("slack", name)]
+    return [message for message in posted if not message.get("thread") and not message.get("update")]
+
+
+def _slack_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    payload = {"notification_id": message["notification_id"]}
+    return {
+        "type": "message",
+        "subtype": "bot_message",
+        "text": message["text"],
+        "ts": message["message_id"],
+        "bot_id": "B0LAB00000",
+        "metadata": {"event_type": "hark_notification", "event_payload": payload},
+    }
+
+
+def slack_channels(_: Question, lab: Lab) -> Answer:
+    names = [name for name in lab.addressed["slack"] if name.startswith("#")]
+    channels = [{"id": slack.conversation(name), "name": name[1:], "is_member": True} for name in names]
+    return Answer.json(200, {"ok": True, "channels": channels, "response_metadata": {"next_cursor": ""}})
+
+
+def slack_open(question: Question, _: Lab) -> Answer:
+    user = question.asked.get("users", "")
+    return Answer.json(200, {"ok": True, "channel": {"id": slack.conversation(user)}})
+
+
+def sendgrid_activity(question: Question, lab: Lab) -> Answer:
+    found = _QUERY.search(question.asked.get("query", ""))
+    if found is None:
+        return Answer.json(400, {"errors": [{"message": "invalid query"}]})
+    lines = [message for message in lab.witness.of(found[1]) if message["provider"] == "sendgrid"]
+    messages = [
+        {
+            "from_email": "",
+            "msg_id": f"{message['message_id']}.recvd-lab-0",
+            "subject": message["subject"],
+            "to_email": message["to"],
+            "status": "delivered",
+            "opens_count": 0,
+            "clicks_count": 0,
+            "last_event_time": message["at"],
+        }
+        for message in lines
+    ]
+    return Answer.json(200, {"messages": messages})
+
+
+def _time(message: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(message["at"])
+
+
+_TWILIO_DOWN = twilio.error(503, 20503, "Service is unavailable. Please try again.")
+_SENDGRID_DOWN = Answer.json(503, {"errors": [{"message": "unavailable"}]})
+_SENDGRID_401 = Answer.json(401, {"errors": [{"message": "authorization required"}]})
+_SLACK = ("slack", "slack")
+_SLACK_ANSWERS = (slack.error("service_unavailable", 503), slack.error("invalid_auth"))
+
+QUESTIONS: Sequence[Answered] = (
+    Answered("GET", twilio.PATH, "sms", "twilio", twilio_messages, _TWILIO_DOWN, twilio.unauthorized()),
+    Answered("GET", "/v3/messages", "email", "sendgrid", sendgrid_activity, _SENDGRID_DOWN, _SENDGRID_401),
+    Answered("GET", "/api/conversations.history", *_SLACK, slack_history, *_SLACK_ANSWERS),
+    Answered("GET", "/api/conversations.list", *_SLACK, slack_channels, *_SLACK_ANSWERS),
+    Answered("POST", "/api/conversations.open", *_SLACK, slack_open, *_SLACK_ANSWERS),
+)
