@@ -155,10 +155,13 @@ def _condition(asked: Any) -> Callable[[Any], bool]:
             wanted = {_key(asked.value)}
         case _Operator.IN:
             wanted = {_key(value) for value in asked.value.array_value.values}
+        # An inequality finds values of its own type alone.
         case _Operator.LESS_THAN:
             bound = _key(asked.value)
-            # An inequality finds values of its own type alone.
             return lambda document: (key := _key_at(document, path)) is not None and key[0] == bound[0] and key < bound
+        case _Operator.GREATER_THAN_OR_EQUAL:
+            least = _key(asked.value)
+            return lambda document: (key := _key_at(document, path)) is not None and key[0] == least[0] and key >= least
         case other:
             raise Unsupported(f"the operator {other}")
     return lambda document: _key_at(document, path) in wanted

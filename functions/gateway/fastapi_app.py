@@ -16,6 +16,7 @@ from functions.gateway.callers.routes import callers_router
 from functions.gateway.categories.routes import categories_router
 from functions.gateway.channels.routes import channels_router
 from functions.gateway.dead_letters.routes import dead_letters_router
+from functions.gateway.duplicates.routes import duplicates_router
 from functions.gateway.inbound.routes import inbound_router
 from functions.gateway.lists.member_routes import members_router
 from functions.gateway.lists.routes import lists_router
@@ -46,6 +47,7 @@ ROUTERS = (
     templates_router,
     operations_router,
     dead_letters_router,
+    duplicates_router,
     callers_router,
     receipts_router,
     inbound_router,

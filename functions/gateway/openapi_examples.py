@@ -63,7 +63,10 @@ def _of_channels(channels: Mapping[str, Channel], first: str) -> Mapping[str, Ex
 
 def _of_notifications(channels: Mapping[str, Channel], to: Mapping[str, str]) -> Mapping[str, Example]:
     first = next(iter(to))
-    attempt = {"number": 1, "at": _AT, "duration_ms": 120, "reason": None}
+    attempt = {
+        **{"number": 1, "at": _AT, "duration_ms": 120, "reason": None},
+        **{"provider": next(iter(channels[first].providers), None), "asked": None, "probe": False},
+    }
     sent = {
         "status": "sent",
         "provider": next(iter(channels[first].providers), None),
@@ -110,7 +113,15 @@ def _of_notifications(channels: Mapping[str, Channel], to: Mapping[str, str]) ->
         "list_dead_letters": Example(200, {"items": [dead], "next_cursor": None}),
         "replay": Example(202, replayed, of_delivery),
         "discard": Example(204, path=of_delivery),
+        "list_duplicates": Example(200, {"items": [_duplicate(first, attempt)], "next_cursor": None}),
     }
+
+
+def _duplicate(channel: str, attempt: Mapping[str, Any]) -> Mapping[str, Any]:
+    lost = {**attempt, "outcome": "unknown", "error": "no answer within 30.0 s", "asked": "cannot_tell"}
+    accepted = {**attempt, "number": 2, "outcome": "accepted", "error": None}
+    pair = {"reason": "unknown_outcome", "channel": channel, "attempts": [lost, accepted]}
+    return {"notification_id": _ID, "channel": channel, "status": "sent", "at": _AT, "pairs": [pair]}
 
 
 def _notification(status: str, deliveries: list[dict[str, Any]]) -> dict[str, Any]:

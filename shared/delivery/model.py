@@ -127,6 +127,8 @@ class Attempt:
 
 FAILOVER_AFTER_UNKNOWN = "failover_after_unknown"
 """`Attempt.reason`: its provider could not be asked, and another was given the message, as its deliver_by was near."""
+LEASE_RAN_OUT = "the lease ran out before an outcome was recorded"
+"""`Attempt.error` of one whose process died, or froze, before it was on record."""
 ESCALATION_AFTER_RECEIPT = "escalation_after_receipt"
 """`Attempt.reason`: it turned out to have arrived when the next channel had already been tried."""
 
@@ -300,6 +302,7 @@ class Delivery:
     scheduled_for: datetime | None = None  # while scheduled, when the relay publishes it to the second
     reason: str | None = None  # the rule of the gate that holds it back, or that ended it
     judged_by: Mapping[str, str] | None = None
+    twice_at: datetime | None = None  # when it first may have arrived a second time (`duplicates.py`)
     held_until: datetime | None = None  # what the person wants has held it back until then
 
     version: int | None = None

@@ -18,9 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.delivery.duplicates import may_have_arrived_by
 from shared.delivery.errors import WrongState
 from shared.delivery.gate import NOTHING, Facts, Later, No, gate, is_late
 from shared.delivery.model import (
+    LEASE_RAN_OUT,
     PENDING,
     Attempt,
     Delivery,
@@ -259,6 +261,7 @@ def settle(  # noqa: PLR0913 - the parts of one record, each named at its one ca
         due_at=None,
         updated_at=now,
     )
+    after = _with_doubt(after, now)
     match last.outcome:
         case Outcome.ACCEPTED | Outcome.PERMANENT:
             return after
@@ -444,10 +447,18 @@ def with_lost_attempt(delivery: Delivery) -> Delivery:
         number=len(delivery.attempts) + 1,
         at=delivery.claimed_at or delivery.created_at,
         outcome=Outcome.UNKNOWN,
-        error="the lease ran out before an outcome was recorded",
+        error=LEASE_RAN_OUT,
         provider=delivery.provider,
     )
-    return replace(delivery, attempts=(*delivery.attempts, lost))
+    over = delivery.lease_until or delivery.created_at
+    return _with_doubt(replace(delivery, attempts=(*delivery.attempts, lost)), over)
+
+
+def _with_doubt(delivery: Delivery, now: datetime) -> Delivery:
+    """It has a new attempt: whether the person may have got it a second time by that."""
+    if delivery.twice_at is not None or sum(map(may_have_arrived_by, delivery.attempts)) < 2:
+        return delivery
+    return replace(delivery, twice_at=now)
 
 
 def _dead(delivery: Delivery, now: datetime, reason: str) -> Delivery:

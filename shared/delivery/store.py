@@ -180,6 +180,14 @@ class Store(Protocol):
         """Dead deliveries, the latest first."""
         ...
 
+    async def sent_twice(
+        self, *, caller: str | None, start: datetime, end: datetime | None, limit: int, after: Position | None
+    ) -> Page[Delivery, Position]:
+        """Deliveries that may have arrived a second time, at `start` or later and before the end (None: until now), the
+        latest first.
+        """
+        ...
+
     async def in_status(
         self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
     ) -> Page[Delivery, Position]:

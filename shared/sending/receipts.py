@@ -221,7 +221,7 @@ async def apply(
         outcome = reported(delivery, receipt, now)
         if not isinstance(outcome, Delivery):
             return outcome
-        outcome = await _after_the_next_channel(store, outcome)
+        outcome = await _after_the_next_channel(store, outcome, now)
         ids = {"notification_id": outcome.notification_id, "channel": outcome.channel}
         try:
             with telemetry.span(f"receipt {outcome.channel}", attributes=_attributes(outcome), links=_sent(outcome)):
@@ -251,7 +251,7 @@ async def _suppress(people: PeopleStore, delivery: Delivery, receipt: Receipt, n
     failpoints.reached(Failpoint.SUPPRESSED)
 
 
-async def _after_the_next_channel(store: Store, delivery: Delivery) -> Delivery:
+async def _after_the_next_channel(store: Store, delivery: Delivery, now: datetime) -> Delivery:
     """The delivery, with it on record if it arrived when its escalation had already tried the next channel."""
     if delivery.escalates_to is None or delivery.status is not DeliveryStatus.DELIVERED or not delivery.attempts:
         return delivery
@@ -259,7 +259,8 @@ async def _after_the_next_channel(store: Store, delivery: Delivery) -> Delivery:
     if loaded is None or not loaded[1].attempts:
         return delivery
     *others, last = delivery.attempts
-    return replace(delivery, attempts=(*others, replace(last, reason=ESCALATION_AFTER_RECEIPT)))
+    attempts = (*others, replace(last, reason=ESCALATION_AFTER_RECEIPT))
+    return replace(delivery, attempts=attempts, twice_at=delivery.twice_at or now)
 
 
 def _attributes(delivery: Delivery) -> telemetry.Attributes:

@@ -779,3 +779,54 @@ async def test_an_erasure_writes_all_or_nothing(store: Store) -> None:
     with pytest.raises((NotFound, Conflict)):
         await store.erase(without_texts(a_notification()), [])
     await store.erase(None, [])
+
+
+async def test_what_may_have_arrived_twice_is_found_by_when_and_by_whose_it_is(store: Store) -> None:
+    made = []
+    for n in range(6):
+        notification = a_notification(channels=["email", "sms"], shard=n, caller="billing" if n % 2 else "shop")
+        twice, once = await accepted(store, notification)
+        await store.update(replace(twice, twice_at=START + timedelta(hours=n // 2)))
+        made.append(await stored(store, twice))
+        await store.update(replace(once, relays=1))
+    made.sort(key=lambda d: (d.twice_at or START, d.notification_id), reverse=True)
+    cases: list[tuple[str | None, datetime, datetime | None]] = [
+        (None, START, None),
+        ("shop", START, None),
+        (None, START + timedelta(hours=1), None),
+        (None, START, START + timedelta(hours=2)),
+        ("billing", START + timedelta(hours=1), START + timedelta(hours=2)),
+        (None, START + timedelta(hours=3), None),
+    ]
+    for caller, start, end in cases:
+        expected = [
+            d.notification_id
+            for d in made
+            if caller in {None, d.caller}
+            and d.twice_at is not None
+            and start <= d.twice_at
+            and (end is None or d.twice_at < end)
+        ]
+        found, after = [], None
+        while True:
+            page = await store.sent_twice(caller=caller, start=start, end=end, limit=2, after=after)
+            found += [d.notification_id for d in page.items]
+            after = page.next
+            if after is None:
+                break
+        assert found == expected, (caller, start, end)
+
+
+async def test_a_providers_message_is_the_first_deliverys_that_asks_for_it(store: Store) -> None:
+    first, second = [(await accepted(store, a_notification()))[0] for _ in range(2)]
+    assert await store.take_message(first, "SM1")
+    assert not await store.take_message(second, "SM1")
+    assert await store.take_message(first, "SM1")
+    assert await store.take_message(second, "SM2")
+    assert await store.take_message(replace(second, channel="sms"), "SM1")
+
+
+async def test_of_two_that_ask_at_once_one_has_it(store: Store) -> None:
+    deliveries = [(await accepted(store, a_notification()))[0] for _ in range(8)]
+    taken = await asyncio.gather(*(store.take_message(delivery, "SM1") for delivery in deliveries))
+    assert sorted(taken) == [False] * 7 + [True]

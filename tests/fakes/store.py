@@ -220,6 +220,18 @@ class MemoryStore(OrderedFaults):
             ]
             return self._page(rows, limit, after)
 
+    async def sent_twice(
+        self, *, caller: str | None, start: datetime, end: datetime | None, limit: int, after: Position | None
+    ) -> Page[Delivery, Position]:
+        async with self._call("sent_twice"):
+            rows = [
+                (Position(d.twice_at, f"{d.notification_id}/deliveries/{d.channel}"), d)
+                for d in self._deliveries.values()
+                if d.twice_at is not None and d.twice_at >= start and (end is None or d.twice_at < end)
+                if caller in {None, d.caller}
+            ]
+            return self._page(rows, limit, after)
+
     async def in_status(
         self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
     ) -> Page[Delivery, Position]:

@@ -75,6 +75,10 @@ ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[
         {"caller": "c", "limit": 9},
     ),
     FirestoreStore.dead: ({name: GIVEN[name] for name in ("caller", "channel", "after")}, {"limit": 9}),
+    FirestoreStore.sent_twice: (
+        {"caller": (None, "c"), "after": (None, POSITION), "end": (None, NOW)},
+        {"start": NOW, "limit": 9},
+    ),
     FirestoreStore.recipients: ({"after": (None, "alice"), "prefix": ("", "team-")}, {"limit": 9}),
     FirestoreStore.scheduled: ({}, {"shard": 0, "start": NOW, "end": NOW, "limit": 9}),
     FirestoreStore.followers: ({}, {"delivery": Delivery("n", "email", "a", NOW)}),
@@ -131,7 +135,9 @@ def needed(query: Any) -> Index | None:
     compared = [c.field.field_path for c in comparisons if c.op not in (EQUAL, IN)]
     ordered = [o for o in query.order_by if o.field.field_path != "__name__"]
     assert {o.direction for o in query.order_by} <= {query.order_by[0].direction}, "the name is in the last order"
-    assert compared in ([], [o.field.field_path for o in ordered]), "what is compared is what is ordered by"
+    assert list(dict.fromkeys(compared)) in ([], [o.field.field_path for o in ordered]), (
+        "what is compared is what is ordered by"
+    )
     (collection,) = query.from_
     if not equal and not ordered:
         assert not collection.all_descendants
@@ -247,6 +253,8 @@ def _written() -> Iterator[tuple[str, str]]:
     yield from (
         ("attachments", "expire_at"),
         ("keys", "expire_at"),
+        ("found_messages", "notification_id"),
+        ("found_messages", "expire_at"),
         ("frequencies", "expire_at"),
         ("uses", "at"),
         ("usage", "caller"),

@@ -361,14 +361,14 @@ def _delivery_json(d: Delivery, content: dict[str, Any], *, addresses: bool) -> 
         next_try_at=d.next_try_at,
         judged_by=None if d.judged_by is None else dict(d.judged_by),
         updated_at=d.updated_at or d.created_at,
-        attempts=[_attempt_json(attempt) for attempt in d.attempts],
+        attempts=[attempt_json(attempt) for attempt in d.attempts],
     )
     if d.segments is not None and d.encoding is not None:
         made["segments"], made["encoding"] = d.segments, d.encoding
     return made
 
 
-def _attempt_json(a: Attempt) -> AttemptJson:
+def attempt_json(a: Attempt) -> AttemptJson:
     return AttemptJson(
         number=a.number,
         at=a.at,

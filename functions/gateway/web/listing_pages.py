@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 MOST_ITEMS = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DEAD_LETTER_PATH = re.compile(r"/deliveries/[a-z][a-z0-9_]{0,63}")
+_DELIVERY_PATH = re.compile(r"/deliveries/[a-z][a-z0-9_]{0,63}")
 _NO_PATH = re.compile("")
 _UUID_LENGTH = 36
 
@@ -60,7 +60,7 @@ def position_of(kind: str, cursor: str | None) -> Position | None:
     try:
         _, micros, last = _decoded(cursor)
         position = Position(_EPOCH + timedelta(microseconds=micros), last)
-        path = _DEAD_LETTER_PATH if kind == "dead-letters" else _NO_PATH
+        path = _DELIVERY_PATH if kind in {"dead-letters", "duplicates"} else _NO_PATH
         good = is_notification_id(last[:_UUID_LENGTH]) and path.fullmatch(last, _UUID_LENGTH)
         if good and cursor_of(kind, position) == cursor:
             return position

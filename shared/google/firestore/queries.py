@@ -8,7 +8,7 @@ from shared.google.firestore.rpc import Cursor, StructuredQuery, Value
 from shared.google.firestore.value_encoding import encode
 
 _ASCENDING, _DESCENDING = 1, 2
-_LESS_THAN, _EQUAL, _IN = 1, 5, 8
+_LESS_THAN, _AT_LEAST, _EQUAL, _IN = 1, 4, 5, 8
 _AND = 1
 _AFTER_ANY_NAME = "\x7f"  # sorts after every character that a recipient's or a list's name can have
 
@@ -27,6 +27,10 @@ def given(**values: str | int | None) -> list[Any]:
 
 def before(field: str, value: Any) -> Any:
     return _filter(field, _LESS_THAN, encode(value))
+
+
+def from_on(field: str, value: Any) -> Any:
+    return _filter(field, _AT_LEAST, encode(value))
 
 
 def any_of(field: str, values: Sequence[Any]) -> Any:

@@ -297,6 +297,23 @@ class FirestoreStore:
         items = list(records.readable(found, records.to_delivery))
         return Page(items, self._position(found[-1], "dead_at") if more else None)
 
+    async def sent_twice(
+        self, *, caller: str | None, start: datetime, end: datetime | None, limit: int, after: Position | None
+    ) -> Page[Delivery, Position]:
+        filters = [queries.any_shard(), *queries.given(caller=caller), queries.from_on("twice_at", start)]
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=filters if end is None else [*filters, queries.before("twice_at", end)],
+            order="twice_at",
+            descending=True,
+            after=[] if after is None else self._cursor(after.at, f"notifications/{after.id}"),
+            fields=records.WITHOUT_CONTENT,
+        )
+        found, more = await pages.first(self._rpc, query, limit)
+        items = list(records.readable(found, records.to_delivery))
+        return Page(items, self._position(found[-1], "twice_at") if more else None)
+
     async def recipient(self, name: str) -> Recipient | None:
         path = self._recipient_name(name)
         found = await self._rpc.batch_get([path])

@@ -129,13 +129,13 @@ def test_a_claim_of_what_another_has_lost() -> None:
     assert decide(CLAIMED, "another's", NOW - MICROSECOND, POLICY) == Leased()
     taken = decide(CLAIMED, "another's", NOW, POLICY)
     assert isinstance(taken, Write)
-    assert taken.delivery.attempts == (BEFORE, Attempt(2, BEGAN, Outcome.UNKNOWN, LOST))
+    assert taken.delivery.attempts == (BEFORE, Attempt(2, BEGAN, Outcome.UNKNOWN, LOST, provider="p"))
     assert (taken.delivery.claim, taken.delivery.claimed_at) == ("another's", NOW)
 
 
 def test_a_lost_attempt_began_with_its_claim() -> None:
     assert with_lost_attempt(CLAIMED) == replace(
-        CLAIMED, attempts=(BEFORE, Attempt(2, BEGAN, Outcome.UNKNOWN, LOST, None, None))
+        CLAIMED, attempts=(BEFORE, Attempt(2, BEGAN, Outcome.UNKNOWN, LOST, None, None, provider="p"))
     )
     assert with_lost_attempt(replace(CLAIMED, claimed_at=None)).attempts[-1].at == START
 
@@ -231,7 +231,7 @@ def test_what_nobody_took() -> None:
         error="no channel function took it for 24 h",
     )
     lost = relayed(CLAIMED, much_later, POLICY)
-    assert (lost.status, lost.attempts[-1]) == (S.DEAD, Attempt(2, BEGAN, Outcome.UNKNOWN, LOST))
+    assert (lost.status, lost.attempts[-1]) == (S.DEAD, Attempt(2, BEGAN, Outcome.UNKNOWN, LOST, provider="p"))
 
 
 def test_a_dead_letter_of_the_last_try() -> None:
@@ -244,7 +244,7 @@ def test_a_dead_letter_of_the_last_try() -> None:
         **ENDED,
         status=S.DEAD,
         dead_at=NOW,
-        attempts=(BEFORE, Attempt(2, BEGAN, Outcome.UNKNOWN, LOST)),
+        attempts=(BEFORE, Attempt(2, BEGAN, Outcome.UNKNOWN, LOST, provider="p")),
         error=f"attempts used up; the last one: {LOST}",
     )
 
@@ -288,7 +288,7 @@ def test_a_cancelled_one() -> None:
         CLAIMED,
         **ENDED,
         status=S.CANCELLED,
-        attempts=(BEFORE, Attempt(2, BEGAN, Outcome.UNKNOWN, LOST)),
+        attempts=(BEFORE, Attempt(2, BEGAN, Outcome.UNKNOWN, LOST, provider="p")),
         error="why; an attempt may have arrived",
         reason="cancelled",
     )
