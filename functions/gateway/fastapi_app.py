@@ -15,6 +15,7 @@ from functions.gateway.broadcasts.routes import broadcasts_router
 from functions.gateway.callers.routes import callers_router
 from functions.gateway.categories.routes import categories_router
 from functions.gateway.channels.routes import channels_router
+from functions.gateway.dead_letters.bulk_routes import bulk_replay_router
 from functions.gateway.dead_letters.routes import dead_letters_router
 from functions.gateway.duplicates.routes import duplicates_router
 from functions.gateway.inbound.routes import inbound_router
@@ -47,6 +48,7 @@ ROUTERS = (
     templates_router,
     operations_router,
     dead_letters_router,
+    bulk_replay_router,
     duplicates_router,
     callers_router,
     receipts_router,

@@ -16,6 +16,7 @@ from functions.gateway.broadcasts.schemas import BroadcastRequest
 from functions.gateway.callers.schemas import CallerChange, CallerRequest
 from functions.gateway.categories.schemas import CategoryRequest
 from functions.gateway.channels.schemas import PauseRequest
+from functions.gateway.dead_letters.schemas import ReplayRequest
 from functions.gateway.lists.schemas import ListRequest, MembersRequest
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.openapi_examples import add_examples, examples
@@ -35,6 +36,7 @@ _SCHEMAS = (
     RecipientRequest,
     CategoryRequest,
     PauseRequest,
+    ReplayRequest,
     SuppressionRequest,
     ListRequest,
     MembersRequest,

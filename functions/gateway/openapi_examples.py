@@ -112,8 +112,28 @@ def _of_notifications(channels: Mapping[str, Channel], to: Mapping[str, str]) ->
         ),
         "list_dead_letters": Example(200, {"items": [dead], "next_cursor": None}),
         "replay": Example(202, replayed, of_delivery),
+        "replay_by_plan": Example(
+            200, _replay_plan(first), body={"filter": {"channel": first, "error": "503"}, "dry_run": True}
+        ),
         "discard": Example(204, path=of_delivery),
         "list_duplicates": Example(200, {"items": [_duplicate(first, attempt)], "next_cursor": None}),
+    }
+
+
+def _replay_plan(channel: str) -> Mapping[str, Any]:
+    return {
+        "plan": _ID,
+        "count": 1,
+        "estimated": False,
+        "by_reason": {"attempts used up; the last one: 503": 1},
+        "by_age": {"less than an hour": 1},
+        "channels": {channel: {"deliveries": 1}},
+        "may_have_arrived": 0,
+        "refused": {},
+        "per_second": 100,
+        "seconds": 1,
+        "planned_at": _AT,
+        "good_until": _AT,
     }
 
 

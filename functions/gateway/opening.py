@@ -7,6 +7,7 @@ from functions.gateway.access.authentication import CallerCache, Identity, Token
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import FirestoreCallers
 from functions.gateway.broadcasts.firestore_plans import FirestorePlans
+from functions.gateway.dead_letters.firestore_replay_plans import FirestoreReplayPlans
 from functions.gateway.rendering.firestore_templates import FirestoreTemplates
 from functions.gateway.rendering.templated_content import Templates
 from functions.gateway.services import Gateway
@@ -57,6 +58,7 @@ def open_gateway(
         people=FirestorePeople(rpc, address_hash),
         list_store=FirestoreLists(rpc),
         plans=FirestorePlans(rpc),
+        replay_plans=FirestoreReplayPlans(rpc),
         channel_states=ChannelStates(FirestoreChannelStates(rpc)),
         screens=screens,
         issuers=own.oidc_issuers,

@@ -21,6 +21,7 @@ from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import Publisher
 from shared.sending.operations import OperationStore
 from shared.sending.receipts import ReceiptReader, ReceiptStore
+from shared.sending.replay_plan import ReplayPlanStore
 from shared.sending.replies import ReplyReader
 
 
@@ -45,6 +46,7 @@ class Gateway:
     people: PeopleStore
     list_store: ListStore
     plans: PlanStore
+    replay_plans: ReplayPlanStore
     channel_states: ChannelStates
     listings: Turns = field(default_factory=Turns)
     batches: Turns = field(default_factory=lambda: Turns("batches"))

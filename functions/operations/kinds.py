@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from functions.gateway.broadcasts.broadcasting import BROADCAST, Broadcasting
+from functions.gateway.dead_letters.replaying import REPLAY, Replaying
 from functions.gateway.services import Gateway
 from shared.sending.clearing_lists import CLEAR_LIST, ClearingLists
 from shared.sending.erasing import ERASURE, Erasing
@@ -16,5 +17,6 @@ def kinds(gateway: Gateway) -> Mapping[str, Kind]:
         BROADCAST: Broadcasting(gateway),
         CLEAR_LIST: ClearingLists(gateway.list_store),
         ERASURE: Erasing(gateway.store, gateway.list_store, gateway.publisher, gateway.now),
+        REPLAY: Replaying(gateway),
         RECALL: Recalling(gateway.store, gateway.publisher, gateway.now),
     }

@@ -189,9 +189,9 @@ class Store(Protocol):
         ...
 
     async def in_status(
-        self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
+        self, *, caller: str | None, status: DeliveryStatus, limit: int, after: Position | None
     ) -> Page[Delivery, Position]:
-        """A caller's deliveries in this status, the latest accepted first."""
+        """A caller's deliveries in this status (None: everybody's), the latest accepted first."""
         ...
 
     async def sent_as(self, channel: str, provider_message_id: str) -> Delivery | None:

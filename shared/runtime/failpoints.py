@@ -22,6 +22,7 @@ class Failpoint(StrEnum):
     MARKED = "gateway.marked"  # a notification is marked as cancelled, and none of its deliveries is
     CANCELLED = "gateway.cancelled"  # those are, and the request is not answered
     BROADCAST = "operation.broadcast"  # a page of a broadcast is accepted, and the operation does not say so
+    REPLAYED = "operation.replayed"  # a page of dead letters is queued, and neither published nor counted
     PAGED = "operation.paged"  # one page of it is worked off
     RECEIVED = "function.received"  # a push, with nothing done yet
     NOT_LET = "function.not_let"  # the gate's answer is on record, and what waited for the delivery is not published

@@ -233,13 +233,13 @@ class MemoryStore(OrderedFaults):
             return self._page(rows, limit, after)
 
     async def in_status(
-        self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
+        self, *, caller: str | None, status: DeliveryStatus, limit: int, after: Position | None
     ) -> Page[Delivery, Position]:
         async with self._call("in_status"):
             rows = [
                 (Position(d.created_at, f"{d.notification_id}/deliveries/{d.channel}"), d)
                 for d in self._deliveries.values()
-                if d.status is status and d.caller == caller
+                if d.status is status and caller in {None, d.caller}
             ]
             return self._page(rows, limit, after)
 

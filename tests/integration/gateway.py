@@ -50,7 +50,7 @@ from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
 from tests.fakes.people import MemoryPeople
-from tests.fakes.plans import MemoryPlans
+from tests.fakes.plans import MemoryPlans, MemoryReplayPlans
 from tests.fakes.store import MemoryStore
 from tests.fakes.templates import MemoryTemplates
 
@@ -173,7 +173,7 @@ class Hark:
         assert loaded is not None
         now = datetime.now(UTC)
         if status is DeliveryStatus.DEAD:
-            attempt = Attempt(1, now, Outcome.RETRYABLE, "503", 12)
+            attempt = Attempt(1, now, Outcome.RETRYABLE, "503", 12, provider="sendgrid")
             changes = {"attempts": (attempt,), "dead_at": now, "error": "attempts used up", **changes}
         due_at = loaded[1].due_at if status in PENDING_OR_SENT else None
         changed = replace(loaded[1], **{"status": status, "due_at": due_at, "updated_at": now, **changes})
@@ -256,6 +256,7 @@ def gateway_over(
         templates=Templates(changes.pop("templates", MemoryTemplates()), channels),
         operations=changes.pop("operations", MemoryOperations()),
         plans=changes.pop("plans", None) or MemoryPlans(),
+        replay_plans=changes.pop("replay_plans", None) or MemoryReplayPlans(),
         channel_states=ChannelStates(changes.pop("channel_states", None) or MemoryChannelStates()),
         people=changes.pop("people", None) or MemoryPeople(MemoryStore()),
         list_store=changes.pop("list_store", None) or MemoryLists(MemoryStore()),

@@ -21,7 +21,7 @@ from functions.gateway.openapi_examples import Example, examples
 from functions.sms.twilio_receipts import TwilioReceipts
 from functions.sms.twilio_replies import TwilioReplies
 from shared.channels.registry import example_addresses, load_channels
-from shared.delivery.model import Attempt, DeliveryStatus, Outcome
+from shared.delivery.model import Attempt, DeliveryStatus, Outcome, Told
 from shared.sending.recalling import recall
 from shared.sending.receipts import ReceiptReader
 from tests.integration.gateway import Hark, client_of
@@ -49,9 +49,18 @@ FOUND: Mapping[str, str] = {
 
 async def sent(hark: Hark) -> str:
     notification = await hark.sent(to=TO, **MESSAGE)
-    attempt = Attempt(1, datetime.now(UTC), Outcome.ACCEPTED, None, 120)
+    attempt = Attempt(1, datetime.now(UTC), Outcome.ACCEPTED, None, 120, provider="sendgrid")
     accepted = {"attempts": (attempt,), "provider": "sendgrid", "provider_message_id": "14c5d75ce93"}
     await hark.set(notification["id"], "email", DeliveryStatus.SENT, **accepted)
+    return notification["id"]
+
+
+async def sent_twice(hark: Hark) -> str:
+    notification = await hark.sent(to=TO, **MESSAGE)
+    now = datetime.now(UTC)
+    lost = Attempt(1, now, Outcome.UNKNOWN, "no answer within 30.0 s", 120, provider="sendgrid", asked=Told.CANNOT_TELL)
+    attempts = (lost, Attempt(2, now, Outcome.ACCEPTED, None, 120, provider="sendgrid"))
+    await hark.set(notification["id"], "email", DeliveryStatus.SENT, attempts=attempts, twice_at=now)
     return notification["id"]
 
 
@@ -95,6 +104,12 @@ async def parameters(hark: Hark, operation: str) -> dict[str, str]:  # noqa: PLR
             return {"name": "order-shipped", "version": "1"}
         case "list_dead_letters" | "replay" | "discard":
             return {"notification_id": await hark.dead(to=TO, **MESSAGE), "channel": "email"}
+        case "replay_by_plan":
+            notification_id = await hark.dead(to=TO, **MESSAGE)
+            await hark.set(notification_id, "email", DeliveryStatus.DEAD, error="attempts used up; the last one: 503")
+            return {}
+        case "list_duplicates":
+            return {"notification_id": await sent_twice(hark)}
         case "read_caller" | "change_caller" | "revoke_caller" | "add_key" | "revoke_key":
             made = await example_of(hark, "create_caller")
             return {"caller_id": made["id"], "key_id": made["keys"][0]["id"]}

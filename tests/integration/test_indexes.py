@@ -39,6 +39,7 @@ from shared.people.suppression import AddressHash, Suppression
 from shared.sending.channel_states import ChannelState
 from shared.sending.operations import Operation
 from shared.sending.receipts import Waiting
+from shared.sending.replay_plan import ReplayPlan
 
 DECLARED = yaml.safe_load((Path(__file__).parents[2] / "infra" / "indexes.yaml").read_text())
 OWNERS = (
@@ -71,8 +72,8 @@ ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[
         {"limit": 9},
     ),
     FirestoreStore.in_status: (
-        {"status": tuple(DeliveryStatus), "after": GIVEN["after"]},
-        {"caller": "c", "limit": 9},
+        {"status": tuple(DeliveryStatus), "caller": (None, "c"), "after": GIVEN["after"]},
+        {"limit": 9},
     ),
     FirestoreStore.dead: ({name: GIVEN[name] for name in ("caller", "channel", "after")}, {"limit": 9}),
     FirestoreStore.sent_twice: (
@@ -241,6 +242,7 @@ def _written() -> Iterator[tuple[str, str]]:
         ("suppressions", Suppression, {"id", "version"}),
         ("frequencies", DaysNotifications, {"id", "version"}),
         ("plans", Plan, {"id"}),
+        ("replay_plans", ReplayPlan, {"id"}),
         ("lists", RecipientList, {"name", "version"}),
         ("members", Member, {"recipient", "version"}),
         ("channels", ChannelState, {"channel", "version"}),

@@ -30,7 +30,7 @@ from tests.fakes.callers import MemoryCallers
 from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
-from tests.fakes.plans import MemoryPlans
+from tests.fakes.plans import MemoryPlans, MemoryReplayPlans
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.templates import MemoryTemplates
 from tests.simulation.invariants import Violation
@@ -86,6 +86,7 @@ class Functions:
     queue: Publisher | None = None
     operations: MemoryOperations = field(default_factory=MemoryOperations)
     plans: MemoryPlans = field(default_factory=MemoryPlans)
+    replay_plans: MemoryReplayPlans = field(default_factory=MemoryReplayPlans)
     lists: MemoryLists = field(init=False)
     channel_states: MemoryChannelStates | None = None
     """None: in this history nobody pauses a channel."""
@@ -166,6 +167,7 @@ class Functions:
             operations=self._remote(process, self.operations),
             people=self.people(process),
             plans=self._remote(process, self.plans),
+            replay_plans=self._remote(process, self.replay_plans),
             channel_states=self.states(process) or ChannelStates(MemoryChannelStates()),
             list_store=self._remote(process, self.lists),
             now=process.now,

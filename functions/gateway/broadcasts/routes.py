@@ -15,17 +15,14 @@ from functions.gateway.broadcasts.broadcasting import broadcast
 from functions.gateway.broadcasts.planning import plan_broadcast
 from functions.gateway.broadcasts.schemas import BeginRequest, BroadcastRequest, PlanJson, check_targets
 from functions.gateway.notifications.idempotency import KEYS
-from functions.gateway.operations.schemas import OperationJson, operation_json
+from functions.gateway.operations.beginning import begin_planned
+from functions.gateway.operations.schemas import OperationJson
 from functions.gateway.services import Gateway
 from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.openapi_declarations import LOCATION, answers, request_body
-from functions.gateway.web.problem_details import Problem, field_error, invalid
+from functions.gateway.web.problem_details import field_error, invalid
 from functions.gateway.web.request_bodies import BODY_LIMIT, json_of, validated
-from shared.delivery.errors import AlreadyExists
 from shared.people.broadcast_plan import GOOD_FOR
-from shared.runtime.logs import get_logger
-
-log = get_logger(__name__)
 
 
 def broadcasts_router(gateway: Gateway) -> APIRouter:
@@ -65,20 +62,6 @@ def broadcasts_router(gateway: Gateway) -> APIRouter:
         if plan is None or plan.caller != caller.id:
             raise invalid(field_error("plan", "you have planned no such broadcast"))
         operation_id = str(uuid.uuid5(KEYS, f"broadcast\n{plan.id}"))
-        there = await gateway.operations.read(operation_id)
-        if there is None and gateway.now() > plan.planned_at + GOOD_FOR:
-            raise invalid(field_error("plan", "was made more than a day ago: plan it again"))
-        if there is None:
-            wanted = broadcast(operation_id, plan, gateway.now())
-            try:
-                await gateway.operations.create(wanted)
-            except AlreadyExists:
-                there = await gateway.operations.read(operation_id)
-            else:
-                log.info("broadcast", operation_id=operation_id, by=caller.id)
-                there = wanted
-        if there is None:
-            raise Problem(503, "try again", headers={"Retry-After": "1"})
-        return json_answer(operation_json(there), 202, {"Location": f"/v1/operations/{operation_id}"})
+        return await begin_planned(gateway, broadcast(operation_id, plan, gateway.now()), plan.planned_at + GOOD_FOR)
 
     return routes

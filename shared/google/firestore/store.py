@@ -265,7 +265,7 @@ class FirestoreStore:
         return Page(items, Position(created[ids[of - 1]], ids[of - 1]) if more or len(created) > of else None)
 
     async def in_status(
-        self, *, caller: str, status: DeliveryStatus, limit: int, after: Position | None
+        self, *, caller: str | None, status: DeliveryStatus, limit: int, after: Position | None
     ) -> Page[Delivery, Position]:
         query = queries.select(
             "deliveries",

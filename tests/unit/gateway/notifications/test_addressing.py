@@ -30,7 +30,7 @@ from tests.fakes.clock import START, Clock
 from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
 from tests.fakes.people import MemoryPeople
-from tests.fakes.plans import MemoryPlans
+from tests.fakes.plans import MemoryPlans, MemoryReplayPlans
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import POLICY
@@ -78,6 +78,7 @@ async def gateway(store: MemoryStore, publisher: MemoryPublisher, clock: Clock) 
         operations=MemoryOperations(),
         people=MemoryPeople(store),
         plans=MemoryPlans(),
+        replay_plans=MemoryReplayPlans(),
         channel_states=ChannelStates(MemoryChannelStates()),
         list_store=MemoryLists(store),
         screens={"sms": BLOCKED},
