@@ -79,9 +79,10 @@ def _unless_held(restored: RestoredRecords, deliver: Deliver) -> Deliver:
 def _chosen(setting: str, providers: Mapping[str, str]) -> Sequence[Callable[[], Provider]]:
     """The first choice first. Each with its own settings."""
     choices = listed(os.environ.get(setting, ""))
-    if not choices or not set(choices) <= set(providers) or len(set(choices)) < len(choices):
-        known = ", ".join(sorted(providers))
-        raise SystemExit(f"hark: {setting} must be one of {known}; or several, each once, with commas between")
+    if not choices or not set(choices) <= set(providers):
+        raise SystemExit(f"hark: {setting} must be one of {', '.join(sorted(providers))}")
+    if len(set(choices)) < len(choices):
+        raise SystemExit(f"hark: {setting} names a provider twice")
     if len(choices) > 1 and SENDS_NOTHING in choices:
         raise SystemExit(f"hark: {setting}: {SENDS_NOTHING} sends nothing, so it takes no other's place")
     modules: list[ProviderModule] = [importlib.import_module(providers[choice]) for choice in choices]

@@ -118,7 +118,7 @@ class Breakers:
             async with asyncio.timeout(_SECONDS):
                 if turn.probe is not None:
                     await self._probe_is_over(turn.provider, turn.probe, last)
-                elif self._says_it_is_down(turn.provider):
+                elif turn.provider not in self._opening and self._is_down(turn.provider, self._breaker(turn.provider)):
                     await self._open(turn.provider, last)
                 if last is not None and last.outcome is Outcome.THROTTLED:
                     await self._slow_down()
@@ -136,10 +136,10 @@ class Breakers:
         until = self._alone_until.get(provider)
         return until is None or self.now() >= until
 
-    def _says_it_is_down(self, provider: str) -> bool:
-        breaker = self._breaker(provider)
+    def _is_down(self, provider: str, breaker: Breaker | None) -> bool:
+        """By its own calls: what was called before the breaker was closed says nothing any more."""
         since = None if breaker is None or breaker.is_open else breaker.since
-        return provider not in self._opening and self._calls[provider].say_it_is_down(self.now(), since)
+        return self._calls[provider].say_it_is_down(self.now(), since)
 
     async def _open(self, provider: str, last: Attempt | None) -> None:
         """Until it is on record this instance calls the provider no more."""
@@ -151,7 +151,7 @@ class Breakers:
             before = state.breakers.get(provider)
             if (before is not None and before.is_open) or is_others_word(before, self.now(), self._id):
                 return None
-            if not self._says_so_of(provider, before):
+            if not self._is_down(provider, before):
                 return None
             return self._with(state, provider, opened(before, self.now(), self._id, reason))
 
@@ -159,15 +159,13 @@ class Breakers:
             there, is_ours = await self.states.change(self.channel, open_it)
             if is_ours:
                 log.error("provider is down", channel=self.channel, provider=provider, reason=reason)
-            if not is_others_word(there.breakers.get(provider), self.now(), self._id):
+            if is_others_word(there.breakers.get(provider), self.now(), self._id):
+                log.warning("provider fails here alone", channel=self.channel, provider=provider, reason=reason)
+            else:
                 self._alone_until.pop(provider, None)
         finally:
             self._opening.discard(provider)
             self._calls[provider].clear()
-
-    def _says_so_of(self, provider: str, before: Breaker | None) -> bool:
-        """By the record as it is now: what was called before it was closed says nothing any more."""
-        return self._calls[provider].say_it_is_down(self.now(), None if before is None else before.since)
 
     async def _probe_is_over(self, provider: str, probe: str, last: Attempt | None) -> None:
         has_failed = last is not None and failed(last.outcome)

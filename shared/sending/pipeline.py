@@ -527,7 +527,8 @@ class Pipeline:
             "provider": written.provider or (SIMULATED if written.simulated else self.provider).name,
         }
         for attempt in made:
-            telemetry.count(telemetry.ATTEMPTS, {**by, "outcome": str(attempt.outcome)})
+            whose = {**by, "provider": attempt.provider or by["provider"]}
+            telemetry.count(telemetry.ATTEMPTS, {**whose, "outcome": str(attempt.outcome)})
         if written.status is DeliveryStatus.SENT:
             telemetry.record(telemetry.ACCEPT_TO_SENT, _waited(written).total_seconds(), by)
 

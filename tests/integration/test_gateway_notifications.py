@@ -211,7 +211,7 @@ async def test_attempts_are_shown_with_their_outcomes_also_one_without_a_duratio
 
     time = "2026-01-02T03:04:05Z"
     assert (delivery["provider"], delivery["provider_message_id"], delivery["updated_at"]) == ("sendgrid", "m-1", time)
-    no = {"reason": None}
+    no = {"reason": None, "provider": None, "asked": None, "probe": False}
     assert delivery["attempts"] == [
         {"number": 1, "at": time, "outcome": "unknown", "error": "the lease ran out", "duration_ms": None, **no},
         {"number": 2, "at": time, "outcome": "accepted", "error": None, "duration_ms": 41, **no},

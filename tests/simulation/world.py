@@ -80,6 +80,7 @@ class World:
         # By dice of their own: the histories without them are what they were.
         self.pause_dice, self.outage_dice = (Random(sum(random.getstate()[1][n : n + 4])) for n in (1, 5))
         self.pauses, outages = self.pause_dice.random() < 0.2, self.outage_dice.random() < 0.3
+        outages = outages and Fault.STRANGE in possible
         if self.pauses or outages:
             self.functions.channel_states = ChannelRecords(self.broken, self.fate)
             self.providers.channel_records = self.functions.channel_states

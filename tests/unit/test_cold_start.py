@@ -108,6 +108,26 @@ def test_a_provider_that_is_not_there_stops_the_start_and_names_the_choices(choi
     assert done.stderr == "hark: EMAIL_PROVIDER must be one of log, sendgrid, smtp\n"
 
 
+@pytest.mark.parametrize(
+    ("choice", "why"),
+    [
+        ("smtp,smtp", "EMAIL_PROVIDER names a provider twice"),
+        ("smtp,log", "EMAIL_PROVIDER: log sends nothing, so it takes no other's place"),
+        ("smtp,pigeon", "EMAIL_PROVIDER must be one of log, sendgrid, smtp"),
+    ],
+)
+def test_several_providers_that_make_no_sense_stop_the_start(choice: str, why: str) -> None:
+    done = start("functions.email.main", GOOGLE_CLOUD_PROJECT="test", EMAIL_PROVIDER=choice)
+    assert (done.returncode, done.stderr) == (1, f"hark: {why}\n")
+
+
+def test_of_several_providers_each_needs_its_settings() -> None:
+    settings = {**CHANNEL_SETTINGS["email"], "EMAIL_PROVIDER": "smtp, sendgrid"}
+    assert start("functions.email.main", GOOGLE_CLOUD_PROJECT="test", **settings).returncode == 0
+    done = start("functions.email.main", GOOGLE_CLOUD_PROJECT="test", **settings | {"SENDGRID_API_KEY": ""})
+    assert "SENDGRID_API_KEY" in done.stderr
+
+
 @pytest.mark.parametrize("function", ["gateway", "sms"])
 def test_a_sender_without_a_country_stops_the_start_and_names_the_setting(function: str) -> None:
     sender = {**CHANNEL_SETTINGS["sms"], "SMS_PROVIDER": "twilio", "TWILIO_FROM": "MG" + "0" * 32}
