@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from shared.sending.breaker import PROBE_PAUSES
 from shared.sending.channel_states import OBEYED
+from shared.sending.pipeline import NO_TIME
 from tests.edges import TERMINAL, reachable
 from tests.faults.histories import Event, Histories
 
 _WORD = re.compile("[0-9A-Za-z]+")
 _CLOCK_SECONDS = 0.01  # of rounding, between two processes of one machine
+
+_SENT = {"sent", "delivered", "undelivered"}
+_FREEZE_SECONDS = 30.0  # from a freeze on, for so long a process may do what was right before it
 
 Delivery = tuple[str, str]
 """A notification's id, and a channel."""
@@ -58,6 +63,40 @@ class Facts:
     def clocks_were_right(self, record: Event) -> bool:
         """It was last written, by Firestore's clock, before any life had a wrong one: its times are what they say."""
         return bool(record["version"] / 1e9 < self.first_wrong_clock)
+
+
+@dataclass(frozen=True)
+class Hold:
+    """From when to when it was known to all that nothing goes over a channel. provider: that was down; None: a pause"""
+
+    channel: str
+    start: float
+    end: float
+    provider: str | None = None
+
+
+def _pauses(facts: Facts) -> list[Hold]:
+    holds, since = list[Hold](), dict[str, float]()
+    for event in facts.histories.client:
+        if event["event"] == "paused":
+            since[event["channel"]] = event["at"] + OBEYED
+        elif event["event"] == "resuming" and event["channel"] in since:
+            holds.append(Hold(event["channel"], since.pop(event["channel"]), event["at"]))
+    return [*holds, *(Hold(channel, start, math.inf) for channel, start in since.items())]
+
+
+def _outages(facts: Facts) -> list[Hold]:
+    """Of each time that a breaker was open, as far as it was seen to be so: by the times of the looks, which need no
+    function's clock to be right.
+    """
+    seen: dict[tuple[str, str, str], list[Event]] = defaultdict(list)
+    for look in facts.histories.breakers:
+        if look["open"]:
+            seen[look["channel"], look["provider"], look["since"]].append(look)
+    return [
+        Hold(channel, looks[0]["at"] + OBEYED, looks[-1]["asked"], provider)
+        for (channel, provider, _), looks in seen.items()
+    ]
 
 
 def check(histories: Histories, limits: Limits) -> list[Violation]:
@@ -179,9 +218,13 @@ def one_key_is_one_notification(facts: Facts) -> Iterator[str]:
 def sent_means_accepted(facts: Facts) -> Iterator[str]:
     """And its message is the one that was accepted while the attempt lasted that is on record as accepted."""
     for at, record in facts.records.items():
-        if record["status"] not in {"sent", "delivered", "undelivered"}:
+        if record["status"] not in _SENT:
             continue
         accepts = facts.accepts.get(at)
+        if record["status"] == "sent" and not any(
+            attempt["outcome"] == "accepted" or attempt.get("asked") == "reconciled" for attempt in record["attempts"]
+        ):
+            yield f"{at} is sent, and no provider has said so"
         if not accepts:
             yield f"{at} is {record['status']}, and no provider has it"
         elif record["message_id"] is not None and facts.clocks_were_right(record):
@@ -200,7 +243,10 @@ def _moment(event: Event) -> float:
 
 
 def attempts_keep_to_the_policy(facts: Facts) -> Iterator[str]:
-    """A refusal is the last, and is dead if an operator can mend it; others come at most so often, not too early."""
+    """A refusal is the last, and is dead if an operator can mend it; others come at most so often, not too early.
+
+    A throttled one uses none of a delivery's attempts up, and neither does a probe.
+    """
     for at, record in facts.records.items():
         attempts = record["attempts"]
         if [attempt["number"] for attempt in attempts] != list(range(1, len(attempts) + 1)):
@@ -210,7 +256,7 @@ def attempts_keep_to_the_policy(facts: Facts) -> Iterator[str]:
         # A receipt can tell that an earlier attempt, which ended unknown, has arrived.
         if attempts and attempts[-1]["outcome"] == "refused" and record["status"] not in {"dead", "delivered"}:
             yield f"{at} is {record['status']} after a refusal that an operator can mend"
-        tries = [attempt for attempt in attempts if attempt["outcome"] != "throttled"]
+        tries = [a for a in attempts if a["outcome"] != "throttled" and not a.get("probe")]
         # One more may be the accept that came in a claim which the limit allowed.
         if len(tries) > facts.limits.max_attempts:
             yield f"{at} was tried {len(tries)} times"
@@ -312,21 +358,79 @@ def nothing_is_sent_after_a_suppression(facts: Facts) -> Iterator[str]:
 
 def nothing_is_sent_over_a_paused_channel(facts: Facts) -> Iterator[str]:
     """What is claimed five seconds after the pause was answered, until its end is asked for, is not sent."""
-    pauses, since = list[tuple[str, float, float]](), dict[str, float]()
-    for event in facts.histories.client:
-        if event["event"] == "paused":
-            since[event["channel"]] = event["at"] + OBEYED
-        elif event["event"] == "resuming" and event["channel"] in since:
-            pauses.append((event["channel"], since.pop(event["channel"]), event["at"]))
-    pauses += [(channel, start, math.inf) for channel, start in since.items()]
+    pauses = _pauses(facts)
     for record in facts.histories.records:
-        for channel, start, end in pauses:
+        for pause in pauses:
+            channel, start, end = pause.channel, pause.start, pause.end
             if record.get("channel") != channel or not facts.clocks_were_right(record):
                 continue
             for attempt in record["attempts"]:
                 made = attempt["duration_ms"] is not None
                 if made and start + facts.limits.lease + _CLOCK_SECONDS < _moment(attempt) < end - _CLOCK_SECONDS:
                     yield f"({record['id']}, {channel}) was sent {_moment(attempt) - start:.1f} s after it was to stop"
+
+
+def a_provider_that_is_down_is_left_alone(facts: Facts) -> Iterator[str]:
+    """While its breaker is open it gets no call but probes, and these one at a time, with their pauses between."""
+    frozen = [event["at"] for event in facts.histories.nemesis if event["event"] == "freeze"]
+    for hold in _outages(facts):
+        probes: list[tuple[float, Delivery]] = []
+        for at, record in facts.records.items():
+            if at[1] != hold.channel or not facts.clocks_were_right(record):
+                continue
+            for attempt in record["attempts"]:
+                began = _moment(attempt)
+                made = attempt["duration_ms"] is not None and attempt.get("error") != NO_TIME
+                if not made or not hold.start + _CLOCK_SECONDS < began < hold.end - _CLOCK_SECONDS:
+                    continue
+                if any(began - _FREEZE_SECONDS < froze < began for froze in frozen):
+                    continue
+                if attempt["probe"]:
+                    probes.append((began, at))
+                elif attempt["provider"] == hold.provider:
+                    yield f"{at} was sent {began - hold.start + OBEYED:.1f} s after {hold.provider} was found down"
+        for (first, _), (second, at) in pairwise(sorted(probes)):
+            if second - first < PROBE_PAUSES[0].total_seconds() and second < facts.first_wrong_clock:
+                yield f"{at} was a probe of {hold.provider} {second - first:.2f} s after another"
+
+
+def what_is_held_is_not_published(facts: Facts) -> Iterator[str]:
+    """By the relay; of one whose provider is down it publishes no more than one a second, to be its probe.
+
+    One that was published whole at first waits for nothing else, so what is published of it later is the relay's.
+    """
+    whole: dict[Delivery, float] = {}
+    for event in facts.histories.published:
+        if event["whole"]:
+            at = (event["id"], event["channel"])
+            whole[at] = min(event["published"], whole.get(at, math.inf))
+    again = [
+        event
+        for event in facts.histories.published
+        if not event["whole"] and whole.get((event["id"], event["channel"]), math.inf) < event["published"]
+    ]
+    for hold in (*_pauses(facts), *_outages(facts)):
+        times = sum(hold.start < event["published"] < hold.end for event in again if event["channel"] == hold.channel)
+        let = 0 if hold.provider is None else 1 + max(hold.end - hold.start, 0)
+        if times > let:
+            yield f"{times} were published of {hold.channel} within {hold.end - hold.start:.0f} s in which it was held"
+
+
+def who_does_not_know_asks_first(facts: Facts) -> Iterator[str]:
+    """Before another attempt its provider is asked what became of the last; what it has is not sent again.
+
+    What was asked before an attempt that died with its process is not on record.
+    """
+    for at, record in facts.records.items():
+        for before, after in pairwise(record["attempts"]):
+            if before["outcome"] != "unknown":
+                continue
+            if before["asked"] is None and after["duration_ms"] is not None:
+                yield f"{at} was sent again, and nobody had asked what became of attempt {before['number']}"
+        if any(attempt.get("asked") == "reconciled" for attempt in record["attempts"][:-1]):
+            yield f"{at} was sent again, though its provider had it"
+        if record["attempts"] and record["attempts"][-1].get("asked") == "reconciled" and record["status"] not in _SENT:
+            yield f"{at} is {record['status']}, though its provider has it"
 
 
 def _time(text: str) -> float:
@@ -350,6 +454,9 @@ INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
     "o an order is kept": an_order_is_kept,
     "p nothing is sent after a suppression": nothing_is_sent_after_a_suppression,
     "h nothing is sent over a paused channel": nothing_is_sent_over_a_paused_channel,
+    "h what is held is not published": what_is_held_is_not_published,
+    "b a provider that is down is left alone": a_provider_that_is_down_is_left_alone,
+    "a who does not know asks first": who_does_not_know_asks_first,
     "e a step is taken when it is needed": a_step_is_taken_when_it_is_needed,
 }
 

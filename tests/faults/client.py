@@ -25,13 +25,15 @@ _GONE = "90e0fa11c0ffee"  # the mark of addresses that somebody may suppress
 _OF_GONE = 0.08  # of what is asked
 _SUPPRESSED = 0.02
 _AUDIENCE = 40  # of the one broadcast
+_TWINS = 0.05  # of what is asked: a text message like the last one, to the same number
 _SHARED = "5ead0fa11c0ffee"  # the mark of addresses that several are sent to
 CHANNELS = (("email",), ("sms",), ("slack",), ("email", "sms"), ("email", "sms", "slack"))
 
 
 @dataclass
 class Client:
-    """Each of its messages, subjects and addresses is one of a kind, so that it can be found wherever it turns up.
+    """Each of its messages, subjects and addresses is one of a kind, so that it can be found wherever it turns up; but
+    some text messages are asked for twice, which their provider cannot tell apart.
 
     special, keys, held: as of `Options`
     """
@@ -45,6 +47,7 @@ class Client:
     keys: int
     held: float
     accepted: int = 0
+    _twin: str | None = None
     _numbers: itertools.count = field(default_factory=itertools.count)  # type: ignore[type-arg]
 
     async def run(self, rate: float, stop: asyncio.Event) -> None:
@@ -95,21 +98,26 @@ class Client:
 
     def _composed(self) -> tuple[str, dict[str, Any]]:
         """A key and a request."""
-        mark = f"{self.rng.getrandbits(64):016x}"
+        mark, key = f"{self.rng.getrandbits(64):016x}", f"key-of-canary-{self.rng.getrandbits(64):016x}"
+        channels = self.rng.choice(CHANNELS)
+        if self._twin is not None and self.rng.random() < _TWINS:
+            mark, channels = self._twin, ("sms",)
+        numbers = random.Random(mark)
         address = {
             "email": f"canary-{mark}@example.com",
-            "sms": f"+1415{2_000_000 + self.rng.randrange(7_999_999)}",
+            "sms": f"+1415{2_000_000 + numbers.randrange(7_999_999)}",
             "slack": f"#canary-{mark}",
         }
         if self.rng.random() < _OF_GONE:
             address["email"] = self._gone()
-        channels = self.rng.choice(CHANNELS)
+        if "sms" in channels:
+            self._twin = mark
         body: dict[str, Any] = {
             "to": {channel: address[channel] for channel in channels},
             "subject": f"Subject of canary {mark}",
             "message": f"Text of canary {mark}",
         }
-        return f"key-of-canary-{mark}", body | self._how(body)
+        return key, body | self._how(body)
 
     def _how(self, body: dict[str, Any]) -> dict[str, Any]:
         """When it goes, after which other, and over which channel first; of most nothing."""

@@ -9,6 +9,8 @@ client.jsonl    {"event": "request", "n", "key", "to": {channel: address}, "subj
 witness.jsonl   the lab's own: a line for each message that a provider accepted, whatever it answered
 nemesis.jsonl   {"event": the fault, …}
 observed.jsonl  {"id", "channel", "version", "status", "attempts": how many}: deliveries as they were seen meanwhile
+breakers.jsonl  {"asked": when the read began, "channel", "provider", "open", "since"}: each breaker, at each look
+published.jsonl {"id", "channel", "whole": whether it has all that is to be sent, "published": by Pub/Sub's clock}
 machine.jsonl   {"took", "worked", "late"}: see machine.py
 records.jsonl   the deliveries at the end, and their notifications' texts
 """
@@ -22,10 +24,12 @@ from typing import Any
 
 Event = dict[str, Any]
 
+BREAKERS = "breakers.jsonl"
 CLIENT = "client.jsonl"
 MACHINE = "machine.jsonl"
 NEMESIS = "nemesis.jsonl"
 OBSERVED = "observed.jsonl"
+PUBLISHED = "published.jsonl"
 RECORDS = "records.jsonl"
 WITNESS = "witness.jsonl"
 
@@ -68,6 +72,8 @@ class Histories:
     texts: list[str]
     api_key: str
     machine: list[Event] = field(default_factory=list)
+    breakers: list[Event] = field(default_factory=list)
+    published: list[Event] = field(default_factory=list)
 
     @property
     def deaths(self) -> list[Event]:
@@ -89,4 +95,6 @@ def load(folder: Path, witness: Path, logs: Path, api_key: str) -> Histories:
         texts=sorted(texts),
         api_key=api_key,
         machine=list(read(folder / MACHINE)),
+        breakers=list(read(folder / BREAKERS)),
+        published=list(read(folder / PUBLISHED)),
     )

@@ -1,7 +1,8 @@
-"""Looks at the records past the proxy: what changes meanwhile, and all of them at the end."""
+"""Looks at the records past the proxy: what changes meanwhile, which breakers are open, and all of them at the end."""
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from shared.delivery.errors import StoreUnavailable
 from shared.delivery.model import PENDING, Delivery
 from shared.google.firestore import queries
+from shared.google.firestore.channel_state_store import FirestoreChannelStates
 from shared.google.firestore.records import to_delivery, to_notification
 from shared.google.firestore.rpc import Rpc, connect
 from shared.google.firestore.value_encoding import encode
@@ -37,6 +39,18 @@ class Observer:
                     if seen.get(at) != delivery.version:
                         seen[at] = delivery.version
                         history.append(**_state(delivery), attempts=len(delivery.attempts))
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def watch_breakers(self, history: History) -> None:
+        """Until cancelled: each one that was ever open, as it is at each look."""
+        store = FirestoreChannelStates(self._rpc)
+        while True:
+            asked = time.time()
+            with contextlib.suppress(StoreUnavailable):
+                for channel, state in (await store.states()).items():
+                    for provider, breaker in state.breakers.items():
+                        named = {"channel": channel, "provider": provider, "since": breaker.since.isoformat()}
+                        history.append(asked=asked, open=breaker.is_open, **named)
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def pending(self) -> int | None:
@@ -69,6 +83,9 @@ class Observer:
                         "outcome": attempt.outcome,
                         "error": attempt.error,
                         "duration_ms": attempt.duration_ms,
+                        "provider": attempt.provider,
+                        "asked": attempt.asked,
+                        "probe": attempt.probe,
                     }
                     for attempt in delivery.attempts
                 ],

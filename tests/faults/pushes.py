@@ -1,15 +1,19 @@
 """Pushes that Pub/Sub may make and the emulator seldom does: the same message again, later, out of order, and as a dead
-letter while its delivery is still being tried.
+letter while its delivery is still being tried. What is published is written down on the way.
 """
 
 import asyncio
+import base64
 import contextlib
+import json
 import random
+from datetime import datetime
 from typing import Any
 
 import aiohttp
 
 from shared.channels.declaration import topic
+from tests.faults.histories import History
 from tests.faults.nemesis import CHANNELS
 
 _PAUSE_SECONDS = 1.0
@@ -19,7 +23,13 @@ _DEAD_LETTERS = 0.25
 
 class Pushes:
     def __init__(
-        self, http: aiohttp.ClientSession, pubsub: str, ports: dict[str, int], rng: random.Random, share: float
+        self,
+        http: aiohttp.ClientSession,
+        pubsub: str,
+        ports: dict[str, int],
+        history: History,
+        rng: random.Random,
+        share: float,
     ) -> None:
         """pubsub: the emulator's URL with the project; share: of the messages, each pushed once to three times more
 
@@ -29,6 +39,7 @@ class Pushes:
         self._api = pubsub
         self._project = pubsub.partition("/projects/")[2]
         self._ports = ports
+        self._history = history
         self._rng = rng
         self._share = share
         self._pushing: set[asyncio.Task[None]] = set()
@@ -39,6 +50,7 @@ class Pushes:
             for channel in CHANNELS:
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError, KeyError):
                     for message in await self._pull(channel):
+                        self._note(channel, message)
                         if self._rng.random() < self._share:
                             self._again(channel, message)
             with contextlib.suppress(TimeoutError):
@@ -54,6 +66,12 @@ class Pushes:
         if rows:
             await self._call("POST", f"{name}:acknowledge", {"ackIds": [row["ackId"] for row in rows]})
         return [row["message"] for row in rows]
+
+    def _note(self, channel: str, message: dict[str, Any]) -> None:
+        data = json.loads(base64.b64decode(message["data"]))
+        published = datetime.fromisoformat(message["publishTime"]).timestamp()
+        whole = data.get("content") is not None
+        self._history.append(id=data["notification_id"], channel=channel, whole=whole, published=published)
 
     def _again(self, channel: str, message: dict[str, Any]) -> None:
         for _ in range(self._rng.randint(1, 3)):

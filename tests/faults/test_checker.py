@@ -16,9 +16,12 @@ REQUEST = {"event": "request", "at": 1.0, "n": 0, "key": "k", "to": TO, "subject
 ANSWER = {"event": "answer", "at": 1.1, "n": 0, "status": 202, "id": "a"}
 
 
-def attempt(number: int, outcome: str = "accepted", second: int = 0, duration_ms: int | None = 10) -> Event:
+def attempt(
+    number: int, outcome: str = "accepted", second: int = 0, duration_ms: int | None = 10, **fields: Any
+) -> Event:
     at = f"2026-01-01T00:00:{second:02d}+00:00"
-    return {"number": number, "at": at, "outcome": outcome, "duration_ms": duration_ms}
+    made = {"number": number, "at": at, "outcome": outcome, "duration_ms": duration_ms, "provider": "twilio"}
+    return {**made, "asked": None, "probe": False, **fields}
 
 
 def record(channel: str = "sms", status: str = "sent", *attempts: Event, **fields: Any) -> Event:
@@ -72,8 +75,10 @@ def with_records(*records: Event) -> Histories:
 
 
 DUE = "2026-01-01T00:01:00+00:00"
-UNKNOWN = attempt(1, "unknown", duration_ms=500)
-LOST = attempt(1, "unknown", duration_ms=None)
+UNKNOWN = attempt(1, "unknown", duration_ms=500, asked="not_there")
+LOST = attempt(1, "unknown", duration_ms=None, asked="not_there")
+FOUND = attempt(1, "unknown", duration_ms=500, asked="reconciled")
+PROBE = attempt(1, "retryable", probe=True)
 KILLED = {"event": "kill worker", "process": "sms", "at": 1767225600.0}  # with the first attempt
 
 
@@ -90,7 +95,58 @@ def paused(since: float, until: float, channel: str = "sms") -> list[Event]:
     return [*GOOD.client, *({"event": event, "at": at + seconds, "channel": channel} for event, seconds in said)]
 
 
+def down(since: float, until: float, histories: Histories = GOOD) -> Histories:
+    """With the sms's provider, so long after the attempt of GOOD began; it was looked at each second."""
+    at = datetime.fromisoformat(attempt(1)["at"]).timestamp()
+    look = {"channel": "sms", "provider": "twilio", "open": True, "since": "2026-01-01T00:00:00+00:00"}
+    looks = [{**look, "asked": at + since + n, "at": at + since + n} for n in range(round(until - since) + 1)]
+    return replace(histories, breakers=[*looks, {**looks[-1], "open": False}])
+
+
+def published(*seconds: float, whole: bool = False) -> list[Event]:
+    """The sms, so long after the attempt of GOOD began; the first time whole."""
+    at = datetime.fromisoformat(attempt(1)["at"]).timestamp()
+    first = {"id": "a", "channel": "sms", "whole": True, "published": at - 100}
+    return [first, *({**first, "whole": whole, "published": at + second} for second in seconds)]
+
+
 FINE: dict[str, Histories] = {
+    "one whose provider had it": with_records(record("sms", "sent", FOUND)),
+    "one whose provider had it, and reported it": with_records(record("sms", "delivered", FOUND)),
+    "an attempt that nobody has written down to be asked about, as they died": replace(
+        with_records(
+            record(
+                "sms",
+                "sent",
+                {**UNKNOWN, "asked": None},
+                attempt(2, "unknown", 1, None, asked="not_there"),
+                attempt(3, second=9),
+            )
+        ),
+        nemesis=[KILLED],
+    ),
+    "one that was a probe more often than it may be tried": with_records(
+        record(
+            "sms",
+            "sent",
+            PROBE,
+            *(attempt(n, "retryable", 9 * n, probe=n < 3) for n in (2, 3, 4)),
+            attempt(5, second=50),
+        )
+    ),
+    "a probe of a provider that is down": down(
+        -20, 20, replace(GOOD, records=[record("sms", "sent", {**attempt(1), "probe": True}), record("email")])
+    ),
+    "one before all know that its provider is down": down(-4, 20),
+    "one after its provider was found to be back": down(-20, -1),
+    "one while another channel's provider is down": replace(
+        down(-20, 20), breakers=[{**look, "channel": "slack", "provider": "slack"} for look in down(-20, 20).breakers]
+    ),
+    "probes that are published while a provider is down": replace(down(10, 30), published=published(16, 18, 20, 22)),
+    "what is published when its channel is resumed": replace(GOOD, client=paused(-60, -3), published=published(-1, -1)),
+    "what is accepted while its channel is paused": replace(
+        GOOD, client=paused(3, 60), published=published(20, whole=True)
+    ),
     "one whose channel was just paused": replace(GOOD, client=paused(-4, 30)),
     "one whose channel was resumed before": replace(GOOD, client=paused(-60, -3)),
     "one whose channel is paused afterwards": replace(GOOD, client=paused(3, 30)),
@@ -160,6 +216,43 @@ def behind_a_cancelled_one() -> Histories:
 
 
 BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
+    "one sent again without a question": (
+        "a",
+        lambda: with_records(record("sms", "sent", {**UNKNOWN, "asked": None}, attempt(2, second=9))),
+    ),
+    "one sent again though its provider had it": (
+        "a",
+        lambda: with_records(record("sms", "sent", FOUND, attempt(2, second=9))),
+    ),
+    "one that is tried on though its provider has it": (
+        "a",
+        lambda: with_records(record("sms", "retrying", FOUND, error="busy", due_at=DUE)),
+    ),
+    "sent by another's message": ("7", lambda: with_records(record("sms", "sent", FOUND, message_id="m-9"))),
+    "sent, and its provider could not tell": (
+        "7",
+        lambda: with_records(record("sms", "sent", {**FOUND, "asked": "cannot_tell"})),
+    ),
+    "one to a provider that is down": ("b", lambda: down(-20, 20)),
+    "two probes at once": (
+        "b",
+        lambda: down(
+            -20,
+            20,
+            with_records(
+                record("sms", "retrying", PROBE, error="busy", due_at=DUE, id="b"),
+                record("sms", "retrying", {**PROBE, "at": "2026-01-01T00:00:01+00:00"}, error="busy", due_at=DUE),
+            ),
+        ),
+    ),
+    "many that are published while their provider is down": (
+        "h",
+        lambda: replace(down(10, 20), published=published(*[17] * 8)),
+    ),
+    "one that is published while its channel is paused": (
+        "h",
+        lambda: replace(GOOD, client=paused(3, 60), published=published(20)),
+    ),
     "one over a channel that was paused": ("h", lambda: replace(GOOD, client=paused(-60, 60))),
     "one to an address that was suppressed before": ("p", lambda: replace(GOOD, client=suppressed(-10))),
     "one before its send_at": ("t", lambda: replace(GOOD, client=asked_how(send_at="2026-01-01T00:00:05Z"))),
