@@ -30,7 +30,10 @@ WEIGHTS = {
     "topic": 2,
     "lab": 8,
     "receipts": 6,
+    "outage": 2,
 }
+OUTAGE_SECONDS = 20.0  # for which one channel's provider refuses all
+
 _OF_A_SUBSCRIPTION = {"topic", "pushConfig", "ackDeadlineSeconds", "deadLetterPolicy"}
 ANSWER_SECONDS = 60.0  # for a killed process to be back
 
@@ -54,6 +57,8 @@ class Nemesis:
     recoveries: list[float] = field(default_factory=list)
     kills: int = 0
     _frozen: set[str] = field(default_factory=set)
+    _down: set[str] = field(default_factory=set)
+    _mended: asyncio.Event = field(default_factory=asyncio.Event)
     _watching: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self, stop: asyncio.Event, weights: Mapping[str, int]) -> None:
@@ -67,6 +72,7 @@ class Nemesis:
             "topic": self._topic,
             "lab": self._lab,
             "receipts": self._receipts,
+            "outage": self._outage,
         }
         while weights and not stop.is_set():
             with contextlib.suppress(TimeoutError):
@@ -79,6 +85,7 @@ class Nemesis:
 
     async def mend(self) -> None:
         """All is whole again, and each function starts a life without a failpoint."""
+        self._mended.set()
         self.proxy.turn(Mode.OPEN)
         for name in list(self._frozen):
             self._signal(name, signal.SIGCONT)
@@ -161,9 +168,35 @@ class Nemesis:
     async def _lab(self) -> None:
         """One fault of one provider, for a while."""
         channel, mode = self.rng.choice(CHANNELS), self.rng.choice(list(LabMode))
-        if self.rng.random() < 0.3:
+        if channel in self._down:
+            return
+        if not self._down and self.rng.random() < 0.3:
             await self.http.delete(f"{self.lab}/faults")
         await self.set_lab("faults", channel, mode, self.rng.uniform(0.05, 0.5))
+
+    async def _outage(self) -> None:
+        """One channel's provider is down for a while, with whatever else happens."""
+        channel = self.rng.choice(CHANNELS)
+        if self._down:
+            return
+        self._down.add(channel)
+        async with self.http.get(f"{self.lab}/faults") as answer:
+            others = [fault for fault in (await answer.json())["items"] if fault["channel"] == channel]
+        for fault in others:
+            await self.set_lab("faults", channel, fault["mode"], 0)  # their rates leave room for one alone
+        await self.set_lab("faults", channel, LabMode.UNAVAILABLE, 1)
+        self.history.append(event="lab outage", channel=channel, seconds=OUTAGE_SECONDS)
+
+        async def end() -> None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._mended.wait(), OUTAGE_SECONDS)
+                return
+            await self.set_lab("faults", channel, LabMode.UNAVAILABLE, 0)
+            for fault in others:
+                await self.set_lab("faults", channel, fault["mode"], fault["rate"])
+            self._down.discard(channel)
+
+        self._watch(end())
 
     async def _receipts(self) -> None:
         channel, mode = self.rng.choice(("email", "sms")), self.rng.choice(list(ReceiptMode))
