@@ -40,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clock", type=float, default=0.3, help="share of lives that get a wrong clock in --clocks")
     parser.add_argument("--clocks", type=int, default=8, help="wrong clocks in each such round: they drain slowly")
     parser.add_argument("--few", type=int, default=4, help="each such round has two attempts a delivery: many die")
+    parser.add_argument("--asking", choices=("on", "off"), default="on", help="off: providers answer no question")
     parser.add_argument("--drain", type=float, default=900, help="seconds that what is pending then may take")
     parser.add_argument("--keep", type=Path, help="a folder for the histories of rounds with a breach")
     parser.add_argument("--out", type=Path, help="a file for the report")
@@ -69,6 +70,7 @@ def main() -> None:
             again=0.5 if few else 0.1,
             max_attempts=2 if few else 5,
             drain=given.drain,
+            asking=given.asking == "on",
         )
         verdict = one_round(options, given.keep, tally)
         starved = starved + 1 if verdict is Verdict.STARVED else 0

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from tests.faults.checker import Violation
 from tests.faults.histories import Event
+from tests.faults.lost_answers import duplicates
 from tests.faults.run import Options, Outcome
 
 _NUMBER = re.compile(r"\d+(\.\d+)?")
@@ -28,6 +29,8 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     """Of the attempts on record as unknown of deliveries that were accepted more than once."""
+    asked: Counter[str] = field(default_factory=Counter)
+    """Of the duplicates: their channel, and what their provider had said."""
     recoveries: list[float] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     violations: list[tuple[str, Violation]] = field(default_factory=list)
@@ -60,6 +63,7 @@ class Tally:
             for attempt in record["attempts"]
             if attempt["outcome"] == "unknown" and accepts[record["id"], record["channel"]] > 1
         )
+        self.asked.update(f"{duplicate.channel}: {duplicate.asked}" for duplicate in duplicates(h))
         self.statuses.update(record["status"] for record in h.records)
         self.kills += kills(outcome)
         names = (e["event"] for e in h.nemesis)
@@ -90,24 +94,25 @@ def render(seed: str, tally: Tally) -> str:
         ("back after a kill, p50 / p95 / max", _spread(tally.recoveries)),
         ("from the first request to the first accept, p50 / p95 / max", _spread(tally.waits)),
     ]
-    page = [_table(("", ""), rows)]
+    page = [table(("", ""), rows)]
     titled = {
         "ended": tally.statuses,
         "killed": tally.kills,
         "other faults": tally.faults,
         "reason on record, where there is a duplicate": tally.reasons,
+        "duplicates, and what was known of the message before": tally.asked,
     }
     for title, counter in titled.items():
-        page.append(_table((title, "times"), [(name, f"{count:,}") for name, count in sorted(counter.items())]))
+        page.append(table((title, "times"), [(name, f"{count:,}") for name, count in sorted(counter.items())]))
     if tally.violations:
         page.append("\n".join(f"- {seed}: {v.invariant}: {v.what}" for seed, v in tally.violations[:50]) + "\n")
     return "\n".join(page)
 
 
-def _table(head: tuple[str, str], rows: Sequence[tuple[str, str]]) -> str:
-    return "\n".join(
-        [f"| {head[0]} | {head[1]} |", "|---|---:|", *(f"| {name} | {value} |" for name, value in rows), ""]
-    )
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Its last column on the right."""
+    lines = (head, ["---"] * (len(head) - 1) + ["---:"], *rows)
+    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), ""])
 
 
 def _waits(client: Sequence[Event], witness: Sequence[Event]) -> list[float]:

@@ -27,7 +27,7 @@ from tests.faults.nemesis import CHANNELS, WEIGHTS, Nemesis
 from tests.faults.observer import Observer
 from tests.faults.proxy import Proxy
 from tests.faults.pushes import Pushes
-from tests.faults.system import CALM, WRONG_CLOCKS
+from tests.faults.system import ASKING, CALM, WRONG_CLOCKS
 from tests.ports import free_offset
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +47,7 @@ class Options:
     held: seconds that a channel is paused for, again and again; 0: none is
     special: share of the requests with a time, a key or steps; keys: how many keys these share
     lab: faults of every channel's provider from the beginning, and their rates; max_attempts: MAX_ATTEMPTS
+    asking: whether the providers say what became of a message, or answer 503 to each such question
     drain: seconds that the rest may take, and on a starved machine twice as many; root: whose code runs
     """
 
@@ -64,6 +65,7 @@ class Options:
     keys: int = 3
     acts: Mapping[str, int] = field(default_factory=lambda: WEIGHTS)
     lab: Mapping[str, float] = field(default_factory=dict)
+    asking: bool = True
     max_attempts: int = 5
     drain: float = 240
     root: Path = ROOT
@@ -149,7 +151,8 @@ async def _run(
         options.keys,
         options.held,
     )
-    pushes = Pushes(http, pubsub, system.ports, random.Random(f"{options.seed} pushes"), options.again)
+    published, rng = History(folder / histories.PUBLISHED), random.Random(f"{options.seed} pushes")
+    pushes = Pushes(http, pubsub, system.ports, published, rng, options.again)
     for channel in CHANNELS:
         for mode, rate in options.lab.items():
             await nemesis.set_lab("faults", channel, mode, rate)
@@ -157,6 +160,7 @@ async def _run(
     machine = Machine(History(folder / histories.MACHINE))
     watching = [
         asyncio.create_task(observer.watch(History(folder / histories.OBSERVED))),
+        asyncio.create_task(observer.watch_breakers(History(folder / histories.BREAKERS))),
         asyncio.create_task(machine.watch()),
     ]
     began = clock()
@@ -224,6 +228,7 @@ async def _system(options: Options, folder: Path, firestore: str) -> AsyncIterat
         "FAULTS_SEED": options.seed,
         "FAULTS_HITS": str(options.hits),
         "FAULTS_CLOCK": str(options.clock),
+        ASKING: "on" if options.asking else "off",
     }
     with (folder / "stack.log").open("wb") as output:
         command = [sys.executable, "-m", "tests.faults.system"]

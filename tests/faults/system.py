@@ -3,6 +3,8 @@
 One that is drawn for a function is set for its whole life, which is that of gunicorn's master: the worker that it kills
 comes back with it. Killing the group draws anew. While there is the file CALM in FAULTS_FOLDER, lives have none; while
 there is WRONG_CLOCKS, and only then, some have a clock that is ten minutes off.
+
+Where FAULTS_ASKING is off the providers answer no question (`mute_lab.py`).
 """
 
 import asyncio
@@ -15,7 +17,9 @@ from pathlib import Path
 
 from emulator import __main__ as supervisor
 from emulator import stack
+from emulator.config import Config
 from emulator.process import Program
+from emulator.rundir import RunDir
 from shared.runtime.failpoints import Failpoint
 from tests.faults.histories import History
 
@@ -45,6 +49,8 @@ _SELDOM = {"relay", "operations", "dead_letter"}
 _ALWAYS = {"dead_letter": f",{Failpoint.DEAD_LETTERED}:1"}  # seldom reached: an outcome lost in the last attempt
 _GATEWAYS = 3  # times as many hits: without it nothing is accepted that the others could be killed with
 CALM, WRONG_CLOCKS = "calm", "wrong-clocks"
+ASKING = "FAULTS_ASKING"
+_LAB, _MUTE_LAB = "emulator.lab", "tests.faults.mute_lab"
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")  # Debian's package faketime
 
 
@@ -109,6 +115,14 @@ def main() -> None:
         return [replace(program, env=Life(program.name, program.env, drawing)) for program in programs]
 
     stack.functions = armed
+    if environ.get(ASKING) == "off":
+        make_lab = stack.lab
+
+        def mute(config: Config, run_dir: RunDir) -> Program:
+            program = make_lab(config, run_dir)
+            return replace(program, argv=tuple(_MUTE_LAB if arg == _LAB else arg for arg in program.argv))
+
+        stack.lab = mute
     sys.exit(asyncio.run(supervisor.main()))
 
 
