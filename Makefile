@@ -44,7 +44,7 @@ faults: $(READY) ## the system under load and faults, and whether anything was l
 	  apt-get install --quiet=2 --yes --no-install-recommends faketime; }; } >/dev/null 2>&1; } || true
 	@exec $(BIN)/python -m tests.faults $(addprefix --seed ,$(SEED)) $(FAULTS)
 
-planted: $(READY) ## that the fault harness catches twenty planted bugs, one at a time in a copy: 30 minutes (ONLY=relay_off)
+planted: $(READY) ## that the fault harness catches twenty-six planted bugs, one at a time in a copy: 45 minutes (ONLY=relay_off)
 	@exec $(BIN)/python -m tests.faults.planted $(ONLY)
 
 check: $(READY) secrets ## the static checks

@@ -1,4 +1,4 @@
-"""Twenty planted bugs, one at a time in a copy; the harness must catch each: `make planted [ONLY=relay_off]`."""
+"""Twenty-six planted bugs, one at a time in a copy; the harness must catch each: `make planted [ONLY=relay_off]`."""
 
 import argparse
 import asyncio
@@ -18,6 +18,8 @@ PATCHES = Path(__file__).parent / "planted"
 
 _QUIET = Options(seed="planted", seconds=15, rate=8, hits=0, held=0, acts={}, drain=30)
 """No faults but those that the bug is about: what is found is the bug."""
+_DOWN = replace(_QUIET, seconds=45, rate=15, acts={"outage": 1}, pause=2, drain=120)
+"""One provider after another is down."""
 
 CAUGHT: dict[str, tuple[Options, set[str]]] = {
     "ack_before_send": (replace(_QUIET, lab={"503": 0.3}), {"7"}),
@@ -41,6 +43,16 @@ CAUGHT: dict[str, tuple[Options, set[str]]] = {
     "broadcast_page_has_new_keys": (_QUIET, {"1"}),
     "pause_looked_for_once": (replace(_QUIET, seconds=30, held=20), {"h"}),
     "receipt_of_another_message": (replace(_QUIET, lab={"accept-then-reset": 0.4}), {"7"}),
+    "breaker_never_obeyed": (_DOWN, {"b"}),
+    "probe_without_its_place": (_DOWN, {"b"}),
+    "what_is_held_is_published": (_DOWN, {"h"}),
+    "sent_though_its_provider_has_it": (replace(_QUIET, lab={"accept-then-reset": 0.4}, drain=60), {"a"}),
+    # A lab that cannot be asked, and has not taken what it was sent.
+    "cannot_tell_is_taken_for_sent": (replace(_QUIET, asking=False, lab={"reset": 0.4}), {"7"}),
+    "message_of_another_is_taken": (
+        replace(_QUIET, seconds=30, rate=20, lab={"accept-then-reset": 0.3, "reset": 0.3}, drain=90),
+        {"7"},
+    ),
 }
 """By patch: what brings it out, and the numbers of the invariants of which it breaks one at least."""
 
