@@ -216,14 +216,25 @@ def one_key_is_one_notification(facts: Facts) -> Iterator[str]:
 
 
 def sent_means_accepted(facts: Facts) -> Iterator[str]:
-    """And its message is the one that was accepted while the attempt lasted that is on record as accepted."""
+    """And its message is the one that was accepted while the attempt lasted that is on record as accepted.
+
+    One that was found by asking may be of another delivery, with the same text: their provider cannot tell them apart.
+    But each has one of its own.
+    """
+    alike: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    for line in facts.histories.witness:
+        alike[line["channel"], line["text"]].append(line)
+    has: dict[tuple[str, str], Delivery] = {}
     for at, record in facts.records.items():
         if record["status"] not in _SENT:
             continue
-        accepts = facts.accepts.get(at)
-        if record["status"] == "sent" and not any(
-            attempt["outcome"] == "accepted" or attempt.get("asked") == "reconciled" for attempt in record["attempts"]
-        ):
+        message = (at[1], record["message_id"] or f"of {at[0]}")
+        if has.setdefault(message, at) != at:
+            yield f"{at} and {has[message]} are sent by the same message"
+        found = any(attempt["asked"] == "reconciled" for attempt in record["attempts"])
+        accepts = alike.get((at[1], record["message"])) if found else facts.accepts.get(at)
+        said = found or any(attempt["outcome"] == "accepted" for attempt in record["attempts"])
+        if record["status"] == "sent" and not said:
             yield f"{at} is sent, and no provider has said so"
         if not accepts:
             yield f"{at} is {record['status']}, and no provider has it"

@@ -83,9 +83,12 @@ def _asked(reason: Event, sent: Sequence[Event], first: float) -> Asked:
 
 
 def _accepts(histories: Histories) -> dict[tuple[str, str], list[Event]]:
+    """By delivery: of the one that has the message on record, where that is another's with the same text."""
     accepts: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    by: dict[tuple[str, str], str] = {(r["channel"], r["message_id"]): r["id"] for r in histories.records}
     for line in histories.witness:
-        accepts[line["notification_id"], line["channel"]].append(line)
+        of = by.get((line["channel"], line["message_id"]), line["notification_id"])
+        accepts[of, line["channel"]].append(line)
     for lines in accepts.values():
         lines.sort(key=_moment)
     return accepts

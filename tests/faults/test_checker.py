@@ -110,8 +110,18 @@ def published(*seconds: float, whole: bool = False) -> list[Event]:
     return [first, *({**first, "whole": whole, "published": at + second} for second in seconds)]
 
 
+def two_alike() -> Histories:
+    """b was not accepted, and is sent by a's first message; so a is sent by its second."""
+    again = {**REQUEST, "n": 1, "key": "l", "to": {"sms": TO["sms"]}}
+    taken = record("sms", "sent", FOUND, id="b")
+    made = with_records(record("sms", "sent", UNKNOWN, attempt(2, second=9)), taken)
+    client = [*GOOD.client, again, {**ANSWER, "n": 1, "id": "b"}]
+    return replace(made, client=client, witness=[accept(), accept("sms", 2, 9), accept("email")])
+
+
 FINE: dict[str, Histories] = {
     "one whose provider had it": with_records(record("sms", "sent", FOUND)),
+    "two with the same text, of which one is sent by the other's message": two_alike(),
     "one whose provider had it, and reported it": with_records(record("sms", "delivered", FOUND)),
     "an attempt that nobody has written down to be asked about, as they died": replace(
         with_records(
@@ -228,7 +238,14 @@ BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
         "a",
         lambda: with_records(record("sms", "retrying", FOUND, error="busy", due_at=DUE)),
     ),
-    "sent by another's message": ("7", lambda: with_records(record("sms", "sent", FOUND, message_id="m-9"))),
+    "two that are sent by the same message": (
+        "7",
+        lambda: with_records(record("sms", "sent", FOUND, id="b"), record("sms", "sent")),
+    ),
+    "sent by a message that nobody has, as was said": (
+        "7",
+        lambda: with_records(record("sms", "sent", FOUND, message_id="m-9")),
+    ),
     "sent, and its provider could not tell": (
         "7",
         lambda: with_records(record("sms", "sent", {**FOUND, "asked": "cannot_tell"})),
