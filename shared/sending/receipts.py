@@ -22,7 +22,7 @@ from typing import Protocol
 from starlette.datastructures import Headers
 
 from shared.delivery.errors import Conflict, NotFound, UnreadableRecord
-from shared.delivery.model import ESCALATION_AFTER_RECEIPT, Delivery, DeliveryStatus, Outcome, Receipt
+from shared.delivery.model import ESCALATION_AFTER_RECEIPT, SUCCESS, Delivery, DeliveryStatus, Outcome, Receipt
 from shared.delivery.state_machine import out_of_turn, with_lost_attempt
 from shared.delivery.store import Store
 from shared.people.people_store import PeopleStore
@@ -120,6 +120,7 @@ class ReceiptStore(Protocol):
         ...
 
 
+_SENT = SUCCESS | {DeliveryStatus.UNDELIVERED}
 _ENDED_UNSENT = frozenset(
     {
         DeliveryStatus.DISCARDED,
@@ -221,6 +222,9 @@ async def apply(
         outcome = reported(delivery, receipt, now)
         if not isinstance(outcome, Delivery):
             return outcome
+        if delivery.status not in _SENT and not await _is_its_own(store, outcome, receipt):
+            receipt = replace(receipt, notification_id=None)
+            continue
         outcome = await _after_the_next_channel(store, outcome, now)
         ids = {"notification_id": outcome.notification_id, "channel": outcome.channel}
         try:
@@ -233,6 +237,14 @@ async def apply(
             await publish_waiting(store, publisher, outcome)
         return None
     return first_pause(receipt)
+
+
+async def _is_its_own(store: Store, arrived: Delivery, receipt: Receipt) -> bool:
+    """Whether the message that arrived after all is this delivery's. Another with the same text may have been found to
+    be sent by it (`asking_providers.py`): then this one is not, or one of the two would be lost.
+    """
+    message_id = receipt.provider_message_id
+    return message_id is None or await store.take_message(arrived, message_id)
 
 
 async def _suppress(people: PeopleStore, delivery: Delivery, receipt: Receipt, now: datetime) -> None:

@@ -87,7 +87,7 @@ def _accepts(histories: Histories) -> dict[tuple[str, str], list[Event]]:
     accepts: dict[tuple[str, str], list[Event]] = defaultdict(list)
     by: dict[tuple[str, str], str] = {(r["channel"], r["message_id"]): r["id"] for r in histories.records}
     for line in histories.witness:
-        of = by.get((line["channel"], line["message_id"]), line["notification_id"])
+        of = by.get((line["channel"], line["message_id"])) or line["notification_id"]
         accepts[of, line["channel"]].append(line)
     for lines in accepts.values():
         lines.sort(key=_moment)

@@ -8,14 +8,16 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.delivery.errors import StoreUnavailable, Unknown
-from shared.delivery.model import FAILOVER_AFTER_UNKNOWN, Delivery, DeliveryStatus, Outcome, Rule, Told
+from shared.delivery.model import FAILOVER_AFTER_UNKNOWN, Delivery, DeliveryStatus, Outcome, Receipt, Rule, Told
 from shared.sending.breakers import Breakers
 from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import Answer
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Found, Outgoing, Sent
+from shared.sending.receipts import apply
 from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.clock import START, Clock
+from tests.fakes.people import MemoryPeople
 from tests.fakes.provider import Result, ScriptedProvider
 from tests.fakes.records import POLICY, a_notification, accepted, later_message
 from tests.fakes.store import MemoryStore
@@ -265,3 +267,32 @@ async def test_near_its_deliver_by_it_goes_to_the_other_with_the_reason_on_recor
         FAILOVER_AFTER_UNKNOWN,
         Told.CANNOT_TELL,
     )
+
+
+async def test_a_late_receipt_of_a_message_that_was_taken_for_another_is_that_others(world: World) -> None:
+    """Of two with the same text the provider has one: were both sent by it, one would be lost."""
+    arrived, other = await world.lost(), await world.lost()
+    world.provider.has = [world.there("m-1")]
+    assert (await world.pushed(other)).provider_message_id == "m-1"
+    receipt = Receipt("email", "scripted", "m-1", S.DELIVERED, notification_id=arrived.notification_id)
+    people = MemoryPeople(world.store)
+    assert await apply(world.store, people, receipt, world.clock.now()) is None
+    found = [world.store.get(delivery.notification_id, "email") for delivery in (arrived, other)]
+    assert [delivery.status for delivery in found] == [S.RETRYING, S.DELIVERED]
+
+
+async def test_a_message_that_a_receipt_has_told_of_is_taken_for_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived, other = await world.lost(), await world.lost()
+    world.provider.has = [world.there("m-1")]
+    receipt = Receipt("email", "scripted", "m-1", S.DELIVERED, notification_id=arrived.notification_id)
+
+    async def nobody(channel: str, message_id: str) -> None:
+        """As it was before the receipt came."""
+        await apply(world.store, MemoryPeople(world.store), receipt, world.clock.now())
+
+    monkeypatch.setattr(world.store, "sent_as", nobody)
+    sent = await world.pushed(other)
+    assert (sent.status, sent.attempts[0].asked, len(world.provider.sent)) == (S.SENT, Told.NOT_THERE, 3)
+    assert world.store.get(arrived.notification_id, "email").status is S.DELIVERED
