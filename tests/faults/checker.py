@@ -3,6 +3,7 @@
 Each invariant is a function that yields a Violation for each breach; INVARIANTS names them.
 """
 
+import json
 import math
 import re
 from bisect import bisect_left
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from operator import itemgetter
 
 from shared.sending.breaker import PROBE_PAUSES
 from shared.sending.channel_states import OBEYED
@@ -22,6 +24,8 @@ _WORD = re.compile("[0-9A-Za-z]+")
 _CLOCK_SECONDS = 0.01  # of rounding, between two processes of one machine
 
 _SENT = {"sent", "delivered", "undelivered"}
+_REQUEST_SECONDS = 8.0  # that a request is worked at, at most
+_GIVEN_UP = '"published again'  # in a line of dead_letter's log
 _FREEZE_SECONDS = 30.0  # from a freeze on, for so long a process may do what was right before it
 
 Delivery = tuple[str, str]
@@ -407,25 +411,35 @@ def a_provider_that_is_down_is_left_alone(facts: Facts) -> Iterator[str]:
 
 
 def what_is_held_is_not_published(facts: Facts) -> Iterator[str]:
-    """By the relay; of one whose provider is down it publishes no more than one a second, to be its probe.
-
-    One that was published whole at first waits for nothing else, so what is published of it later is the relay's.
-    """
-    whole: dict[Delivery, float] = {}
-    for event in facts.histories.published:
-        if event["whole"]:
-            at = (event["id"], event["channel"])
-            whole[at] = min(event["published"], whole.get(at, math.inf))
-    again = [
-        event
-        for event in facts.histories.published
-        if not event["whole"] and whole.get((event["id"], event["channel"]), math.inf) < event["published"]
-    ]
+    """By the relay; of one whose provider is down it publishes no more than one a second, to be its probe."""
+    relayed = list(_relayed(facts))
     for hold in (*_pauses(facts), *_outages(facts)):
-        times = sum(hold.start < event["published"] < hold.end for event in again if event["channel"] == hold.channel)
-        let = 0 if hold.provider is None else 1 + max(hold.end - hold.start, 0)
+        start = hold.start + facts.limits.lease  # a sweep that has begun before goes on with what it has read
+        times = sum(start < at < hold.end for channel, at in relayed if channel == hold.channel)
+        let = 0 if hold.provider is None else 2 + max(hold.end - start, 0)
         if times > let:
-            yield f"{times} were published of {hold.channel} within {hold.end - hold.start:.0f} s in which it was held"
+            yield f"{times} were published of {hold.channel} within {hold.end - start:.0f} s in which it was held"
+
+
+def _relayed(facts: Facts) -> Iterator[tuple[str, float]]:
+    """The channel and the time of what only the relay can have published. One that was published whole at first waits
+    for no other, and the gateway publishes it again when it is asked for again; `dead_letter` says when it does.
+    """
+    asked = {
+        answers[0]["id"]: [request["at"] for request in facts.requests[key]] for key, answers in facts.answers.items()
+    }
+    given_up = {
+        json.loads(line)["notification_id"] for line in facts.histories.logs.get("dead_letter", []) if _GIVEN_UP in line
+    }
+    whole: dict[Delivery, float] = {}
+    for event in sorted(facts.histories.published, key=itemgetter("published")):
+        at, published = (event["id"], event["channel"]), event["published"]
+        if event["whole"]:
+            whole.setdefault(at, published)
+        elif at in whole and at[0] in asked and at[0] not in given_up:
+            by_gateway = any(when - 1 < published < when + _REQUEST_SECONDS for when in asked[at[0]])
+            if not by_gateway:
+                yield event["channel"], published
 
 
 def who_does_not_know_asks_first(facts: Facts) -> Iterator[str]:

@@ -79,7 +79,8 @@ UNKNOWN = attempt(1, "unknown", duration_ms=500, asked="not_there")
 LOST = attempt(1, "unknown", duration_ms=None, asked="not_there")
 FOUND = attempt(1, "unknown", duration_ms=500, asked="reconciled")
 PROBE = attempt(1, "retryable", probe=True)
-KILLED = {"event": "kill worker", "process": "sms", "at": 1767225600.0}  # with the first attempt
+BEGAN = 1767225600.0  # the first attempt
+KILLED = {"event": "kill worker", "process": "sms", "at": BEGAN}
 
 
 def suppressed(seconds: float) -> list[Event]:
@@ -151,6 +152,17 @@ FINE: dict[str, Histories] = {
     "one after its provider was found to be back": down(-20, -1),
     "one while another channel's provider is down": replace(
         down(-20, 20), breakers=[{**look, "channel": "slack", "provider": "slack"} for look in down(-20, 20).breakers]
+    ),
+    "one that is published again, as it was asked for again": replace(
+        GOOD,
+        client=[*paused(3, 60), {**REQUEST, "n": 1, "at": BEGAN + 19}],
+        published=published(20),
+    ),
+    "one that is published again, as its message was given up": replace(
+        GOOD,
+        client=paused(3, 60),
+        published=published(20),
+        logs={"dead_letter": ['{"message": "published again: tries are left", "notification_id": "a"}']},
     ),
     "probes that are published while a provider is down": replace(down(10, 30), published=published(16, 18, 20, 22)),
     "what is published when its channel is resumed": replace(GOOD, client=paused(-60, -3), published=published(-1, -1)),
@@ -264,7 +276,7 @@ BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
     ),
     "many that are published while their provider is down": (
         "h",
-        lambda: replace(down(10, 20), published=published(*[17] * 8)),
+        lambda: replace(down(10, 30), published=published(*[27] * 20)),
     ),
     "one that is published while its channel is paused": (
         "h",

@@ -20,8 +20,15 @@ class Verdict(StrEnum):
 
 
 DRAIN = "4 all is ended"
-_IN_TIME = {DRAIN, "3 every reason is true"}
-"""What a machine breaks that lets nobody run: what is pending stays so, a lease ends before its holder can answer."""
+_IN_TIME = {
+    DRAIN,
+    "3 every reason is true",
+    "h what is held is not published",
+    "b a provider that is down is left alone",
+}
+"""What a machine breaks that lets nobody run: what is pending stays so, a lease ends before its holder can answer, and
+what was begun before all knew of an outage goes on for longer than anything should take.
+"""
 
 
 def judge(options: Options, outcome: Outcome, violations: Sequence[Violation]) -> Verdict:
