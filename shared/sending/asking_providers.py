@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-from shared.delivery.errors import SendError, StoreError
 from shared.delivery.model import Attempt, Delivery, Outcome, Told
 from shared.delivery.retries import Policy
 from shared.delivery.store import Store
@@ -81,11 +80,9 @@ async def ask(
             async with asyncio.timeout(min(LONGEST, outgoing.timeout)):
                 found = await provider.find(outgoing, attempts[0].at - _CLOCKS)
                 answer = await _which_of(store, provider.name, found, claimed, now, policy)
-        except (SendError, StoreError, TimeoutError) as error:
-            log.info("a provider cannot be asked", provider=provider.name, error=type(error).__name__)
-            continue
-        except Exception as stray:
-            log.error("the provider raised what it must not", error=place(stray), provider=provider.name)
+        except Exception as error:
+            # Its client's own errors, too: a provider that is down or does not let us ask is no fault of the code.
+            log.warning("a provider cannot be asked", provider=provider.name, error=place(error))
             continue
         if not isinstance(answer, Told):
             return answer
