@@ -46,8 +46,9 @@ class Options:
     again: share of the messages that are pushed again
     held: seconds that a channel is paused for, again and again; 0: none is
     special: share of the requests with a time, a key or steps; keys: how many keys these share
-    lab: faults of every channel's provider from the beginning, and their rates; max_attempts: MAX_ATTEMPTS
+    lab: faults of every channel's provider from the beginning, and their rates; receipts: of what it reports back
     asking: whether the providers say what became of a message, or answer 503 to each such question
+    max_attempts: MAX_ATTEMPTS
     drain: seconds that the rest may take, and on a starved machine twice as many; root: whose code runs
     """
 
@@ -65,6 +66,7 @@ class Options:
     keys: int = 3
     acts: Mapping[str, int] = field(default_factory=lambda: WEIGHTS)
     lab: Mapping[str, float] = field(default_factory=dict)
+    receipts: Mapping[str, float] = field(default_factory=dict)
     asking: bool = True
     max_attempts: int = 5
     drain: float = 240
@@ -154,8 +156,9 @@ async def _run(
     published, rng = History(folder / histories.PUBLISHED), random.Random(f"{options.seed} pushes")
     pushes = Pushes(http, pubsub, system.ports, published, rng, options.again)
     for channel in CHANNELS:
-        for mode, rate in options.lab.items():
-            await nemesis.set_lab("faults", channel, mode, rate)
+        for what, rates in (("faults", options.lab), ("receipts", options.receipts)):
+            for mode, rate in rates.items():
+                await nemesis.set_lab(what, channel, mode, rate)
     stop = asyncio.Event()
     machine = Machine(History(folder / histories.MACHINE))
     watching = [

@@ -55,3 +55,7 @@ def test_the_page_says_what_asking_is_worth() -> None:
     assert "| sms | on | 100 | 99 | 1 | 1.0% |" in page
     assert "| sms | off | asked, and it could not tell | 40 |" in page
     assert page.endswith("40 duplicates without asking, 1 with; of the lost answers 80.00% and 1.00%, ratio 80.0")
+    asked.channels["sms"].duplicates.clear()
+    assert render(asked, mute).endswith(
+        "0 with; of the lost answers 80.00% and 0.00%, ratio more than 27, as none are left"
+    )
