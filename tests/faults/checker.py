@@ -388,7 +388,6 @@ def nothing_is_sent_over_a_paused_channel(facts: Facts) -> Iterator[str]:
 
 def a_provider_that_is_down_is_left_alone(facts: Facts) -> Iterator[str]:
     """While its breaker is open it gets no call but probes, and these one at a time, with their pauses between."""
-    frozen = [event["at"] for event in facts.histories.nemesis if event["event"] == "freeze"]
     for hold in _outages(facts):
         probes: list[tuple[float, Delivery]] = []
         for at, record in facts.records.items():
@@ -399,7 +398,7 @@ def a_provider_that_is_down_is_left_alone(facts: Facts) -> Iterator[str]:
                 made = attempt["duration_ms"] is not None and attempt.get("error") != NO_TIME
                 if not made or not hold.start + _CLOCK_SECONDS < began < hold.end - _CLOCK_SECONDS:
                     continue
-                if any(began - _FREEZE_SECONDS < froze < began for froze in frozen):
+                if _is_after_a_freeze(facts, began):
                     continue
                 if attempt["probe"]:
                     probes.append((began, at))
@@ -408,6 +407,12 @@ def a_provider_that_is_down_is_left_alone(facts: Facts) -> Iterator[str]:
         for (first, _), (second, at) in pairwise(sorted(probes)):
             if second - first < PROBE_PAUSES[0].total_seconds() and second < facts.first_wrong_clock:
                 yield f"{at} was a probe of {hold.provider} {second - first:.2f} s after another"
+
+
+def _is_after_a_freeze(facts: Facts, at: float) -> bool:
+    return any(
+        event["event"] == "freeze" and at - _FREEZE_SECONDS < event["at"] < at for event in facts.histories.nemesis
+    )
 
 
 def what_is_held_is_not_published(facts: Facts) -> Iterator[str]:
@@ -438,7 +443,7 @@ def _relayed(facts: Facts) -> Iterator[tuple[str, float]]:
             whole.setdefault(at, published)
         elif at in whole and at[0] in asked and at[0] not in given_up:
             by_gateway = any(when - 1 < published < when + _REQUEST_SECONDS for when in asked[at[0]])
-            if not by_gateway:
+            if not by_gateway and not _is_after_a_freeze(facts, published):
                 yield event["channel"], published
 
 

@@ -30,7 +30,7 @@ WEIGHTS = {
     "topic": 2,
     "lab": 8,
     "receipts": 6,
-    "outage": 2,
+    "outage": 3,
 }
 OUTAGE_SECONDS = 20.0  # for which one channel's provider refuses all
 
