@@ -36,6 +36,10 @@ from functions.gateway.web.load_once import Once
 from functions.gateway.web.problem_details import Problem, of_validation
 
 ROUTERS = (
+    # What anybody may call comes first: each route before it is looked at for whoever has no credential.
+    receipts_router,
+    inbound_router,
+    unsubscribe_router,
     notifications_router,
     batches_router,
     broadcasts_router,
@@ -51,9 +55,6 @@ ROUTERS = (
     bulk_replay_router,
     duplicates_router,
     callers_router,
-    receipts_router,
-    inbound_router,
-    unsubscribe_router,
 )
 
 
