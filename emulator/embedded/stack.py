@@ -10,7 +10,7 @@ from emulator import caller
 from emulator.config import GATEWAY, HOST, Config, function_environment
 from emulator.embedded import firestore, functions, pubsub
 from emulator.greeting import greeting
-from emulator.lab.running import Settings, running, twilio_auth_token
+from emulator.lab.running import Settings, running, twilio_auth_token, vonage_signature_secret
 from emulator.provision import plan
 from emulator.rundir import RunDir, environment
 from emulator.scheduled_calls import call_all
@@ -62,4 +62,5 @@ class EmbeddedStack:
             receipts_url=self._config.url(GATEWAY),
             sendgrid_key=self._run_dir.webhook_key,
             twilio_auth_token=twilio_auth_token(environ),
+            vonage_signature_secret=vonage_signature_secret(environ),
         )

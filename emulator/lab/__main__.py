@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from emulator.lab.running import Settings, running, twilio_auth_token
+from emulator.lab.running import Settings, running, twilio_auth_token, vonage_signature_secret
 
 
 def parse_arguments() -> Settings:
@@ -24,8 +24,12 @@ def parse_arguments() -> Settings:
     parser.add_argument("--receipt-delay", type=float, default=Settings.receipt_delay, help="in seconds")
     key = os.environ.get("LAB_SENDGRID_KEY_FILE")
     # From the environment: arguments are for everybody to see.
-    token = twilio_auth_token(os.environ)
-    return Settings(**vars(parser.parse_args()), sendgrid_key=Path(key) if key else None, twilio_auth_token=token)
+    return Settings(
+        **vars(parser.parse_args()),
+        sendgrid_key=Path(key) if key else None,
+        twilio_auth_token=twilio_auth_token(os.environ),
+        vonage_signature_secret=vonage_signature_secret(os.environ),
+    )
 
 
 async def main(settings: Settings) -> None:

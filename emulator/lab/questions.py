@@ -3,6 +3,7 @@
 Twilio: https://www.twilio.com/docs/messaging/api/message-resource#read-multiple-message-resources
 Slack: https://docs.slack.dev/reference/methods/conversations.history, conversations.list, conversations.open
 SendGrid: https://www.twilio.com/docs/sendgrid/api-reference/e-mail-activity/filter-all-messages
+Vonage: https://developer.vonage.com/en/api/reports
 
 While a fault strikes all of a provider's messages it answers no question either; one that strikes some strikes none.
 """
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
+from uuid import uuid4
 
-from emulator.lab import slack, twilio
+from emulator.lab import slack, twilio, vonage
 from emulator.lab.core import Lab
 from emulator.lab.messages import Answer
 
@@ -134,6 +136,34 @@ def sendgrid_activity(question: Question, lab: Lab) -> Answer:
     return Answer.json(200, {"messages": messages})
 
 
+def vonage_records(question: Question, lab: Lab) -> Answer:
+    if twilio.user(question.headers) is None:  # Basic alone
+        return vonage.unauthorized()
+    asked = question.asked
+    if asked.get("product") != "MESSAGES" or asked.get("direction") != "outbound":
+        return vonage.error(422, "reports#invalid-request-parameters", "Invalid request parameters")
+    start, end = (datetime.fromisoformat(asked.get(name, "")) for name in ("date_start", "date_end"))
+    taken = [message for message in lab.witness.taken("vonage", f"+{asked.get('to')}") if start <= _time(message) < end]
+    records = [
+        {
+            "account_id": asked.get("account_id"),
+            "client_ref": message["notification_id"],
+            "date_finalized": message["at"],
+            "date_received": message["at"],
+            "direction": "outbound",
+            "error_code": "0",
+            "message_id": message["message_id"],
+            "provider": "sms",
+            "status": "submitted",
+            "to": message["to"].removeprefix("+"),
+        }
+        for message in taken
+    ]
+    about = {"request_id": str(uuid4()), "request_status": "SUCCESS", "items_count": len(records)}
+    links = {"self": {"href": "https://api.nexmo.com/v2/reports/records"}}
+    return Answer.json(200, {"_links": links, **about, "product": "MESSAGES", "records": records})
+
+
 def _time(message: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(message["at"])
 
@@ -141,11 +171,13 @@ def _time(message: Mapping[str, Any]) -> datetime:
 _TWILIO_DOWN = twilio.error(503, 20503, "Service is unavailable. Please try again.")
 _SENDGRID_DOWN = Answer.json(503, {"errors": [{"message": "unavailable"}]})
 _SENDGRID_401 = Answer.json(401, {"errors": [{"message": "authorization required"}]})
+_VONAGE_DOWN = vonage.error(503, "#unavailable", "Service unavailable")
 _SLACK = ("slack", "slack")
 _SLACK_ANSWERS = (slack.error("service_unavailable", 503), slack.error("invalid_auth"))
 
 QUESTIONS: Sequence[Answered] = (
     Answered("GET", twilio.PATH, "sms", "twilio", twilio_messages, _TWILIO_DOWN, twilio.unauthorized()),
+    Answered("GET", "/v2/reports/records", "sms", "vonage", vonage_records, _VONAGE_DOWN, vonage.unauthorized()),
     Answered("GET", "/v3/messages", "email", "sendgrid", sendgrid_activity, _SENDGRID_DOWN, _SENDGRID_401),
     Answered("GET", "/api/conversations.history", *_SLACK, slack_history, *_SLACK_ANSWERS),
     Answered("GET", "/api/conversations.list", *_SLACK, slack_channels, *_SLACK_ANSWERS),

@@ -16,6 +16,7 @@ from emulator.lab.sendgrid_receipts import SendGridReporter
 from emulator.lab.server import application
 from emulator.lab.smtp import SmtpServer
 from emulator.lab.twilio_receipts import TwilioReporter
+from emulator.lab.vonage_receipts import VonageReporter
 from emulator.lab.witness import Witness
 
 # Held connections never end by themselves, so nothing is gained by waiting for them.
@@ -30,7 +31,7 @@ class Settings:
 
     slow_seconds: how long a `slow` answer drips
     receipts_url: of the gateway, for SendGrid's receipts, which `sendgrid_key` (PEM) signs, and for what people answer;
-        None: it sends none. Twilio's receipts go wherever a message asks.
+        None: it sends none. Twilio's and Vonage's receipts go wherever a message asks.
     receipt_delay: seconds between an accept and its first receipt; longer than the first pause between attempts, so
         that a lost answer is tried again before the receipt tells that it need not be
     """
@@ -44,6 +45,7 @@ class Settings:
     receipt_delay: float = 2.0
     sendgrid_key: Path | None = None
     twilio_auth_token: str = "lab"
+    vonage_signature_secret: str = "lab-signature-secret-of-32-letters"  # pragma: allowlist secret
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,16 @@ class Addresses:
 
 def twilio_auth_token(environ: Mapping[str, str]) -> str:
     """With which the lab signs as Twilio: its own setting, else the functions', else the one of infra/channels.yaml."""
-    given = environ.get("LAB_TWILIO_AUTH_TOKEN") or environ.get("TWILIO_AUTH_TOKEN")
-    return given or Settings.twilio_auth_token
+    return _given(environ, "TWILIO_AUTH_TOKEN") or Settings.twilio_auth_token
+
+
+def vonage_signature_secret(environ: Mapping[str, str]) -> str:
+    """The same for Vonage."""
+    return _given(environ, "VONAGE_SIGNATURE_SECRET") or Settings.vonage_signature_secret
+
+
+def _given(environ: Mapping[str, str], name: str) -> str | None:
+    return environ.get(f"LAB_{name}") or environ.get(name)
 
 
 @asynccontextmanager
@@ -94,7 +104,10 @@ async def running(settings: Settings) -> AsyncIterator[Addresses]:
 
 def read_keys(settings: Settings) -> Mapping[str, Reporter]:
     """Who reports what became of a message, by provider."""
-    reporters: dict[str, Reporter] = {"twilio": TwilioReporter(settings.twilio_auth_token)}
+    reporters: dict[str, Reporter] = {
+        "twilio": TwilioReporter(settings.twilio_auth_token),
+        "vonage": VonageReporter(settings.vonage_signature_secret),
+    }
     if settings.receipts_url is not None:
         if settings.sendgrid_key is None:
             raise SystemExit("lab: --receipts-url needs LAB_SENDGRID_KEY_FILE, the key that signs")

@@ -19,6 +19,7 @@ from emulator.lab import (
     slack_webhook,
     twilio,
     twilio_inbound,
+    vonage,
 )
 from emulator.lab.core import Lab
 from emulator.lab.faults import ACCEPTING, AnyFault, F, FieldError, InvalidFault, Mode, Plan
@@ -28,7 +29,7 @@ from emulator.lab.receipts import Receipts
 from emulator.lab.transport import PROXY_PAGE, cut, drip, hold, reset
 from shared.http import security_headers
 
-PROVIDERS: tuple[Provider, ...] = (sendgrid, twilio, slack, slack_update, slack_webhook)
+PROVIDERS: tuple[Provider, ...] = (sendgrid, twilio, vonage, slack, slack_update, slack_webhook)
 # SendGrid's own limit for a whole mail; the other providers' are lower.
 MAX_BODY = 30 * 1024 * 1024
 LIMIT = re.compile(r"[1-9][0-9]{0,4}")

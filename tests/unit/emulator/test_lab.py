@@ -10,8 +10,10 @@ from typing import Any
 
 import aiosmtplib
 import httpx
+import jwt
 import pytest
 import sendgrid
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from python_http_client.exceptions import HTTPError
 from sendgrid.helpers.mail import CustomArg, Mail
 from slack_sdk.errors import SlackApiError
@@ -24,7 +26,15 @@ from twilio.rest import Client
 from emulator.lab.running import Addresses, Settings, running
 
 ACCOUNT = "AC" + "0" * 32
-CHANNELS = {"sendgrid": "email", "smtp": "email", "twilio": "sms", "slack": "slack", "slack-webhook": "slack"}
+KEY = generate_private_key(65537, 2048)
+CHANNELS = {
+    "sendgrid": "email",
+    "smtp": "email",
+    "twilio": "sms",
+    "vonage": "sms",
+    "slack": "slack",
+    "slack-webhook": "slack",
+}
 HTTP_PROVIDERS = [provider for provider in CHANNELS if provider != "smtp"]
 SLOW_SECONDS = 0.4
 
@@ -77,6 +87,24 @@ async def send_twilio(lab: Addresses, to: str = "+491701234567", text: str = "Bu
     return str(message.sid)
 
 
+VONAGE = {
+    "channel": "sms",
+    "message_type": "text",
+    "to": "491701234567",
+    "from": "15005550006",
+    "text": "Build 42 is live",
+    "client_ref": "n-1",
+}
+
+
+async def send_vonage(lab: Addresses, to: str = "+491701234567") -> str:
+    async with httpx.AsyncClient(base_url=lab.url, trust_env=False) as http:
+        request = raw_request("vonage")
+        answer = await http.post(**request | {"json": request["json"] | {"to": to.removeprefix("+")}})
+    assert (answer.status_code, set(answer.json())) == (202, {"message_uuid"})
+    return str(answer.json()["message_uuid"])
+
+
 METADATA = {"event_type": "notification", "event_payload": {"notification_id": "n-1"}}
 
 
@@ -99,6 +127,7 @@ SENDERS: dict[str, Send] = {
     "sendgrid": send_sendgrid,
     "smtp": send_smtp,
     "twilio": send_twilio,
+    "vonage": send_vonage,
     "slack": send_slack,
     "slack-webhook": send_webhook,
 }
@@ -115,6 +144,8 @@ def raw_request(provider: str) -> dict[str, Any]:
             form = {"To": "+491701234567", "From": "+15005550006", "Body": "Build 42 is live"}
             url = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
             return {"url": url, "data": form, "auth": (ACCOUNT, "token")}
+        case "vonage":
+            return {"url": "/v1/messages", "json": VONAGE, "auth": ("lab00000", "secret")}
         case "slack":
             form = {"channel": "#general", "text": "Build 42 is live", "metadata": json.dumps(METADATA)}
             headers = {"Authorization": "Bearer xoxb-1"}
@@ -159,7 +190,7 @@ async def test_an_accepted_message_is_in_the_inbox_and_on_disk_before_the_sdk_re
         "provider": provider,
         "subject": "Deploy" if CHANNELS[provider] == "email" else None,
         "notification_id": "n-1",
-        **({"segments": 1} if provider == "twilio" else {}),
+        **({"segments": 1} if CHANNELS[provider] == "sms" else {}),
     }
 
 
@@ -174,6 +205,10 @@ async def test_an_accepted_message_is_in_the_inbox_and_on_disk_before_the_sdk_re
         ("twilio", "429", 429, 20429),
         ("twilio", "400", 400, 21612),
         ("twilio", "401", 401, 20003),
+        ("vonage", "503", 503, "#unavailable"),
+        ("vonage", "429", 429, "messages#1000"),
+        ("vonage", "400", 422, "messages#1260"),
+        ("vonage", "401", 401, "#unauthorized"),
         ("slack", "503", 503, "service_unavailable"),
         ("slack", "429", 429, "ratelimited"),
         ("slack", "400", 200, "channel_not_found"),
@@ -204,6 +239,11 @@ async def test_a_refusal_has_the_shape_of_the_provider(
             assert (document["code"], document["status"]) == (expected, status)
             assert document["more_info"] == f"https://www.twilio.com/docs/errors/{expected}"
             assert re.fullmatch("RQ[0-9a-f]{32}", answer.headers["Twilio-Request-Id"])
+        case "vonage":
+            document = answer.json()
+            assert set(document) == {"type", "title", "detail", "instance"}
+            assert document["type"].endswith(str(expected))
+            assert re.fullmatch(r"https://developer\.vonage\.com/api-errors(/messages)?#[a-z0-9]+", document["type"])
         case "slack":
             assert answer.json() == {"ok": False, "error": expected}
         case "slack-webhook":
@@ -349,6 +389,46 @@ async def test_twilio_counts_segments(http: httpx.AsyncClient, text: str, segmen
     assert item["segments"] == segments
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"to": ""}, 1010),
+        ({"text": None}, 1010),
+        ({"to": "+491701234567"}, 1170),
+        ({"channel": "pigeon"}, 1400),
+        ({"message_type": "image"}, 1440),
+        ({"from": "+15005550006"}, 1420),
+        ({"from": "Hark & Co"}, 1420),
+        ({"text": "x" * 3201}, 1020),
+        ({"webhook_url": "hark.example.com"}, 1020),
+        ({"webhook_url": 5}, 1020),
+        ({"client_ref": "x" * 101}, 1450),
+    ],
+)
+async def test_vonage_names_what_is_wrong_with_a_request(
+    http: httpx.AsyncClient, change: dict[str, object], code: int
+) -> None:
+    request = raw_request("vonage")
+    answer = await http.post(**request | {"json": request["json"] | change})
+    assert (answer.status_code, answer.json()["type"].partition("#")[2]) == (422, str(code))
+    assert await inbox(http) == []
+
+
+@pytest.mark.parametrize(
+    ("token", "status"),
+    [
+        ("x", 401),
+        (jwt.encode({"application_id": "a", "iat": 1, "jti": "x"}, "k" * 32, algorithm="HS256"), 401),
+        (jwt.encode({"iat": 1, "jti": "x"}, KEY, algorithm="RS256"), 401),
+        (jwt.encode({"application_id": "a", "iat": 1, "jti": "x"}, KEY, algorithm="RS256"), 202),
+    ],
+    ids=["no token", "not by RS256", "of no application", "of an application"],
+)
+async def test_vonage_takes_a_token_of_an_application(http: httpx.AsyncClient, token: str, status: int) -> None:
+    answer = await http.post("/v1/messages", json=VONAGE, headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == status
+
+
 async def test_twilio_takes_an_api_key_of_the_account(http: httpx.AsyncClient) -> None:
     request = raw_request("twilio")
     assert (await http.post(**request | {"auth": ("SK" + "a" * 32, "secret")})).status_code == 201
@@ -395,10 +475,10 @@ async def test_sendgrid_shows_the_headers_of_the_mail_and_its_pace(http: httpx.A
 
 async def test_credentials_have_to_be_there(http: httpx.AsyncClient) -> None:
     answers = {}
-    for provider in ("sendgrid", "twilio", "slack"):
+    for provider in ("sendgrid", "twilio", "vonage", "slack"):
         request = {**raw_request(provider), "headers": {}, "auth": None}
         answers[provider] = await http.post(**request)
-    assert [answer.status_code for answer in answers.values()] == [401, 401, 200]
+    assert [answer.status_code for answer in answers.values()] == [401, 401, 401, 200]
     assert answers["sendgrid"].json()["errors"][0]["message"] == "authorization required"
     assert answers["twilio"].json()["code"] == 20003
     assert answers["slack"].json()["error"] == "not_authed"
