@@ -18,6 +18,6 @@ CHANNEL = Channel(
     normalise=in_e164,
     providers=PROVIDERS,
     unsubscribes=True,  # by answering STOP
-    receipts={"twilio": "functions.sms.twilio_receipts"},
+    receipts={"twilio": "functions.sms.twilio_receipts", "vonage": "functions.sms.vonage_receipts"},
     replies={"twilio": "functions.sms.twilio_replies"},
 )

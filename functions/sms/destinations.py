@@ -6,7 +6,7 @@ The gateway refuses such a text, and the sms function asks the same again before
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -16,7 +16,7 @@ import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberType
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from functions.sms.senders import Sender, is_number
+from functions.sms.senders import Sender, VonageSender, is_number
 from shared.channels.declaration import Screen
 from shared.runtime.settings import Settings, listed, load
 
@@ -102,9 +102,10 @@ Listed = BeforeValidator(listed)
 
 
 class DestinationSettings(Settings):
-    """twilio_from: what the sms function sends from. The gateway has it for this alone."""
+    """twilio_from, vonage_from: what the sms function sends from. The gateway has them for this alone."""
 
     twilio_from: Sender | None = None
+    vonage_from: VonageSender | None = None
     sms_countries: Annotated[tuple[str, ...], Listed, AfterValidator(_countries)] = ()
     sms_kinds: Annotated[tuple[Any, ...], Listed, AfterValidator(_kinds)] = ()
     sms_per_number_per_hour: int = Field(default=30, ge=0)
@@ -112,24 +113,33 @@ class DestinationSettings(Settings):
 
     @model_validator(mode="after")
     def _countries_are_known(self) -> Self:
-        if self.twilio_from is not None and self.countries() is None:
+        if self._senders() and self.countries() is None:
             raise ValueError(
                 "SMS_COUNTRIES must be set, to the countries that text messages may go to (US,GB, or * for all): only "
-                "where TWILIO_FROM is a number with a country is that the default"
+                "where each of TWILIO_FROM and VONAGE_FROM that is set is a number with a country is that the default"
             )
         return self
+
+    def _senders(self) -> Sequence[str]:
+        return [sender for sender in (self.twilio_from, self.vonage_from) if sender is not None]
 
     def countries(self) -> frozenset[str] | None:
         """Those that are allowed, ANY_COUNTRY among them for all; None when nothing says which."""
         if self.sms_countries:
             return frozenset(self.sms_countries)
-        if self.twilio_from is None or not is_number(self.twilio_from):
-            return None
-        try:
-            country = country_of(phonenumbers.parse(self.twilio_from))
-        except phonenumbers.NumberParseException:
-            return None
-        return None if country == NO_COUNTRY else frozenset([country])
+        found = {_country_of_sender(sender) for sender in self._senders()}
+        return None if None in found or not found else frozenset(filter(None, found))
+
+
+def _country_of_sender(sender: str) -> str | None:
+    """None: it has none."""
+    if not is_number(sender):
+        return None
+    try:
+        country = country_of(phonenumbers.parse(sender))
+    except phonenumbers.NumberParseException:
+        return None
+    return None if country == NO_COUNTRY else country
 
 
 def refusals(countries: frozenset[str], kinds: frozenset[Kind]) -> Callable[[str], str | None]:

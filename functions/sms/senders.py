@@ -1,4 +1,8 @@
-"""What TWILIO_FROM may be: https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource"""
+"""What TWILIO_FROM and VONAGE_FROM may be.
+
+https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource
+https://developer.vonage.com/en/messaging/sms/guides/custom-sender-id
+"""
 
 import re
 from typing import Annotated
@@ -10,6 +14,7 @@ _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _SHORT_CODE = re.compile("[0-9]{3,8}")
 # https://www.twilio.com/docs/glossary/what-alphanumeric-sender-id
 _NAME = re.compile("(?=.*[A-Za-z])[A-Za-z0-9 +_&-]{1,11}")
+_VONAGE_NAME = re.compile("(?=.*[A-Za-z])[A-Za-z0-9]{1,11}")
 
 
 def is_service(sender: str) -> bool:
@@ -31,4 +36,14 @@ def _sender(text: str) -> str:
     return text
 
 
+def _vonage_sender(text: str) -> str:
+    if not any(form.fullmatch(text) for form in (_NUMBER, _SHORT_CODE, _VONAGE_NAME)):
+        raise ValueError(
+            "must be a number in E.164 (like +14155552671), a short code, or a name of at most 11 letters and digits "
+            "with a letter among them"
+        )
+    return text
+
+
 Sender = Annotated[str, AfterValidator(_sender)]
+VonageSender = Annotated[str, AfterValidator(_vonage_sender)]

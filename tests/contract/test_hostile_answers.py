@@ -63,7 +63,9 @@ async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     """Hangs up before it has said a word."""
 
 
-@pytest.mark.parametrize("suite", ["TestSendGrid", "TestSmtp", "TestTwilio", "TestSlack", "TestSlackWebhook"])
+@pytest.mark.parametrize(
+    "suite", ["TestSendGrid", "TestSmtp", "TestTwilio", "TestVonage", "TestSlack", "TestSlackWebhook"]
+)
 async def test_an_endless_answer_ends_in_bounded_time_and_memory(suite: str) -> None:
     # The first send only warms up.
     floods = {"nothing": silent, **scripts(suite)}

@@ -3,16 +3,21 @@
 import asyncio
 import json
 import re
+import time
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any, ClassVar, cast
 from urllib.parse import quote_plus
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from pydantic import SecretStr
 
 from functions.email.sendgrid_provider import SendGridProvider, SendGridSettings
@@ -21,8 +26,10 @@ from functions.email.smtp_provider import SmtpProvider, SmtpSettings
 from functions.slack.message import ERRORS, LARGEST_ANSWER, Means
 from functions.slack.web_api_provider import SlackProvider, SlackSettings
 from functions.slack.webhook_provider import WebhookProvider, WebhookSettings
+from functions.sms import vonage_codes
 from functions.sms.twilio_codes import CODES
 from functions.sms.twilio_provider import TwilioProvider, TwilioSettings
+from functions.sms.vonage_provider import VonageProvider, VonageSettings
 from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
 from shared.delivery.model import Attachment, SuppressionReason
 from shared.http.client import ANSWER_LIMIT, _BoundedResponse
@@ -227,6 +234,8 @@ class TestSendGrid(Email, HttpContract):
 
 SERVICE = "MG" + "0" * 32
 API_KEY = "SK" + "0" * 32  # pragma: allowlist secret
+APPLICATION = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
+RSA_KEY = generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 class TestTwilio(HttpContract):
@@ -309,6 +318,140 @@ def error_of_twilio(code: int, status: int = 400) -> bytes:
 def problem_of_twilio(code: int, status: int = 400) -> bytes:
     """As its newer services answer: RFC 9457."""
     return f'{{"type": "", "title": "{TEXT}", "status": {status}, "code": {code}, "detail": "{TEXT}"}}'.encode()
+
+
+class TestVonage(HttpContract):
+    name, channel = "vonage", "sms"
+    address = "+15551230000"
+    good_status = 202
+    throttle_seconds = None
+    good = answer(202, b'{"message_uuid": "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"}')
+
+    def settings(self, where: Where, **changes: Any) -> VonageSettings:
+        told = {
+            "vonage_api_key": "lab00000",  # pragma: allowlist secret
+            "vonage_api_secret": SecretStr(TOKEN),
+            "vonage_from": "+15550001111",
+            "vonage_base_url": f"http://{where.host}:{where.port}/",
+        }
+        return VonageSettings.model_validate(told | changes)
+
+    def provider(self, where: Where, now: Callable[[], float] = time.time, **changes: Any) -> Provider:
+        return VonageProvider(self.settings(where, **changes), now=now)
+
+    async def requests(self, clock: Sequence[float] = (0.0,), **settings: Any) -> list[tuple[Mapping[str, str], Any]]:
+        """The headers and the body of a send at each of these times, as they go over the wire."""
+        heard: list[bytes] = []
+        at = iter(clock)
+        async with serving(http(say(self.good), heard)) as server:
+            where = Where("127.0.0.1", server.port, 0)
+            async with aclosing(self.provider(where, lambda: next(at), **settings)) as provider:
+                for _ in clock:
+                    await provider.send(self.outgoing())
+        parts = [request.partition(b"\r\n\r\n") for request in heard]
+        heads = [dict(line.split(": ", 1) for line in head.decode().splitlines()[1:]) for head, _, _ in parts]
+        return list(zip(heads, [json.loads(body) for _, _, body in parts], strict=True))
+
+    async def test_a_message_has_our_id_and_says_where_to_report(self) -> None:
+        [(headers, body)] = await self.requests(public_url="https://hark.example.com/")
+        assert headers["Authorization"] == "Basic " + b64encode(f"lab00000:{TOKEN}".encode()).decode()
+        assert body == {
+            "channel": "sms",
+            "message_type": "text",
+            "to": "15551230000",
+            "from": "15550001111",
+            "text": TEXT,
+            "client_ref": self.outgoing().notification_id,
+            "webhook_url": "https://hark.example.com/v1/receipts/vonage",
+            "webhook_version": "v1",
+        }
+        [(_, body)] = await self.requests(vonage_from="Hark1")
+        assert (body["from"], "webhook_url" in body) == ("Hark1", False)
+
+    async def test_an_applications_token_serves_for_ten_minutes_and_goes_before_the_accounts_secret(
+        self, lab: Lab
+    ) -> None:
+        application: dict[str, Any] = {"vonage_application_id": APPLICATION, "vonage_private_key": SecretStr(RSA_KEY)}
+        sent = await self.requests([0.0, 599.0, 600.0, 10.0], **application)
+        tokens = [headers["Authorization"].removeprefix("Bearer ") for headers, _ in sent]
+        assert [tokens.index(token) for token in tokens] == [0, 0, 2, 3]  # the last: after the clock was set back
+        public = load_pem_private_key(RSA_KEY.encode(), None).public_key()
+        claims = jwt.decode(tokens[0], cast(RSAPublicKey, public), algorithms=["RS256"])
+        assert claims["application_id"] == APPLICATION
+        async with aclosing(self.provider(lab.where, **application)) as provider:
+            assert await provider.send(self.outgoing())
+
+    async def test_a_number_that_is_none_is_invalid_for_good_and_an_unreachable_one_is_not(self, lab: Lab) -> None:
+        gone = await self.refused(lab.where, replace(self.outgoing(), address="+15005550001"))
+        assert cast(Permanent, gone).suppresses is SuppressionReason.INVALID
+        await lab.set_fault("sms", "400")
+        unreachable = await self.refused(lab.where)
+        assert (type(unreachable), cast(Permanent, unreachable).suppresses) == (Permanent, None)
+
+    async def test_what_the_settings_do_not_allow_is_refused_before_vonage_is_asked(self, lab: Lab) -> None:
+        async with aclosing(VonageProvider(self.settings(lab.where), lambda _: "SMS_KINDS does not")) as provider:
+            with pytest.raises(Refused, match="SMS_KINDS does not"):
+                await provider.send(self.outgoing())
+        assert await lab.inbox() == []
+
+    @pytest.mark.parametrize("code", vonage_codes.CODES)
+    async def test_a_code_means_what_the_table_says(self, code: str) -> None:
+        error = await self.refused_by(say(answer(422, problem_of_vonage(code))))
+        assert_is(error, vonage_codes.CODES[code][0])
+        assert str(error).endswith(f"({code})")
+
+    @pytest.mark.parametrize(
+        ("status", "expected"), [(400, Refused), (404, Refused), (401, Retryable), (503, Retryable), (500, Unknown)]
+    )
+    async def test_an_unknown_code_goes_by_the_status(self, status: int, expected: type[SendError]) -> None:
+        error = await self.refused_by(say(answer(status, problem_of_vonage("9999"))))
+        assert type(error) is expected
+        assert "9999" in str(error)
+
+    @pytest.mark.parametrize("status", [200, 201, 204])
+    async def test_a_code_in_a_success_counts_for_nothing(self, status: int) -> None:
+        assert type(await self.refused_by(say(answer(status, problem_of_vonage("1170"))))) is Unknown
+
+    @pytest.mark.parametrize(
+        ("seconds", "links", "reports", "found"),
+        [
+            (901, "{}", True, []),
+            (899, "{}", True, None),  # it may still come
+            (901, '{"next": {"href": "x"}}', True, None),  # it may be on that page
+            (901, "{}", False, None),
+        ],
+    )
+    async def test_what_is_not_in_the_reports_is_not_there_once_all_of_them_are(
+        self, seconds: int, links: str, reports: bool, found: list[Any] | None
+    ) -> None:
+        heard: list[bytes] = []
+        since = datetime(2026, 11, 5, 12, tzinfo=UTC)
+        body = f'{{"records": [{{"client_ref": "n-2", "message_id": "x"}}], "_links": {links}}}'
+        async with serving(http(say(answer(200, body.encode())), heard)) as server:
+            where = Where("127.0.0.1", server.port, 0)
+            async with aclosing(
+                VonageProvider(self.settings(where, vonage_reports=reports), now=lambda: since.timestamp() + seconds)
+            ) as provider:
+                assert await provider.find(self.outgoing(), since) == found
+        assert len(heard) == reports
+        assert all(b"&to=15551230000&date_start=2026-11-05T12:00:00%2B00:00&" in request for request in heard)
+
+    async def test_nothing_is_sent_a_second_time_when_the_connection_is_closed(self) -> None:
+        """As Vonage's own client does, up to ten times."""
+        heard: list[bytes] = []
+        async with serving(http(hang_up, heard)) as server:
+            await self.refused(Where("127.0.0.1", server.port, 0))
+        assert len(heard) == 1
+
+    @pytest.mark.parametrize("id_", ["1", "SM1", f"aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab\\n{'x' * 99}", ""])
+    async def test_an_id_that_is_none_of_vonages_is_unknown(self, id_: str) -> None:
+        assert type(await self.refused_by(say(answer(202, f'{{"message_uuid": "{id_}"}}'.encode())))) is Unknown
+
+
+def problem_of_vonage(code: str) -> bytes:
+    """As its APIs answer: RFC 9457."""
+    type_ = f"https://developer.vonage.com/api-errors/messages#{code}"
+    return json.dumps({"type": type_, "title": TEXT, "detail": TEXT, "instance": "bf0c"}).encode()
 
 
 MEANS: Mapping[Means, type[SendError] | str] = {

@@ -2,18 +2,21 @@
 
 import base64
 import contextlib
+import hashlib
 import importlib
 import json
 import re
+import string
 import subprocess
 import sys
 from codecs import BOM_UTF8
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,10 +25,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sendgrid.helpers.eventwebhook import EventWebhook
 from twilio.rest.api.v2010.account.message import MessageInstance
+from vonage_jwt import verify_signature
 
+from emulator.lab.callbacks import Callback
+from emulator.lab.vonage_receipts import VonageReporter
 from functions.email.sendgrid_receipts import CLASSES, COMPLAINTS, DROPS, EVENTS, LISTED, SendGridReceipts
+from functions.sms import vonage_codes, vonage_receipts
 from functions.sms.twilio_reasons import REASONS, SUPPRESSES
 from functions.sms.twilio_receipts import STATUSES, TwilioReceipts
+from functions.sms.vonage_receipts import VonageReceipts
 from shared.channels.registry import load_channels
 from shared.delivery.errors import ForgedReceipt, MalformedReceipt
 from shared.delivery.model import DeliveryStatus, Receipt, SuppressionReason
@@ -44,6 +52,9 @@ from tests.contract.twilio_signed import URL, TwilioSigned
 from tests.e2e.stack import ROOT
 
 MESSAGE_ID = "SM" + "0a" * 16
+UUID = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
+SECRET = "a-signature-secret-of-32-letters"  # pragma: allowlist secret
+GONE = "the number is no longer in use (1190)"
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 KEY = ec.generate_private_key(ec.SECP256R1())
 PUBLISHED = json.loads((Path(__file__).parent / "published.json").read_text(encoding="utf-8"))
@@ -488,6 +499,197 @@ class TestSendGrid(ReceiptContract):
         read_or_malformed(self, self.signed(json.dumps(value).encode()))
 
 
+class TestVonage(ReceiptContract):
+    signature_header = "Authorization"
+
+    def reader(self) -> VonageReceipts:
+        return VonageReceipts(SECRET)
+
+    def event(self, **changes: Any) -> dict[str, Any]:
+        event = {
+            "message_uuid": UUID,
+            "to": f"4477{CANARY}",
+            "from": f"4488{CANARY}",
+            "timestamp": "2026-11-05T12:00:00Z",
+            "status": "delivered",
+            "client_ref": NOTIFICATION_ID,
+            "channel": "sms",
+            "usage": {"currency": "EUR", "price": "0.0333"},
+            **changes,
+        }
+        return {name: value for name, value in event.items() if value is not ...}
+
+    def error(self, title: object, fragment: object = CANARY) -> dict[str, Any]:
+        type_ = f"https://developer.vonage.com/api-errors/messages#{fragment}"
+        return {"type": type_, "title": title, "detail": f"Absent {CANARY}", "instance": "bf0c"}
+
+    def signed(self, body: bytes, at: datetime = AT, secret: str = SECRET) -> ReceiptRequest:
+        return self.with_token(body, VonageReporter(secret).sign(Callback("", "", body, ()), at, True)["Authorization"])
+
+    def with_token(self, body: bytes, authorization: str) -> ReceiptRequest:
+        headers = headers_of([("Content-Type", "application/json"), ("Authorization", authorization)])
+        return ReceiptRequest("/v1/receipts/vonage", headers, body, AT)
+
+    def genuine(self, status: DeliveryStatus = DELIVERED) -> ReceiptRequest:
+        changes = {"status": "rejected", "error": self.error(1190)} if status is UNDELIVERED else {}
+        return self.signed(json.dumps(self.event(**changes)).encode())
+
+    def signed_by_another(self) -> ReceiptRequest:
+        return self.signed(self.genuine().body, secret="another" * 8)  # pragma: allowlist secret
+
+    def forgeries_of_its_own(self) -> Forgeries:
+        body = self.genuine().body
+        hashed = hashlib.sha256(body).hexdigest()
+        claims = {"iat": int(AT.timestamp()), "jti": "x", "payload_hash": hashed}
+
+        def token(changes: dict[str, Any], algorithm: str = "HS256", key: str = SECRET) -> ReceiptRequest:
+            given = {name: value for name, value in {**claims, **changes}.items() if value is not ...}
+            return self.with_token(body, f"Bearer {jwt.encode(given, key, algorithm=algorithm)}")
+
+        assert self.read(token({}))
+        yield "of no algorithm", token({}, "none", "")
+        yield "of another algorithm", token({}, "HS512", SECRET * 2)
+        for when in (..., None, "now", str(claims["iat"]), 1.5e9, True, -1, 0, 10**400):
+            yield f"made {when!r:.20}", token({"iat": when})
+        for hash_ in (..., None, "", 5, [hashed], hashed.upper(), "0" * 64):
+            yield f"of the body {hash_!r}", token({"payload_hash": hash_})
+        for seconds in (25 * 3600 + 1, -301):
+            yield f"{seconds} s old", self.signed(body, AT - timedelta(seconds=seconds))
+        header, payload, signature = self.genuine().headers["Authorization"].removeprefix("Bearer ").split(".")
+        for name, text in {
+            "no claims": f"{header}..{signature}",
+            "no signature": f"{header}.{payload}.",
+            "two parts": f"{header}.{payload}",
+            "four parts": f"{header}.{payload}.{signature}.{signature}",
+            "padded": f"{header}.{payload}.{signature}=",
+            "of another spelling": f"{header}.{payload}.{signature[:-1]}{another_spelling(signature[-1])}",
+            "a deep header": f"{'W1tb' * 2000}.{payload}.{signature}",
+        }.items():
+            yield name, self.with_token(body, f"Bearer {text}")
+        for scheme in ("bearer", "BEARER", "Basic", "JWT", ""):
+            yield f"scheme {scheme!r}", self.with_token(body, f"{scheme} {header}.{payload}.{signature}")
+        for claimed in (b"[]", b"5", b"null", b"{", b"\xff"):
+            yield f"signed claims {claimed!r}", self.with_token(body, f"Bearer {jws(claimed)}")
+
+    def read_event(self, **changes: Any) -> list[Receipt]:
+        return list(self.read(self.signed(json.dumps(self.event(**changes)).encode())))
+
+    @pytest.mark.parametrize("seconds", [-299, 0, 299, 24 * 3600])
+    def test_a_token_may_be_a_day_old(self, seconds: int) -> None:
+        """As long as Vonage tries; and its clock may be ahead by five minutes."""
+        assert self.read(self.signed(self.genuine().body, AT - timedelta(seconds=seconds)))
+
+    @pytest.mark.parametrize("word", vonage_receipts.STATUSES)
+    def test_a_status_means_what_the_table_says(self, word: str) -> None:
+        status = vonage_receipts.STATUSES[word]
+        assert [receipt.status for receipt in self.read_event(status=word)] == ([status] if status else [])
+
+    def test_every_documented_status_is_in_the_table(self) -> None:
+        assert {*vonage_receipts.STATUSES} == {"submitted", "delivered", "rejected", "undeliverable", "read"}
+
+    @pytest.mark.parametrize("word", ["teleported", "Delivered", CANARY + "@example.com", ""])
+    def test_an_unknown_status_says_nothing_and_is_logged(self, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.read_event(status=word) == []
+        printed = "".join(capsys.readouterr())
+        assert "unknown status" in printed
+        assert ("teleported" in printed) == (word == "teleported")
+        assert CANARY not in printed
+
+    @pytest.mark.parametrize(
+        ("title", "fragment", "reason"),
+        [
+            (1190, CANARY, "Vonage reports rejected: the number is no longer in use (1190)"),
+            ("1190", CANARY, "Vonage reports rejected: the number is no longer in use (1190)"),
+            (CANARY, "1240", "Vonage reports rejected: the person has opted out (1240)"),
+            (9999, CANARY, "Vonage reports rejected (9999)"),
+            *(
+                (junk, CANARY, "Vonage reports rejected")
+                for junk in (CANARY, None, "", "1190\n", 11900, 1190.0, [1190])
+            ),
+        ],
+    )
+    def test_a_reason_is_a_code_and_words_of_ours(self, title: object, fragment: str, reason: str) -> None:
+        [receipt] = self.read_event(status="rejected", error=self.error(title, fragment))
+        assert receipt.reason == reason
+
+    @pytest.mark.parametrize("error", [..., None, 5, CANARY, [CANARY], {}, {"type": 5}, {"type": "https://x#1190"}])
+    def test_without_a_code_the_status_is_the_reason(self, error: object) -> None:
+        [receipt] = self.read_event(status="undeliverable", error=error)
+        assert receipt.reason in {"Vonage reports undeliverable", f"Vonage reports undeliverable: {GONE}"}
+        assert (receipt.suppresses is not None) == (error == {"type": "https://x#1190"})
+
+    @pytest.mark.parametrize("code", vonage_codes.CODES)
+    def test_only_a_code_that_is_about_the_number_suppresses(self, code: str) -> None:
+        [receipt] = self.read_event(status="rejected", error=self.error(code if code.isdigit() else None, code))
+        stopped = {"1240": SuppressionReason.STOP}
+        invalid = dict.fromkeys(["1170", "1190"], SuppressionReason.INVALID)
+        assert receipt.suppresses is (stopped | invalid).get(code)
+
+    def test_what_arrived_suppresses_nothing(self) -> None:
+        [receipt] = self.read_event(error=self.error(1190))
+        assert (receipt.suppresses, receipt.reason) == (None, None)
+
+    @pytest.mark.parametrize("id_", [NOTIFICATION_ID.upper(), f"{NOTIFICATION_ID}\n", "", "n-1", None, 5, ...])
+    def test_our_id_is_known_by_its_one_spelling(self, id_: object) -> None:
+        [receipt] = self.read_event(client_ref=id_)
+        assert receipt.notification_id is None
+
+    def test_all_fields_of_a_receipt(self) -> None:
+        reason = f"Vonage reports rejected: {GONE}"
+        invalid = SuppressionReason.INVALID
+        expected = Receipt("sms", "vonage", UUID, UNDELIVERED, NOTIFICATION_ID, reason, suppresses=invalid)
+        assert self.read(self.genuine(UNDELIVERED)) == (expected,)
+
+    @pytest.mark.parametrize("channel", ["whatsapp", "rcs", None, ...])
+    def test_of_another_channel_of_the_account_it_says_nothing(self, channel: object) -> None:
+        assert self.read_event(channel=channel) == []
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"message_uuid": id_} for id_ in (..., None, "", "SM1", UUID + "\n", 5, CANARY)]
+        + [{"status": word} for word in (..., None, 5, [CANARY])],
+    )
+    def test_what_vonage_signed_and_cannot_be_read_is_malformed(self, changes: dict[str, Any]) -> None:
+        with pytest.raises(MalformedReceipt) as raised:
+            self.read_event(**changes)
+        assert CANARY not in str(raised.value)
+
+    @pytest.mark.parametrize("body", [b"", b"null", b"[]", b'"canary"', b"{", b"[" * 5000, b"\xff"])
+    def test_what_vonage_signed_and_is_no_object_is_malformed(self, body: bytes) -> None:
+        with pytest.raises(MalformedReceipt):
+            self.read(self.signed(body))
+
+    def test_it_verifies_as_the_sdk_does(self) -> None:
+        """Of a signature in the one spelling that Vonage gives it: the SDK takes others, too."""
+        for request, good in ((self.genuine(), True), (self.signed_by_another(), False)):
+            token = request.headers["Authorization"].removeprefix("Bearer ")
+            assert verify_signature(token, SECRET) is good
+
+    @arbitrary
+    def test_arbitrary_bytes_are_refused(self, body: bytes, signature: str, target: str) -> None:
+        self.refuses(body, signature, target)
+
+    @given(
+        st.dictionaries(
+            st.sampled_from(["message_uuid", "status", "channel", "error", "client_ref"]),
+            st.none() | st.integers() | st.text(max_size=9) | st.sampled_from(["sms", UUID, "rejected"]) | st.just({}),
+        )
+    )
+    def test_any_object_that_vonage_signed_is_read_or_malformed(self, event: dict[str, Any]) -> None:
+        read_or_malformed(self, self.signed(json.dumps(event).encode()))
+
+
+def another_spelling(last: str) -> str:
+    """Of a signature's last letter, which has four bits: the same bits, and one more."""
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    return letters[letters.index(last) ^ 1]
+
+
+def jws(payload: bytes) -> str:
+    """A token with these bytes for claims, signed by the right secret."""
+    return jwt.PyJWS().encode(payload, SECRET, algorithm="HS256")
+
+
 def read_or_malformed(suite: ReceiptContract, request: ReceiptRequest) -> None:
     with contextlib.suppress(MalformedReceipt):
         suite.read(request)
@@ -495,6 +697,7 @@ def read_or_malformed(suite: ReceiptContract, request: ReceiptRequest) -> None:
 
 SETTINGS = {
     "twilio": {"TWILIO_AUTH_TOKEN": "token", "PUBLIC_URL": URL},
+    "vonage": {"VONAGE_SIGNATURE_SECRET": SECRET},
     "sendgrid": {"SENDGRID_WEBHOOK_PUBLIC_KEY": public(KEY)},
 }
 MODULES = {name: module for channel in load_channels().values() for name, module in channel.receipts.items()}
@@ -544,7 +747,7 @@ def test_a_start_loads_no_sdk(provider: str) -> None:
     code = (
         f"import sys, {MODULES[provider]} as module\n"
         "assert module.receipts() is not None\n"
-        "assert not {'twilio', 'sendgrid'} & sys.modules.keys()"
+        "assert not {'twilio', 'sendgrid', 'vonage_jwt', 'jwt', 'aiohttp'} & sys.modules.keys()"
     )
     environ = {"PYTHONPATH": str(ROOT), **SETTINGS[provider]}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environ, check=True, timeout=60)

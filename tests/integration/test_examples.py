@@ -16,10 +16,13 @@ import jsonschema_rs
 import pytest
 from twilio.request_validator import RequestValidator
 
+from emulator.lab.callbacks import Callback
+from emulator.lab.vonage_receipts import VonageReporter
 from functions.email.sendgrid_receipts import SendGridReceipts
 from functions.gateway.openapi_examples import Example, examples
 from functions.sms.twilio_receipts import TwilioReceipts
 from functions.sms.twilio_replies import TwilioReplies
+from functions.sms.vonage_receipts import VonageReceipts
 from shared.channels.registry import example_addresses, load_channels
 from shared.delivery.model import Attempt, DeliveryStatus, Outcome, Told
 from shared.sending.recalling import recall
@@ -27,8 +30,9 @@ from shared.sending.receipts import ReceiptReader
 from tests.integration.gateway import Hark, client_of
 from tests.integration.test_gateway_receipts import PUBLIC_KEY, TOKEN, URL, an_sid, sendgrid, twilio
 
+SECRET = "a-signature-secret-of-32-letters"  # pragma: allowlist secret
 EXAMPLES = examples(load_channels(), example_addresses())
-SIGNED = ["sendgrid_receipts", "twilio_receipts", "twilio_inbound"]
+SIGNED = ["sendgrid_receipts", "twilio_receipts", "vonage_receipts", "twilio_inbound"]
 """Whose bodies are their providers'."""
 TO = {"email": example_addresses()["email"]}
 MESSAGE: Mapping[str, Any] = {"subject": "Deploy", "message": "Build 42 is live", "tags": {"team": "infra"}}
@@ -135,17 +139,29 @@ async def example_of(hark: Hark, operation: str) -> Any:
 
 async def signed(hark: Hark, operation: str) -> httpx.Response:
     """A provider's. Nobody has sent what a receipt is about: it waits on record."""
-    readers: dict[str, ReceiptReader] = {"twilio": TwilioReceipts(TOKEN, URL), "sendgrid": SendGridReceipts(PUBLIC_KEY)}
+    readers: dict[str, ReceiptReader] = {
+        "twilio": TwilioReceipts(TOKEN, URL),
+        "vonage": VonageReceipts(SECRET),
+        "sendgrid": SendGridReceipts(PUBLIC_KEY),
+    }
     replies = {"twilio": TwilioReplies(TOKEN, URL)}
     async with client_of(replace(hark.gateway, readers=readers, reply_readers=replies), None) as provider:
         if operation == "twilio_inbound":
             return await answered(provider, "STOP")
         if operation == "twilio_receipts":
             return await twilio(provider, an_sid(), "delivered")
+        if operation == "vonage_receipts":
+            return await vonage(provider, {"message_uuid": str(uuid.uuid4()), "status": "delivered", "channel": "sms"})
         event = {"event": "delivered", "email": "a@example.com", "timestamp": int(time.time())}
         return await sendgrid(
             provider, {**event, "sg_event_id": secrets.token_hex(8), "sg_message_id": "14c5d75ce93.x"}
         )
+
+
+async def vonage(client: httpx.AsyncClient, event: Mapping[str, str]) -> httpx.Response:
+    body = json.dumps(event).encode()
+    headers = VonageReporter(SECRET).sign(Callback("", "", body, ()), datetime.now(UTC), True)
+    return await client.post("/v1/receipts/vonage", content=body, headers=dict(headers))
 
 
 async def answered(client: httpx.AsyncClient, text: str) -> httpx.Response:

@@ -35,7 +35,7 @@ from tests.integration.gateway import (
 )
 
 OPEN = {"/healthz", "/openapi.json", "/docs", *(f"/docs/{name}" for name in docs_page.ASSETS)}
-SIGNED = {"/v1/receipts/twilio", "/v1/receipts/sendgrid", "/v1/inbound/twilio"}
+SIGNED = {"/v1/receipts/twilio", "/v1/receipts/vonage", "/v1/receipts/sendgrid", "/v1/inbound/twilio"}
 LINKED = {"/u/{token:path}"}
 """By a token of ours, which only the mail of one person has."""
 CALLER = {"name": "billing", "kind": "live", "scopes": ["notifications:send", "notifications:read"]}

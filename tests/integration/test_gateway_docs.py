@@ -17,6 +17,7 @@ from tests.integration.gateway import Hark, client_of, declared, problem
 
 OPEN = {
     ("post", "/v1/receipts/twilio"): {"204", "400", "403", "404", "408", "413", "503"},
+    ("post", "/v1/receipts/vonage"): {"204", "400", "403", "404", "408", "413", "503"},
     ("post", "/v1/receipts/sendgrid"): {"204", "400", "403", "404", "408", "413", "503"},
     ("post", "/v1/inbound/twilio"): {"204", "400", "403", "404", "408", "413", "503"},
     ("get", "/healthz"): {"200"},

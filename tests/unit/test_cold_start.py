@@ -13,7 +13,7 @@ import pytest
 from tests.environment import NEEDED
 
 ROOT = Path(__file__).parents[2]
-SDKS = {"sendgrid", "twilio", "slack_sdk", "aiosmtplib"}
+SDKS = {"sendgrid", "twilio", "vonage_http_client", "slack_sdk", "aiosmtplib"}
 FOR_TEMPLATES = {"liquid", "babel", "jsonschema_rs", "pytz"}
 CHANNEL_SETTINGS = {
     "email": {
@@ -21,7 +21,14 @@ CHANNEL_SETTINGS = {
         "SENDGRID_API_KEY": "SG.x",  # pragma: allowlist secret
         "SMTP_URL": "smtp://127.0.0.1:1",
     },
-    "sms": {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "x", "TWILIO_FROM": "+15005550006"},
+    "sms": {
+        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+        "TWILIO_AUTH_TOKEN": "x",
+        "TWILIO_FROM": "+15005550006",
+        "VONAGE_API_KEY": "lab00000",  # pragma: allowlist secret
+        "VONAGE_API_SECRET": "x",
+        "VONAGE_FROM": "+15005550006",
+    },
     "slack": {
         "SLACK_BOT_TOKEN": "xoxb-x",
         "SLACK_WEBHOOK_URL": "http://127.0.0.1:1/services/T0/B0/x",
@@ -90,6 +97,8 @@ def test_nothing_but_a_template_loads_what_only_templates_need() -> None:
         ("email", "smtp", {"aiosmtplib"}),
         ("email", "log", set()),
         ("sms", "twilio", {"twilio"}),
+        ("sms", "vonage", {"vonage_http_client"}),
+        ("sms", "twilio,vonage", {"twilio", "vonage_http_client"}),
         ("sms", "log", set()),
         ("slack", "slack", {"slack_sdk"}),
         ("slack", "webhook", {"slack_sdk"}),

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
+import vonage_jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -30,12 +31,15 @@ from emulator.lab.callbacks import Callback, Lost
 from emulator.lab.faults import InvalidFault
 from emulator.lab.receipt_faults import ReceiptFault, ReceiptMode, parse
 from emulator.lab.running import Settings, running
+from emulator.lab.vonage_receipts import VonageReporter
 from emulator.rundir import RunDir
 from functions.email.sendgrid_provider import SendGridProvider, SendGridSettings
 from functions.email.sendgrid_receipts import SendGridReceipts
 from functions.sms.twilio_provider import TwilioProvider, TwilioSettings
 from functions.sms.twilio_receipts import TwilioReceipts
 from functions.sms.twilio_replies import TwilioReplies
+from functions.sms.vonage_provider import VonageProvider, VonageSettings
+from functions.sms.vonage_receipts import VonageReceipts
 from shared.delivery.model import DeliveryStatus, SuppressionReason
 from shared.sending.provider import Outgoing, Provider
 from shared.sending.receipts import ReceiptReader, ReceiptRequest
@@ -44,6 +48,7 @@ from tests.e2e.stack import ROOT
 
 NOTIFICATION_ID = "5b3c9cde-0001-4000-8000-000000000001"
 TOKEN = "lab-token"
+SECRET = "another-signature-secret-of-the-lab"  # pragma: allowlist secret
 DELAY = 0.05
 CHANNELS = ["email", "sms"]
 ADDRESSES = {"email": "a@example.com", "sms": "+14155552671"}
@@ -76,6 +81,8 @@ class Gateway:
             form = dict(httpx.QueryParams(body))
             signature = request.headers["X-Twilio-Signature"]
             return bool(RequestValidator(TOKEN).validate(self.url + request.target, form, signature))
+        if "vonage" in request.target:
+            return bool(vonage_jwt.verify_signature(request.headers["Authorization"].removeprefix("Bearer "), SECRET))
         signed = (request.headers[name] for name in (EventWebhookHeader.SIGNATURE, EventWebhookHeader.TIMESTAMP))
         return bool(EventWebhook(self.public_key).verify_signature(body, *signed))
 
@@ -153,6 +160,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
             receipt_delay=DELAY,
             sendgrid_key=tmp_path / "key.pem",
             twilio_auth_token=TOKEN,
+            vonage_signature_secret=SECRET,
         )
         async with running(settings) as at, httpx.AsyncClient(base_url=at.url, trust_env=False, timeout=30) as client:
             yield Bench(gateway, client, at.url)
@@ -417,6 +425,41 @@ def test_twilios_retries_grow_and_end(fragment: str, outcome: int | Lost, pauses
     assert waits[:-1] == [0.25 * 2**number for number in range(pauses)]
 
 
+@pytest.mark.parametrize(("mode", "words"), [("bounce", ["submitted", "rejected"]), ("off", [])])
+async def test_vonage_reports_where_a_message_asks_signed_as_the_sdk_verifies_it(
+    bench: Bench, mode: str, words: list[str]
+) -> None:
+    await bench.set("sms", mode)
+    settings = VonageSettings(
+        vonage_api_key="lab00000",  # pragma: allowlist secret
+        vonage_api_secret=SecretStr("x"),
+        vonage_from="+15005550006",
+        vonage_base_url=bench.url,
+        public_url=bench.gateway.url,
+    )
+    async with aclosing(VonageProvider(settings)) as provider:
+        message_id = await provider.send(Outgoing(NOTIFICATION_ID, ADDRESSES["sms"], None, "Hello", 5))
+        items = await bench.sent(len(words))
+    assert statuses(items) == words
+    for request in bench.gateway.got:
+        assert request.target == "/v1/receipts/vonage"
+        assert vonage_jwt.verify_signature(request.headers["Authorization"].removeprefix("Bearer "), SECRET)
+    receipts = [receipt for request in bench.gateway.got for receipt in VonageReceipts(SECRET).read(request)]
+    assert [(r.status, r.notification_id, r.provider_message_id, r.suppresses) for r in receipts] == [
+        (DeliveryStatus.UNDELIVERED, NOTIFICATION_ID, message_id, SuppressionReason.INVALID) for _ in words[1:]
+    ]
+
+
+def test_vonage_tries_for_a_day_but_not_what_is_refused() -> None:
+    reporter, callback = VonageReporter(SECRET), Callback("https://hark.example.com/x", "", b"", ())
+    for outcome in (503, 429, Lost.CONNECT, Lost.READ):
+        waits = [reporter.pause(callback, tries, outcome) for tries in range(1, 104)]
+        assert waits[:3] == [5, 10, 20]
+        assert waits[-1] is None
+        assert 23 * 3600 < sum(wait for wait in waits if wait is not None) < 25 * 3600
+    assert [reporter.pause(callback, 1, outcome) for outcome in (204, 403, 404)] == [None, None, None]
+
+
 def test_sendgrid_gives_up_after_a_minute() -> None:
     reporter = sendgrid_receipts.SendGridReporter("", ec.generate_private_key(ec.SECP256R1()))
     waits = [reporter.pause(Callback("", "", b"", ()), tries, 503) for tries in range(1, 61)]
@@ -525,7 +568,12 @@ async def test_without_the_key_that_signs_a_lab_does_not_start(tmp_path: Path, c
 def test_the_arguments_and_the_environment_say_how_it_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     argv = ["lab", "--receipts-url", "http://127.0.0.1:8080", "--receipt-delay", "1.5"]
     monkeypatch.setattr(sys, "argv", argv)
-    for name in ("LAB_TWILIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN"):
+    for name in (
+        "LAB_TWILIO_AUTH_TOKEN",
+        "TWILIO_AUTH_TOKEN",
+        "LAB_VONAGE_SIGNATURE_SECRET",
+        "VONAGE_SIGNATURE_SECRET",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LAB_SENDGRID_KEY_FILE", "/key.pem")
     settings = parse_arguments()
@@ -535,6 +583,11 @@ def test_the_arguments_and_the_environment_say_how_it_reports(monkeypatch: pytes
     assert parse_arguments().twilio_auth_token == "real"
     monkeypatch.setenv("LAB_TWILIO_AUTH_TOKEN", "its own")
     assert parse_arguments().twilio_auth_token == "its own"
+    assert settings.vonage_signature_secret == Settings.vonage_signature_secret
+    monkeypatch.setenv("VONAGE_SIGNATURE_SECRET", "real")
+    assert parse_arguments().vonage_signature_secret == "real"  # pragma: allowlist secret
+    monkeypatch.setenv("LAB_VONAGE_SIGNATURE_SECRET", "its own")
+    assert parse_arguments().vonage_signature_secret == "its own"  # pragma: allowlist secret
 
 
 def test_a_key_is_its_owners_alone_and_new_each_time(tmp_path: Path) -> None:
@@ -587,5 +640,6 @@ async def test_make_run_gives_the_lab_and_the_gateway_two_halves_of_one_key(tmp_
     assert lab.argv[-2:] == ("--receipts-url", "http://127.0.0.1:8087")
     assert programs["gateway"]["SENDGRID_WEBHOOK_PUBLIC_KEY"] == run_dir.webhook_public_key
     assert programs["gateway"]["TWILIO_AUTH_TOKEN"] == programs["sms"]["TWILIO_AUTH_TOKEN"] == "lab"
+    assert programs["gateway"]["VONAGE_SIGNATURE_SECRET"] == Settings.vonage_signature_secret
     assert programs["gateway"]["PUBLIC_URL"] == programs["sms"]["PUBLIC_URL"] == "https://x.example"
     assert "SENDGRID_WEBHOOK_PUBLIC_KEY" not in programs["email"]

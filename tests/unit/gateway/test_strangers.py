@@ -20,6 +20,7 @@ from functions.gateway.openapi import openapi
 from functions.gateway.web import docs_page
 from functions.sms.twilio_receipts import TwilioReceipts
 from functions.sms.twilio_replies import TwilioReplies
+from functions.sms.vonage_receipts import VonageReceipts
 from shared.http.openid_connect import Verifier
 from shared.people.unsubscribe_tokens import LONGEST, UnsubscribeTokens
 from shared.sending.receipts import ReceiptReader
@@ -37,7 +38,11 @@ AT = datetime(2026, 11, 5, 12, tzinfo=UTC)
 URL = "https://hark.example.com"
 KEY = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = base64.b64encode(KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
-READERS: Mapping[str, ReceiptReader] = {"twilio": TwilioReceipts("token", URL), "sendgrid": SendGridReceipts(PUBLIC)}
+READERS: Mapping[str, ReceiptReader] = {
+    "twilio": TwilioReceipts("token", URL),
+    "vonage": VonageReceipts("secret"),
+    "sendgrid": SendGridReceipts(PUBLIC),
+}
 REPLIES: Mapping[str, ReplyReader] = {"twilio": TwilioReplies("token", URL)}
 SCRIPT = "/docs/swagger-ui-bundle.js"
 TWILIO, SENDGRID, INBOUND = "/v1/receipts/twilio", "/v1/receipts/sendgrid", "/v1/inbound/twilio"
@@ -284,7 +289,8 @@ async def test_no_more_is_read_than_the_provider_sends(app: ASGIApp, target: str
 
 
 def test_the_bounds_are_those_of_what_the_providers_send() -> None:
-    assert {name: reader.body_limit for name, reader in READERS.items()} == {"twilio": 8192, "sendgrid": 800 * 1024}
+    limits = {"twilio": 8192, "vonage": 8192, "sendgrid": 800 * 1024}
+    assert {name: reader.body_limit for name, reader in READERS.items()} == limits
     assert {name: reader.body_limit for name, reader in REPLIES.items()} == {"twilio": 16 * 1024}
 
 

@@ -58,14 +58,14 @@ def test_what_the_gateway_opens_the_function_of_the_mails_makes_by_the_same_keys
     assert CHANNELS["email"]["settings"]["PUBLIC_URL"] == "{gateway}"
 
 
-def test_the_token_of_the_twilio_account_is_the_gateways_alone() -> None:
-    assert CHANNELS["sms"]["secrets"] == ["TWILIO_API_KEY_SECRET"]
-    assert CHANNELS["sms"]["receipt_secrets"] == ["TWILIO_AUTH_TOKEN"]
+def test_what_checks_the_receipts_of_text_messages_is_the_gateways_alone() -> None:
+    assert CHANNELS["sms"]["secrets"] == ["TWILIO_API_KEY_SECRET", "VONAGE_PRIVATE_KEY", "VONAGE_API_SECRET"]
+    assert CHANNELS["sms"]["receipt_secrets"] == ["TWILIO_AUTH_TOKEN", "VONAGE_SIGNATURE_SECRET"]
 
 
 def test_the_gateway_is_told_what_the_function_is_of_where_messages_may_go() -> None:
     function, gateway = (CHANNELS["sms"][name] for name in ("settings", "receipt_settings"))
-    shared = {"TWILIO_FROM", "SMS_COUNTRIES", "SMS_KINDS", "PUBLIC_URL"}
+    shared = {"TWILIO_FROM", "VONAGE_FROM", "SMS_COUNTRIES", "SMS_KINDS", "PUBLIC_URL"}
     assert function.keys() & gateway.keys() == shared
     assert {name: function[name] for name in shared} == {name: gateway[name] for name in shared}
     text = (INFRA / "channels.yaml").read_text()
@@ -99,8 +99,9 @@ def test_every_secret_of_the_settings_is_in_secret_manager() -> None:
         for row in re.findall(r"^\| (`[^|]*)\|", SETTINGS, re.MULTILINE)
         for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", row)
     }
-    # The one's public; the other is made by a person, and the gateway keeps its hash.
-    secret = {n for n in settings if SECRET_WORD.search(n)} - {"SENDGRID_WEBHOOK_PUBLIC_KEY", "HARK_API_KEY"}
+    # One is public, one is made by a person, and the gateway keeps its hash, and one is an account's name.
+    public = {"SENDGRID_WEBHOOK_PUBLIC_KEY", "HARK_API_KEY", "VONAGE_API_KEY"}
+    secret = {n for n in settings if SECRET_WORD.search(n)} - public
     lists = [entry.get(key, []) for entry in CHANNELS.values() for key in ("secrets", "receipt_secrets")]
     declared = {name for names in lists for name in names}
     others = _secrets(GatewaySettings.__module__) | set(PEOPLE)

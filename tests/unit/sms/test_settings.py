@@ -3,15 +3,28 @@
 from collections.abc import Callable
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from pydantic import ValidationError
 
 from functions.sms.destinations import DestinationSettings, Kind, refusals, screen
 from functions.sms.phone_numbers import in_e164
 from functions.sms.twilio_provider import TwilioSettings, provider
+from functions.sms.vonage_provider import VonageSettings
+from functions.sms.vonage_provider import provider as vonage_provider
 
 ACCOUNT = {"twilio_account_sid": "AC" + "0" * 32, "twilio_from": "+15005550006"}
 SERVICE = "MG" + "a1" * 16
-VARIABLES = ("SMS_COUNTRIES", "SMS_KINDS", "SMS_PER_NUMBER_PER_HOUR", "TWILIO_FROM")
+VARIABLES = ("SMS_COUNTRIES", "SMS_KINDS", "SMS_PER_NUMBER_PER_HOUR", "TWILIO_FROM", "VONAGE_FROM")
+APPLICATION = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
+EC = ec.generate_private_key(ec.SECP256R1())
+RSA = generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+VONAGE = {
+    "vonage_from": "+15005550006",
+    "vonage_api_key": "lab00000",  # pragma: allowlist secret
+    "vonage_api_secret": "x",
+}
 
 Start = Callable[..., None]
 
@@ -21,7 +34,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Start:
     """Sets the environment to these variables alone."""
 
     def tell(**variables: str) -> None:
-        for name in [*VARIABLES, "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SID"]:
+        of_vonage = [name.upper() for name in VonageSettings.model_fields]
+        for name in [*VARIABLES, "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SID", *of_vonage]:
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -156,6 +170,33 @@ def test_the_country_of_the_sender_is_the_default(sender: str, countries: set[st
     assert by_default == (None if countries is None else frozenset(countries))
 
 
+@pytest.mark.parametrize(
+    ("twilio", "vonage", "countries"),
+    [
+        (None, "+447400123456", {"GB"}),
+        ("+15005550006", "+447400123456", {"US", "GB"}),
+        ("+15005550006", "+16135551234", {"US", "CA"}),
+        ("+15005550006", "Hark", None),
+        (SERVICE, "+447400123456", None),
+        (None, "12345", None),
+    ],
+)
+def test_of_several_senders_each_has_to_have_a_country(
+    told: Start, monkeypatch: pytest.MonkeyPatch, twilio: str | None, vonage: str, countries: set[str] | None
+) -> None:
+    """Any of them may send it: another takes the place of one that is down."""
+    told(VONAGE_FROM=vonage, **({} if twilio is None else {"TWILIO_FROM": twilio}))
+    if countries is None:
+        with pytest.raises(SystemExit, match="SMS_COUNTRIES must be set"):
+            screen()
+        monkeypatch.setenv("SMS_COUNTRIES", "US")
+        screen()
+    else:
+        settings = DestinationSettings.model_validate({"twilio_from": twilio, "vonage_from": vonage})
+        assert settings.countries() == frozenset(countries)
+        assert "SMS_COUNTRIES" in (screen().refusal("+491701234567") or "")
+
+
 @pytest.mark.parametrize("sender", [SERVICE, "MGM Resorts", "12345", "+881612345678"])
 def test_without_a_country_the_start_stops_and_names_the_setting(
     told: Start, sender: str, monkeypatch: pytest.MonkeyPatch
@@ -193,6 +234,8 @@ def test_a_deployment_that_sends_nothing_starts_without_any(told: Start) -> None
         {"TWILIO_FROM": "15005550006"},
         {"TWILIO_FROM": "+1 500 555 0006"},
         {"TWILIO_FROM": "Caf\u00e9"},
+        {"VONAGE_FROM": "MGM Resorts"},
+        {"VONAGE_FROM": "15005550006"},
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_its_name_and_without_its_value(
@@ -247,3 +290,56 @@ def test_an_api_key_comes_before_the_accounts_token() -> None:
     assert TwilioSettings.model_validate(ACCOUNT | token).credentials() == ("AC" + "0" * 32, "token")
     for given in (key, key | token):
         assert TwilioSettings.model_validate(ACCOUNT | given).credentials() == ("SK" + "0" * 32, "secret")
+
+
+@pytest.mark.parametrize("sender", ["+14155552671", "12345", "Hark", "1Hark"])
+def test_vonages_sender_is_a_number_a_short_code_or_a_name(sender: str) -> None:
+    assert VonageSettings.model_validate({**VONAGE, "vonage_from": sender}).vonage_from == sender
+
+
+@pytest.mark.parametrize("sender", [SERVICE, "Hark & Co", "twelve12345x", "+1", "14155552671", "Caf\u00e9", ""])
+def test_nothing_else_is_vonages(sender: str) -> None:
+    with pytest.raises(ValidationError, match="must be a number in"):
+        VonageSettings.model_validate({**VONAGE, "vonage_from": sender})
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, "VONAGE_APPLICATION_ID and VONAGE_PRIVATE_KEY must be set, or VONAGE_API_KEY and VONAGE_API_SECRET"),
+        ({"vonage_application_id": APPLICATION}, "VONAGE_PRIVATE_KEY is missing beside VONAGE_APPLICATION_ID"),
+        ({"vonage_private_key": RSA}, "VONAGE_APPLICATION_ID is missing beside VONAGE_PRIVATE_KEY"),
+        ({"vonage_api_key": "lab00000"}, "VONAGE_API_SECRET is missing"),  # pragma: allowlist secret
+        ({"vonage_api_secret": "x"}, "VONAGE_API_KEY is missing"),  # pragma: allowlist secret
+        (
+            {"vonage_application_id": APPLICATION, "vonage_private_key": RSA, "vonage_reports": "true"},
+            "VONAGE_REPORTS needs VONAGE_API_KEY",
+        ),
+    ],
+)
+def test_half_of_vonages_credentials_stops_the_start(given: dict[str, str], named: str) -> None:
+    with pytest.raises(ValidationError, match=named):
+        VonageSettings.model_validate({"vonage_from": "+15005550006", **given})
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "canary",
+        "/run/canary.pem",
+        RSA.replace("PRIVATE KEY", "RSA PRIVATE KEY"),
+        RSA[:200],
+        EC.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        EC.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+    ],
+    ids=["a word", "a path", "another head", "cut", "elliptic", "public"],
+)
+def test_a_key_that_is_no_applications_stops_the_start_without_being_shown(
+    told: Start, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    told(VONAGE_FROM="+15005550006", VONAGE_APPLICATION_ID=APPLICATION, VONAGE_PRIVATE_KEY=key)
+    with pytest.raises(SystemExit, match=r"  VONAGE_PRIVATE_KEY: must be the application's private\.key") as stopped:
+        vonage_provider()
+    assert key[-60:] not in str(stopped.value)
+    monkeypatch.setenv("VONAGE_PRIVATE_KEY", RSA + "\n")
+    vonage_provider()
