@@ -12,26 +12,23 @@ sent beside it, against the same before and after. Ends with 1 when somebody was
 import argparse
 import asyncio
 import itertools
-import json
-import os
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.compare.processes import Child, cpu_seconds, memory, pids_of
-from bench.compare.world import free_port
+from bench.compare.processes import cpu_seconds, memory, pids_of
+from bench.whole_stack import Arrived, operation_of, records_in_memory, say
 from shared.delivery.model import Recipient
 from shared.google.firestore import records, rpc, writes
 from shared.google.firestore.list_store import FirestoreLists
 from shared.people.lists import added
-from tests.e2e.stack import ROOT, Stack, System, running, talking_to
+from tests.e2e.stack import Stack, System, running, talking_to
 
 LIST = "everybody"
 SINGLES_PER_SECOND = 4.0
@@ -91,28 +88,6 @@ def _p95(waited: Sequence[float]) -> float:
     return sorted(waited)[int(len(waited) * 0.95)]
 
 
-class Arrived:
-    """How often each of the list has it, by the lab's witness."""
-
-    def __init__(self, witness: Path) -> None:
-        self._witness = witness
-        self._read = 0
-        self._times = Counter[str]()
-
-    def look(self) -> tuple[int, int]:
-        """How many people have it, and how many of them more than once."""
-        if self._witness.exists():
-            with self._witness.open("rb") as file:
-                file.seek(self._read)
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break
-                    self._read += len(line)
-                    self._times[json.loads(line).get("to", "")] += 1
-        people = [times for address, times in self._times.items() if address.startswith("person-")]
-        return len(people), sum(times > 1 for times in people)
-
-
 @dataclass(frozen=True)
 class Cost:
     """CPU seconds since the start, when so many had it."""
@@ -158,7 +133,7 @@ async def _broadcast(stack: Stack, per_second: int) -> str:
     answer = await stack.http.post(f"{stack.url}/v1/broadcasts", json=body, timeout=120)
     answer.raise_for_status()
     plan: dict[str, Any] = answer.json()
-    _say(f"planned in {time.monotonic() - began:.1f} s: {plan['counted']} of {plan['recipients']} looked at")
+    say(f"planned in {time.monotonic() - began:.1f} s: {plan['counted']} of {plan['recipients']} looked at")
     begun = await stack.http.post(f"{stack.url}/v1/broadcasts", json={"plan": plan["plan"]})
     begun.raise_for_status()
     operation_id: str = begun.json()["id"]
@@ -167,7 +142,7 @@ async def _broadcast(stack: Stack, per_second: int) -> str:
 
 async def _run(system: System, stack: Stack, options: argparse.Namespace, records_pid: int | None) -> bool:
     await _members(system, stack, options.count)
-    _say(f"{options.count} recipients on record")
+    say(f"{options.count} recipients on record")
     watch, arrived = Watch(stack, records_pid), Arrived(stack.folder / "witness.jsonl")
     alone = await _singles(stack, lambda seconds: seconds < options.singles)
     held = {"before": watch.memory()}
@@ -176,7 +151,7 @@ async def _run(system: System, stack: Stack, options: argparse.Namespace, record
     beside = asyncio.create_task(_singles(stack, lambda _: going))
     began, costs, kills = time.monotonic(), [watch.cost(0)], options.kills
     while (people := arrived.look()[0]) < options.count:
-        operation = await _operation(stack, operation_id)
+        operation = await operation_of(stack, operation_id)
         if people - costs[-1].arrived >= options.count / _PARTS:
             costs.append(watch.cost(people))
         if kills and operation["state"] == "running":
@@ -190,42 +165,20 @@ async def _run(system: System, stack: Stack, options: argparse.Namespace, record
     held["after"] = watch.memory() if not options.kills else Watch(stack, records_pid).memory()
     going = False
     singles = await beside
-    operation = await _operation(stack, operation_id)
+    operation = await operation_of(stack, operation_id)
     alone += await _singles(stack, lambda seconds: seconds < options.singles)
     people, twice = arrived.look()
-    _say(f"{operation['state']}, {operation['counts']}, sent in {took:.0f} s: {people / took:.0f} a second")
-    _say(f"{people} have it, {twice} twice; {options.kills - kills} kills of the operations' function")
+    say(f"{operation['state']}, {operation['counts']}, sent in {took:.0f} s: {people / took:.0f} a second")
+    say(f"{people} have it, {twice} twice; {options.kills - kills} kills of the operations' function")
     if len(costs) > 2 and not options.kills:
-        _say(f"CPU for each recipient: {_per_recipient(costs)}")
+        say(f"CPU for each recipient: {_per_recipient(costs)}")
     for when, of in held.items():
-        _say(f"memory {when}: " + ", ".join(f"{name} {size:.0f} MB" for name, size in of.items()))
+        say(f"memory {when}: " + ", ".join(f"{name} {size:.0f} MB" for name, size in of.items()))
     of_one, of_many = _p95(alone), _p95(singles)
     p95 = f"{of_one * 1000:.0f} ms alone ({len(alone)}), {of_many * 1000:.0f} ms beside it ({len(singles)})"
-    _say(f"singles, accept to sent, p95: {p95}: {of_many / of_one:.2f} ×")
+    say(f"singles, accept to sent, p95: {p95}: {of_many / of_one:.2f} ×")
     everybody: bool = people == options.count
     return everybody and not twice
-
-
-async def _operation(stack: Stack, operation_id: str) -> dict[str, Any]:
-    operation: dict[str, Any] = (await stack.http.get(f"{stack.url}/v1/operations/{operation_id}")).json()
-    return operation
-
-
-@contextmanager
-def _records_in_memory(folder: Path) -> Iterator[tuple[str, int]]:
-    """Their host:port, and their process."""
-    port = free_port()
-    argv = [sys.executable, "-m", "emulator.embedded.firestore", str(port)]
-    child = Child("records", argv, os.environ, ROOT, folder / "records.log")
-    try:
-        yield f"127.0.0.1:{port}", child.pid
-    finally:
-        child.stop()
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 async def _main(options: argparse.Namespace) -> bool:
@@ -233,7 +186,7 @@ async def _main(options: argparse.Namespace) -> bool:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="hark-bench-")))
         env, records_pid = {"EMBEDDED": "0"}, None
         if not options.emulators:
-            env["FIRESTORE_EMULATOR_HOST"], records_pid = parts.enter_context(_records_in_memory(folder))
+            env["FIRESTORE_EMULATOR_HOST"], records_pid = parts.enter_context(records_in_memory(folder))
         system = parts.enter_context(running(folder, env))
         async with talking_to(system) as stack:
             return await _run(system, stack, options, records_pid)

@@ -77,7 +77,7 @@ run "a_key_of_ones_own_encrypts_what_holds_addresses_and_texts" {
 
 run "records_expire" {
   assert {
-    condition     = toset([for field in google_firestore_field.unindexed : field.collection if length(field.ttl_config) == 1 && field.field == "expire_at"]) == toset(["notifications", "deliveries", "attachments", "keys", "operations", "members", "receipts", "usage", "frequencies", "plans"])
+    condition     = toset([for field in google_firestore_field.unindexed : field.collection if length(field.ttl_config) == 1 && field.field == "expire_at"]) == toset(["notifications", "deliveries", "attachments", "keys", "operations", "members", "receipts", "usage", "frequencies", "plans", "found_messages", "replay_plans"])
     error_message = "Each collection with expire_at has its TTL, and no other field has one."
   }
 

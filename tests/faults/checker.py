@@ -219,6 +219,31 @@ def one_key_is_one_notification(facts: Facts) -> Iterator[str]:
             yield f"a request that was made under one key is on record {times} times"
 
 
+def what_may_be_twice_is_listed(facts: Facts) -> Iterator[str]:
+    """What the API lists as duplicates is what a provider has more than once, and whatever else may have come twice."""
+    if facts.histories.duplicates is None:
+        return
+    listed = {(event["id"], event["channel"]): event for event in facts.histories.duplicates}
+    for at, accepts in facts.accepts.items():
+        if len(accepts) > 1 and at not in listed:
+            yield f"{at} was accepted {len(accepts)} times, and is not listed"
+    for at, record in facts.records.items():
+        may = [a["number"] for a in record["attempts"] if a["outcome"] in {"accepted", "unknown"}]
+        pairs = [list(pair) for pair in pairwise(may)]
+        said = listed.get(at, {"attempts": [], "reasons": []})
+        # After an escalation the second attempt is another channel's.
+        own = [p for p, r in zip(said["attempts"], said["reasons"], strict=True) if r != "escalation_after_receipt"]
+        if own != pairs:
+            yield f"{at} may have come twice by {pairs}, and {own} is listed"
+        for (first, _), reason in zip(said["attempts"], said["reasons"], strict=True):
+            died = (
+                record["attempts"][first - 1]["outcome"] == "unknown"
+                and not record["attempts"][first - 1]["duration_ms"]
+            )
+            if reason == "lease_expired" and not died:
+                yield f"{at}: {reason}, and its attempt {first} has ended"
+
+
 def sent_means_accepted(facts: Facts) -> Iterator[str]:
     """And its message is the one that was accepted while the attempt lasted that is on record as accepted.
 
@@ -473,6 +498,7 @@ INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
     "2 only what was asked is sent": only_what_was_asked_is_sent,
     "3 every duplicate has its reason": every_duplicate_has_its_reason,
     "3 every reason is true": every_reason_is_true,
+    "3 what may be twice is listed": what_may_be_twice_is_listed,
     "4 all is ended": all_is_ended,
     "4 only what is pending is due": only_what_is_pending_is_due,
     "5 states follow their edges": states_follow_their_edges,

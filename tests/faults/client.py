@@ -65,6 +65,27 @@ class Client:
                 due += self.rng.expovariate(rate)
                 await asyncio.sleep(max(0.0, due - clock()))
 
+    async def list_duplicates(self, history: History) -> None:
+        """All that GET /v1/duplicates has, once all is over."""
+        cursor: str | None = None
+        while True:
+            query = {"limit": "100", **({"cursor": cursor} if cursor else {})}
+            headers = {"Authorization": f"Bearer {self.api_key}"}
+            async with self.http.get(f"{self.url}/v1/duplicates", params=query, headers=headers) as answer:
+                assert answer.status == 200, await answer.text()
+                page = await answer.json()
+            for item in page["items"]:
+                pairs = item["pairs"]
+                history.append(
+                    id=item["notification_id"],
+                    channel=item["channel"],
+                    reasons=[pair["reason"] for pair in pairs],
+                    attempts=[[attempt["number"] for attempt in pair["attempts"]] for pair in pairs],
+                )
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
     async def _ask(self) -> None:
         key, body = self._composed()
         give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS

@@ -12,6 +12,7 @@ observed.jsonl  {"id", "channel", "version", "status", "attempts": how many}: de
 breakers.jsonl  {"asked": when the read began, "channel", "provider", "open", "since"}: each breaker, at each look
 published.jsonl {"id", "channel", "whole": whether it has all that is to be sent, "published": by Pub/Sub's clock}
 machine.jsonl   {"took", "worked", "late"}: see machine.py
+duplicates.jsonl {"id", "channel", "reasons", "attempts": the numbers of each pair}: of GET /v1/duplicates, at the end
 records.jsonl   the deliveries at the end, and their notifications' texts
 """
 
@@ -26,6 +27,7 @@ Event = dict[str, Any]
 
 BREAKERS = "breakers.jsonl"
 CLIENT = "client.jsonl"
+DUPLICATES = "duplicates.jsonl"
 MACHINE = "machine.jsonl"
 NEMESIS = "nemesis.jsonl"
 OBSERVED = "observed.jsonl"
@@ -74,6 +76,8 @@ class Histories:
     machine: list[Event] = field(default_factory=list)
     breakers: list[Event] = field(default_factory=list)
     published: list[Event] = field(default_factory=list)
+    duplicates: list[Event] | None = None
+    """None: nobody has asked for them."""
 
     @property
     def deaths(self) -> list[Event]:
@@ -97,4 +101,5 @@ def load(folder: Path, witness: Path, logs: Path, api_key: str) -> Histories:
         machine=list(read(folder / MACHINE)),
         breakers=list(read(folder / BREAKERS)),
         published=list(read(folder / PUBLISHED)),
+        duplicates=list(read(folder / DUPLICATES)),
     )

@@ -196,6 +196,8 @@ async def _run(
     for task in watching:
         task.cancel()
     await observer.record(History(folder / histories.RECORDS))
+    (folder / histories.DUPLICATES).touch()
+    await client.list_duplicates(History(folder / histories.DUPLICATES))
     found = histories.load(
         folder, system.folder / histories.WITNESS, system.folder / "logs", system.env["HARK_API_KEY"]
     )

@@ -237,6 +237,16 @@ def behind_a_cancelled_one() -> Histories:
     return replace(made, records=records, witness=witness)
 
 
+LISTED = {"id": "a", "channel": "sms", "reasons": ["unknown_outcome"], "attempts": [[1, 2]]}
+
+
+def sent_twice(*listed: Event) -> Histories:
+    """The sms, by an unknown and by an accepted attempt; and what the API lists of it."""
+    made = with_records(record("sms", "sent", {**UNKNOWN, "asked": "cannot_tell"}, attempt(2, second=9)))
+    witness = [accept(second=0), accept(number=2, second=9), accept("email")]
+    return replace(made, witness=witness, duplicates=list(listed))
+
+
 BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
     "one sent again without a question": (
         "a",
@@ -312,6 +322,10 @@ BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
     "another address": ("2", lambda: replace(GOOD, witness=[accept(to="+14150000000"), accept("email")])),
     "another subject": ("2", lambda: replace(GOOD, witness=[accept(), accept("email", subject="About b")])),
     "what nobody asked for": ("2", lambda: replace(GOOD, witness=[*GOOD.witness, accept(notification_id="b", to="x")])),
+    "a duplicate that is not listed": ("3", sent_twice),
+    "a duplicate that is listed by another attempt": ("3", lambda: sent_twice({**LISTED, "attempts": [[2, 3]]})),
+    "a duplicate that is listed as of who died": ("3", lambda: sent_twice({**LISTED, "reasons": ["lease_expired"]})),
+    "what came once, and is listed": ("3", lambda: replace(GOOD, duplicates=[LISTED])),
     "a duplicate without a reason": ("3", lambda: replace(GOOD, witness=[*GOOD.witness, accept()])),
     "two duplicates for one reason": (
         "3",
@@ -388,3 +402,7 @@ def test_each_invariant_has_a_breach_here() -> None:
 def test_a_breach_is_told_without_the_secret() -> None:
     told = check(replace(GOOD, logs={"sms": ["hark_live_0123456789abcdefghij"]}), LIMITS)
     assert "0123456789abcdefghij" not in str(told)
+
+
+def test_a_duplicate_that_is_listed_is_no_breach() -> None:
+    assert breached(sent_twice(LISTED)) == set()

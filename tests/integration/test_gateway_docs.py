@@ -53,7 +53,7 @@ SCOPED = {
     ("get", "/v1/callers"): {"200", "422"},
     ("get", "/v1/callers/{caller_id}"): {"200", "404"},
     ("put", "/v1/callers/{caller_id}"): {"200", "400", "404", "408", "413", "422"},
-    ("delete", "/v1/callers/{caller_id}"): {"202", "204", "404", "422"},
+    ("delete", "/v1/callers/{caller_id}"): {"200", "202", "204", "404", "422"},
     ("post", "/v1/callers/{caller_id}/keys"): {"201", "404", "409"},
     ("delete", "/v1/callers/{caller_id}/keys/{key_id}"): {"204", "404"},
     ("get", "/v1/channels"): {"200"},
@@ -74,7 +74,7 @@ SCOPED = {
     ("get", "/v1/templates/{name}"): {"200", "404"},
     ("get", "/v1/templates/{name}/versions/{version}"): {"200", "404"},
     ("delete", "/v1/templates/{name}"): {"204", "404"},
-    ("post", "/v1/templates/{name}/recall"): {"202", "400", "404", "408", "413", "422"},
+    ("post", "/v1/templates/{name}/recall"): {"200", "202", "400", "404", "408", "413", "422"},
     ("get", "/v1/operations"): {"200", "422"},
     ("get", "/v1/operations/{operation_id}"): {"200", "404"},
     ("post", "/v1/operations/{operation_id}/pause"): {"200", "404", "409"},
@@ -99,7 +99,7 @@ QUERIES = {
     ("get", "/v1/templates"): {"limit", "cursor"},
     ("get", "/v1/operations"): {"limit", "cursor"},
     ("get", "/v1/callers"): {"limit", "cursor"},
-    ("delete", "/v1/callers/{caller_id}"): {"cascade", "stop"},
+    ("delete", "/v1/callers/{caller_id}"): {"cascade", "stop", "dry_run"},
 }
 
 

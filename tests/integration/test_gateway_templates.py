@@ -9,6 +9,7 @@ import pytest
 
 from functions.gateway.access.caller import Scope
 from functions.gateway.notifications.schemas import NotificationJson
+from functions.gateway.notifications.stopping import WouldStopJson
 from shared.delivery.model import DeliveryStatus
 from tests.integration.gateway import Hark, declared, problem
 
@@ -292,6 +293,10 @@ async def test_a_recall_stops_what_has_not_gone(hark: Hark) -> None:
     await hark.set(sent_ids[0], "sms", DeliveryStatus.SENT)
     await published(hark, default_locale="de")
     other, _ = await sent(hark, to={"sms": TO["sms"]})
+    dry = await hark.client.post(f"{PATH}/recall", json={"version": 1, "dry_run": True})
+    would = declared(WouldStopJson, dry)
+    assert would == {"cancelled": 2, "may_have_arrived": 0, "under_way": 0, "channels": {"sms": 2}, "estimated": False}
+    assert (await hark.client.get("/v1/operations")).json()["items"] == []
     answer = await hark.client.post(f"{PATH}/recall", json={"version": 1}, headers={"Idempotency-Key": "k"})
     assert answer.status_code == 202
     operation = (await hark.client.get(answer.headers["location"])).json()

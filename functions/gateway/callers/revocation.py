@@ -8,13 +8,13 @@ again does the rest. What if one that is to be revoked makes another meanwhile: 
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from functions.gateway.access.caller import Caller
 from functions.gateway.callers.changes import PAGE, Manager
-from shared.delivery.model import PENDING, DeliveryStatus
+from shared.delivery.model import PENDING, Delivery, DeliveryStatus
 from shared.delivery.state_machine import cancelled
 from shared.runtime.logs import get_logger
 
@@ -52,6 +52,34 @@ class Revocation:
         """Those that one of `gone` made, and those that they made. Raises StoreUnavailable."""
         while await self._look_through():
             pass
+
+    async def find_made(self) -> None:
+        """Only finds those that `revoke_made` would revoke. Raises StoreUnavailable."""
+        known = 0
+        while known < len(self.gone) and self.timely:
+            known, after = len(self.gone), None
+            while self.timely:
+                page = await self.manager.gateway.callers.callers(limit=PAGE, after=after)
+                self.gone |= {caller.id for caller in page.items if self._is_made(caller)}
+                after = page.next
+                if after is None:
+                    break
+
+    async def queued(self) -> AsyncIterator[Sequence[Delivery]]:
+        """The pending deliveries of all of them. Raises StoreUnavailable."""
+        for caller_id in sorted(self.gone):
+            for status in _STATUSES:
+                page, after = None, None
+                while page is None or after is not None:
+                    page = await self.manager.gateway.store.in_status(
+                        caller=caller_id, status=status, limit=PAGE, after=after
+                    )
+                    after = page.next
+                    yield page.items
+
+    def _is_made(self, caller: Caller) -> bool:
+        made = caller.created_by in self.gone and caller.id not in {*self.gone, self.manager.caller.id}
+        return made and self.manager.sees(caller)
 
     async def cancel_queued(self) -> None:
         """The deliveries of all of them. Raises StoreUnavailable."""

@@ -23,11 +23,13 @@ from functions.gateway.callers.schemas import (
     NewCallerJson,
     NewKeyJson,
     RevokedJson,
+    WouldRevokeJson,
     caller_json,
     changed,
     key_json,
     new_caller,
 )
+from functions.gateway.notifications.stopping import would_stop
 from functions.gateway.services import Gateway
 from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.listing_pages import PageQuery, name_cursor_of, name_of
@@ -57,6 +59,16 @@ class RevokeQuery(BaseModel):
 
     cascade: Flag = Field(default=False, description="Also the callers that it made, and the keys that it added.")
     stop: Flag = Field(default=False, description="Also cancel the deliveries that are queued of those revoked.")
+    dry_run: Flag = Field(default=False, description="Only says what that would come to.")
+
+
+async def _would_revoke(manager: Manager, caller_id: str, query: RevokeQuery) -> WouldRevokeJson:
+    """What would be revoked and cancelled, and nothing is. Problem 404."""
+    revocation = Revocation(manager, {(await manager.read(caller_id)).id})
+    if query.cascade:
+        await revocation.find_made()
+    stopped = await would_stop(revocation.queued(), manager.gateway.now()) if query.stop else None
+    return WouldRevokeJson(callers=sorted(revocation.gone), stopped=stopped)
 
 
 def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after the other
@@ -130,7 +142,7 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
     @routes.delete(
         "/{caller_id}",
         status_code=204,
-        responses=answers(None, 204, 404, 422, 503) | answers(RevokedJson, 202),
+        responses=answers(None, 204, 404, 422, 503) | answers(RevokedJson, 202) | answers(WouldRevokeJson, 200),
     )
     async def revoke_caller(
         caller_id: CallerId,
@@ -139,8 +151,11 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
         manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE, fresh=True)],
     ) -> Response:
         """For good: it is refused within half a minute. Its notifications stay. 204 when all that was asked for is
-        done; 202 when some is left, or may be under way at a provider: ask again."""
+        done; 202 when some is left, or may be under way at a provider: ask again. With `dry_run` it says what it would
+        come to."""
         managed = managing(request, manager)
+        if query.dry_run:
+            return json_answer(await _would_revoke(managed, caller_id, query))
         await managed.change(caller_id, lambda caller, now: replace(caller, revoked_at=caller.revoked_at or now))
         revocation = Revocation(managed, {caller_id})
         if query.cascade:

@@ -13,6 +13,7 @@ from functions.gateway.access.authentication import identity_id
 from functions.gateway.access.caller import KEY_KINDS, Caller, CallerKind, Key, Scope
 from functions.gateway.access.certificate_names import is_certificate_name
 from functions.gateway.channels.addresses import normalised, unknown_channel
+from functions.gateway.notifications.stopping import WouldStopJson
 from functions.gateway.web.common_fields import NAME, Address, ChannelName, ChannelNames, Entries, Names
 from functions.gateway.web.problem_details import field_error, invalid
 from shared.channels.content import ONE_LINE, said
@@ -122,6 +123,16 @@ class RevokedJson(TypedDict):
     revoked: int
     cancelled: int
     under_way: int
+
+
+class WouldRevokeJson(TypedDict):
+    """What a revocation would come to.
+
+    callers: the ids of those that would be revoked; stopped: what `stop` would cancel of theirs; null without it
+    """
+
+    callers: list[str]
+    stopped: WouldStopJson | None
 
 
 def new_caller(

@@ -3,19 +3,23 @@
 What if the process dies: the write is one, so it has landed or not, and whoever has no answer asks again.
 """
 
+import asyncio
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 from functions.gateway.access.caller import Caller, CallerKind
 from functions.gateway.access.scopes import forbidden
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem, others_are_faster
+from shared.delivery.store import SHARDS
 from shared.runtime.logs import get_logger
 from shared.sending.breaker import ramp_from
 from shared.sending.channel_states import Activity, ChannelState
 
 log = get_logger(__name__)
 
+_MOST_OF_A_SHARD = 500  # of what is pending: to count what would wait
 _SECONDS = 5.0
 """After which a request gives up: one that somebody has asked again meanwhile must not undo what came after that."""
 
@@ -44,6 +48,17 @@ async def set_activity(
     if is_ours:
         log.warning("channel is set", channel=channel, activity=activity, by=caller.id)
     return state
+
+
+async def would_hold(gateway: Gateway, channel: str, caller: Caller) -> tuple[int, bool]:
+    """How many deliveries would wait, and whether there are more. Problem 403, 404. Raises StoreUnavailable."""
+    if channel not in gateway.channels:
+        raise Problem(404, "there is no such channel")
+    _check_use(caller, channel)
+    ever = gateway.now() + timedelta(days=3650)
+    asked = (gateway.store.overdue(shard, ever, _MOST_OF_A_SHARD, [channel]) for shard in range(SHARDS))
+    found = [len(deliveries) for deliveries in await asyncio.gather(*asked)]
+    return sum(found), max(found) == _MOST_OF_A_SHARD
 
 
 def _check_use(caller: Caller, channel: str) -> None:

@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import Requires
-from functions.gateway.channels.pausing import set_activity
-from functions.gateway.channels.schemas import ChannelJson, ChannelsJson, PauseRequest, channel_json
+from functions.gateway.channels.pausing import set_activity, would_hold
+from functions.gateway.channels.schemas import ChannelJson, ChannelsJson, PauseRequest, WouldHoldJson, channel_json
 from functions.gateway.services import Gateway
 from functions.gateway.web.common_fields import PLAIN_NAME
 from functions.gateway.web.json_responses import json_answer
@@ -40,8 +40,15 @@ def channels_router(gateway: Gateway) -> APIRouter:
     async def pause_channel(
         name: Name, request: Request, caller: Annotated[Caller, requires(Scope.CHANNELS_WRITE)]
     ) -> Response:
-        """Within five seconds nobody's messages go over it any more. What is pending waits, and nothing is lost."""
+        """Within five seconds nobody's messages go over it any more. What is pending waits, and nothing is lost. With
+        `dry_run` it says what would wait.
+        """
         body = await body_of(request, PauseRequest)
+        if body.dry_run:
+            waiting, estimated = await would_hold(gateway, name, caller)
+            await gateway.channel_states.states()
+            shown = channel_json(gateway.channels[name], gateway.channel_states.of(name))
+            return json_answer(ChannelJson(**shown, would_hold=WouldHoldJson(waiting=waiting, estimated=estimated)))
         state = await set_activity(gateway, name, Activity.PAUSED, caller, body.reason)
         return json_answer(channel_json(gateway.channels[name], state))
 

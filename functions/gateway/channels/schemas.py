@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict
@@ -26,6 +26,14 @@ class PauseRequest(BaseModel):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(printable)] = Field(
         json_schema_extra={"pattern": PRINTABLE}
     )
+    dry_run: bool = Field(default=False, description="Only says what would wait.")
+
+
+class WouldHoldJson(TypedDict):
+    """waiting: deliveries that are pending now, and would wait; estimated: there are more"""
+
+    waiting: int
+    estimated: bool
 
 
 class ProviderJson(TypedDict):
@@ -61,6 +69,7 @@ class ChannelJson(TypedDict):
     since: datetime | None
     by: str | None
     reason: str | None
+    would_hold: Annotated[NotRequired[WouldHoldJson], Field(description="Of a dry run: nothing is paused.")]
 
 
 class ChannelsJson(TypedDict):

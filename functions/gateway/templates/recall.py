@@ -4,20 +4,38 @@ The operation is on record before anything is cancelled, and has a due time: wha
 function `operations` does.
 """
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from functions.gateway.access.caller import Caller
 from functions.gateway.notifications.idempotency import new_notification_id, used_for_another
+from functions.gateway.notifications.stopping import WouldStopJson, would_stop
 from functions.gateway.rendering.template_model import TemplateVersion
 from functions.gateway.services import Gateway
 from shared.delivery.errors import AlreadyExists, StoreUnavailable
+from shared.delivery.model import Delivery
 from shared.runtime.logs import get_logger
 from shared.sending.operations import Operation, Worker
-from shared.sending.recalling import RECALL, Recalling, recall
+from shared.sending.recalling import PAGE, RECALL, Recalling, recall
 
 log = get_logger(__name__)
 
 _SECONDS = 2.0  # of it that are worked off before the answer
+
+
+async def would_recall(gateway: Gateway, version: TemplateVersion) -> WouldStopJson:
+    """What a recall would come to now. Raises StoreUnavailable."""
+
+    async def pages() -> AsyncIterator[Sequence[Delivery]]:
+        after: str | None = None
+        while True:
+            page = await gateway.store.unsent_of(f"{version.name}/{version.number}", PAGE, after)
+            yield page.items
+            after = page.next
+            if after is None:
+                return
+
+    return await would_stop(pages(), gateway.now())
 
 
 async def begin_recall(gateway: Gateway, caller: Caller, version: TemplateVersion, key: str | None) -> Operation:

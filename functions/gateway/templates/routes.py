@@ -11,12 +11,13 @@ from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import Requires
 from functions.gateway.access.scopes import forbidden
 from functions.gateway.notifications.idempotency import idempotency_key
+from functions.gateway.notifications.stopping import WouldStopJson
 from functions.gateway.operations.schemas import OperationJson, operation_json
 from functions.gateway.rendering.template_model import Template, TemplateVersion
 from functions.gateway.services import Gateway
 from functions.gateway.templates import publishing
 from functions.gateway.templates.previewing import as_it_would_go
-from functions.gateway.templates.recall import begin_recall
+from functions.gateway.templates.recall import begin_recall, would_recall
 from functions.gateway.templates.scheduled_misfits import misfits
 from functions.gateway.templates.schemas import (
     PreviewJson,
@@ -118,16 +119,23 @@ def templates_router(gateway: Gateway) -> APIRouter:
     @routes.post(
         "/{name}/recall",
         status_code=202,
-        responses=answers(OperationJson, *(202, 400, 404, 408, 413, 422, 503), headers=LOCATION),
+        responses={
+            **answers(OperationJson, 202, headers=LOCATION),
+            **answers(WouldStopJson, *(200, 400, 404, 408, 413, 422, 503)),
+        },
         openapi_extra=request_body(RecallRequest),
     )
     async def recall_template(
         name: Name, request: Request, caller: Annotated[Caller, requires(Scope.TEMPLATES_WRITE)]
     ) -> Response:
-        """Cancels all that is made of this version and has not gone: an operation, which says how far it is."""
+        """Cancels all that is made of this version and has not gone: an operation, which says how far it is. With
+        `dry_run` it says what would be cancelled.
+        """
         body = await body_of(request, RecallRequest)
         template = await _template(name)
         version = await _version(template, body.version)
+        if body.dry_run:
+            return json_answer(await would_recall(gateway, version))
         begun = await begin_recall(gateway, caller, version, idempotency_key(request))
         return json_answer(operation_json(begun), 202, {"Location": f"/v1/operations/{begun.id}"})
 

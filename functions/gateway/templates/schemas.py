@@ -53,6 +53,7 @@ class RecallRequest(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     version: Version
+    dry_run: bool = Field(default=False, description="Only says what would be cancelled.")
 
 
 class TemplateJson(TypedDict):

@@ -179,3 +179,16 @@ async def test_a_provider_that_is_down_shows_with_why_and_since_when(api: Api, c
     assert (await client.post(PAUSE, json=WHY)).json()["state"] == "paused"
     assert (await client.post(RESUME)).json()["state"] == "open"
     assert api.channel_states.records["sms"].breakers == {"twilio": down}
+
+
+async def test_a_dry_run_says_what_would_wait_and_pauses_nothing(api: Api, client: httpx.AsyncClient) -> None:
+    for _ in range(3):
+        await client.post("/v1/notifications", json={"to": TO, "message": "x"})
+    would = declared(ChannelJson, await client.post(PAUSE, json={**WHY, "dry_run": True}))
+    assert would["would_hold"] == {"waiting": 3, "estimated": False}
+    assert (would["state"], would["since"]) == ("active", None)
+    assert api.channel_states.records == {}
+    problem(await client.post("/v1/channels/fax/pause", json={**WHY, "dry_run": True}), 404)
+    tester = await api.client(kind=CallerKind.TEST)
+    problem(await tester.post(PAUSE, json={**WHY, "dry_run": True}), 403)
+    assert "would_hold" not in (await client.post(PAUSE, json=WHY)).json()
