@@ -30,8 +30,8 @@ SCHEDULED = ("relay", "operations")
 """What Cloud Scheduler calls."""
 MONITORING = "https://monitoring.googleapis.com"
 # What a query's filters are given: any value takes the same index.
-VALUES = {"recipient": "acceptance", "status": "sent", "channel": CHANNEL}
-UNINDEXED = {"limit", "cursor", "address"}  # an address is read by the record's name
+VALUES = {"recipient": "acceptance", "status": "sent", "channel": CHANNEL, "from": "2026-01-01T00:00:00Z"}
+UNINDEXED = {"limit", "cursor", "address", "to"}  # an address is read by the record's name; `to` is `from`'s index
 LOG_SECONDS = 3 * 60.0  # until a request's log line can be read
 DEAD_SECONDS = 15 * 60.0  # five pushes, whose pauses begin with 10 s and double
 ALERT_SECONDS = 10 * 60.0  # until Cloud Monitoring has the metric

@@ -24,6 +24,9 @@ _JUDGED_BY_CODE: Mapping[str, set[str]] = {
     "list_notifications": {"cursor"},
     "list_recipients": {"cursor"},
     "list_dead_letters": {"cursor"},
+    "list_duplicates": {"cursor", "from"},
+    # A plan must be there, and comes alone; JSON Schema takes 100.0 for an integer.
+    "replay_by_plan": {"plan", "dry_run", "filter", "per_second"},
     "list_callers": {"cursor"},
     "list_templates": {"cursor"},
     "list_operations": {"cursor"},

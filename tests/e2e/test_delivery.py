@@ -116,14 +116,32 @@ async def test_a_short_throttle_is_waited_out_in_place(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("mode", ["accept-then-reset", "truncated", "reset", "html"])
-async def test_an_answer_that_is_lost_is_unknown_and_tried_again(stack: Stack, mode: str) -> None:
+@pytest.mark.parametrize("channel", ["slack", "sms"])
+async def test_a_provider_is_asked_what_became_of_an_answer_that_is_lost(stack: Stack, channel: str, mode: str) -> None:
     await stack.receipts("sms", "off")  # one could tell first that the lost one has arrived
-    await stack.fault("sms", mode, count=1)
-    sent = await stack.send(to={"sms": TO["sms"]})
+    await stack.fault(channel, mode, count=1)
+    sent = await stack.send(to={channel: TO[channel]}, message=f"{channel} {mode}")
     delivery = (await stack.ended(sent["id"]))["deliveries"][0]
-    assert [a["outcome"] for a in delivery["attempts"]] == ["unknown", "accepted"]
-    accepted_before = mode in {"accept-then-reset", "truncated"}
-    assert len(await stack.inbox(sent["id"])) == (2 if accepted_before else 1)
+    said = [(a["outcome"], a["asked"]) for a in delivery["attempts"]]
+    if mode in {"accept-then-reset", "truncated"}:
+        assert said == [("unknown", "reconciled")]
+    else:
+        assert said == [("unknown", "not_there"), ("accepted", None)]
+    assert delivery["status"] == "sent"
+    assert len(await stack.inbox(sent["id"])) == 1
+
+
+@pytest.mark.parametrize("mode", ["accept-then-reset", "reset"])
+async def test_where_a_provider_cannot_be_asked_it_is_tried_again(stack: Stack, mode: str) -> None:
+    await stack.receipts("email", "off")
+    await stack.fault("email", mode, count=1)
+    sent = await stack.send(to={"email": TO["email"]})
+    delivery = (await stack.ended(sent["id"]))["deliveries"][0]
+    said = [(a["outcome"], a["asked"]) for a in delivery["attempts"]]
+    assert said == [("unknown", "cannot_tell"), ("accepted", None)]
+    assert len(await stack.inbox(sent["id"])) == (2 if mode == "accept-then-reset" else 1)
+    listed = (await stack.http.get(f"{stack.url}/v1/duplicates")).json()["items"]
+    assert sent["id"] in [item["notification_id"] for item in listed]
 
 
 async def test_a_slow_provider_is_waited_for(stack: Stack) -> None:

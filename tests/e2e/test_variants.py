@@ -94,7 +94,7 @@ async def test_a_channel_is_added_by_one_folder_and_one_entry(tmp_path: Path, co
             [entry] = [entry for entry in listed if entry["name"] == "pager"]
             assert (entry["address"], entry["max_length"], entry["measure"]) == ("pager code", 20, "characters")
             assert list(entry["content"]["properties"]) == ["message"]
-            assert entry["providers"] == [{"name": "file", "receipts": False}]
+            assert [(p["name"], p["receipts"], p["state"]) for p in entry["providers"]] == [("file", False, "active")]
             sent = await stack.send(to={"pager": "ab12"}, message="disk full")
             assert (await stack.ended(sent["id"]))["status"] == "sent"
             assert pages.read_text() == "AB12 disk full\n"

@@ -300,6 +300,8 @@ def test_gcloud_asks_for_what_the_commands_say(root: Path, tmp_path_factory: pyt
     assert {(key["secret"], key["version"]) for key in keys} == {
         ("hark-address-hash-key", "9"),  # the newest that is not disabled
         ("hark-twilio-api-key-secret", "9"),
+        ("hark-vonage-api-secret", "9"),
+        ("hark-vonage-private-key", "9"),
     }
 
 

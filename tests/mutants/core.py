@@ -22,6 +22,9 @@ CORE: dict[str, tuple[str, ...]] = {
     ),
     "shared/sending/pipeline.py": (
         "tests/unit/sending/test_pipeline.py",
+        "tests/unit/sending/test_channel_states.py",
+        "tests/unit/sending/test_breakers.py",
+        "tests/unit/sending/test_asking_providers.py",
         "tests/unit/sending/test_gate_in_pipeline.py",
         "tests/unit/runtime/test_telemetry.py",
         "tests/unit/sending/test_order.py",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from shared.sending.breaker import Breaker
@@ -43,11 +43,15 @@ class Outage:
 
 @dataclass
 class Opening:
-    """One time that a breaker was open. probes: who took one; calls: that were begun when all had to know"""
+    """One time that a breaker was open.
+
+    probes: who took one; calls: the claims of those that were begun when all had to know. One may call twice, where a
+    short throttle is waited out
+    """
 
     since: float
     probes: set[str]
-    calls: int = 0
+    calls: set[str] = field(default_factory=set)
     until: float | None = None
 
 
@@ -84,11 +88,11 @@ class ChannelRecords(MemoryChannelStates):
         openings = [o for (name, _), those in self._openings.items() if name == channel for o in those]
         return any(opening.until is None or now < opening.until + _BELIEVED for opening in openings)
 
-    def called(self, channel: str, provider: str, claimed: float) -> None:
+    def called(self, channel: str, provider: str, claim: str, claimed: float) -> None:
         """claimed: when the claim behind this call was begun"""
         for opening in self._openings.get((channel, provider), []):
             if opening.since + OBEYED < claimed and (opening.until is None or claimed < opening.until):
-                opening.calls += 1
-                if opening.calls > len(opening.probes):
-                    what = f"{opening.calls} calls and {len(opening.probes)} probes of {provider}, which is down"
+                opening.calls.add(claim)
+                if len(opening.calls) > len(opening.probes):
+                    what = f"{len(opening.calls)} calls and {len(opening.probes)} probes of {provider}, which is down"
                     self._broken(Violation(Invariant.DOWN, what))

@@ -214,7 +214,7 @@ class Client:
             return
         claimed = self._records.claims[record.claim or ""]
         if self._providers.channel_records is not None:
-            self._providers.channel_records.called(self._channel, self.name, claimed)
+            self._providers.channel_records.called(self._channel, self.name, record.claim or "", claimed)
         for pause in self._records.pauses:
             if pause.channel == self._channel and pause.since + OBEYED < claimed < pause.until:
                 self._broken(Violation(Invariant.PAUSED, f"{record.notification_id}/{record.channel} is sent"))

@@ -39,6 +39,7 @@ def bulk_replay_router(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """With `dry_run` what would be replayed, why it died, and a plan of it; with that plan alone it begins."""
         asked = await body_of(request, ReplayRequest)
+        asked.check()
         if asked.plan is not None:
             return await _begin(caller, asked.plan)
         if asked.filter.channel is not None and asked.filter.channel not in gateway.channels:

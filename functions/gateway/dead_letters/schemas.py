@@ -1,12 +1,14 @@
 """The JSON of /v1/dead-letters."""
 
 from datetime import datetime
-from typing import Annotated, Literal, NotRequired, Self
+from typing import Annotated, Literal, NotRequired
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict
 
+from functions.gateway.notifications.timing import Instant
 from functions.gateway.web.common_fields import NOTIFICATION_ID, ChannelName
+from functions.gateway.web.problem_details import field_error, invalid
 from shared.channels.content import PRINTABLE
 from shared.channels.text_checks import printable
 from shared.delivery.model import Delivery, DeliveryStatus
@@ -44,7 +46,7 @@ Words = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterVal
 class ReplayFilterRequest(BaseModel):
     """Which dead letters; `{}` is all that are dead."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     channel: ChannelName | None = None
     status: list[Literal["dead", "failed"]] = Field(
@@ -56,14 +58,8 @@ class ReplayFilterRequest(BaseModel):
     error: Words | None = Field(
         default=None, description="Words that its reason has.", json_schema_extra={"pattern": PRINTABLE}
     )
-    from_: AwareDatetime | None = Field(default=None, alias="from", description="When it ended, or later.")
-    to: AwareDatetime | None = Field(default=None, description="Before then.")
-
-    @model_validator(mode="after")
-    def _begins_before_it_ends(self) -> Self:
-        if self.from_ is not None and self.to is not None and self.from_ >= self.to:
-            raise ValueError("from must be before to")
-        return self
+    from_: Instant | None = Field(default=None, alias="from", description="When it ended, or later.")
+    to: Instant | None = Field(default=None, description="Before then.")
 
     def asked(self) -> ReplayFilter:
         statuses = tuple(DeliveryStatus(status) for status in dict.fromkeys(self.status))
@@ -75,7 +71,7 @@ class ReplayRequest(BaseModel):
     sent.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     filter: ReplayFilterRequest = Field(default_factory=ReplayFilterRequest)
     per_second: Annotated[int, Field(ge=1, le=MOST_PER_SECOND)] = Field(
@@ -86,13 +82,15 @@ class ReplayRequest(BaseModel):
         default=None, description="What planning has answered, to be begun. It goes alone."
     )
 
-    @model_validator(mode="after")
-    def _is_planned_first(self) -> Self:
+    def check(self) -> None:
+        """Problem 422 for what does not go together."""
         if self.plan is not None and self.model_fields_set != {"plan"}:
-            raise ValueError("plan goes alone: its filter and pace are what was planned")
+            raise invalid(field_error("plan", "goes alone: its filter and pace are what was planned"))
         if self.plan is None and not self.dry_run:
-            raise ValueError("dry_run must be true: a replay is planned first, and its plan is begun")
-        return self
+            raise invalid(field_error("dry_run", "must be true: a replay is planned first, and its plan is begun"))
+        start, end = self.filter.from_, self.filter.to
+        if start is not None and end is not None and start >= end:
+            raise invalid(field_error("filter.from", "must be before filter.to"))
 
 
 class ReplayedChannelJson(TypedDict):

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import Requires
 from functions.gateway.duplicates.schemas import DuplicateJson, DuplicatesJson, duplicate_json
+from functions.gateway.notifications.timing import Instant
 from functions.gateway.notifications.visibility import whose
 from functions.gateway.services import Gateway
 from functions.gateway.web.json_responses import json_answer
@@ -26,8 +27,8 @@ _EVER = datetime(2020, 1, 1, tzinfo=UTC)
 class DuplicatesQuery(PageQuery):
     """from, to: when it may first have arrived a second time; `to` itself is not in it"""
 
-    from_: AwareDatetime | None = Field(default=None, alias="from")
-    to: AwareDatetime | None = None
+    from_: Instant | None = Field(default=None, alias="from")
+    to: Instant | None = None
 
 
 def duplicates_router(gateway: Gateway) -> APIRouter:
