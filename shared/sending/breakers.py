@@ -114,13 +114,17 @@ class Breakers:
 
         What cannot be written now is left: it is no part of the delivery.
         """
+        throttled = last is not None and last.outcome is Outcome.THROTTLED
+        may_open = last is not None and failed(last.outcome) and turn.provider not in self._opening
+        if turn.probe is None and not throttled and not may_open:
+            return  # as nearly every delivery ends
         try:
             async with asyncio.timeout(_SECONDS):
                 if turn.probe is not None:
                     await self._probe_is_over(turn.provider, turn.probe, last)
-                elif turn.provider not in self._opening and self._is_down(turn.provider, self._breaker(turn.provider)):
+                elif may_open and self._is_down(turn.provider, self._breaker(turn.provider)):
                     await self._open(turn.provider, last)
-                if last is not None and last.outcome is Outcome.THROTTLED:
+                if throttled:
                     await self._slow_down()
         except (StoreError, TimeoutError) as error:
             log.warning("a breaker could not be written", provider=turn.provider, error=type(error).__name__)

@@ -124,7 +124,7 @@ class ChannelStates:
             except (AlreadyExists, Conflict, NotFound):
                 continue
             finally:
-                self._looked_at, self._writes = -math.inf, self._writes + 1
+                self._forget()
             await self.states()
             return wanted or there, wanted is not None
 
@@ -133,7 +133,11 @@ class ChannelStates:
         try:
             await self._store.put(state)
         finally:
-            self._looked_at, self._writes = -math.inf, self._writes + 1
+            self._forget()
+
+    def _forget(self) -> None:
+        """What was looked at, and what somebody is looking at now, may be of before."""
+        self._looked_at, self._writes = -math.inf, self._writes + 1
 
     async def may_send(self, channel: str) -> bool:
         """Whether it is known not to be paused."""

@@ -22,7 +22,7 @@ class ReplayFilter:
     end: datetime | None = None
 
     def has(self, delivery: Delivery) -> bool:
-        ended = delivery.dead_at or delivery.updated_at or delivery.created_at
+        ended = _ended_at(delivery)
         return (
             delivery.status in self.status
             and self.channel in {None, delivery.channel}
@@ -48,8 +48,11 @@ class ReplayPlan:
     filter: ReplayFilter = field(default_factory=ReplayFilter)
 
     def has(self, delivery: Delivery) -> bool:
-        ended = delivery.dead_at or delivery.updated_at or delivery.created_at
-        return self.filter.has(delivery) and ended <= self.planned_at
+        return self.filter.has(delivery) and _ended_at(delivery) <= self.planned_at
+
+
+def _ended_at(delivery: Delivery) -> datetime:
+    return delivery.dead_at or delivery.updated_at or delivery.created_at
 
 
 class ReplayPlanStore(Protocol):

@@ -6,7 +6,6 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any
 
 from pydantic_core import to_json
@@ -16,6 +15,7 @@ from functions.gateway.broadcasts.schemas import OWN_FIELDS, BroadcastRequest, P
 from functions.gateway.channels.addresses import unknown_channel
 from functions.gateway.lists.visibility import check_name
 from functions.gateway.notifications.acceptance import deliveries_of, new_notification
+from functions.gateway.notifications.cost import Cost
 from functions.gateway.notifications.expected_permission import expected
 from functions.gateway.notifications.judging import Known, judged, known_for
 from functions.gateway.notifications.schemas import NotificationRequest, content_json
@@ -41,10 +41,7 @@ class _Channel:
     deliveries: int = 0
     suppressed: int = 0
     held: int = 0
-    segments: int = 0
-    is_paid: bool = False
-    price: Decimal = Decimal(0)
-    without_price: int = 0
+    cost: Cost = field(default_factory=Cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +162,8 @@ def _count(gateway: Gateway, delivery: Delivery, said: Permission, numbers: _Num
     channel.held += isinstance(said, Later)
     if isinstance(said, No):
         channel.suppressed += 1
-    elif delivery.segments is not None:
-        channel.is_paid = True
-        channel.segments += delivery.segments
-        screen = gateway.screens.get(delivery.channel)
-        price = None if screen is None else screen.price(delivery.address)
-        if price is None:
-            channel.without_price += delivery.segments
-        else:
-            channel.price += price * delivery.segments
+    else:
+        channel.cost.add(gateway, delivery)
 
 
 def _why(problem: Problem) -> str:
@@ -208,7 +198,4 @@ def _json(plan: Plan, numbers: _Numbers, recipients: int) -> PlanJson:
 
 
 def _channel_json(c: _Channel) -> PlannedChannelJson:
-    made = PlannedChannelJson(deliveries=c.deliveries, suppressed=c.suppressed, held=c.held)
-    if c.is_paid:
-        made["segments"], made["price"], made["without_price"] = c.segments, float(c.price), c.without_price
-    return made
+    return PlannedChannelJson(deliveries=c.deliveries, suppressed=c.suppressed, held=c.held, **c.cost.json())

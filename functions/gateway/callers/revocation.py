@@ -57,13 +57,9 @@ class Revocation:
         """Only finds those that `revoke_made` would revoke. Raises StoreUnavailable."""
         known = 0
         while known < len(self.gone) and self.timely:
-            known, after = len(self.gone), None
-            while self.timely:
-                page = await self.manager.gateway.callers.callers(limit=PAGE, after=after)
-                self.gone |= {caller.id for caller in page.items if self._is_made(caller)}
-                after = page.next
-                if after is None:
-                    break
+            known = len(self.gone)
+            async for page in self._callers():
+                self.gone |= {caller.id for caller in page if self._is_made(caller) and self.manager.sees(caller)}
 
     async def queued(self) -> AsyncIterator[Sequence[Delivery]]:
         """The pending deliveries of all of them. Raises StoreUnavailable."""
@@ -78,8 +74,18 @@ class Revocation:
                     yield page.items
 
     def _is_made(self, caller: Caller) -> bool:
-        made = caller.created_by in self.gone and caller.id not in {*self.gone, self.manager.caller.id}
-        return made and self.manager.sees(caller)
+        return caller.created_by in self.gone and caller.id not in {*self.gone, self.manager.caller.id}
+
+    async def _callers(self) -> AsyncIterator[Sequence[Caller]]:
+        """All of them, page by page, as long as there is time."""
+        after: str | None = None
+        while self.timely:
+            page = await self.manager.gateway.callers.callers(limit=PAGE, after=after)
+            yield page.items
+            after = page.next
+            if after is None:
+                return
+        self.finished = False
 
     async def cancel_queued(self) -> None:
         """The deliveries of all of them. Raises StoreUnavailable."""
@@ -91,21 +97,16 @@ class Revocation:
 
     async def _look_through(self) -> bool:
         """All callers once; whether to do it again."""
-        found, after = False, None
-        while self.timely:
-            page = await self.manager.gateway.callers.callers(limit=PAGE, after=after)
-            found = await self._end(page.items) or found
-            if page.next is None:
-                return found
-            after = page.next
-        self.finished = False
-        return False
+        found = False
+        async for page in self._callers():
+            found = await self._end(page) or found
+        return found
 
     async def _end(self, page: Sequence[Caller]) -> bool:
         """Whether any of these was one of them, and new."""
         found = False
         for caller in page:
-            made = caller.created_by in self.gone and caller.id not in {*self.gone, self.manager.caller.id}
+            made = self._is_made(caller)
             if made and self.manager.sees(caller):
                 self.gone.add(caller.id)
                 found = True

@@ -3,13 +3,13 @@
 import time
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from functions.gateway.access.caller import Caller
 from functions.gateway.dead_letters.replaying import pages, why_not
 from functions.gateway.dead_letters.schemas import ReplayedChannelJson, ReplayPlanJson
+from functions.gateway.notifications.cost import Cost
 from functions.gateway.services import Gateway
 from shared.delivery.model import Delivery, Notification
 from shared.delivery.state_machine import may_have_arrived
@@ -26,10 +26,7 @@ _AGES = {"an hour": timedelta(hours=1), "a day": timedelta(days=1), "a week": ti
 @dataclass(slots=True)
 class _Channel:
     deliveries: int = 0
-    segments: int = 0
-    is_paid: bool = False
-    price: Decimal = Decimal(0)
-    without_price: int = 0
+    cost: Cost = field(default_factory=Cost)
 
 
 @dataclass(slots=True)
@@ -56,7 +53,7 @@ async def plan_replay(
         if selected.next is not None and time.monotonic() >= give_up_at:
             whole = False
             break
-    plan = ReplayPlan(plan.id, plan.caller, per_second, now, plan.expire_at, numbers.count if whole else None, asked)
+    plan = replace(plan, total=numbers.count if whole else None)
     return plan, _json(plan, numbers, estimated=not whole)
 
 
@@ -72,15 +69,7 @@ def _look(gateway: Gateway, caller: Caller, notification: Notification, delivery
     numbers.may_have_arrived += may_have_arrived(delivery)
     channel = numbers.channels.setdefault(delivery.channel, _Channel())
     channel.deliveries += 1
-    if delivery.segments is not None:
-        channel.is_paid = True
-        channel.segments += delivery.segments
-        screen = gateway.screens.get(delivery.channel)
-        price = None if screen is None else screen.price(delivery.address)
-        if price is None:
-            channel.without_price += delivery.segments
-        else:
-            channel.price += price * delivery.segments
+    channel.cost.add(gateway, delivery)
 
 
 def _age(delivery: Delivery, now: datetime) -> str:
@@ -106,7 +95,4 @@ def _json(plan: ReplayPlan, numbers: _Numbers, *, estimated: bool) -> ReplayPlan
 
 
 def _channel_json(c: _Channel) -> ReplayedChannelJson:
-    made = ReplayedChannelJson(deliveries=c.deliveries)
-    if c.is_paid:
-        made["segments"], made["price"], made["without_price"] = c.segments, float(c.price), c.without_price
-    return made
+    return ReplayedChannelJson(deliveries=c.deliveries, **c.cost.json())
