@@ -68,7 +68,9 @@ class Relay:
         states = await self._states()
         shards = [self._sweep_shard(shard, swept, give_up_at) for shard in self.shards]
         ramped = [self._sweep_ramped(channel, swept, give_up_at) for channel in self._ramped(states)]
-        probed = [self._publish_probe(state, swept) for state in states.values() if self._wants_probe(state)]
+        probed = [
+            self._publish_probe(state.channel, states, swept) for state in states.values() if self._wants_probe(state)
+        ]
         # Each to its end: one that cannot be read does not keep the others' deliveries back.
         ended = await asyncio.gather(*shards, *ramped, *probed, return_exceptions=True)
         if swept.published or swept.dead or swept.unpublished:
@@ -116,10 +118,10 @@ class Relay:
         asked = (self.store.overdue(shard, self.now(), each, [channel]) for shard in self.shards)
         return [delivery for shard in await asyncio.gather(*asked) for delivery in shard]
 
-    async def _publish_probe(self, state: ChannelState, swept: Swept) -> None:
-        oldest = await self._oldest(state.channel, 1)
+    async def _publish_probe(self, channel: str, states: Mapping[str, ChannelState], swept: Swept) -> None:
+        oldest = await self._oldest(channel, 1)
         first = sorted(oldest, key=lambda delivery: delivery.due_at or delivery.created_at)[:1]
-        await self._republish(first, await self._states(), swept)
+        await self._republish(first, states, swept)
 
     def _wants_probe(self, state: ChannelState) -> bool:
         hold = hold_of(state)

@@ -2,11 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
-
-GOOD_FOR = timedelta(days=1)  # in which it can be begun
-KEPT = timedelta(days=60)  # longer than any broadcast takes
 
 
 @dataclass(frozen=True, slots=True)

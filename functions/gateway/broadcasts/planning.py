@@ -20,13 +20,14 @@ from functions.gateway.notifications.expected_permission import expected
 from functions.gateway.notifications.judging import Known, judged, known_for
 from functions.gateway.notifications.schemas import NotificationRequest, content_json
 from functions.gateway.notifications.timing import timing_of
+from functions.gateway.operations.beginning import GOOD_FOR, KEPT
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem, field_error, invalid
 from functions.gateway.web.request_bodies import validated
 from shared.delivery.errors import UnreadableRecord
 from shared.delivery.gate import Later, No, Permission
 from shared.delivery.model import Delivery, Notification
-from shared.people.broadcast_plan import GOOD_FOR, KEPT, Plan
+from shared.people.broadcast_plan import Plan
 from shared.runtime.logs import get_logger
 
 log = get_logger(__name__)

@@ -22,7 +22,6 @@ from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.openapi_declarations import LOCATION, answers, request_body
 from functions.gateway.web.problem_details import field_error, invalid
 from functions.gateway.web.request_bodies import BODY_LIMIT, json_of, validated
-from shared.people.broadcast_plan import GOOD_FOR
 
 
 def broadcasts_router(gateway: Gateway) -> APIRouter:
@@ -62,6 +61,6 @@ def broadcasts_router(gateway: Gateway) -> APIRouter:
         if plan is None or plan.caller != caller.id:
             raise invalid(field_error("plan", "you have planned no such broadcast"))
         operation_id = str(uuid.uuid5(KEYS, f"broadcast\n{plan.id}"))
-        return await begin_planned(gateway, broadcast(operation_id, plan, gateway.now()), plan.planned_at + GOOD_FOR)
+        return await begin_planned(gateway, broadcast(operation_id, plan, gateway.now()), plan.planned_at)
 
     return routes

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import Requires
-from functions.gateway.dead_letters.planning import GOOD_FOR, plan_replay
+from functions.gateway.dead_letters.planning import plan_replay
 from functions.gateway.dead_letters.replaying import replay_operation
 from functions.gateway.dead_letters.schemas import ReplayPlanJson, ReplayRequest
 from functions.gateway.notifications.idempotency import KEYS
@@ -56,6 +56,6 @@ def bulk_replay_router(gateway: Gateway) -> APIRouter:
             raise invalid(field_error("plan", "you have planned no such replay"))
         operation_id = str(uuid.uuid5(KEYS, f"replay\n{plan.id}"))
         wanted = replay_operation(operation_id, plan, gateway.now())
-        return await begin_planned(gateway, wanted, plan.planned_at + GOOD_FOR)
+        return await begin_planned(gateway, wanted, plan.planned_at)
 
     return routes

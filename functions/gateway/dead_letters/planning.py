@@ -10,14 +10,13 @@ from functions.gateway.access.caller import Caller
 from functions.gateway.dead_letters.replaying import pages, why_not
 from functions.gateway.dead_letters.schemas import ReplayedChannelJson, ReplayPlanJson
 from functions.gateway.notifications.cost import Cost
+from functions.gateway.operations.beginning import GOOD_FOR, KEPT
 from functions.gateway.services import Gateway
 from shared.delivery.model import Delivery, Notification
 from shared.delivery.state_machine import may_have_arrived
 from shared.sending.replay_plan import ReplayFilter, ReplayPlan
 
 SECONDS = 20.0  # of looking
-GOOD_FOR = timedelta(days=1)  # in which it can be begun
-_KEPT = timedelta(days=60)  # longer than any replay takes
 _MOST_REASONS = 50
 _OTHERS = "others"
 _AGES = {"an hour": timedelta(hours=1), "a day": timedelta(days=1), "a week": timedelta(days=7)}
@@ -44,7 +43,7 @@ async def plan_replay(
 ) -> tuple[ReplayPlan, ReplayPlanJson]:
     """Raises StoreUnavailable."""
     now = gateway.now()
-    plan = ReplayPlan(str(uuid.uuid4()), caller.id, per_second, now, now + _KEPT, filter=asked)
+    plan = ReplayPlan(str(uuid.uuid4()), caller.id, per_second, now, now + KEPT, filter=asked)
     numbers, whole = _Numbers(), True
     give_up_at = time.monotonic() + SECONDS
     async for selected in pages(gateway, caller, plan):

@@ -1,6 +1,6 @@
 """Beginning what was planned."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
@@ -14,14 +14,19 @@ from shared.sending.operations import Operation
 
 log = get_logger(__name__)
 
+GOOD_FOR = timedelta(days=1)
+"""In which a plan can be begun."""
+KEPT = timedelta(days=60)
+"""A plan's record: longer than any operation takes."""
 
-async def begin_planned(gateway: Gateway, wanted: Operation, good_until: datetime) -> Response:
+
+async def begin_planned(gateway: Gateway, wanted: Operation, planned_at: datetime) -> Response:
     """202 with the operation, however often it is asked for. Problem 422, 503.
 
-    wanted: with an id that is derived from its plan's; good_until: when it can be begun no more
+    wanted: with an id that is derived from its plan's
     """
     there = await gateway.operations.read(wanted.id)
-    if there is None and gateway.now() > good_until:
+    if there is None and gateway.now() > planned_at + GOOD_FOR:
         raise invalid(field_error("plan", "was made more than a day ago: plan it again"))
     if there is None:
         try:
