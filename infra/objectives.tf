@@ -2,6 +2,7 @@
 # Burn rates: https://sre.google/workbook/alerting-on-slos/#6-multiwindow-multi-burn-rate-alerts
 
 locals {
+  objective    = 0.999
   objective_ms = 60000
 
   # A short window besides the long one, so that the alert ends soon after its cause has.
@@ -21,7 +22,7 @@ resource "google_monitoring_slo" "sent_in_time" {
   service             = google_monitoring_custom_service.hark.service_id
   slo_id              = "sent-in-time"
   display_name        = "99.9 % of deliveries sent within 60 s of the 202"
-  goal                = 0.999
+  goal                = local.objective
   rolling_period_days = 28
 
   # A metric of logs that was just made is unknown to Cloud Monitoring for up to ten minutes. Nothing takes longer than these.

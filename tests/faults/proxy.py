@@ -1,4 +1,4 @@
-"""A TCP proxy in front of Firestore that cuts, stalls and resets."""
+"""A TCP proxy in front of Firestore that cuts, stalls, resets and delays."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from enum import StrEnum
 
 _CHUNK = 64 * 1024
+_UNDER_WAY = 256  # pieces in one direction of a connection
 _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER of no seconds: closing sends a reset
 
 
@@ -18,7 +19,10 @@ class Mode(StrEnum):
 
 
 class Proxy:
+    """delay: seconds that what goes through is late, either way"""
+
     def __init__(self, target: tuple[str, int]) -> None:
+        self.delay = 0.0
         self._target = target
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -73,12 +77,33 @@ class Proxy:
                 back.close()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(_CHUNK):
+        clock = asyncio.get_running_loop().time
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_UNDER_WAY)
+
+        async def take() -> None:
+            data = b"first"
+            while data:
+                with contextlib.suppress(OSError):
+                    data = b""
+                    data = await reader.read(_CHUNK)
+                await under_way.put((clock() + self.delay, data))
+
+        async def give() -> None:
+            while True:
+                due, data = await under_way.get()
+                await asyncio.sleep(max(0.0, due - clock()))
                 await flowing.wait()
+                if not data:
+                    writer.write_eof()
+                    return
                 writer.write(data)
                 await writer.drain()
-            writer.write_eof()
+
+        async with asyncio.TaskGroup() as both:
+            taking = both.create_task(take())
+            with contextlib.suppress(OSError):
+                await give()
+            taking.cancel()
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -1,0 +1,59 @@
+"""What a drill says: by situation what was expected, what happened, and what an operator would have seen."""
+
+from collections.abc import Iterator, Sequence
+
+from tests.drill.run import Drill
+from tests.drill.situations import Line, Seen, Situation
+
+_PAGE = "operations.md"
+
+
+def lines(drill: Drill, situations: Sequence[Situation]) -> Sequence[Line]:
+    return [line for situation in situations for line in situation.lines(drill.seen[situation.name])]
+
+
+def written(drill: Drill, situations: Sequence[Situation], picture: str) -> str:
+    """Markdown, for docs/. picture: the name of its file"""
+    options = drill.options
+    parts = [
+        "# A drill",
+        "",
+        f"`make drill`: the system on the emulators, {options.rate:g} notifications a second, three channels in turn. "
+        f"A minute here is {options.minute:g} seconds; but Hark's own pauses are as long as ever, and take "
+        f"{options.stretched:g} times as many of these minutes as of real ones.",
+        "",
+        f"![Pending, sent and calls over time]({picture})",
+    ]
+    for situation in situations:
+        parts += ["", *_situation(drill, situation, drill.seen[situation.name])]
+    return "\n".join(parts) + "\n"
+
+
+def _situation(drill: Drill, situation: Situation, seen: Seen) -> Iterator[str]:
+    began, ended = drill.minutes(seen.began), drill.minutes(seen.ended)
+    yield f"## {situation.title}"
+    yield ""
+    yield f"From minute {began:.0f} to {ended:.0f}."
+    yield ""
+    yield "| expected | happened | |"
+    yield "|---|---|---|"
+    for line in situation.lines(seen):
+        yield f"| {line.expected} | {line.happened} | {'as expected' if line.holds else '**not as expected**'} |"
+    yield ""
+    if seen.alarms is None:
+        yield "Which alerts would have come was not worked out."
+        return
+    if not seen.alarms:
+        yield "No alert would have come."
+        return
+    yield "| alert | because | of | from minute | to | read |"
+    yield "|---|---|---|---:|---:|---|"
+    for alarm in sorted(seen.alarms, key=lambda alarm: alarm.since):
+        condition = alarm.condition
+        of = ", ".join(value for name, value in alarm.labels.items() if name not in _OF_ALL) or "all"
+        read = f"[{condition.alert}](../{_PAGE}#{condition.anchor})"
+        minutes = f"{alarm.since / 60:.0f} | {alarm.until / 60:.0f}"
+        yield f"| {condition.alert} | {condition.name} | {of} | {minutes} | {read} |"
+
+
+_OF_ALL = {"monitored_resource", "response_code_class"}
