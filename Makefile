@@ -9,7 +9,7 @@ WORKERS ?= 3
 INSTALL := pip install --quiet --disable-pip-version-check --no-compile --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo fuzz simulate mutants faults planted bench check secrets audit terraform checkov fmt lock clean
+.PHONY: help run test demo fuzz simulate mutants faults drill planted bench check secrets audit terraform checkov fmt lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -43,6 +43,12 @@ faults: $(READY) ## the system under load and faults, and whether anything was l
 	  { apt-get install --quiet=2 --yes --no-install-recommends faketime || { apt-get update --quiet=2 && \
 	  apt-get install --quiet=2 --yes --no-install-recommends faketime; }; } >/dev/null 2>&1; } || true
 	@exec $(BIN)/python -m tests.faults $(addprefix --seed ,$(SEED)) $(FAULTS)
+
+drill: $(READY) ## what goes wrong under load, what Hark does then, and which alerts come: 12 minutes (ONLY=provider)
+	@command -v prometheus >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  { apt-get install --quiet=2 --yes --no-install-recommends prometheus || { apt-get update --quiet=2 && \
+	  apt-get install --quiet=2 --yes --no-install-recommends prometheus; }; } >/dev/null 2>&1; } || true
+	@exec $(BIN)/python -m tests.drill $(ONLY) $(DRILL)
 
 planted: $(READY) ## that the fault harness catches twenty-six planted bugs, one at a time in a copy: 45 minutes (ONLY=relay_off)
 	@exec $(BIN)/python -m tests.faults.planted $(ONLY)

@@ -23,7 +23,7 @@ from tests.leftovers import pytest_configure, pytest_sessionfinish  # noqa: F401
 environment.neutralise(os.environ)
 os.environ |= environment.NEEDED
 
-STACKS = ("tests/e2e/", "tests/faults/test_faults", "tests/integration/test_mtls")
+STACKS = ("tests/e2e/", "tests/faults/test_faults", "tests/drill/test_drill", "tests/integration/test_mtls")
 TOGETHER = tuple(f"tests/integration/test_{name}.py" for name in ("deployed", "lock", "slow_and_endless", "supervisor"))
 """Each makes something dear for all of its tests."""
 

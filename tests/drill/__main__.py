@@ -39,6 +39,7 @@ def main() -> int:
             f"which alerts would come is not worked out: there is no {' and no '.join(missing)} "
             "(apt-get install prometheus)"
         )
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it has a line for each process that is begun beside it
     options = Options(given.minute, given.rate, watched=not missing)
     try:
         with tempfile.TemporaryDirectory(prefix="hark-drill-") as folder:

@@ -33,7 +33,7 @@ def _situation(drill: Drill, situation: Situation, seen: Seen) -> Iterator[str]:
     began, ended = drill.minutes(seen.began), drill.minutes(seen.ended)
     yield f"## {situation.title}"
     yield ""
-    yield f"From minute {began:.0f} to {ended:.0f}."
+    yield f"From minute {began:.0f} to {ended:.0f}. `GET /v1/channels` said then: {'; '.join(seen.states)}."
     yield ""
     yield "| expected | happened | |"
     yield "|---|---|---|"

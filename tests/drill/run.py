@@ -19,6 +19,7 @@ from tests.drill.situations import Seen, Situation
 from tests.drill.system import System, running
 
 _MINUTES_WRONG, _MINUTES_CALM = 10, 10  # a rate over ten minutes has forgotten what was before
+_ANSWER_SECONDS = 10
 _PATIENCE_SECONDS = 180  # for no more to be pending than before
 
 
@@ -116,6 +117,7 @@ async def _one(situation: Situation, system: System, drill: Drill, load: Load) -
     await situation.break_it(system)
     try:
         await asyncio.sleep(_MINUTES_WRONG * drill.options.minute)
+        seen.states = await _states(system)
     finally:
         await situation.mend(system)
     seen.ended = time.time()
@@ -124,6 +126,21 @@ async def _one(situation: Situation, system: System, drill: Drill, load: Load) -
         seen.ordinary = time.time()
     seen.most_pending = max(drill.pending[first:])
     return seen
+
+
+async def _states(system: System) -> Sequence[str]:
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            channels = (await system.get("/v1/channels"))["items"]
+    except TimeoutError:
+        return ["no answer"]
+    said = []
+    for channel in channels:
+        providers = [
+            f"{each['name']} {each['state']}: {each['reason']}" for each in channel["providers"] if each["reason"]
+        ]
+        said.append(f"{channel['name']} {channel['state']}" + "".join(f" ({provider})" for provider in providers))
+    return said
 
 
 async def _until(holds: Callable[[], bool], seconds: float) -> None:

@@ -28,6 +28,7 @@ class Seen:
     before; None: it never was
     accepted: notifications, meanwhile; at_once: of these, with the first try; longest: seconds until a 202
     calls: of each channel's provider while it was wrong; slowest: seconds from 202 to sent for 95 of 100, by channel
+    states: what GET /v1/channels said of each channel right before it was mended
     lost: accepted, and no provider has it; twice: more than one has; on_record: as GET /v1/duplicates has it
     """
 
@@ -40,6 +41,7 @@ class Seen:
     most_pending: int = 0
     calls: Mapping[str, int] = field(default_factory=dict)
     slowest: Mapping[str, float] = field(default_factory=dict)
+    states: Sequence[str] = ()
     lost: int = 0
     dead: int = 0
     twice: int = 0

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import time
+from collections import Counter as Count
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -87,6 +88,8 @@ class Pushes:
     samples: Samples
     _waiting: dict[tuple[str, str], float] = field(default_factory=dict)
     """By subscription and message, since when it is there; what no function has acknowledged."""
+    _refused: Count[tuple[str, str]] = field(default_factory=Count)
+    """How often; the emulator's pushes do not say."""
 
     @contextlib.asynccontextmanager
     async def serving(self, pubsub: str) -> AsyncIterator[None]:
@@ -129,10 +132,12 @@ class Pushes:
         self._waiting.setdefault(at, datetime.fromisoformat(message["publishTime"]).timestamp())
         function = request.match_info["function"]
         status = await self._forward(function, body)
-        if status // 100 == 2:
+        taken = status // 100 == 2
+        self._refused[at] += not taken
+        given_up = not taken and self._refused[at] == MAX_DELIVERY_ATTEMPTS
+        if taken or given_up:
             self._waiting.pop(at, None)
-        elif int(pushed.get("deliveryAttempt") or 0) >= MAX_DELIVERY_ATTEMPTS:
-            self._waiting.pop(at, None)
+        if given_up:
             labels = (OF_SUBSCRIPTIONS, ("subscription_id", name))
             self.samples.events.append(Event(time.time(), DEAD_LETTERED, labels))
         self.samples.request(time.time(), f"{NAME}-{function.replace('_', '-')}", status)
