@@ -9,6 +9,7 @@ from shared.delivery.model import (
     ESCALATION_AFTER_RECEIPT,
     FAILOVER_AFTER_UNKNOWN,
     LEASE_RAN_OUT,
+    REPLAY,
     Attempt,
     Delivery,
     Outcome,
@@ -21,7 +22,7 @@ class DuplicateReason(StrEnum):
     UNKNOWN_OUTCOME = "unknown_outcome"  # no answer said what became of the first
     LEASE_EXPIRED = "lease_expired"  # whoever made the first died, or froze, before it was on record
     FAILOVER_AFTER_UNKNOWN = FAILOVER_AFTER_UNKNOWN  # the same, and another provider was asked, as time ran out
-    REPLAY = "replay"  # somebody asked for it again
+    REPLAY = REPLAY  # somebody asked for it again
     ESCALATION_AFTER_RECEIPT = ESCALATION_AFTER_RECEIPT  # that it had arrived was known after the next channel's turn
 
 
@@ -45,12 +46,11 @@ def duplicates(delivery: Delivery, next_step: Delivery | None = None) -> Sequenc
 
 
 def _of_one(delivery: Delivery) -> Iterator[Duplicate]:
-    round_starts_at = delivery.round_start + 1
     for first, second in pairwise(filter(may_have_arrived_by, delivery.attempts)):
-        if first.reason == FAILOVER_AFTER_UNKNOWN:
-            reason = DuplicateReason.FAILOVER_AFTER_UNKNOWN
-        elif first.number < round_starts_at <= second.number:
-            reason = DuplicateReason.REPLAY
+        if first.reason in {FAILOVER_AFTER_UNKNOWN, REPLAY}:
+            reason = DuplicateReason(first.reason)
+        elif first.number <= delivery.round_start < second.number:
+            reason = DuplicateReason.REPLAY  # of before its attempts said so
         else:
             died = first.error == LEASE_RAN_OUT
             reason = DuplicateReason.LEASE_EXPIRED if died else DuplicateReason.UNKNOWN_OUTCOME

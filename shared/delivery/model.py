@@ -125,6 +125,7 @@ class Attempt:
     probe: bool = False
 
 
+REPLAY = "replay"
 FAILOVER_AFTER_UNKNOWN = "failover_after_unknown"
 """`Attempt.reason`: its provider could not be asked, and another was given the message, as its deliver_by was near."""
 LEASE_RAN_OUT = "the lease ran out before an outcome was recorded"

@@ -14,6 +14,7 @@ takes the states it can leave and returns only states it can enter. The store's 
 step atomic: of two that start from the same record only one is written.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from shared.delivery.gate import NOTHING, Facts, Later, No, gate, is_late
 from shared.delivery.model import (
     LEASE_RAN_OUT,
     PENDING,
+    REPLAY,
     Attempt,
     Delivery,
     DeliveryStatus,
@@ -391,6 +393,7 @@ def replayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
     return replace(
         delivery,
         status=DeliveryStatus.QUEUED,
+        attempts=_replayed_after(delivery.attempts),
         round_start=len(delivery.attempts),
         queued_at=now,
         updated_at=now,
@@ -401,6 +404,12 @@ def replayed(delivery: Delivery, now: datetime, policy: Policy) -> Delivery:
         dead_at=None,
         reason=None,
     )
+
+
+def _replayed_after(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """The last that may have arrived says that somebody asked for another, unless it has a reason already."""
+    last = max((attempt.number for attempt in filter(may_have_arrived_by, attempts)), default=None)
+    return tuple(dataclasses.replace(a, reason=a.reason or REPLAY) if a.number == last else a for a in attempts)
 
 
 def discarded(delivery: Delivery, now: datetime) -> Delivery:

@@ -93,16 +93,21 @@ class Breakers:
         return until_let(self.now(), Rule.PROVIDER_DOWN) if isinstance(now, Wait) else now
 
     async def _turn(self) -> Turn | Wait:
-        alone = False
         for provider in self.providers:
-            breaker = self._breaker(provider)
-            if breaker is None or not breaker.is_open:
-                if self._may_call(provider):
-                    return Turn(provider)
-                alone = True
-            elif breaker.wants_probe(self.now()) and (probe := await self._take_probe(provider)) is not None:
-                return Turn(provider, probe)
-        return Wait(alone)
+            turn = await self.turn_of(provider)
+            if turn is not None:
+                return turn
+        return Wait(alone=not all(self._is_open(provider) for provider in self.providers))
+
+    async def turn_of(self, provider: str) -> Turn | None:
+        """Leave to call this one; None: it is down, and is not probed now."""
+        breaker = self._breaker(provider)
+        if breaker is None or not breaker.is_open:
+            return Turn(provider) if self._may_call(provider) else None
+        if not breaker.wants_probe(self.now()):
+            return None
+        probe = await self._take_probe(provider)
+        return None if probe is None else Turn(provider, probe)
 
     def note(self, turn: Turn, attempt: Attempt, address: str) -> None:
         """A call that was made. Asks nobody."""

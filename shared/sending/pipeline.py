@@ -13,6 +13,7 @@ import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -143,7 +144,7 @@ class Pipeline:
                 await self.breakers.over(calling.turn, calling.last)
 
     async def _deliver(self, message: Message, calling: _Calling) -> Answer:
-        claimed = await self._claim(message, calling.turn.provider)
+        claimed = await self._claim(message, calling)
         if isinstance(claimed, Answer):
             return claimed
         delivery, content, person, paused = claimed
@@ -160,7 +161,9 @@ class Pipeline:
         let = await self._let_for(delivery, person)
         return let if isinstance(let, Answer) else await self._send_and_record(let, content, person or NOBODY, calling)
 
-    async def _claim(self, message: Message, provider: str) -> tuple[Delivery, Content, Person | None, bool] | Answer:
+    async def _claim(
+        self, message: Message, calling: _Calling
+    ) -> tuple[Delivery, Content, Person | None, bool] | Answer:
         """The delivery claimed for us, what to send, what is on record of whom it is for, and whether its channel is
         paused; or the answer when there is nothing to send now.
         """
@@ -195,7 +198,8 @@ class Pipeline:
                 case Own():
                     return delivery, content, *await asyncio.gather(*self._beside(delivery))
                 case Write(written):
-                    written = _with_provider(written, provider)
+                    await self._choose(written, calling)
+                    written = _with_provider(written, calling.turn.provider)
                     lost = written.attempts[len(delivery.attempts) :]
                     writing = self._write(written, lost)
                     recorded, person, paused = await asyncio.gather(writing, *self._beside(written))
@@ -205,6 +209,19 @@ class Pipeline:
                         return (recorded, content, person, paused) if await self._is_let(recorded) else Answer.ACK
         log.warning("not claimed in time", **_ids(message))
         return Answer.NACK
+
+    async def _choose(self, claimed: Delivery, calling: _Calling) -> None:
+        """The provider that may have it, while that one is there: for another it would have to wait."""
+        if self.breakers is None or claimed.simulated or claimed.status is not DeliveryStatus.SENDING:
+            return
+        left = [a for a in _waiting(unsure(claimed)) if a.asked is not Told.NOT_THERE]
+        whose = left[-1].provider if left else None
+        if whose in {None, calling.turn.provider} or whose not in self._names:
+            return
+        turn = await self.breakers.turn_of(str(whose))
+        if turn is not None:
+            await self.breakers.over(calling.turn, None)  # it makes no probe of the other
+            calling.turn = turn
 
     async def _load(self, message: Message) -> tuple[Delivery, Content, Facts] | None:
         loaded = await self.store.load(message.notification_id, message.channel)
@@ -338,9 +355,9 @@ class Pipeline:
         if isinstance(said, There):
             return await self._reconcile(claimed, said)
         marked = replace(claimed, attempts=_marked(claimed, said))
-        elsewhere = [
-            name for name, answer in said.items() if answer is Told.CANNOT_TELL and name not in {None, provider.name}
-        ]
+        elsewhere = {
+            attempt.provider for attempt in _waiting(unsure(marked)) if said.get(attempt.provider) is Told.CANNOT_TELL
+        } - {None, provider.name}
         return await self._fail_over(marked, elsewhere) if elsewhere else marked
 
     async def _reconcile(self, claimed: Delivery, there: There) -> Answer:
@@ -360,19 +377,20 @@ class Pipeline:
         await self._publish_waiting(settled)
         return Answer.ACK
 
-    async def _fail_over(self, claimed: Delivery, elsewhere: Sequence[str | None]) -> Delivery | Answer:
+    async def _fail_over(self, claimed: Delivery, elsewhere: AbstractSet[str | None]) -> Delivery | Answer:
         """To another provider, although one may have it that cannot be asked: only when there is no time to wait for
-        that one, and with the reason on record before the call.
+        that one, or nobody calls it any more, and with the reason on record before the call.
         """
-        now = self.now()
-        if claimed.deliver_by is None or claimed.deliver_by - now > _NEAR:
+        now, comes_back = self.now(), sorted(str(name) for name in elsewhere & self._names)
+        if comes_back and (claimed.deliver_by is None or claimed.deliver_by - now > _NEAR):
             until = now + _WAITS_FOR_ANSWER
             if claimed.deliver_by is not None:
                 until = min(until, claimed.deliver_by - _NEAR)
-            return await self._give_back(claimed, Later(until, Rule.PROVIDER_DOWN), None)
+            waiting = replace(claimed, error=f"{' and '.join(comes_back)} may have it, and cannot be asked")
+            return await self._give_back(waiting, Later(until, Rule.PROVIDER_DOWN), None)
         attempts = tuple(
             dataclasses.replace(a, reason=FAILOVER_AFTER_UNKNOWN)
-            if a.outcome is Outcome.UNKNOWN and a.provider in elsewhere and a.reason is None
+            if a.outcome is Outcome.UNKNOWN and a.provider in elsewhere
             else a
             for a in claimed.attempts
         )
@@ -487,6 +505,10 @@ class Pipeline:
         left = claimed.lease_until - self.now() - (self.policy.lease - self.policy.send_deadline) / 2
         return max(0.0, min(self.policy.send_deadline, left).total_seconds())
 
+    @property
+    def _names(self) -> AbstractSet[str]:
+        return {provider.name for provider in (self.provider, *self.others)}
+
     def _provider_of(self, claimed: Delivery, turn: Turn) -> Provider:
         if claimed.simulated:
             return SIMULATED
@@ -580,6 +602,11 @@ def _with_provider(claimed: Delivery, provider: str) -> Delivery:
     """Named by the claim: if this process dies, nobody else knows which one may have the message."""
     sends = claimed.status is DeliveryStatus.SENDING and not claimed.simulated
     return replace(claimed, provider=provider) if sends else claimed
+
+
+def _waiting(attempts: Sequence[Attempt]) -> Sequence[Attempt]:
+    """Those whose provider is waited for: of the others it is on record already that another was called."""
+    return [attempt for attempt in attempts if attempt.reason != FAILOVER_AFTER_UNKNOWN]
 
 
 def _marked(claimed: Delivery, said: Mapping[str | None, Told]) -> tuple[Attempt, ...]:

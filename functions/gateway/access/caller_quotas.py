@@ -113,6 +113,17 @@ class CallerQuotas:
         self._exchange(caller, count)
         return Counted(count.notifications, count.segments, segments)
 
+    async def exchange(self, caller: Caller) -> None:
+        """Take in what others have counted, before many are counted in one go. Who has no limits pays nothing."""
+        if {caller.notifications_per_day, caller.segments_per_day} == {None}:
+            return
+        count = self._count(caller)
+        if count.exchange is not None:
+            await count.exchange
+        count.exchanged = self._monotonic()
+        count.exchange = asyncio.create_task(self._add(caller, count))
+        await count.exchange
+
     def notification_left(self, caller: Caller, segments: int = 0) -> None:
         """Problem 429 when there were enough notifications today, or too many segments. Counts none."""
         count = self._count(caller)

@@ -110,6 +110,7 @@ class Replaying:
             return replace(operation, state=OperationState.FAILED, error=why)
         began = gateway.now()
         selected = await select(gateway, caller, plan, operation.after)
+        await gateway.quotas.exchange(caller)
         wanted, refused, is_limited = self._judged(plan, caller, selected)
         written = await gateway.store.update_all(wanted) if wanted else []
         ours = [delivery for delivery, version in zip(wanted, written, strict=True) if version is not None]

@@ -20,8 +20,10 @@ from shared.delivery.model import (
     Outcome,
     Rule,
     Step,
+    Told,
     notification_status,
 )
+from shared.sending.channel_states import Hold
 
 S = DeliveryStatus
 
@@ -66,12 +68,21 @@ def explained(notification: Notification, deliveries: Sequence[Delivery], now: d
 
 
 def forecast(
-    notification: Notification, deliveries: Iterable[Delivery], permissions: Mapping[str, Permission]
+    notification: Notification,
+    deliveries: Iterable[Delivery],
+    permissions: Mapping[str, Permission],
+    holds: Mapping[str, Hold],
 ) -> ForecastJson:
-    """Of what would be accepted. permissions: by channel, what the records of whom it is for would say."""
+    """Of what would be accepted. permissions: by channel, what the records of whom it is for would say; holds: by
+    channel, of those over which nothing goes now
+    """
     events = _asked(notification)
     for delivery in deliveries:
         events.append(_would_go(notification, delivery, permissions[delivery.channel]))
+        hold = holds.get(delivery.channel)
+        if hold is not None and not delivery.simulated:
+            text = f"It would wait as long as this lasts: {hold.what} since {_said(hold.since)}."
+            events.append(_event(None, delivery.channel, hold.rule, text))
         if delivery.segments is not None:
             text = f"It is {_count(delivery.segments, 'segment')} in {delivery.encoding}."
             events.append(_event(None, delivery.channel, "segments", text))
@@ -143,9 +154,11 @@ def _happened(d: Delivery) -> Iterable[EventJson]:
 
 
 def _of_attempt(d: Delivery, attempt: Attempt) -> str:
-    by = f" by {d.provider}" if d.provider else ""
+    provider = attempt.provider or d.provider
+    by = f" by {provider}" if provider else ""
     why = f": {attempt.error}" if attempt.error else ""
-    return f"Attempt {attempt.number}{by} {_OUTCOMES[attempt.outcome]}{why}."
+    asked = "" if attempt.asked is None else f" {_TOLD[attempt.asked]}"
+    return f"Attempt {attempt.number}{by} {_OUTCOMES[attempt.outcome]}{why}.{asked}"
 
 
 _OUTCOMES = {
@@ -157,6 +170,12 @@ _OUTCOMES = {
     Outcome.UNKNOWN: "ended without an answer, so it may have arrived",
 }
 
+_TOLD = {
+    Told.RECONCILED: "Asked later, the provider had it.",
+    Told.NOT_THERE: "Asked before it was sent again, the provider did not have it.",
+    Told.CANNOT_TELL: "Whether the provider has it could not be asked before it was sent again.",
+}
+
 _HELD = {
     Rule.ORDER: "It waits for notification {d.follows}, which has its ordering_key and came before it.",
     Rule.ESCALATION: "It waits for {d.escalates_from}.",
@@ -164,9 +183,11 @@ _HELD = {
     Rule.FREQUENCY: "It waits for tomorrow: the person has had what they are to get of {d.category} in a day.",
     Rule.PEOPLE_UNREAD: "It waits, as what the person wants could not be read.",
     Rule.CHANNEL_PAUSED: "It waits until an operator resumes {d.channel}.",
+    Rule.PROVIDER_DOWN: "It waits for its provider: {d.error}.",
+    Rule.BEING_ASKED: "It waits until its provider can say whether a message that it has is this one.",
 }
 
-_UNTIL_A_TIME = frozenset({Rule.QUIET_HOURS, Rule.FREQUENCY, Rule.PEOPLE_UNREAD})
+_UNTIL_A_TIME = frozenset({Rule.QUIET_HOURS, Rule.FREQUENCY, Rule.PEOPLE_UNREAD, Rule.BEING_ASKED})
 """What waits for no other delivery."""
 
 _ENDED = {
@@ -196,6 +217,9 @@ def _next(d: Delivery, now: datetime) -> EventJson:
         return _event(d.next_try_at, d.channel, d.reason, text)
     if d.reason == Rule.CHANNEL_PAUSED:
         return _event(None, d.channel, d.reason, f"It goes when an operator resumes {d.channel}.")
+    if d.reason == Rule.PROVIDER_DOWN:
+        text = "It goes when a provider is there, the oldest first. It is looked at again then."
+        return _event(d.next_try_at, d.channel, d.reason, text)
     if d.reason in _UNTIL_A_TIME:
         return _event(d.next_try_at, d.channel, d.reason or "", "It is looked at again then.")
     if d.reason in _HELD:

@@ -37,6 +37,7 @@ from functions.gateway.web.problem_details import Problem
 from functions.gateway.web.request_bodies import body_of
 from shared.delivery.model import DeliveryStatus, Notification
 from shared.delivery.store import Position
+from shared.sending.channel_states import holds_of
 
 _FIRST_DELIVERY = {"notification_id": "$response.body#/id", "channel": "$response.body#/deliveries/0/channel"}
 
@@ -133,7 +134,8 @@ def notifications_router(gateway: Gateway) -> APIRouter:
         notification = new_notification(gateway, body, caller, asked, new_notification_id(caller.id, None))
         deliveries = deliveries_of(gateway, notification, asked)
         permissions = {d.channel: await expected(gateway, d) for d in deliveries}
-        return json_answer(forecast(notification, deliveries, permissions))
+        holds = holds_of(await gateway.channel_states.states())
+        return json_answer(forecast(notification, deliveries, permissions, holds))
 
     @routes.get("/{notification_id}/explain", responses=answers(ExplanationJson, 200, 404, 503))
     async def explain_notification(

@@ -70,6 +70,20 @@ def test_why_it_was_sent_again() -> None:
         assert found.reason is reason
 
 
+def test_each_replay_stays_the_reason_of_its_own() -> None:
+    """Unknown, replayed, unknown, replayed, accepted; of which the record keeps where the last round began."""
+    dead = replace(ANY, status=DeliveryStatus.DEAD, attempts=made(R, U))
+    once = replayed(dead, START, POLICY)
+    again = replayed(
+        replace(once, status=DeliveryStatus.DEAD, attempts=(*once.attempts, *made(R, R, U)[2:])), START, POLICY
+    )
+    ended = replace(again, attempts=(*again.attempts, *made(R, R, R, A)[3:]))
+    assert [(d.first.number, d.second.number, d.reason) for d in duplicates(ended)] == [
+        (2, 3, DuplicateReason.REPLAY),
+        (3, 4, DuplicateReason.REPLAY),
+    ]
+
+
 def test_after_an_escalation_the_second_is_the_next_channels() -> None:
     first = replace(ANY, escalates_to="sms", attempts=(Attempt(1, START, A, reason=ESCALATION_AFTER_RECEIPT),))
     second = replace(ANY, channel="sms", attempts=made(R, A))

@@ -18,8 +18,9 @@ from shared.delivery.model import DeliveryStatus
 from shared.runtime import telemetry, trace_context
 from shared.runtime.settings import CoreSettings, load
 from shared.runtime.telemetry import Kind
+from shared.sending.breakers import Turn
 from shared.sending.messages import Message, hint
-from shared.sending.pipeline import Pipeline
+from shared.sending.pipeline import Pipeline, _Calling
 from tests.fakes.clock import Clock
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.publisher import MemoryPublisher
@@ -98,7 +99,7 @@ async def test_a_lost_attempt_is_counted_as_unknown_when_it_goes_on_record(
     heard: MemoryTelemetry, store: MemoryStore, message: Message
 ) -> None:
     clock = Clock()
-    claimed = await pipeline(store, clock=clock)._claim(message, "scripted")
+    claimed = await pipeline(store, clock=clock)._claim(message, _Calling(Turn("scripted")))
     assert not heard.counts
     await pipeline(store, clock=clock).deliver(message)
     assert heard.counts == {"hark.lease_conflicts email": 1}

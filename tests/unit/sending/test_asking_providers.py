@@ -1,6 +1,7 @@
 """Before a message is sent again its provider is asked what became of it."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ import pytest
 
 from shared.delivery.errors import StoreUnavailable, Unknown
 from shared.delivery.model import FAILOVER_AFTER_UNKNOWN, Delivery, DeliveryStatus, Outcome, Receipt, Rule, Told
+from shared.sending.breaker import opened
 from shared.sending.breakers import Breakers
 from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import Answer
@@ -234,6 +236,59 @@ async def test_what_one_provider_may_have_goes_to_no_other_while_that_cannot_tel
     held = await world.pushed(lost)
     assert (held.status, held.reason) == (S.DEFERRED, Rule.PROVIDER_DOWN)
     assert len(world.providers[1].sent) == before
+
+
+async def at_the_second(world: World) -> Delivery:
+    """The first is down, and nobody knows what became of the attempt by the second."""
+    await down(world)
+    made = await world.one()
+    world.providers[1].script, world.providers[1].has = [LOST], None
+    lost = await world.pushed(made)
+    assert [(a.provider, a.outcome) for a in lost.attempts] == [("second", Outcome.UNKNOWN)]
+    world.clock.time += timedelta(minutes=1)
+    return lost
+
+
+async def test_what_the_second_may_have_goes_to_it_again_when_the_first_is_back() -> None:
+    world = World("first", "second")
+    lost = await at_the_second(world)
+    await world.pushed(await world.one())  # a probe, which closes it
+    assert not (await world.records.states())["email"].breakers["first"].is_open
+    world.clock.time += timedelta(seconds=6)  # until the next look
+    sent = await world.pushed(lost)
+    assert (sent.status, sent.provider) == (S.SENT, "second")
+    assert [a.asked for a in sent.attempts] == [Told.CANNOT_TELL, None]
+
+
+async def test_it_is_the_probe_of_the_one_that_may_have_it() -> None:
+    """Nothing else would be: while the first is there nobody calls the second."""
+    world = World("first", "second")
+    lost = await at_the_second(world)
+    await world.pushed(await world.one())
+    world.clock.time += timedelta(seconds=6)
+    states = await world.records.states()
+    is_down = opened(None, world.clock.now(), "another", "503")
+    await world.breakers.states.put(replace(states["email"], breakers={**states["email"].breakers, "second": is_down}))
+    await world.breakers.states.states()
+    held = await world.pushed(lost)
+    assert (held.status, held.reason) == (S.DEFERRED, Rule.PROVIDER_DOWN), "no probe is wanted yet"
+    assert held.error == "second may have it, and cannot be asked"
+    assert held.next_try_at is not None
+    world.clock.time = held.next_try_at
+    sent = await world.pushed(held)
+    assert (sent.status, sent.provider, sent.attempts[-1].probe) == (S.SENT, "second", True)
+    assert not (await world.records.states())["email"].breakers["second"].is_open
+
+
+async def test_what_a_provider_may_have_that_is_no_longer_used_goes_to_another_with_the_reason_on_record() -> None:
+    world = World("first")
+    lost = await world.lost()
+    world.store._deliveries[lost.notification_id, "email"] = lost = replace(
+        lost, attempts=tuple(dataclasses.replace(a, provider="gone") for a in lost.attempts)
+    )
+    sent = await world.pushed(lost)
+    assert (sent.status, sent.provider) == (S.SENT, "first")
+    assert [a.reason for a in sent.attempts] == [FAILOVER_AFTER_UNKNOWN, None]
 
 
 async def test_what_the_one_does_not_have_goes_to_the_other() -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.gateway.access.caller import Scope
+from functions.gateway.access.caller import Caller, Scope
+from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.dead_letters.replaying import REPLAY, Replaying
 from functions.gateway.dead_letters.schemas import ReplayPlanJson
 from functions.gateway.operations.schemas import OperationJson
+from functions.gateway.services import Gateway
 from shared.delivery.errors import PublishFailed
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
 from shared.sending.messages import Message
@@ -195,6 +197,24 @@ async def test_the_callers_limits_make_it_wait(world: World) -> None:
     there = await mine.operation(begun)
     assert (there["state"], there["counts"]) == ("running", {"replayed": 1})
     assert limited.id
+
+
+async def test_whoever_works_it_off_knows_first_what_the_caller_has_had_today(world: World) -> None:
+    _, client = await world.api.caller(notifications_per_day=12)
+    mine = World(world.api, client)
+    dead = [await mine.dead() for _ in range(10)]
+    begun = await mine.begin(await mine.plan())
+    gateway = world.api.gateway
+    await gateway.quotas.exchange(await _caller_of(gateway, dead[0]))
+    started = replace(gateway, quotas=CallerQuotas(gateway.callers, gateway.now))
+    await Worker({REPLAY: Replaying(started)}, gateway.operations, gateway.now).sweep(30)
+    assert (await mine.operation(begun))["counts"] == {"replayed": 2}
+
+
+async def _caller_of(gateway: Gateway, delivery: Delivery) -> Caller:
+    loaded = await gateway.store.load(delivery.notification_id, delivery.channel)
+    assert loaded is not None
+    return (await gateway.callers.look_up([loaded[0].caller]))[loaded[0].caller]
 
 
 async def test_a_callers_plan_is_of_its_own(world: World) -> None:
