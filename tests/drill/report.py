@@ -1,7 +1,9 @@
 """What a drill says: by situation what was expected, what happened, and what an operator would have seen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from tests.drill.conditions import Condition
+from tests.drill.prometheus import Alarm
 from tests.drill.run import Drill
 from tests.drill.situations import Line, Seen, Situation
 
@@ -48,12 +50,22 @@ def _situation(drill: Drill, situation: Situation, seen: Seen) -> Iterator[str]:
         return
     yield "| alert | because | of | from minute | to | read |"
     yield "|---|---|---|---:|---:|---|"
-    for alarm in sorted(seen.alarms, key=lambda alarm: alarm.since):
-        condition = alarm.condition
-        of = ", ".join(value for name, value in alarm.labels.items() if name not in _OF_ALL) or "all"
+    for (since, until, condition), alarms in sorted(_alike(seen.alarms).items(), key=lambda alike: alike[0][:2]):
+        of = "; ".join(sorted(map(_of, alarms)))
         read = f"[{condition.alert}](../{_PAGE}#{condition.anchor})"
-        minutes = f"{alarm.since / 60:.0f} | {alarm.until / 60:.0f}"
-        yield f"| {condition.alert} | {condition.name} | {of} | {minutes} | {read} |"
+        yield f"| {condition.alert} | {condition.name} | {of} | {since / 60:.0f} | {until / 60:.0f} | {read} |"
+
+
+def _alike(alarms: Sequence[Alarm]) -> Mapping[tuple[float, float, Condition], Sequence[Alarm]]:
+    """Of one condition at one time."""
+    alike: dict[tuple[float, float, Condition], list[Alarm]] = {}
+    for alarm in alarms:
+        alike.setdefault((alarm.since, alarm.until, alarm.condition), []).append(alarm)
+    return alike
+
+
+def _of(alarm: Alarm) -> str:
+    return ", ".join(value for name, value in alarm.labels.items() if name not in _OF_ALL) or "all"
 
 
 _OF_ALL = {"monitored_resource", "response_code_class"}

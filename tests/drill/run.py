@@ -76,7 +76,7 @@ async def run(
 ) -> Drill:
     """folder: empty; the system's files are left in it. Raises NoEmulators."""
     samples = Samples()
-    async with running(folder, samples, environ) as system:
+    async with running(folder, samples, options.minute, environ) as system:
         load = Load(system.http, system.config.url("gateway"), system.key, samples)
         drill, stop = Drill(options, time.time()), asyncio.Event()
         async with asyncio.TaskGroup() as tasks:

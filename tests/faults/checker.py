@@ -475,7 +475,8 @@ def _relayed(facts: Facts) -> Iterator[tuple[str, float]]:
 def who_does_not_know_asks_first(facts: Facts) -> Iterator[str]:
     """Before another attempt its provider is asked what became of the last; what it has is not sent again.
 
-    What was asked before an attempt that died with its process is not on record.
+    What was asked before an attempt that died with its process is not on record. Who could not tell when it was asked
+    first may say later that it had it: then no attempt that came between may have gone well.
     """
     for at, record in facts.records.items():
         for before, after in pairwise(record["attempts"]):
@@ -483,9 +484,10 @@ def who_does_not_know_asks_first(facts: Facts) -> Iterator[str]:
                 continue
             if before["asked"] is None and after["duration_ms"] is not None:
                 yield f"{at} was sent again, and nobody had asked what became of attempt {before['number']}"
-        if any(attempt.get("asked") == "reconciled" for attempt in record["attempts"][:-1]):
+        had = [attempt["number"] for attempt in record["attempts"] if attempt.get("asked") == "reconciled"]
+        if had and any(a["outcome"] == "accepted" for a in record["attempts"] if a["number"] > had[0]):
             yield f"{at} was sent again, though its provider had it"
-        if record["attempts"] and record["attempts"][-1].get("asked") == "reconciled" and record["status"] not in _SENT:
+        if had and record["status"] not in _SENT:
             yield f"{at} is {record['status']}, though its provider has it"
 
 

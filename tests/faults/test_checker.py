@@ -122,6 +122,9 @@ def two_alike() -> Histories:
 
 FINE: dict[str, Histories] = {
     "one whose provider had it": with_records(record("sms", "sent", FOUND)),
+    "one whose provider could be asked only after it had refused another": with_records(
+        record("sms", "sent", FOUND, attempt(2, "retryable", second=9))
+    ),
     "two with the same text, of which one is sent by the other's message": two_alike(),
     "one whose provider had it, and reported it": with_records(record("sms", "delivered", FOUND)),
     "an attempt that nobody has written down to be asked about, as they died": replace(

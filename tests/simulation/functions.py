@@ -124,7 +124,7 @@ class Functions:
         if states is None:
             return None
         if (process, channel) not in self._breakers:
-            made = Breakers(channel, [Providers.name], states, self.policy, process.now, process.token)
+            made = Breakers(channel, self.providers.names, states, self.policy, process.now, process.token)
             self._breakers[process, channel] = made
         return self._breakers[process, channel]
 
@@ -135,9 +135,13 @@ class Functions:
         """A push, at a channel's function or at the one for dead letters."""
         if process.name.startswith("dead_letter"):
             return DeadLetter(self.store(process), self.publisher(process), self.policy, process.now).take(message)
+        first, *others = (
+            Client(name, process, self.providers, self.records, self.people_records, message.channel, self.broken)
+            for name in self.providers.names
+        )
         pipeline = Pipeline(
             self.store(process),
-            Client(process, self.providers, self.records, self.people_records, message.channel, self.broken),
+            first,
             self.policy,
             now=process.now,
             token=process.token,
@@ -147,6 +151,7 @@ class Functions:
             people=self.people(process),
             channel_states=self.states(process),
             breakers=self.breakers(process, message.channel),
+            others=others,
         )
         return pipeline.deliver(message)
 

@@ -20,12 +20,14 @@ class Outage:
     """Of a channel's provider. times: from when to when; hangs: no answer instead of a clear one
 
     only: the processes with these ends of their names see it; the others get through
+    providers: that have one; None: each
     """
 
     channel: str
     times: tuple[tuple[float, float], ...]
     hangs: bool = False
     only: tuple[str, ...] = ("",)
+    providers: tuple[str, ...] | None = None
 
     @classmethod
     def drawn(cls, random: Random, channels: list[str]) -> "Outage":
@@ -36,8 +38,9 @@ class Outage:
         only = ("1", "3") if random.random() < 0.3 else ("",)
         return cls(random.choice(channels), tuple(times), random.random() < 0.3, only)
 
-    def strikes(self, channel: str, process: str, now: float) -> bool:
-        sees = channel == self.channel and process.endswith(self.only)
+    def strikes(self, channel: str, provider: str, process: str, now: float) -> bool:
+        has_one = channel == self.channel and (self.providers is None or provider in self.providers)
+        sees = has_one and process.endswith(self.only)
         return sees and any(begin <= now < end for begin, end in self.times)
 
 

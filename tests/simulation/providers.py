@@ -44,16 +44,22 @@ class Accepted:
     channel: str
     message_id: str
     at: datetime
+    provider: str
 
 
 class Providers:
-    """What all processes reach. `answers`: what it said clearly, whoever heard it; `calls`: but for throttled ones."""
+    """What all processes reach. `answers`: what it said clearly, whoever heard it; `calls`: but for throttled ones.
+
+    names: of each channel's, the first choice first
+    """
 
     name = "fake"
+    second = "second"
 
     def __init__(self, fate: Fate, report: Callable[[Receipt], None], tell: Callable[..., None]) -> None:
         random = fate.random
         self.fate = fate
+        self.names: tuple[str, ...] = (self.name,)
         self.accepted: dict[Key, list[Accepted]] = {}
         self.receipts: dict[str, set[DeliveryStatus]] = {}
         self.answers: dict[Key, Counter[Outcome]] = {}
@@ -69,12 +75,12 @@ class Providers:
         self._report = report
         self._tell = tell
 
-    def say(self, channel: str, outgoing: Outgoing, process: str) -> Says:
+    def say(self, channel: str, provider: str, outgoing: Outgoing, process: str) -> Says:
         """Takes one request."""
         key = outgoing.notification_id, channel
         says = Says.ACCEPTED
         now = asyncio.get_running_loop().time()
-        if self.outage is not None and self.outage.strikes(channel, process, now):
+        if self.outage is not None and self.outage.strikes(channel, provider, process, now):
             says = Says.HANGS if self.outage.hangs else Says.RETRYABLE
         elif outgoing.address in self.moods:
             says = self.moods[outgoing.address]
@@ -87,10 +93,10 @@ class Providers:
             self.answers.setdefault(key, Counter())[Outcome[says.name]] += 1
         return says
 
-    def accept(self, channel: str, outgoing: Outgoing) -> str:
+    def accept(self, channel: str, provider: str, outgoing: Outgoing) -> str:
         message_id = f"m-{sum(map(len, self.accepted.values())) + 1}"
         key = outgoing.notification_id, channel
-        self.accepted.setdefault(key, []).append(Accepted(outgoing, channel, message_id, _now()))
+        self.accepted.setdefault(key, []).append(Accepted(outgoing, channel, message_id, _now(), provider))
         random = self.fate.random
         statuses = {
             status for status in (DeliveryStatus.DELIVERED, DeliveryStatus.UNDELIVERED) if random.random() < 0.4
@@ -99,7 +105,7 @@ class Providers:
         for status in sorted(statuses):
             receipt = Receipt(
                 channel=channel,
-                provider=self.name,
+                provider=provider,
                 provider_message_id=message_id,
                 status=status,
                 notification_id=outgoing.notification_id if self.names_ours else None,
@@ -111,16 +117,18 @@ class Providers:
                 self._report(receipt)
         return message_id
 
-    def found(self, channel: str, outgoing: Outgoing, since: datetime) -> Sequence[Found]:
-        alike = (outgoing.address, outgoing.text)
-        accepts = [a for many in self.accepted.values() for a in many if a.channel == channel and a.at >= since]
+    def found(self, channel: str, provider: str, outgoing: Outgoing, since: datetime) -> Sequence[Found]:
+        alike, whose = (outgoing.address, outgoing.text), (channel, provider)
+        accepts = [
+            a for many in self.accepted.values() for a in many if (a.channel, a.provider) == whose and a.at >= since
+        ]
         return [Found(Sent(a.message_id), a.at) for a in accepts if (a.outgoing.address, a.outgoing.text) == alike]
 
-    def accept_later(self, channel: str, outgoing: Outgoing, seconds: float) -> None:
+    def accept_later(self, channel: str, provider: str, outgoing: Outgoing, seconds: float) -> None:
         async def later() -> None:
             await asyncio.sleep(seconds)
             self._tell("PROVIDER", notification_id=outgoing.notification_id, channel=channel, says="ACCEPTED, late")
-            self.accept(channel, outgoing)
+            self.accept(channel, provider, outgoing)
 
         self.late.spawn(later())
 
@@ -130,12 +138,11 @@ def _now() -> datetime:
 
 
 class Client:
-    """The provider as one process' pipeline sees it."""
-
-    name = Providers.name
+    """One provider as one process' pipeline sees it."""
 
     def __init__(
         self,
+        name: str,
         process: Process,
         providers: Providers,
         records: Records,
@@ -143,6 +150,7 @@ class Client:
         channel: str,
         broken: Callable[[Violation], None],
     ) -> None:
+        self.name = name
         self._process = process
         self._providers = providers
         self._records = records
@@ -163,12 +171,12 @@ class Client:
     async def _send(self, outgoing: Outgoing) -> str | None:
         providers, random, step = self._providers, self._providers.fate.random, self._process.step
         await step("before the send")
-        says = providers.say(self._channel, outgoing, self._process.name)
+        says = providers.say(self._channel, self.name, outgoing, self._process.name)
         message_id = None
         if says in {Says.ACCEPTED, Says.RESET, Says.HANGS_AFTER, Says.STRAY}:
-            message_id = providers.accept(self._channel, outgoing)
+            message_id = providers.accept(self._channel, self.name, outgoing)
         elif says is Says.LATE:
-            providers.accept_later(self._channel, outgoing, random.uniform(0, 150))
+            providers.accept_later(self._channel, self.name, outgoing, random.uniform(0, 150))
         if says in {Says.HANGS, Says.HANGS_AFTER, Says.LATE}:
             await asyncio.get_running_loop().create_future()
         await step("after the send")
@@ -193,7 +201,7 @@ class Client:
         await step("before it is asked")
         if not providers.askable or providers.fate.strikes(Fault.STRANGE):
             raise Unknown("cannot be asked")
-        found = providers.found(self._channel, outgoing, since)
+        found = providers.found(self._channel, self.name, outgoing, since)
         await step("after it is asked")
         return found
 

@@ -496,6 +496,17 @@ def what_finds_its_provider_down_once_claimed_is_sent(patch: pytest.MonkeyPatch)
     patch.setattr(Breakers, "still", as_it_was)
 
 
+def what_one_provider_may_have_waits_whichever_is_there(patch: pytest.MonkeyPatch) -> None:
+    async def left(self: Pipeline, claimed: Delivery, calling: object) -> None:
+        return None
+
+    patch.setattr(Pipeline, "_choose", left)
+
+
+def what_one_provider_may_have_goes_to_another_unsaid(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(pipeline, "_waiting", lambda attempts: ())
+
+
 def a_message_is_taken_that_another_has_on_record(patch: pytest.MonkeyPatch) -> None:
     async def nobodys(self: MemoryStore, channel: str, message_id: str) -> None:
         return None
@@ -504,6 +515,8 @@ def a_message_is_taken_that_another_has_on_record(patch: pytest.MonkeyPatch) -> 
 
 
 BUGS: dict[Plant, Invariant] = {
+    what_one_provider_may_have_waits_whichever_is_there: Invariant.QUIET,
+    what_one_provider_may_have_goes_to_another_unsaid: Invariant.DUPLICATE,
     a_message_is_taken_that_another_has_on_record: Invariant.TRUTH,
     a_probe_has_its_place_for_ever: Invariant.QUIET,
     a_probe_is_made_without_a_place: Invariant.DOWN,

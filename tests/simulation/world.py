@@ -89,7 +89,12 @@ class World:
         if self.providers.askable and self.outage_dice.random() < 0.8 and self.key != "collapse_key":
             self.asks += self._twins()
         if outages:
-            self.providers.outage = Outage.drawn(self.outage_dice, list(CHANNELS))
+            outage = Outage.drawn(self.outage_dice, list(CHANNELS))
+            if self.outage_dice.random() < 0.5:
+                self.providers.names = (Providers.name, Providers.second)
+                down = self.outage_dice.choice((None, (Providers.name,), (Providers.name,), (Providers.second,)))
+                outage = replace(outage, providers=down)
+            self.providers.outage = outage
         self.processes: list[Process] = []
         self._pools: dict[str, list[Process]] = {}
         self._outside = Tasks()  # clients, receipts, the operator
