@@ -94,6 +94,10 @@ class World:
                 self.providers.names = (Providers.name, Providers.second)
                 down = self.outage_dice.choice((None, (Providers.name,), (Providers.name,), (Providers.second,)))
                 outage = replace(outage, providers=down)
+                # What one may have is what makes the choice hard.
+                self.providers.strange = [Says.RESET, Says.LOST]
+                self.providers.askable = self.providers.askable and self.outage_dice.random() < 0.5
+                self.asks += [self._plain(outage.channel, n) for n in range(8)]
             self.providers.outage = outage
         self.processes: list[Process] = []
         self._pools: dict[str, list[Process]] = {}
@@ -225,6 +229,11 @@ class World:
         """Others that send the same text to the same address, which only their ids tell apart."""
         plain = [ask for ask in self.asks if ask.caller is CALLERS[0] and ask.key]
         return [replace(ask, key=f"{ask.key}-twin") for ask in plain if self.outage_dice.random() < 0.7]
+
+    @staticmethod
+    def _plain(channel: str, number: int) -> Ask:
+        request = NotificationRequest(to={channel: f"{channel}-more-{number}"}, message=f"more {number}")
+        return Ask(request, CALLERS[0], f"more-{number}")
 
     def _draw_how(self, to: dict[str, str]) -> dict[str, Any]:
         """When it goes, after which other, and over which channel first."""
