@@ -1,7 +1,7 @@
 locals {
   indexes = yamldecode(file("${path.module}/indexes.yaml"))
 
-  # "shard", or "created_at desc"
+  # "shard", "created_at desc", or "found_by contains"
   composite = {
     for index in local.indexes.composite :
     join(" ", concat([index.collection, lower(index.scope)], [for field in index.fields : replace(field, " ", "_")])) => index
@@ -59,8 +59,9 @@ resource "google_firestore_index" "composite" {
     for_each = each.value.fields
 
     content {
-      field_path = split(" ", fields.value)[0]
-      order      = endswith(fields.value, " desc") ? "DESCENDING" : "ASCENDING"
+      field_path   = split(" ", fields.value)[0]
+      order        = endswith(fields.value, " contains") ? null : endswith(fields.value, " desc") ? "DESCENDING" : "ASCENDING"
+      array_config = endswith(fields.value, " contains") ? "CONTAINS" : null
     }
   }
 }

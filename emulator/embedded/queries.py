@@ -4,6 +4,7 @@ https://cloud.google.com/firestore/docs/concepts/data-types#value_type_ordering
 """
 
 import bisect
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from shared.google.firestore.rpc import StructuredQuery, Value
 _Operator = StructuredQuery.FieldFilter
 _PARTS = re.compile(r"`((?:[^`\\]|\\.)*)`|([^.`]+)")  # of a field's path
 NAME = "__name__"
+_IN_LIST = " contains"  # behind the path of a list, of which an index has each value
 _REFERENCE = 6  # the rank of the type
 _BEHIND_ANY_TEXT = b"\xff"  # which no UTF-8 has
 
@@ -28,17 +30,15 @@ class Index:
 
     def __init__(self, paths: Sequence[str], documents: Iterable[Any]) -> None:
         self._paths = paths
-        self._entries = sorted(entry for d in documents if (entry := self._entry(d)) is not None)
+        self._entries = sorted(entry for d in documents for entry in self._of(d))
 
     def change(self, before: Any | None, after: Any | None) -> None:
         """One document of its collection; None: it is not there."""
-        old, new = (None if d is None else self._entry(d) for d in (before, after))
-        if old == new:
-            return
-        if old is not None:
-            del self._entries[bisect.bisect_left(self._entries, old)]
-        if new is not None:
-            bisect.insort(self._entries, new)
+        old, new = (set() if d is None else self._of(d) for d in (before, after))
+        for entry in old - new:
+            del self._entries[bisect.bisect_left(self._entries, entry)]
+        for entry in new - old:
+            bisect.insort(self._entries, entry)
 
     def found(self, query: Any, under: str) -> Iterator[str]:
         """Names in the query's order, all that it finds and more: the other filters are for whoever takes them.
@@ -74,11 +74,10 @@ class Index:
         bisected = bisect.bisect_right if behind else bisect.bisect_left
         return bisected(self._entries, values, key=lambda entry: entry[: len(values)])
 
-    def _entry(self, document: Any) -> tuple[Any, ...] | None:
-        values = [field(document, path) for path in self._paths]
-        if any(value is None for value in values):
-            return None
-        return (*map(_key, values), (_REFERENCE, _name_key(document.name)))
+    def _of(self, document: Any) -> set[tuple[Any, ...]]:
+        """A document's entries: one; none without one of the fields; of a list as many as it has values."""
+        keys = [_keys_at(document, path) for path in self._paths]
+        return {(*each, (_REFERENCE, _name_key(document.name))) for each in itertools.product(*keys)}
 
 
 def indexed_by(query: Any) -> tuple[str, ...]:
@@ -102,7 +101,17 @@ def selected(query: Any, document: Any) -> Any:
 
 
 def _equals(query: Any) -> dict[str, tuple[int, Any]]:
-    return {f.field.field_path: _key(f.value) for f in _filters(query) if f.op == _Operator.EQUAL}
+    """By the path of an index, what stands there in all that the query finds."""
+    equal = {f.field.field_path: _key(f.value) for f in _filters(query) if f.op == _Operator.EQUAL}
+    within = {f.field.field_path + _IN_LIST: _key(f.value) for f in _filters(query) if f.op == _Operator.ARRAY_CONTAINS}
+    return equal | within
+
+
+def _keys_at(document: Any, path: str) -> Sequence[tuple[int, Any]]:
+    value = field(document, path.removesuffix(_IN_LIST))
+    if value is None:
+        return []
+    return [_key(value)] if path == path.removesuffix(_IN_LIST) else [_key(each) for each in value.array_value.values]
 
 
 def _filters(query: Any) -> list[Any]:
@@ -162,6 +171,9 @@ def _condition(asked: Any) -> Callable[[Any], bool]:
         case _Operator.GREATER_THAN_OR_EQUAL:
             least = _key(asked.value)
             return lambda document: (key := _key_at(document, path)) is not None and key[0] == least[0] and key >= least
+        case _Operator.ARRAY_CONTAINS:
+            value = _key(asked.value)
+            return lambda document: value in _keys_at(document, path + _IN_LIST)
         case other:
             raise Unsupported(f"the operator {other}")
     return lambda document: _key_at(document, path) in wanted

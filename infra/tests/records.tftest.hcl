@@ -108,4 +108,12 @@ run "each_index_is_made" {
     condition     = [for field in google_firestore_index.composite["deliveries collection_group shard status dead_at_desc"].fields : "${field.field_path} ${field.order}"] == ["shard ASCENDING", "status ASCENDING", "dead_at DESCENDING"]
     error_message = "Fields in their order and direction."
   }
+
+  assert {
+    condition = [
+      for field in google_firestore_index.composite["notifications collection caller found_by_contains shard created_at_desc"].fields :
+      "${field.field_path} ${field.array_config == null ? field.order : field.array_config}"
+    ] == ["caller ASCENDING", "found_by CONTAINS", "shard ASCENDING", "created_at DESCENDING"]
+    error_message = "A list is looked into, and has no direction."
+  }
 }

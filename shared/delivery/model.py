@@ -188,6 +188,7 @@ class Notification:
     send_at: None is at once; deliver_by: no attempt begins after it
     escalation: the channels of this list go one after the other, the others of `channels` at once
     cancelled_at: every later claim sees it; what has no attempt under way is cancelled besides
+    found_by: the words that a search finds it by (`shared/delivery/search_words.py`)
     """
 
     id: str
@@ -211,6 +212,7 @@ class Notification:
     template: TemplateUsed | None = None
     data: str | None = None
     category: str | None = None
+    found_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +254,8 @@ class Delivery:
     `made_of` is its template and version, "order-shipped/3".
     `category_class` is its category's as of the 202: it holds when the category is gone. None: it has no category.
     `bulk`: it is one of many, which wait in a queue of their own.
+    `address_hash`: the keyed hash that a search finds its address by; None: it was accepted before there was one, or is
+    emptied.
     `judged_by` says which records of the person's decided, by kind, and as of when each was.
     `provider_conversation` is where the provider says that the message is, for what goes with it later.
     """
@@ -283,6 +287,7 @@ class Delivery:
     category: str | None = None
     category_class: CategoryClass | None = None
     bulk: bool = False
+    address_hash: str | None = None
 
     status: DeliveryStatus = DeliveryStatus.QUEUED
     attempts: tuple[Attempt, ...] = ()

@@ -51,6 +51,30 @@ class Page(Generic[T, P]):
     next: P | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a listing of notifications is to have besides; by default nothing. Of address, word and message_id at most
+    one, and with one of them neither a recipient nor a status: for more there is no index.
+
+    start, end: it was accepted at `start` or later, and before `end`
+    address: the hash of an address that it goes to (`Delivery.address_hash`)
+    word: one of those that it is found by (`Notification.found_by`)
+    message_id: the provider's id of a delivery of it, over one of `channels`, thirty at most
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+    address: str | None = None
+    word: str | None = None
+    message_id: str | None = None
+    channels: tuple[str, ...] = ()
+
+
+ANYTHING = Search()
+MOST_SENT_AS = 100
+"""Deliveries with one provider's id of a message: one, or a few whose provider counts for each conversation anew."""
+
+
 class Store(Protocol):
     async def create(
         self,
@@ -170,8 +194,12 @@ class Store(Protocol):
         status: DeliveryStatus | None,
         limit: int,
         after: Position | None,
+        search: Search = ANYTHING,
     ) -> Page[Notification, Position]:
-        """Newest first. `caller`: those that it asked for; `status`: those with a delivery in that status."""
+        """Newest first. `caller`: those that it asked for; `status`: those with a delivery in that status.
+
+        Of more than MOST_SENT_AS deliveries with one `search.message_id` some are not found.
+        """
         ...
 
     async def dead(

@@ -11,7 +11,7 @@ from shared.delivery.erasure import OF_DELIVERY, OF_NOTIFICATION
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreError, UnreadableRecord
 from shared.delivery.gate import Facts
 from shared.delivery.model import MAY_BE_SENT, Attachment, Delivery, DeliveryStatus, Notification, Recipient
-from shared.delivery.store import Key, Page, Position
+from shared.delivery.store import ANYTHING, Key, Page, Position, Search
 from shared.google.firestore.records import STATE_FIELDS
 from tests.fakes.ordered_faults import OrderedFaults
 
@@ -196,15 +196,26 @@ class MemoryStore(OrderedFaults):
         status: DeliveryStatus | None,
         limit: int,
         after: Position | None,
+        search: Search = ANYTHING,
     ) -> Page[Notification, Position]:
         async with self._call("notifications"):
-            in_status = {d.notification_id for d in self._readable(self._deliveries.values()) if d.status is status}
+            with_it = {
+                d.notification_id
+                for d in self._readable(self._deliveries.values())
+                if status in {None, d.status} and search.address in {None, d.address_hash}
+                if search.message_id is None
+                or (d.provider_message_id == search.message_id and d.channel in search.channels)
+            }
+            of_deliveries = status is not None or search.address is not None or search.message_id is not None
             rows = [
                 (Position(n.created_at, n.id), n)
                 for n in self._notifications.values()
                 if caller in {None, n.caller}
                 and recipient in {None, n.recipient}
-                and (status is None or n.id in in_status)
+                and (not of_deliveries or n.id in with_it)
+                and (search.word is None or search.word in n.found_by)
+                and (search.start is None or search.start <= n.created_at)
+                and (search.end is None or n.created_at < search.end)
             ]
             return self._page(rows, limit, after)
 

@@ -20,11 +20,13 @@ from functions.gateway.notifications.idempotency import fingerprint, new_notific
 from functions.gateway.notifications.judging import Judged, judged
 from functions.gateway.notifications.new_deliveries import in_order, keys_of, new_deliveries
 from functions.gateway.notifications.schemas import NotificationRequest
+from functions.gateway.notifications.searching import address_hash
 from functions.gateway.notifications.superseding import supersede
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import RETRY_LATER, Problem
 from shared.delivery.errors import AlreadyExists, Conflict, PublishFailed, StoreUnavailable
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, replace
+from shared.delivery.search_words import words_of
 from shared.delivery.store import SHARDS, Key, Store
 from shared.runtime import failpoints, telemetry, trace_context
 from shared.runtime.failpoints import Failpoint
@@ -125,16 +127,17 @@ def new_notification(
         template=asked.template,
         data=None if request.data is None else json.dumps(request.data),
         category=request.category,
+        found_by=words_of(request.tags, asked.template),
     )
 
 
 def deliveries_of(gateway: Gateway, notification: Notification, asked: Judged, *, bulk: bool = False) -> list[Delivery]:
     traceparent = trace_context.current()
     made = new_deliveries(notification, asked.addresses, asked.own, asked.segments, gateway.policy, traceparent)
-    category = asked.category
+    category, people = asked.category, gateway.people
     if category is not None:
         made = [replace(d, category=category.name, category_class=category.class_) for d in made]
-    return [replace(d, bulk=True) for d in made] if bulk else made
+    return [replace(d, address_hash=address_hash(people, d.channel, d.address), bulk=bulk) for d in made]
 
 
 def goes_now(delivery: Delivery) -> bool:

@@ -27,24 +27,19 @@ from functions.gateway.notifications.schemas import (
     attached_bytes,
     notification_json,
 )
+from functions.gateway.notifications.searching import NotificationsQuery, search_of
 from functions.gateway.notifications.visibility import as_shown, whose, with_deliveries
 from functions.gateway.services import Gateway
-from functions.gateway.web.common_fields import RecipientName
 from functions.gateway.web.json_responses import json_answer
-from functions.gateway.web.listing_pages import PageQuery, cursor_of, is_notification_id, position_of
+from functions.gateway.web.listing_pages import cursor_of, is_notification_id, position_of
 from functions.gateway.web.openapi_declarations import LOCATION, answers, link, request_body
 from functions.gateway.web.problem_details import Problem
 from functions.gateway.web.request_bodies import body_of
-from shared.delivery.model import DeliveryStatus, Notification
+from shared.delivery.model import Notification
 from shared.delivery.store import Position
 from shared.sending.channel_states import holds_of
 
 _FIRST_DELIVERY = {"notification_id": "$response.body#/id", "channel": "$response.body#/deliveries/0/channel"}
-
-
-class NotificationsQuery(PageQuery):
-    recipient: RecipientName | None = None
-    status: DeliveryStatus | None = None
 
 
 def notifications_router(gateway: Gateway) -> APIRouter:
@@ -86,14 +81,16 @@ def notifications_router(gateway: Gateway) -> APIRouter:
         query: Annotated[NotificationsQuery, Query()],
         caller: Annotated[Caller, requires.turn(Scope.NOTIFICATIONS_READ)],
     ) -> Response:
-        """The caller's own; everybody's with notifications:read:all."""
+        """The caller's own; everybody's with notifications:read:all. Of address, tag, template and message_id one."""
+        of, search = whose(caller, query.caller), search_of(gateway, query, caller)
         async with gateway.listings.making(caller.id):
             page = await store.notifications(
-                caller=whose(caller),
+                caller=of,
                 recipient=query.recipient,
                 status=query.status,
                 limit=query.limit,
                 after=position_of("notifications", query.cursor),
+                search=search,
             )
             deliveries = await store.deliveries(page.items)
             shown = [n for n in page.items if n.id in deliveries]

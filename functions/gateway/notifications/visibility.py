@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from functions.gateway.access.caller import Caller
+from functions.gateway.access.caller import Caller, Scope
+from functions.gateway.access.scopes import forbidden
 from functions.gateway.notifications.schemas import NotificationJson, notification_json
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
@@ -10,9 +11,13 @@ from shared.delivery.model import Delivery, Notification
 from shared.sending.channel_states import as_held, holds_of
 
 
-def whose(caller: Caller) -> str | None:
-    """Whose notifications a listing is of; None: everybody's."""
-    return None if caller.sees_all else caller.id
+def whose(caller: Caller, asked_for: str | None = None) -> str | None:
+    """Whose notifications a listing is of; None: everybody's. asked_for: a caller's id. Problem 403."""
+    if caller.sees_all:
+        return asked_for
+    if asked_for not in {None, caller.id}:
+        raise forbidden("this caller sees its own notifications alone", Scope.NOTIFICATIONS_READ_ALL)
+    return caller.id
 
 
 async def as_shown(gateway: Gateway, *many: Sequence[Delivery]) -> list[Sequence[Delivery]]:

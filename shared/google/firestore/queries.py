@@ -8,7 +8,7 @@ from shared.google.firestore.rpc import Cursor, StructuredQuery, Value
 from shared.google.firestore.value_encoding import encode
 
 _ASCENDING, _DESCENDING = 1, 2
-_LESS_THAN, _AT_LEAST, _EQUAL, _IN = 1, 4, 5, 8
+_LESS_THAN, _AT_LEAST, _EQUAL, _CONTAINS, _IN = 1, 4, 5, 7, 8
 _AND = 1
 _AFTER_ANY_NAME = "\x7f"  # sorts after every character that a recipient's or a list's name can have
 
@@ -23,6 +23,11 @@ def equal(field: str, value: Any) -> Any:
 def given(**values: str | int | None) -> list[Any]:
     """Fields that equal these values, but for those that are None."""
     return [equal(field, value) for field, value in values.items() if value is not None]
+
+
+def contains(field: str, value: Any) -> Any:
+    """A list that has this value in it."""
+    return _filter(field, _CONTAINS, encode(value))
 
 
 def before(field: str, value: Any) -> Any:

@@ -72,6 +72,7 @@ _FIXED = (
     "category",
     "category_class",
     "bulk",
+    "address_hash",
 )
 _NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")
 _ATTEMPT_FIELDS = tuple(f.name for f in fields(Attempt))
@@ -128,6 +129,7 @@ def notification_values(n: Notification) -> dict[str, Any]:
     values = dict(zip(_NOTIFICATION_FIELDS, _notification_values(n), strict=True))
     values["escalation"] = [_step_values(step) for step in n.escalation] or None
     values["template"] = None if n.template is None else asdict(n.template)
+    values["found_by"] = n.found_by or None
     return values
 
 
@@ -172,6 +174,7 @@ def recipient_values(r: Recipient) -> dict[str, Any]:
 def to_notification(doc: Any) -> Notification:
     values = known_values(doc, Notification)
     values["channels"] = tuple(values["channels"])
+    values["found_by"] = tuple(values.get("found_by", ()))
     values["escalation"] = tuple(
         Step(step["channel"], step["after"], DeliveryStatus(step["unless"])) for step in values.get("escalation", ())
     )

@@ -10,7 +10,7 @@ from shared.delivery.erasure import OF_DELIVERY, OF_NOTIFICATION
 from shared.delivery.errors import AlreadyExists, Conflict
 from shared.delivery.gate import Facts
 from shared.delivery.model import MAY_BE_SENT, Attachment, Delivery, DeliveryStatus, Notification, Recipient
-from shared.delivery.store import Key, Page, Position
+from shared.delivery.store import ANYTHING, MOST_SENT_AS, Key, Page, Position, Search
 from shared.google.firestore import pages, queries, records, writes
 from shared.google.firestore.rpc import Rpc, Write, to_version
 from shared.google.firestore.value_encoding import decode, encode
@@ -219,10 +219,16 @@ class FirestoreStore:
         status: DeliveryStatus | None,
         limit: int,
         after: Position | None,
+        search: Search = ANYTHING,
     ) -> Page[Notification, Position]:
-        filters = [queries.any_shard(), *queries.given(caller=caller, recipient=recipient, status=status)]
-        if status is not None:
+        if search.message_id is not None:
+            return await self._notifications_sent_as(search.message_id, search.channels, caller, limit, after)
+        given = queries.given(caller=caller, recipient=recipient, status=status, address_hash=search.address)
+        filters = [queries.any_shard(), *given, *_accepted(search)]
+        if status is not None or search.address is not None:
             return await self._notifications_with(filters, limit, after)
+        if search.word is not None:
+            filters.append(queries.contains("found_by", search.word))
         cursor = [] if after is None else self._cursor(after.at, f"notifications/{after.id}")
         query = queries.select(
             "notifications",
@@ -257,6 +263,28 @@ class FirestoreStore:
                 break
             last = self._position(documents[-1], "created_at")
             after = Position(last.at, last.id.partition("/")[0])
+        return await self._page_of(created, limit, more=more)
+
+    async def _notifications_sent_as(
+        self, message_id: str, channels: Sequence[str], caller: str | None, limit: int, after: Position | None
+    ) -> Page[Notification, Position]:
+        """By an index that has no order: they are few, and put into theirs here."""
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=[queries.any_of("channel", channels), *queries.given(provider_message_id=message_id)],
+            fields=records.WITHOUT_CONTENT,
+            limit=MOST_SENT_AS,
+        )
+        found = records.readable(await self._rpc.run_query(query), records.to_delivery)
+        there = {(d.created_at, d.notification_id) for d in found if caller in {None, d.caller}}
+        left = sorted((at for at in there if after is None or at < (after.at, after.id)), reverse=True)
+        return await self._page_of({i: at for at, i in left}, limit, more=False)
+
+    async def _page_of(
+        self, created: Mapping[str, datetime], limit: int, *, more: bool
+    ) -> Page[Notification, Position]:
+        """created: by id, in their order, when each was; more: there are others behind them"""
         ids = list(created)[:limit]
         names = [records.notification_name(self._documents, i) for i in ids]
         found, of = await pages.first_groups(self._rpc, [[name] for name in names])
@@ -416,3 +444,9 @@ class FirestoreStore:
 
 def _as_read(version: int | None) -> Any:
     return writes.PRESENT if version is None else writes.at_version(version)
+
+
+def _accepted(search: Search) -> Sequence[Any]:
+    """When it was."""
+    from_on = [] if search.start is None else [queries.from_on("created_at", search.start)]
+    return from_on if search.end is None else [*from_on, queries.before("created_at", search.end)]
