@@ -6,6 +6,7 @@ the automatic indexes an ascending and a descending one.
 
 from collections.abc import Mapping
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,13 @@ def index_bytes(document: Any) -> dict[str, int]:
     name, parent, fields = _name_bytes(document), _parent_bytes(document), document.fields
     queries = []
     for index in indexes["composite"]:
-        paths = [field.split()[0] for field in index["fields"]]
-        if index["collection"] == collection and all(path in fields for path in paths):
+        paths = [field.split() for field in index["fields"]]
+        if index["collection"] == collection and all(path in fields for path, *_ in paths):
             # A collection group's index does without the parent's name.
             scope = parent if index["scope"] == "COLLECTION" else 0
-            queries.append(name + scope + sum(_value(fields[path]) for path in paths) + _ENTRY)
+            # Of a list that is looked into there is an entry for each value.
+            values = [_each(fields[path]) if how == ["contains"] else [fields[path]] for path, *how in paths]
+            queries += [name + scope + sum(map(_value, entry)) + _ENTRY for entry in product(*values)]
     without = {*indexes["unindexed"].get(collection, []), "expire_at"}
     leaves = [(key, name + parent + _text(key) + size + _ENTRY) for key, size in _leaves(fields)]
     left = [size for key, size in leaves if key.split(".")[0] not in without]
@@ -48,6 +51,10 @@ def index_bytes(document: Any) -> dict[str, int]:
 def _indexes() -> Mapping[str, Any]:
     indexes: Mapping[str, Any] = yaml.safe_load((_INFRA / "indexes.yaml").read_text())
     return indexes
+
+
+def _each(value: Any) -> list[Any]:
+    return list(value.array_value.values)
 
 
 def _leaves(fields: Mapping[str, Any], prefix: str = "") -> list[tuple[str, int]]:

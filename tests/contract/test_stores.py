@@ -17,7 +17,7 @@ from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreUnava
 from shared.delivery.gate import Facts
 from shared.delivery.model import Attachment, Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient, Step
 from shared.delivery.state_machine import Write, decide, discarded, relayed, settle
-from shared.delivery.store import Key, Store
+from shared.delivery.store import MOST_SENT_AS, Key, Page, Position, Search, Store
 from shared.google.firestore import records, rpc
 from shared.google.firestore.store import FirestoreStore
 from tests.contract import stores
@@ -332,6 +332,124 @@ async def test_paging_gives_each_notification_once_newest_first(
             assert len(found) < len(expected), "another page has something on it"
         assert [n.id for n in found] == [n.id for n in expected], f"with a limit of {limit}"
         assert found == expected
+
+
+async def found_by(store: Store, limit: int, search: Search, caller: str | None = None) -> list[Notification]:
+    """What is on all pages, each of which but the last is full."""
+    found: list[Notification] = []
+    after: Position | None = None
+    while True:
+        page: Page[Notification, Position] = await store.notifications(
+            caller=caller, recipient=None, status=None, limit=limit, after=after, search=search
+        )
+        assert len(page.items) == limit or page.next is None
+        found += page.items
+        after = page.next
+        if after is None:
+            return found
+
+
+@pytest.fixture
+async def searched(store: Store) -> list[Notification]:
+    """Newest first; every other one is to a@example.com, tagged and made of a template, and known to its provider."""
+    notifications = []
+    for n in range(10):
+        plain = a_notification(
+            channels=["email", "sms"],
+            created_at=START + timedelta(seconds=n // 4),  # four at a time in the same microsecond
+            shard=n,
+            caller="billing" if n % 3 else "shop",
+        )
+        words = ("tag:team:infra", "template:shipped", "template:shipped/2") if n % 2 else ("tag:team:shop",)
+        notification = replace(plain, found_by=words)
+        email, sms = queued_deliveries(notification)
+        hashes = ("hash of a", "hash of +1") if n % 2 else ("hash of b", None)
+        deliveries = [replace(d, address_hash=of) for d, of in zip((email, sms), hashes, strict=True)]
+        version = await store.create(notification, deliveries)
+        if n % 2:
+            for delivery, message_id in zip(deliveries, ("m-1", f"m-{n}"), strict=True):
+                await store.update(replace(delivery, provider_message_id=message_id, version=version))
+        notifications.append(notification)
+    return sorted(notifications, key=lambda n: (n.created_at, n.id), reverse=True)
+
+
+@pytest.mark.parametrize("caller", [None, "billing", "nobody"])
+@pytest.mark.parametrize(
+    "search",
+    [
+        Search(address="hash of a"),
+        Search(word="tag:team:infra"),
+        Search(word="template:shipped"),
+        Search(word="template:shipped/2"),
+        Search(message_id="m-1", channels=("email", "sms", "slack")),
+        Search(message_id="m-1", channels=("email",)),
+    ],
+)
+async def test_what_is_searched_for_is_found_once_newest_first(
+    store: Store, searched: list[Notification], search: Search, caller: str | None
+) -> None:
+    expected = [n for n in searched if "tag:team:infra" in n.found_by and caller in {None, n.caller}]
+    for limit in (1, 2, 3, 50):
+        assert await found_by(store, limit, search, caller) == expected, f"with a limit of {limit}"
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        Search(address="hash of c"),
+        Search(address="hash of A"),
+        Search(word="tag:team"),
+        Search(word="tag:Team:infra"),
+        Search(word=""),
+        Search(message_id="m-0", channels=("email", "sms")),
+        Search(message_id="m-1", channels=("slack",)),
+        Search(start=START + timedelta(seconds=3)),
+        Search(end=START),
+        Search(word="tag:team:infra", start=START + timedelta(seconds=3)),
+    ],
+)
+@pytest.mark.usefixtures("searched")
+async def test_what_is_not_there_is_not_found(store: Store, search: Search) -> None:
+    assert await found_by(store, 9, search) == []
+
+
+@pytest.mark.parametrize("search", [Search(), Search(address="hash of a"), Search(word="tag:team:infra")])
+async def test_a_search_is_bounded_by_when_it_was_accepted(
+    store: Store, searched: list[Notification], search: Search
+) -> None:
+    second = timedelta(seconds=1)
+    for start, end in ((START + second, None), (None, START + second), (START, START + second), (START, START)):
+        expected = [
+            n
+            for n in searched
+            if (search == Search() or "tag:team:infra" in n.found_by)
+            and (start is None or start <= n.created_at)
+            and (end is None or n.created_at < end)
+        ]
+        for limit in (1, 3, 50):
+            found = await found_by(store, limit, replace(search, start=start, end=end))
+            assert found == expected, (start, end, limit)
+
+
+async def test_of_a_message_id_that_many_share_no_more_are_looked_at_than_a_page_has(store: Store) -> None:
+    asked = [a_notification(shard=n) for n in range(MOST_SENT_AS + 1)]
+    deliveries = [replace(queued_deliveries(n)[0], provider_message_id="m") for n in asked]
+    await store.create_all([(n, [d]) for n, d in zip(asked, deliveries, strict=True)])
+    found = await found_by(store, 100, Search(message_id="m", channels=("email",)))
+    assert len(found) in {MOST_SENT_AS, MOST_SENT_AS + 1}
+    assert found == sorted(found, key=lambda n: n.id, reverse=True)
+
+
+async def test_what_is_erased_is_found_by_its_template_alone(store: Store, searched: list[Notification]) -> None:
+    erased = next(n for n in searched if "template:shipped" in n.found_by)
+    email, sms = await store.deliveries_of(erased)
+    await store.erase(without_texts(erased), [emptied(email)])
+    assert erased.id not in [n.id for n in await found_by(store, 50, Search(address="hash of a"))]
+    assert erased.id not in [n.id for n in await found_by(store, 50, Search(word="tag:team:infra"))]
+    assert erased.id in [n.id for n in await found_by(store, 50, Search(word="template:shipped/2"))]
+    assert erased.id in [n.id for n in await found_by(store, 50, Search(address="hash of +1"))], "another's stays"
+    await store.erase(None, [emptied(sms)])
+    assert erased.id not in [n.id for n in await found_by(store, 50, Search(address="hash of +1"))]
 
 
 @pytest.mark.parametrize("channel", [None, "sms", "fax"])
@@ -737,9 +855,11 @@ async def test_what_says_something_of_a_person_is_emptied_and_the_rest_stays(sto
         collapse_key="k",
         ordering_key="o",
         data='{"a": 1}',
+        found_by=("tag:team:infra", "template:a", "template:a/1"),
     )
     files = [Attachment("a.pdf", "application/pdf", b"1"), Attachment("b.pdf", "application/pdf", b"2")]
-    email, slack = (replace(d, content="{}", provider_conversation="D1") for d in queued_deliveries(asked))
+    said = {"content": "{}", "provider_conversation": "D1", "address_hash": "0123"}
+    email, slack = (replace(d, **said) for d in queued_deliveries(asked))
     version = await store.create(asked, [replace(email, attachments=2), slack], {"email": files, "slack": files})
     await store.cancel(asked.id, LATER)
     email, slack = await store.deliveries_of(asked)
@@ -751,9 +871,11 @@ async def test_what_says_something_of_a_person_is_emptied_and_the_rest_stays(sto
         *(None, None, None),
         *({}, None, None),
     )
+    assert read.found_by == ("template:a", "template:a/1")
     of_email, of_slack = await store.deliveries_of(asked)
     assert of_slack == slack
     assert (of_email.address, of_email.content, of_email.provider_conversation) == ("", None, None)
+    assert of_email.address_hash is None
     assert replace(of_email, version=None) == replace(named, version=None)
     assert of_email.version not in {None, version}
     assert await store.attachments(asked.id, "email", 2) == []

@@ -12,15 +12,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
-from functions.gateway.access.caller import Caller
+from functions.gateway.access.caller import Caller, CallerKind, Scope
 from functions.gateway.access.caller_store import FirestoreCallers, Usage
+from functions.gateway.notifications.searching import NotificationsQuery, search_of
+from functions.gateway.notifications.visibility import whose
 from functions.gateway.rendering.firestore_templates import FirestoreTemplates
 from functions.gateway.rendering.template_model import Template
+from functions.gateway.web.problem_details import Problem
+from shared.channels.registry import load_channels
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Receipt, Recipient
 from shared.delivery.store import Key, Position
 from shared.google.firestore.channel_state_store import FirestoreChannelStates
@@ -40,6 +45,8 @@ from shared.sending.channel_states import ChannelState
 from shared.sending.operations import Operation
 from shared.sending.receipts import Waiting
 from shared.sending.replay_plan import ReplayPlan
+from tests.fakes.people import MemoryPeople
+from tests.fakes.store import MemoryStore
 
 DECLARED = yaml.safe_load((Path(__file__).parents[2] / "infra" / "indexes.yaml").read_text())
 OWNERS = (
@@ -53,12 +60,25 @@ OWNERS = (
     FirestoreChannelStates,
 )
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-EQUAL, IN, DESCENDING = 5, 8, 2
+EQUAL, CONTAINS, IN, DESCENDING = 5, 7, 8, 2
 POSITION = Position(NOW, "00000000-0000-0000-0000-000000000000")
+OWN = frozenset({Scope.NOTIFICATIONS_READ, Scope.RECIPIENTS_READ})
+FILTERS: Mapping[str, Any] = {
+    "recipient": "alice",
+    "status": "sent",
+    "caller": "0" * 16,
+    "channel": "email",
+    "address": "a@example.com",
+    "tag": "team:infra",
+    "template": "order-shipped",
+    "version": 1,
+    "message_id": "SM1",
+    "from": "2026-01-01T00:00:00Z",
+    "to": "2026-01-02T00:00:00Z",
+}
+"""Of GET /v1/notifications."""
 GIVEN: Mapping[str, tuple[Any, ...]] = {
     "caller": (None, "c"),
-    "recipient": (None, "alice"),
-    "status": (None, *DeliveryStatus),
     "channel": (None, "email"),
     "after": (None, POSITION),
 }
@@ -67,10 +87,7 @@ GIVEN: Mapping[str, tuple[Any, ...]] = {
 ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[str, Any]]] = {
     FirestoreStore.overdue: ({"channels": (None, ["email"])}, {"shard": 0, "now": NOW, "limit": 9}),
     FirestoreChannelStates.states: ({}, {}),
-    FirestoreStore.notifications: (
-        {name: GIVEN[name] for name in ("caller", "recipient", "status", "after")},
-        {"limit": 9},
-    ),
+    FirestoreStore.notifications: ({"search": (), "after": GIVEN["after"]}, {"limit": 9}),  # see `searches`
     FirestoreStore.in_status: (
         {"status": tuple(DeliveryStatus), "caller": (None, "c"), "after": GIVEN["after"]},
         {"limit": 9},
@@ -133,7 +150,10 @@ def needed(query: Any) -> Index | None:
     """None: the document's name is enough."""
     comparisons = [f.field_filter for f in query.where.composite_filter.filters]
     equal = frozenset(c.field.field_path for c in comparisons if c.op in (EQUAL, IN))
-    compared = [c.field.field_path for c in comparisons if c.op not in (EQUAL, IN)]
+    within = [c.field.field_path for c in comparisons if c.op == CONTAINS]
+    assert len(within) <= 1, "Firestore looks into one list"
+    equal |= {f"{path} contains" for path in within}
+    compared = [c.field.field_path for c in comparisons if c.op not in (EQUAL, CONTAINS, IN)]
     ordered = [o for o in query.order_by if o.field.field_path != "__name__"]
     assert {o.direction for o in query.order_by} <= {query.order_by[0].direction}, "the name is in the last order"
     assert list(dict.fromkeys(compared)) in ([], [o.field.field_path for o in ordered]), (
@@ -150,14 +170,41 @@ def needed(query: Any) -> Index | None:
 
 async def asked(method: Callable[..., Any]) -> list[Any]:
     varied, fixed = ASKED[method]
+    if method is FirestoreStore.notifications:
+        varied = {**varied, "search": [*searches()]}
     owner: Any = {cls.__name__: cls for cls in OWNERS}[method.__qualname__.split(".")[0]]
     rpc = Recording()
     for values in itertools.product(*varied.values()):
         before = len(rpc.queries)
         store = FirestorePeople(rpc, AddressHash("any")) if owner is FirestorePeople else owner(rpc)
-        await getattr(store, method.__name__)(**fixed, **dict(zip(varied, values, strict=True)))
+        given = dict(zip(varied, values, strict=True))
+        if method is FirestoreStore.notifications:
+            given |= given["search"]
+        await getattr(store, method.__name__)(**fixed, **given)
         assert len(rpc.queries) > before
     return rpc.queries
+
+
+def searches() -> Iterator[Mapping[str, Any]]:
+    """What the store is asked for by each combination of filters that GET /v1/notifications takes, whoever asks."""
+    gateway: Any = SimpleNamespace(channels=load_channels(), people=MemoryPeople(MemoryStore()))
+    callers = [Caller("0" * 16, CallerKind.LIVE, scopes) for scopes in (frozenset(Scope), OWN)]
+    combinations = itertools.chain.from_iterable(itertools.combinations(FILTERS, n) for n in range(len(FILTERS) + 1))
+    for names, caller in itertools.product(combinations, callers):
+        query = NotificationsQuery.model_validate({name: FILTERS[name] for name in names})
+        try:
+            search = search_of(gateway, query, caller)
+        except Problem:  # a 422, and nothing is asked
+            continue
+        given = {"recipient": query.recipient, "status": query.status, "search": search}
+        yield given | {"caller": whose(caller, query.caller)}
+
+
+def test_every_filter_of_a_search_is_asked_here() -> None:
+    fields = NotificationsQuery.model_fields
+    assert {field.alias or name for name, field in fields.items()} - {"limit", "cursor"} == set(FILTERS)
+    # The first five go together; with caller, from and to an address, a tag, and a template with its version or not.
+    assert len([*searches()]) == 2 * (2**5 + 2**3 + 2**3 + 2 * 2**3 + 2)
 
 
 def declared() -> list[Index]:
@@ -177,8 +224,9 @@ def test_every_method_that_queries_is_asked_here() -> None:
         for name, method in inspect.getmembers(cls, inspect.isfunction)
         if "queries.select" in inspect.getsource(method)
     }
-    # The private one is what `notifications` asks when it is given a status.
-    assert querying - {"FirestoreStore._notifications_with"} == {method.__qualname__ for method in ASKED}
+    # The private ones are what `notifications` asks for deliveries.
+    of_deliveries = {"FirestoreStore._notifications_with", "FirestoreStore._notifications_sent_as"}
+    assert querying - of_deliveries == {method.__qualname__ for method in ASKED}
 
 
 def test_nobody_else_queries() -> None:

@@ -17,7 +17,7 @@ from functions.gateway.notifications.timing import Instant
 from functions.gateway.services import Gateway
 from functions.gateway.web.common_fields import LONGEST_ADDRESS, PLAIN_NAME, RecipientName
 from functions.gateway.web.listing_pages import PageQuery
-from functions.gateway.web.problem_details import FieldError, field_error, invalid
+from functions.gateway.web.problem_details import field_error, invalid
 from shared.channels.content import ONE_LINE, PRINTABLE, said
 from shared.channels.text_checks import one_line, printable
 from shared.delivery.model import DeliveryStatus
@@ -103,22 +103,21 @@ def check_combination(query: NotificationsQuery) -> None:
     """Problem 422 that names what does not go with the others."""
     names = {name: field.alias or name for name, field in NotificationsQuery.model_fields.items()}
     given = [names[name] for name in names if name in query.model_fields_set and getattr(query, name) is not None]
-    wrong: list[FieldError] = []
-    for name in GO_WITH:
-        if name in given:
-            others = [each for each in given if each not in GO_WITH[name] | _PAGE | {name}]
-            wrong += [field_error(each, f"does not go with {name}") for each in others]
-            break
+    wrong: dict[str, str] = {}
     if "channel" in given and not {"address", "message_id"} & {*given}:
-        wrong.append(field_error("channel", "goes with address or message_id"))
+        wrong["channel"] = "goes with address or message_id"
     if "address" in given and "channel" not in given:
-        wrong.append(field_error("channel", "must be there, since an address is one of a channel's"))
+        wrong["channel"] = "must be there, since an address is one of a channel's"
     if "version" in given and "template" not in given:
-        wrong.append(field_error("version", "goes with template"))
+        wrong["version"] = "goes with template"
     if query.from_ is not None and query.to is not None and query.from_ >= query.to:
-        wrong.append(field_error("from", "must be before to"))
+        wrong["from"] = "must be before to"
+    alone = next((name for name in GO_WITH if name in given), None)
+    if alone is not None:
+        others = [name for name in given if name not in GO_WITH[alone] | _PAGE | {alone}]
+        wrong |= dict.fromkeys(others, f"does not go with {alone}")
     if wrong:
-        raise invalid(*wrong)
+        raise invalid(*(field_error(name, why) for name, why in wrong.items()))
 
 
 def _check_addresses(caller: Caller) -> None:

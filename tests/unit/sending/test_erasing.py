@@ -40,6 +40,10 @@ EMAIL = "alice@example.com"
 LONG_AGO = START - timedelta(days=3)
 
 
+def hash_of(address: str) -> str:
+    return f"hash of {address}"
+
+
 class World:
     def __init__(self) -> None:
         self.clock, self.store, self.publisher = Clock(), MemoryStore(), MemoryPublisher()
@@ -68,9 +72,12 @@ class World:
         **to: str,
     ) -> Notification:
         asked = a_notification(channels=list(to), recipient=recipient, created_at=LONG_AGO)
-        asked = dataclasses.replace(asked, data='{"name": "Alice"}', collapse_key=EMAIL, ordering_key=EMAIL)
+        asked = dataclasses.replace(
+            asked, data='{"name": "Alice"}', collapse_key=EMAIL, ordering_key=EMAIL, found_by=("tag:team:infra",)
+        )
         deliveries = [
-            replace(d, address=to[d.channel], attachments=files, content=content) for d in queued_deliveries(asked)
+            replace(d, address=to[d.channel], address_hash=hash_of(to[d.channel]), attachments=files, content=content)
+            for d in queued_deliveries(asked)
         ]
         attached = [Attachment(f"{i}.pdf", "application/pdf", b"1") for i in range(files)]
         version = await self.store.create(asked, deliveries, {c: attached for c in to if files})
@@ -231,7 +238,10 @@ async def test_of_what_others_get_as_well_only_the_persons_part_is_withdrawn_and
     assert (email.status, email.address) == (S.CANCELLED, "")
     assert (slack.status, slack.address) == (S.QUEUED, "#ops")
     assert await world.is_emptied(ended)
+    assert (email.address_hash, slack.address_hash) == (None, hash_of("#ops"))
+    assert found.found_by == ("tag:team:infra",), "like its tags"
     found, (_, slack) = await world.of(own)
+    assert found.found_by == ()
     assert (found.message, slack.content) == (None, '{"message": "hi"}'), "it has a text of its own"
 
 
