@@ -17,11 +17,13 @@ _NUMBERS = {"requests_per_minute", "notifications_per_day", "segments_per_day"}
 _OF_A_REQUEST = {"to", "recipient", "channels", "message", "template", "data", "subject", "content", "body"}
 _OF_A_REQUEST |= {"send_at", "deliver_by", "escalation"}
 
+_FILTERS = {"recipient", "status", "caller", "channel", "address", "tag", "template", "version", "message_id"}
+_FILTERS |= {"from", "to"}
 _BESIDE_A_PLAN = {"tags", "per_second", "dry_run", "collapse_key", "ordering_key"}
 
 _JUDGED_BY_CODE: Mapping[str, set[str]] = {
-    # A cursor must be one that we gave out.
-    "list_notifications": {"cursor"},
+    # A cursor must be one that we gave out; and which filters go together is code's to say.
+    "list_notifications": {"cursor", *_FILTERS},
     "list_recipients": {"cursor"},
     "list_dead_letters": {"cursor"},
     "list_duplicates": {"cursor", "from"},

@@ -87,7 +87,10 @@ ROUTES = OPEN | {
     for (method, path), answers in SCOPED.items()
 }
 QUERIES = {
-    ("get", "/v1/notifications"): {"recipient", "status", "limit", "cursor"},
+    ("get", "/v1/notifications"): {
+        *("recipient", "status", "caller", "channel", "address", "tag", "template", "version", "message_id"),
+        *("from", "to", "limit", "cursor"),
+    },
     ("get", "/v1/recipients"): {"limit", "cursor"},
     ("get", "/v1/categories"): {"limit", "cursor"},
     ("get", "/v1/suppressions"): {"channel", "address", "limit", "cursor"},

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from functions.gateway.access.caller import Caller, CallerKind
 from functions.gateway.access.caller_quotas import Counted
@@ -135,9 +136,10 @@ def deliveries_of(gateway: Gateway, notification: Notification, asked: Judged, *
     traceparent = trace_context.current()
     made = new_deliveries(notification, asked.addresses, asked.own, asked.segments, gateway.policy, traceparent)
     category, people = asked.category, gateway.people
+    more: dict[str, Any] = {"bulk": bulk}
     if category is not None:
-        made = [replace(d, category=category.name, category_class=category.class_) for d in made]
-    return [replace(d, address_hash=address_hash(people, d.channel, d.address), bulk=bulk) for d in made]
+        more |= {"category": category.name, "category_class": category.class_}
+    return [replace(d, address_hash=address_hash(people, d.channel, d.address), **more) for d in made]
 
 
 def goes_now(delivery: Delivery) -> bool:
