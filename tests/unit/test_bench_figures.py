@@ -6,6 +6,9 @@ import pytest
 
 from bench.compare.figures import Table, chart, markdown, percentile, ratio, shown
 from bench.compare.targets import Target, verdicts
+from bench.storage_size import index_bytes
+from shared.google.firestore.records import document
+from tests.fakes.clock import START
 
 TABLE = Table("accept", "Accepting", ("side", "CPU, ms", "× raw"), [("raw", 2.0, 1.0), ("hark", 4.0, None)], 1, "ms")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -68,3 +71,14 @@ def test_a_long_name_stays_inside_its_chart() -> None:
     )[1]
     assert label.text == name
     assert float(label.attrib["x"]) > 7 * len(name)
+
+
+def test_of_a_list_that_is_looked_into_each_value_is_an_entry_of_an_index() -> None:
+    name = "projects/p/databases/(default)/documents/notifications/n"
+    values = {"caller": "c", "shard": 3, "created_at": START}
+    plain = index_bytes(document(name, values))
+    assert plain["query_entries"] == 2
+    tagged = index_bytes(document(name, {**values, "found_by": ["tag:a:b", "tag:c:d"]}))
+    assert tagged["query_entries"] == 6
+    # The name has 32 bytes, what an index of a collection has besides 16 of them; 8 and 2, 8 and 8 are the values'.
+    assert tagged["query_bytes"] - plain["query_bytes"] == 2 * (32 + 32 + 8 + 8 + 8) + 2 * (32 + 32 + 2 + 8 + 8 + 8)

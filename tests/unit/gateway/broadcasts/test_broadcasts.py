@@ -116,6 +116,16 @@ async def test_it_is_shown_before_it_is_done(world: World) -> None:
     assert world.api.publisher.messages == []
 
 
+async def test_what_was_sent_to_all_is_found_by_its_tag(world: World) -> None:
+    for name in ("ana", "bob"):
+        await world.member(name)
+    await world.done(await world.begun(tags={"sale": "autumn"}))
+    found = await world.client.get("/v1/notifications", params={"tag": "sale:autumn"})
+    assert sorted(n["recipient"] for n in found.json()["items"]) == ["ana", "bob"]
+    of_ana = {"channel": "email", "address": "ana@example.com"}
+    assert len((await world.client.get("/v1/notifications", params=of_ana)).json()["items"]) == 1
+
+
 async def test_what_it_costs_is_reckoned_by_the_operators_table(world: World) -> None:
     def price(address: str) -> Decimal | None:
         return Decimal("0.0083") if address.startswith("+1") else None

@@ -132,6 +132,7 @@ async def test_what_is_on_record_and_published_is_what_was_asked(
         caller=CALLER.id,
         subject="s",
         tags=tags,
+        found_by=("tag:team:infra",),
     )
     assert not accepted.replayed
     assert [(d.channel, d.address, d.segments) for d in accepted.deliveries] == [

@@ -66,7 +66,12 @@ async def test_a_person_is_erased(api: Api, client: httpx.AsyncClient) -> None:
     problem(await client.get(ALICE), 404)
     problem(await client.post("/v1/notifications", json=MESSAGE), 422)
     problem(await client.put(ALICE, json={"addresses": ADDRESSES}), 409)
+    searches = [{"channel": channel, "address": address} for channel, address in ADDRESSES.items()]
+    for query in [*searches, {"tag": "who:Alice"}]:
+        assert (await client.get("/v1/notifications", params=query)).json()["items"] != []
     await swept(api)
+    for query in [*searches, {"tag": "who:Alice"}]:
+        assert (await client.get("/v1/notifications", params=query)).json()["items"] == []
     report = (await client.get(answer.headers["location"])).json()
     assert (report["state"], report["total"]) == ("done", 2)
     assert report["counts"] == {"notifications": 2, "deliveries": 4, "cancelled": 4}
