@@ -858,8 +858,9 @@ async def test_what_says_something_of_a_person_is_emptied_and_the_rest_stays(sto
         found_by=("tag:team:infra", "template:a", "template:a/1"),
     )
     files = [Attachment("a.pdf", "application/pdf", b"1"), Attachment("b.pdf", "application/pdf", b"2")]
-    said = {"content": "{}", "provider_conversation": "D1", "address_hash": "0123"}
-    email, slack = (replace(d, **said) for d in queued_deliveries(asked))
+    email, slack = (
+        replace(d, content="{}", provider_conversation="D1", address_hash="0123") for d in queued_deliveries(asked)
+    )
     version = await store.create(asked, [replace(email, attachments=2), slack], {"email": files, "slack": files})
     await store.cancel(asked.id, LATER)
     email, slack = await store.deliveries_of(asked)

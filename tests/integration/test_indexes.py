@@ -171,7 +171,7 @@ def needed(query: Any) -> Index | None:
 async def asked(method: Callable[..., Any]) -> list[Any]:
     varied, fixed = ASKED[method]
     if method is FirestoreStore.notifications:
-        varied = {**varied, "search": [*searches()]}
+        varied = {**varied, "search": tuple(searches())}
     owner: Any = {cls.__name__: cls for cls in OWNERS}[method.__qualname__.split(".")[0]]
     rpc = Recording()
     for values in itertools.product(*varied.values()):
