@@ -141,7 +141,7 @@ class System:
     async def advance_to(self, target: datetime) -> None:
         """All that is due until then, each at its time."""
         await self._catch_up()
-        while (due := self._next_due()) is not None and due < target:
+        while (due := self._next_due()) is not None and due <= target:
             self.time.move_to(due + _TICK)
             await self._catch_up()
         self.time.move_to(target)

@@ -1,0 +1,5 @@
+"""What the client's tests share."""
+
+from hark_client.testing.plugin import hark
+
+__all__ = ["hark"]
