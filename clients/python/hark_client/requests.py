@@ -104,7 +104,7 @@ class MessageFields(TypedDict, total=False):
 class NotificationFields(MessageFields, total=False):
     """What to send, and to whom: exactly one of `to` and `recipient`."""
 
-    to: Addresses
+    to: Union[Addresses, Mapping[str, str]]
     recipient: str
 
 
@@ -126,7 +126,7 @@ QuietHours = TypedDict("QuietHours", {"days": Sequence[str], "from": Required[st
 class RecipientFields(TypedDict, total=False):
     """A recipient's addresses, at least one, and what the person wants: `preferences` by category and channel."""
 
-    addresses: Required[Addresses]
+    addresses: Required[Union[Addresses, Mapping[str, str]]]
     locale: str
     time_zone: str
     attributes: Mapping[str, Union[str, float, bool]]

@@ -81,7 +81,7 @@ class Caller:
             content, headers["Content-Type"] = sends.text.encode(), "text/csv"
         if endpoint.takes_key:
             headers["Idempotency-Key"] = sends.idempotency_key or str(uuid.uuid4())
-        filled = {name: quote(str(value), safe="") for name, value in sends.path.items()}
+        filled = {name: _segment(name, str(value)) for name, value in sends.path.items()}
         url = self.url + endpoint.path.format_map(filled)
         query = {name: _text(value) for name, value in sends.query.items() if value is not None}
         return httpx.Request(endpoint.method, url, params=query or None, headers=headers, content=content)
@@ -176,6 +176,13 @@ class AsyncSender:
         except StopIteration as done:
             result: T = done.value
             return result
+
+
+def _segment(name: str, value: str) -> str:
+    """Raises ValueError for what a proxy would take for another path: without it a member's deletion is its list's."""
+    if value in {"", ".", ".."}:
+        raise ValueError(f"{name} must not be empty, '.' or '..'")
+    return quote(value, safe="")
 
 
 def _text(value: Any) -> str:

@@ -26,7 +26,7 @@ def verify(body: Union[bytes, str], headers: Mapping[str, str], secrets: Union[s
     """The event, of a request that is signed with one of the secrets and not more than five minutes old.
 
     body: as it came, not parsed and written again; headers: by any case
-    secrets: `whsec_…`, several while one is being changed. Raises InvalidWebhook, NotConfigured
+    one of several secrets is enough, while one is being changed. Raises InvalidWebhook, NotConfigured
     """
     try:
         # Imported here: only who takes webhooks needs it.

@@ -120,6 +120,26 @@ def test_a_new_key_does_not_show_in_what_is_printed(hark: Hark) -> None:
     assert hark.client.callers.add_key(made.id).key not in repr(hark.client.callers.get(made.id))
 
 
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_that_would_make_another_path_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"^recipient must not be"):
+        call("blocking", lambda _: httpx.Response(204), lambda client: client.lists.remove_member("all", name))
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("a/b", "a%2Fb"), ("a?b#c", "a%3Fb%23c"), ("ä%", "%C3%A4%25"), ("a+b", "a%2Bb")]
+)
+def test_a_name_is_one_part_of_the_path(name: str, path: str) -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(204)
+
+    call("blocking", answer, lambda client: client.suppressions.delete("email", name))
+    assert asked[0].url.raw_path.decode() == f"/v1/suppressions/email/{path}"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_waiting_looks_less_and_less_often_and_then_gives_up(kind: str) -> None:
     clock = Clock()

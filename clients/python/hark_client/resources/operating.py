@@ -38,7 +38,7 @@ class DeadLetters(Resource[S]):
 
     @operation("DELETE", "/v1/dead-letters/{notification_id}/{channel}", NOTHING)
     def discard(self, notification_id: str, channel: str) -> Sends:
-        """Give it up."""
+        """Give it up. Conflict: it is not dead, perhaps as an earlier try of this call has done it."""
         return Sends(path={"notification_id": notification_id, "channel": channel})
 
     @operation("POST", "/v1/dead-letters/replay", ReplayPlan)
