@@ -15,7 +15,7 @@ from hark_client.resources.operating import Callers, Channels, DeadLetters, Dupl
 from hark_client.resources.people import Categories, Recipients, Suppressions
 from hark_client.resources.templates import Templates
 from hark_client.retries import Retries
-from hark_client.sending import AsyncSender, Caller, Sender
+from hark_client.sending import AsyncSender, Gateway, Sender
 
 TIMEOUT = 10.0  # seconds, for one try
 RETRY_FOR = 60.0  # seconds, for all tries of a call and the pauses between them
@@ -26,25 +26,25 @@ _KEY = re.compile(r"[!-~]+")  # what a header can carry; of anything else an err
 class Parts(Generic[S]):
     """The parts of the API, over one sender."""
 
-    def __init__(self, caller: Caller, sender: S) -> None:
-        self._caller = caller
+    def __init__(self, gateway: Gateway, sender: S) -> None:
+        self._gateway = gateway
         self._sender: S = sender
-        self.notifications: Notifications[S] = Notifications(caller, sender)
-        self.batches: Batches[S] = Batches(caller, sender)
-        self.recipients: Recipients[S] = Recipients(caller, sender)
-        self.categories: Categories[S] = Categories(caller, sender)
-        self.suppressions: Suppressions[S] = Suppressions(caller, sender)
-        self.templates: Templates[S] = Templates(caller, sender)
-        self.lists: Lists[S] = Lists(caller, sender)
-        self.broadcasts: Broadcasts[S] = Broadcasts(caller, sender)
-        self.operations: Operations[S] = Operations(caller, sender)
-        self.dead_letters: DeadLetters[S] = DeadLetters(caller, sender)
-        self.duplicates: Duplicates[S] = Duplicates(caller, sender)
-        self.channels: Channels[S] = Channels(caller, sender)
-        self.callers: Callers[S] = Callers(caller, sender)
+        self.notifications: Notifications[S] = Notifications(gateway, sender)
+        self.batches: Batches[S] = Batches(gateway, sender)
+        self.recipients: Recipients[S] = Recipients(gateway, sender)
+        self.categories: Categories[S] = Categories(gateway, sender)
+        self.suppressions: Suppressions[S] = Suppressions(gateway, sender)
+        self.templates: Templates[S] = Templates(gateway, sender)
+        self.lists: Lists[S] = Lists(gateway, sender)
+        self.broadcasts: Broadcasts[S] = Broadcasts(gateway, sender)
+        self.operations: Operations[S] = Operations(gateway, sender)
+        self.dead_letters: DeadLetters[S] = DeadLetters(gateway, sender)
+        self.duplicates: Duplicates[S] = Duplicates(gateway, sender)
+        self.channels: Channels[S] = Channels(gateway, sender)
+        self.callers: Callers[S] = Callers(gateway, sender)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._caller.url!r})"
+        return f"{type(self).__name__}({self._gateway.url!r})"
 
 
 class Client(Parts[Sender]):
@@ -64,7 +64,7 @@ class Client(Parts[Sender]):
         retry_for: float = RETRY_FOR,
         transport: Optional[httpx.BaseTransport] = None,
     ) -> None:
-        super().__init__(_caller(url, api_key, timeout, retry_for), Sender(httpx.Client(transport=transport)))
+        super().__init__(_gateway(url, api_key, timeout, retry_for), Sender(httpx.Client(transport=transport)))
 
     def close(self) -> None:
         """Close its connections."""
@@ -89,7 +89,9 @@ class AsyncClient(Parts[AsyncSender]):
         retry_for: float = RETRY_FOR,
         transport: Optional[httpx.AsyncBaseTransport] = None,
     ) -> None:
-        super().__init__(_caller(url, api_key, timeout, retry_for), AsyncSender(httpx.AsyncClient(transport=transport)))
+        super().__init__(
+            _gateway(url, api_key, timeout, retry_for), AsyncSender(httpx.AsyncClient(transport=transport))
+        )
 
     async def aclose(self) -> None:
         """Close its connections."""
@@ -102,11 +104,19 @@ class AsyncClient(Parts[AsyncSender]):
         await self.aclose()
 
 
-def _caller(url: Optional[str], api_key: Optional[str], timeout: float, retry_for: float) -> Caller:
+def _gateway(url: Optional[str], api_key: Optional[str], timeout: float, retry_for: float) -> Gateway:
     url = (url or os.environ.get("HARK_URL", "")).rstrip("/")
     api_key = api_key or os.environ.get("HARK_API_KEY", "")
-    if not url.startswith(("http://", "https://")):
+    if not _is_url(url):
         raise NotConfigured("url, or HARK_URL, must be the gateway's http:// or https:// URL")
     if not _KEY.fullmatch(api_key):
         raise NotConfigured("api_key, or HARK_API_KEY, must be an API key: visible characters without spaces")
-    return Caller(url, api_key, timeout, Retries(total=retry_for))
+    return Gateway(url, api_key, timeout, Retries(total=retry_for))
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parsed.scheme in {"http", "https"} and bool(parsed.host) and not parsed.query and not parsed.fragment

@@ -19,14 +19,24 @@ Their texts name fields, statuses and the operation's path; never the API key, a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 if TYPE_CHECKING:
     from hark_client.models import Notification
 
 
 class HarkError(Exception):
-    """Root of all that this client raises."""
+    """Root of all that this client raises. It can be sent to another process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[HarkError], args: tuple[Any, ...], said: dict[str, Any]) -> HarkError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(said)
+    return error
 
 
 class NotConfigured(HarkError):

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from types import MethodType
 from typing import Any, Generic, Optional, TypeVar, overload
 
 import httpx
@@ -9,7 +10,7 @@ from typing_extensions import Concatenate, ParamSpec, Self
 
 from hark_client.answers import model_of
 from hark_client.models.base import Page
-from hark_client.sending import AsyncSender, Caller, Endpoint, Flow, Sender, Sends, exchange
+from hark_client.sending import AsyncSender, Endpoint, Flow, Gateway, Sender, Sends, exchange
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,8 +30,8 @@ LEFT_OUT: Mapping[tuple[str, str], str] = {
 class Resource(Generic[S]):
     """A part of the API."""
 
-    def __init__(self, caller: Caller, sender: S) -> None:
-        self._caller = caller
+    def __init__(self, gateway: Gateway, sender: S) -> None:
+        self._gateway = gateway
         self._sender: S = sender
 
 
@@ -57,11 +58,11 @@ class Operation(Generic[P, T]):
     def __get__(self, instance: Optional[Resource[Any]], owner: Any) -> Any:
         if instance is None:
             return self
-        resource = instance
+        sender, flow = instance._sender, MethodType(self.flow, instance)
 
-        @functools.wraps(self.flow)
+        @functools.wraps(flow)
         def run(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return resource._sender.run(self.flow(resource, *args, **kwargs))
+            return sender.run(flow(*args, **kwargs))
 
         return run
 
@@ -93,13 +94,13 @@ class Paged(Generic[P, T]):
             return self
         resource = instance
 
-        @functools.wraps(self.sends)
+        @functools.wraps(MethodType(self.sends, resource))
         def pages(*args: P.args, **kwargs: P.kwargs) -> Any:
             sends = self.sends(resource, *args, **kwargs)
 
             def page(cursor: Optional[str]) -> Flow[Page[T]]:
                 query = sends.query if cursor is None else {**sends.query, "cursor": cursor}
-                response = yield from exchange(resource._caller, self.endpoint, Sends(path=sends.path, query=query))
+                response = yield from exchange(resource._gateway, self.endpoint, Sends(path=sends.path, query=query))
                 return self._read(response)
 
             items = Items if isinstance(resource._sender, Sender) else AsyncItems
@@ -165,7 +166,7 @@ def operation(
     def of(sends: Callable[Concatenate[Any, P], Sends]) -> Operation[P, T]:
         @functools.wraps(sends)
         def flow(resource: Resource[Any], /, *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
-            response = yield from exchange(resource._caller, endpoint, sends(resource, *args, **kwargs))
+            response = yield from exchange(resource._gateway, endpoint, sends(resource, *args, **kwargs))
             if answer is type(None) or response.status_code in {204, 404}:
                 return None  # type: ignore[return-value] # its answer says so
             return model_of(response, answer, endpoint.name)  # type: ignore[type-var] # it is a model

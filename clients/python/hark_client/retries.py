@@ -32,12 +32,12 @@ class Retries:
         return max(drawn, retry_after or 0.0)
 
 
-def may_repeat(error: httpx.TransportError, is_repeatable: bool) -> bool:
+def may_repeat(error: httpx.RequestError, is_repeatable: bool) -> bool:
     """Whether the request may be made again: it has surely not left, or does nothing twice."""
     return not isinstance(error, _OUR_FAULT) and (is_repeatable or isinstance(error, _NOT_SENT))
 
 
-def may_have_arrived(error: httpx.TransportError) -> bool:
+def may_have_arrived(error: httpx.RequestError) -> bool:
     return not isinstance(error, _NOT_SENT)
 
 

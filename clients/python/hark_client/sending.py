@@ -5,6 +5,7 @@ tried again, what an answer means) is in flows; `Sender` and `AsyncSender` only 
 """
 
 import asyncio
+import math
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -20,6 +21,7 @@ from hark_client import retries
 from hark_client.answers import problem_of
 from hark_client.errors import NoAnswer
 from hark_client.retries import Retries
+from hark_client.version import __version__
 
 T = TypeVar("T")
 
@@ -53,18 +55,22 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Sends:
-    """What one call sends. path: by the names in the endpoint's; query: None is left out; text: instead of JSON"""
+    """What one call sends. path: by the names in the endpoint's; query: None is left out; text: instead of JSON
+
+    within: seconds for all tries, where that is less than the client's own
+    """
 
     path: Mapping[str, Union[str, int]] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
     json: Any = None
     text: Optional[str] = None
     idempotency_key: Optional[str] = None
+    within: float = math.inf
 
 
 @dataclass(frozen=True)
-class Caller:
-    """Where requests go, as whom, and with how much patience. timeout: seconds for one try"""
+class Gateway:
+    """What the client calls: where, as whom, and with how much patience. timeout: seconds for one try"""
 
     url: str
     api_key: str = field(repr=False)
@@ -73,40 +79,40 @@ class Caller:
     monotonic: Callable[[], float] = time.monotonic
 
     def request(self, endpoint: Endpoint, sends: Sends) -> httpx.Request:
-        headers = {"Authorization": f"Bearer {self.api_key}", "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {self.api_key}", "User-Agent": f"hark-client/{__version__}"}
         content: Optional[bytes] = None
         if sends.json is not None:
             content, headers["Content-Type"] = to_json(sends.json), "application/json"
         elif sends.text is not None:
             content, headers["Content-Type"] = sends.text.encode(), "text/csv"
         if endpoint.takes_key:
-            headers["Idempotency-Key"] = sends.idempotency_key or str(uuid.uuid4())
+            headers["Idempotency-Key"] = _header(sends.idempotency_key) or str(uuid.uuid4())
         filled = {name: _segment(name, str(value)) for name, value in sends.path.items()}
         url = self.url + endpoint.path.format_map(filled)
         query = {name: _text(value) for name, value in sends.query.items() if value is not None}
         return httpx.Request(endpoint.method, url, params=query or None, headers=headers, content=content)
 
 
-def exchange(caller: Caller, endpoint: Endpoint, sends: Sends) -> Flow[httpx.Response]:
+def exchange(gateway: Gateway, endpoint: Endpoint, sends: Sends) -> Flow[httpx.Response]:
     """The answer of a request that went well. Raises Problem, NoAnswer.
 
     The request is made once, with its key, before the first try: each further one is the same.
     """
-    request = caller.request(endpoint, sends)
-    give_up_at = caller.monotonic() + caller.retries.total
+    request = gateway.request(endpoint, sends)
+    give_up_at = gateway.monotonic() + min(gateway.retries.total, sends.within)
     tries, perhaps_done = 0, False
     while True:
         tries += 1
-        left = give_up_at - caller.monotonic()
-        seconds = caller.timeout if caller.retries.total == 0 else max(0.001, min(caller.timeout, left))
+        left = give_up_at - gateway.monotonic()
+        seconds = gateway.timeout if tries == 1 and left <= 0 else max(0.001, min(gateway.timeout, left))
         request.extensions["timeout"] = httpx.Timeout(seconds).as_dict()
         try:
             response = yield request
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             # Its text may have what was sent; its type says what happened.
             lost = NoAnswer(f"{endpoint.name}: {type(error).__name__} after {_tries(tries)}")
-            pause = caller.retries.pause(tries, None)
-            if not retries.may_repeat(error, endpoint.is_repeatable) or caller.monotonic() + pause >= give_up_at:
+            pause = gateway.retries.pause(tries, None)
+            if not retries.may_repeat(error, endpoint.is_repeatable) or gateway.monotonic() + pause >= give_up_at:
                 raise lost from error
             perhaps_done = perhaps_done or retries.may_have_arrived(error)
         else:
@@ -115,10 +121,10 @@ def exchange(caller: Caller, endpoint: Endpoint, sends: Sends) -> Flow[httpx.Res
             if response.is_success or done_before:
                 return response
             after = retries.retry_after(response, datetime.now(timezone.utc))
-            pause = caller.retries.pause(tries, after)
+            pause = gateway.retries.pause(tries, after)
             repeats = response.status_code in retries.STATUSES
             repeats = repeats and (endpoint.is_repeatable or response.status_code == 429)
-            if not repeats or caller.monotonic() + pause >= give_up_at:
+            if not repeats or gateway.monotonic() + pause >= give_up_at:
                 raise problem_of(response, endpoint.name, after)
             perhaps_done = perhaps_done or response.status_code != 429
         yield Pause(pause)
@@ -142,7 +148,7 @@ class Sender:
                     continue
                 try:
                     response = self.http.send(step)
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     step = flow.throw(error)
                 else:
                     step = flow.send(response)
@@ -169,7 +175,7 @@ class AsyncSender:
                     continue
                 try:
                     response = await self.http.send(step)
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     step = flow.throw(error)
                 else:
                     step = flow.send(response)
@@ -183,6 +189,13 @@ def _segment(name: str, value: str) -> str:
     if value in {"", ".", ".."}:
         raise ValueError(f"{name} must not be empty, '.' or '..'")
     return quote(value, safe="")
+
+
+def _header(value: Optional[str]) -> Optional[str]:
+    """Raises ValueError for what no header can carry."""
+    if value is not None and not (value.isascii() and value.isprintable()):
+        raise ValueError("idempotency_key must be printable ASCII")
+    return value
 
 
 def _text(value: Any) -> str:

@@ -9,7 +9,7 @@ import httpx
 from hark_client import AsyncClient, Client
 from hark_client.client import Parts
 from hark_client.retries import Retries
-from hark_client.sending import AsyncSender, Caller, Sender
+from hark_client.sending import AsyncSender, Gateway, Sender
 
 URL = "http://hark.test"
 KEY = "hark_live_0123456789abcdef_secret"  # pragma: allowlist secret
@@ -46,15 +46,15 @@ def call(
 ) -> Any:
     """What `use` of a client of this kind gives; a list of what it iterates over."""
     clock = clock or Clock()
-    caller = Caller(URL, KEY, 10.0, retries or LONGEST_PAUSES, clock.monotonic)
+    gateway = Gateway(URL, KEY, 10.0, retries or LONGEST_PAUSES, clock.monotonic)
     if kind == "blocking":
         with httpx.Client(transport=httpx.MockTransport(handler)) as http:
-            found = use(Parts(caller, Sender(http, clock.sleep)))
+            found = use(Parts(gateway, Sender(http, clock.sleep)))
             return list(found) if hasattr(found, "pages") else found
 
     async def awaited() -> Any:
         async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as http:
-            found = use(Parts(caller, AsyncSender(http, clock.asleep)))
+            found = use(Parts(gateway, AsyncSender(http, clock.asleep)))
             return [item async for item in found] if hasattr(found, "pages") else await found
 
     return asyncio.run(awaited())

@@ -1,5 +1,6 @@
 """What is raised, and that its text has nothing that is nobody's business."""
 
+import pickle
 import traceback
 from typing import Any
 
@@ -59,7 +60,9 @@ def test_an_answer_that_is_not_the_apis_is_unreadable(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ReadTimeout, httpx.LocalProtocolError, httpx.ProxyError])
+@pytest.mark.parametrize(
+    "error", [httpx.ConnectError, httpx.ReadTimeout, httpx.LocalProtocolError, httpx.DecodingError]
+)
 def test_no_error_of_httpx_escapes(kind: str, error: type[httpx.TransportError]) -> None:
     def fail(_: httpx.Request) -> httpx.Response:
         raise error(f"{KEY} {ADDRESS}")
@@ -92,10 +95,26 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_told(kind: str,
     assert not key or key not in str(raised.value)
 
 
-@pytest.mark.parametrize("url", ["", "hark.example", "ftp://hark.example"])
+@pytest.mark.parametrize("url", ["", "hark.example", "ftp://hark.example", "http://", "http://a?b", "http://a:b"])
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(errors.NotConfigured, match="HARK_URL"):
         Client(url, KEY)
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "schlüssel"])
+def test_an_idempotency_key_that_no_header_can_carry_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match=r"^idempotency_key must be printable ASCII$"):
+        call(
+            "blocking", lambda _: httpx.Response(202), lambda c: c.notifications.send(idempotency_key=key, message="x")
+        )
+
+
+def test_an_error_can_be_sent_to_another_process(hark: Hark) -> None:
+    with pytest.raises(Invalid) as raised:
+        hark.client.notifications.send(to={"sms": "nobody"}, message=TEXT)
+    there = pickle.loads(pickle.dumps(raised.value))
+    assert type(there) is Invalid
+    assert (str(there), there.errors, there.status) == (str(raised.value), raised.value.errors, 422)
 
 
 def test_url_and_key_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,6 +169,17 @@ def test_waiting_looks_less_and_less_often_and_then_gives_up(kind: str) -> None:
     assert clock.time == pytest.approx(60.0)
     assert clock.slept[:3] == pytest.approx([0.2, 0.3, 0.45])
     assert max(clock.slept) == 10.0
+
+
+def test_waiting_for_a_gateway_that_does_not_answer_ends_in_time() -> None:
+    clock = Clock()
+
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("…")
+
+    with pytest.raises(NoAnswer):
+        call("blocking", fail, lambda c: c.notifications.wait("n-1", timeout=5), clock)
+    assert clock.time < 5
 
 
 def test_a_status_that_the_client_does_not_know_has_ended() -> None:

@@ -67,5 +67,6 @@ def test_the_table_has_each_method() -> None:
 def test_methods_say_what_they_take() -> None:
     """An editor shows it: the decorator hides neither the signature nor the docstring."""
     with Client("http://hark.test", "key") as client:
-        assert "idempotency_key" in inspect.signature(client.notifications.send).parameters
+        signatures = [inspect.signature(method) for method in (client.notifications.send, client.lists.members)]
+        assert [next(iter(signature.parameters)) for signature in signatures] == ["idempotency_key", "name"]
         assert (inspect.getdoc(client.notifications.wait) or "").startswith("The notification when all")

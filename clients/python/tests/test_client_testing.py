@@ -142,6 +142,12 @@ def test_a_receipt_of_what_was_not_sent_is_a_mistake_of_the_test(hark: Hark) -> 
         hark.receipt("n-1", "delivered", channel="email")
 
 
+@pytest.mark.parametrize(("channel", "failure"), [("pigeon", "503"), ("sms", "tiemout")])
+def test_a_failure_that_there_is_not_is_a_mistake_of_the_test(hark: Hark, channel: str, failure: Any) -> None:
+    with pytest.raises(ValueError, match=r"pigeon|tiemout"):
+        hark.fail_next(channel, failure)
+
+
 def test_a_paused_channel_holds_back_until_it_is_resumed(hark: Hark) -> None:
     hark.client.channels.pause("sms", reason="a test")
     hark.advance("10s")

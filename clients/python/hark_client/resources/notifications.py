@@ -6,13 +6,15 @@ from typing import Any, Optional
 
 from typing_extensions import Unpack
 
+from hark_client.answers import model_of
 from hark_client.errors import StillPending
 from hark_client.models import Batch, Cancelled, Explanation, Forecast, Notification
 from hark_client.models.words import DeliveryStatus
 from hark_client.operations import Resource, S, operation, paged, steps
 from hark_client.requests import BatchItem, NotificationFields
-from hark_client.sending import Flow, Pause, Sends
+from hark_client.sending import Endpoint, Flow, Pause, Sends, exchange
 
+_GET = Endpoint("GET", "/v1/notifications/{notification_id}")
 _FIRST_PAUSE = 0.2  # seconds between two looks
 _LONGEST_PAUSE = 10.0
 
@@ -27,7 +29,7 @@ class Notifications(Resource[S]):
         """
         return Sends(json=notification, idempotency_key=idempotency_key)
 
-    @operation("GET", "/v1/notifications/{notification_id}", Notification)
+    @operation(_GET.method, _GET.path, Notification)
     def get(self, notification_id: str) -> Sends:
         return Sends(path={"notification_id": notification_id})
 
@@ -64,13 +66,16 @@ class Notifications(Resource[S]):
 
         timeout: seconds. Raises StillPending with the notification as it is then.
         """
-        give_up_at = self._caller.monotonic() + timeout
+        give_up_at = self._gateway.monotonic() + timeout
         pause = _FIRST_PAUSE
         while True:
-            notification = yield from Notifications.get.flow(self, notification_id)
+            left = give_up_at - self._gateway.monotonic()
+            asked = Sends(path={"notification_id": notification_id}, within=left)
+            response = yield from exchange(self._gateway, _GET, asked)
+            notification = model_of(response, Notification, _GET.name)
             if notification.has_ended:
                 return notification
-            left = give_up_at - self._caller.monotonic()
+            left = give_up_at - self._gateway.monotonic()
             if left <= 0:
                 raise StillPending(notification, timeout)
             yield Pause(min(pause, left))

@@ -4,13 +4,13 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args
 
 import httpx
 
 from hark_client.client import AsyncClient, Client
 from hark_client.retries import Retries
-from hark_client.sending import AsyncSender, Caller, Sender
+from hark_client.sending import AsyncSender, Gateway, Sender
 from hark_client.testing.provider import Failure, Sent
 from hark_client.testing.system import System
 from hark_client.testing.virtual_time import duration
@@ -35,9 +35,9 @@ class Hark:
         self.url = URL
         self.api_key = self._system.api_key
         self.transport = Transport(self._loop, self._system)
-        caller = Caller(URL, self.api_key, 10.0, Retries(), self._system.time.monotonic)
-        self.client: Client = _MemoryClient(caller, self.transport, self)
-        self.async_client: AsyncClient = _MemoryAsyncClient(caller, self.transport, self)
+        gateway = Gateway(URL, self.api_key, 10.0, Retries(), self._system.time.monotonic)
+        self.client: Client = _MemoryClient(gateway, self.transport, self)
+        self.async_client: AsyncClient = _MemoryAsyncClient(gateway, self.transport, self)
 
     @property
     def now(self) -> datetime:
@@ -53,7 +53,14 @@ class Hark:
         return [sent for sent in self._system.outbox.sent if channel in {None, sent.channel}]
 
     def fail_next(self, channel: str, failure: Failure, times: int = 1) -> None:
-        """What the provider does with the next messages over this channel, in the lab's words: "503", "timeout", …"""
+        """What the provider does with the next messages over this channel, in the lab's words: "503", "timeout", …
+
+        Raises ValueError for a channel or a failure that there is not.
+        """
+        if channel not in self._system.channels:
+            raise ValueError(f"there is no channel {channel}, but {', '.join(self._system.channels)}")
+        if failure not in get_args(Failure):
+            raise ValueError(f"{failure} is none of {', '.join(get_args(Failure))}")
         self._system.outbox.failures[channel] += [failure] * times
 
     def receipt(
@@ -118,16 +125,16 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 class _MemoryClient(Client):
-    def __init__(self, caller: Caller, transport: Transport, hark: Hark) -> None:
-        super(Client, self).__init__(caller, Sender(httpx.Client(transport=transport), hark.advance))
+    def __init__(self, gateway: Gateway, transport: Transport, hark: Hark) -> None:
+        super(Client, self).__init__(gateway, Sender(httpx.Client(transport=transport), hark.advance))
 
 
 class _MemoryAsyncClient(AsyncClient):
-    def __init__(self, caller: Caller, transport: Transport, hark: Hark) -> None:
+    def __init__(self, gateway: Gateway, transport: Transport, hark: Hark) -> None:
         async def advance(seconds: float) -> None:
             hark.advance(seconds)
 
-        super(AsyncClient, self).__init__(caller, AsyncSender(httpx.AsyncClient(transport=transport), advance))
+        super(AsyncClient, self).__init__(gateway, AsyncSender(httpx.AsyncClient(transport=transport), advance))
 
 
 async def _made() -> System:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 @pytest.fixture
 def hark() -> "Iterator[Hark]":
     """Hark in memory, with nothing on record. Its time stands still until `advance`."""
-    from hark_client.testing.hark import Hark  # noqa: PLC0415
+    try:
+        from hark_client.testing.hark import Hark  # noqa: PLC0415
+    except ImportError as missing:
+        raise ImportError(f"the fixture hark needs Python 3.11 and 'hark-client[testing]': {missing}") from missing
 
     with Hark() as running:
         yield running

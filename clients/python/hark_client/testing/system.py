@@ -63,7 +63,10 @@ class Store(MemoryStore):
 
 
 class System:
-    """Made and used within one event loop. app: the gateway; api_key: of a caller that may do everything"""
+    """Made and used within one event loop.
+
+    app: the gateway; channels: by name; api_key: of a caller that may do everything
+    """
 
     def __init__(self) -> None:
         self.time = VirtualTime()
@@ -77,7 +80,7 @@ class System:
         self._operations = MemoryOperations()
         callers, now = MemoryCallers(), self.time.now
         states = ChannelStates(MemoryChannelStates(), self.time.monotonic)
-        channels = load_channels()
+        self.channels = channels = load_channels()
         self._gateway = Gateway(
             store=self.store,
             publisher=self,
