@@ -148,6 +148,20 @@ def test_a_failure_that_there_is_not_is_a_mistake_of_the_test(hark: Hark, channe
         hark.fail_next(channel, failure)
 
 
+def test_a_wrong_setting_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMAIL_SENDERS", "no sender")
+    with pytest.raises(ValueError, match="EMAIL_SENDERS"):
+        Hark()
+
+
+def test_settings_of_channels_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMAIL_SENDERS", "billing=Billing <billing@example.com>")
+    with Hark() as hark:
+        content: Any = {"email": {"from": "billing"}}
+        hark.client.notifications.send(to={"email": "a@example.com"}, message="Hello", content=content)
+        assert [sent.parts["from"] for sent in hark.sent()] == ["billing"]
+
+
 def test_a_paused_channel_holds_back_until_it_is_resumed(hark: Hark) -> None:
     hark.client.channels.pause("sms", reason="a test")
     hark.advance("10s")

@@ -25,13 +25,17 @@ class Hark:
 
     client, async_client: may do everything, and wait in virtual time
     url, api_key, transport: for a client of the test's own, `Client(hark.url, hark.api_key, transport=hark.transport)`
+    Raises ValueError where a setting of a channel's own, which the environment has, is wrong.
     """
 
     def __init__(self) -> None:
+        try:
+            self._system = System()
+        except SystemExit as wrong:  # as a function ends that is started with a wrong setting
+            raise ValueError(f"a setting in the environment is wrong: {wrong}") from None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="hark", daemon=True)
         self._thread.start()
-        self._system = self._run(_made())
         self.url = URL
         self.api_key = self._system.api_key
         self.transport = Transport(self._loop, self._system)
@@ -135,7 +139,3 @@ class _MemoryAsyncClient(AsyncClient):
             hark.advance(seconds)
 
         super(AsyncClient, self).__init__(gateway, AsyncSender(httpx.AsyncClient(transport=transport), advance))
-
-
-async def _made() -> System:
-    return System()

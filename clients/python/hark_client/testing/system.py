@@ -63,7 +63,7 @@ class Store(MemoryStore):
 
 
 class System:
-    """Made and used within one event loop.
+    """All that it does is done within one event loop.
 
     app: the gateway; channels: by name; api_key: of a caller that may do everything
     """
