@@ -355,10 +355,11 @@ class Pipeline:
         if isinstance(said, There):
             return await self._reconcile(claimed, said)
         marked = replace(claimed, attempts=_marked(claimed, said))
-        elsewhere = {
-            attempt.provider for attempt in _waiting(unsure(marked)) if said.get(attempt.provider) is Told.CANNOT_TELL
-        } - {None, provider.name}
-        return await self._fail_over(marked, elsewhere) if elsewhere else marked
+        cannot_tell = {a.provider for a in _waiting(unsure(marked)) if said.get(a.provider) is Told.CANNOT_TELL}
+        # Of several that may have it, any one is no other: two would wait for each other.
+        if not cannot_tell - {None} or provider.name in cannot_tell:
+            return marked
+        return await self._fail_over(marked, cannot_tell - {None})
 
     async def _reconcile(self, claimed: Delivery, there: There) -> Answer:
         marked = replace(claimed, attempts=_marked(claimed, {there.provider: Told.RECONCILED}))

@@ -28,7 +28,7 @@ from functions.gateway.notifications.schemas import (
     notification_json,
 )
 from functions.gateway.notifications.searching import NotificationsQuery, search_of
-from functions.gateway.notifications.visibility import as_shown, whose, with_deliveries
+from functions.gateway.notifications.visibility import as_shown, holds, whose, with_deliveries
 from functions.gateway.services import Gateway
 from functions.gateway.web.json_responses import json_answer
 from functions.gateway.web.listing_pages import cursor_of, is_notification_id, position_of
@@ -37,7 +37,6 @@ from functions.gateway.web.problem_details import Problem
 from functions.gateway.web.request_bodies import body_of
 from shared.delivery.model import Notification
 from shared.delivery.store import Position
-from shared.sending.channel_states import holds_of
 
 _FIRST_DELIVERY = {"notification_id": "$response.body#/id", "channel": "$response.body#/deliveries/0/channel"}
 
@@ -131,8 +130,7 @@ def notifications_router(gateway: Gateway) -> APIRouter:
         notification = new_notification(gateway, body, caller, asked, new_notification_id(caller.id, None))
         deliveries = deliveries_of(gateway, notification, asked)
         permissions = {d.channel: await expected(gateway, d) for d in deliveries}
-        holds = holds_of(await gateway.channel_states.states())
-        return json_answer(forecast(notification, deliveries, permissions, holds))
+        return json_answer(forecast(notification, deliveries, permissions, await holds(gateway)))
 
     @routes.get("/{notification_id}/explain", responses=answers(ExplanationJson, 200, 404, 503))
     async def explain_notification(

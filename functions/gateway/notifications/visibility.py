@@ -1,6 +1,6 @@
 """Which notifications a caller may see, and what of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.scopes import forbidden
@@ -8,7 +8,7 @@ from functions.gateway.notifications.schemas import NotificationJson, notificati
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
 from shared.delivery.model import Delivery, Notification
-from shared.sending.channel_states import as_held, holds_of
+from shared.sending.channel_states import Hold, as_held, holds_of
 
 
 def whose(caller: Caller, asked_for: str | None = None) -> str | None:
@@ -22,8 +22,13 @@ def whose(caller: Caller, asked_for: str | None = None) -> str | None:
 
 async def as_shown(gateway: Gateway, *many: Sequence[Delivery]) -> list[Sequence[Delivery]]:
     """Of each notification, as they are on record, but that what holds their channel shows."""
-    holds, now = holds_of(await gateway.channel_states.states()), gateway.now()
-    return [as_held(deliveries, holds, now) for deliveries in many]
+    held, now = await holds(gateway), gateway.now()
+    return [as_held(deliveries, held, now) for deliveries in many]
+
+
+async def holds(gateway: Gateway) -> Mapping[str, Hold]:
+    """By channel, of those over which nothing goes."""
+    return holds_of(await gateway.channel_states.states())
 
 
 async def with_deliveries(gateway: Gateway, notification: Notification, caller: Caller) -> NotificationJson:

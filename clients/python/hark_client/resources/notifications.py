@@ -2,7 +2,8 @@
 
 import uuid
 from collections.abc import Iterable
-from typing import Any, Optional
+from datetime import datetime
+from typing import Any, Optional, Union
 
 from typing_extensions import Unpack
 
@@ -34,16 +35,29 @@ class Notifications(Resource[S]):
         return Sends(path={"notification_id": notification_id})
 
     @paged("/v1/notifications", Notification)
-    def list(
+    def list(  # noqa: PLR0913 - the API's filters
         self,
         *,
         recipient: Optional[str] = None,
         status: Optional[DeliveryStatus] = None,
+        caller: Optional[str] = None,
+        channel: Optional[str] = None,
+        address: Optional[str] = None,
+        tag: Optional[str] = None,
+        template: Optional[str] = None,
+        version: Optional[int] = None,
+        message_id: Optional[str] = None,
+        from_: Union[datetime, str, None] = None,
+        to: Union[datetime, str, None] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> Sends:
-        """The newest first. status: those with a delivery in it; limit: of one page"""
-        return Sends(query={"recipient": recipient, "status": status, "limit": limit, "cursor": cursor})
+        """The newest first. status: those with a delivery in it; tag: `name:value`; address and message_id: of the
+        channel; from_, to: when it was accepted; limit: of one page. Which go together is the API's to say.
+        """
+        found_by = {"address": address, "tag": tag, "template": template, "version": version, "message_id": message_id}
+        of = {"recipient": recipient, "status": status, "caller": caller, "channel": channel}
+        return Sends(query={**of, **found_by, "from": from_, "to": to, "limit": limit, "cursor": cursor})
 
     @operation("POST", "/v1/notifications/{notification_id}/cancel", Cancelled)
     def cancel(self, notification_id: str) -> Sends:
