@@ -17,6 +17,7 @@ PROVIDER_DOWN = "a provider is down"
 CREDENTIALS = "a provider refuses our credentials"
 ERRORS = "error rate"
 WAITING = "a message waits for more than 5 minutes"
+RELAY = "the relay does not run"
 LATE = "deliveries are late, the objective's margin burns fast"
 LATE_SLOWLY = "deliveries are late, the objective's margin burns slow"
 
@@ -197,7 +198,7 @@ SITUATIONS: Sequence[Situation] = (
         _pubsub_back,
         {ERRORS},
         (_accepted_later,),
-        may={LATE, LATE_SLOWLY, WAITING},
+        may={LATE, LATE_SLOWLY, WAITING, RELAY},  # its sweeps hang, too
     ),
     Situation(
         "firestore",
