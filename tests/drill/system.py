@@ -219,12 +219,21 @@ async def _http(samples: Samples, minute: float) -> AsyncIterator[tuple[aiohttp.
     ) -> None:
         over(call.began, params.url.port, 504)
 
+    ended_at: dict[int, float] = {}  # by port, of the last call that went well
+
     def over(since: float, port: int | None, status: int) -> None:
-        """A sweep may last for a minute, as in the cloud, which is many of the drill's: each of them has its own."""
-        at = time.time()
-        while port in ports and at >= since:
+        """A sweep may last for a minute, as in the cloud, and the local supervisor waits as long after a slow one, or
+        longer. That is many of the drill's minutes: each of them has its own.
+        """
+        if port not in ports:
+            return
+        now = at = time.time()
+        since = ended_at.pop(port, since)
+        while at >= since:
             samples.request(at, ports[port], status)
             at -= minute
+        if status // 100 == 2:
+            ended_at[port] = now
 
     tracing = aiohttp.TraceConfig()
     tracing.on_request_start.append(began)
