@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from functions.gateway.notifications.schemas import Verdict
-from shared.delivery.model import Delivery, DeliveryStatus, Outcome
+from shared.delivery.model import LEASE_RAN_OUT, Delivery, DeliveryStatus, Outcome, Told
 from shared.sending.operations import OperationState
 from shared.sending.pipeline import NO_TIME
 from tests.simulation.fate import Fault
@@ -148,7 +148,18 @@ def _of_delivery(world: World, delivery: Delivery) -> Iterator[Violation]:
         yield Violation(
             Invariant.TRIES, f"{name}: {world.providers.calls[key]} calls, {called(delivery.attempts)} on record"
         )
+    yield from _of_failover(delivery, name)
     yield from _of_receipts(world, delivery, name)
+
+
+def _of_failover(delivery: Delivery, name: str) -> Iterator[Violation]:
+    """But for attempts that died with their process: what was asked before these is on no record."""
+    may_have: set[str | None] = set()
+    for attempt in delivery.attempts:
+        if may_have and attempt.provider not in may_have and attempt.error != LEASE_RAN_OUT:
+            yield Violation(Invariant.FAILOVER, f"{name}: {may_have} may have it, and it went to {attempt.provider}")
+        if attempt.outcome is Outcome.UNKNOWN and attempt.asked is not Told.NOT_THERE and attempt.reason is None:
+            may_have.add(attempt.provider)
 
 
 def _alike(world: World, delivery: Delivery) -> list[Accepted]:

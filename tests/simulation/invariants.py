@@ -27,6 +27,7 @@ class Invariant(StrEnum):
     ESCALATION = "a step goes when the one before has ended without success, or has had its time"
     PERSON = "nothing is sent that what was on record of the person before the claim stops, or holds back"
     PAUSED = "nothing is claimed and sent over a channel five seconds after it was paused, until it is resumed"
+    FAILOVER = "what a provider may have, and cannot tell, goes to another only with the reason on record"
     DOWN = (
         "while a provider has been known to be down for five seconds nobody calls it but for one probe after the other"
     )
