@@ -214,8 +214,9 @@ class Pipeline:
         """The provider that may have it, while that one is there: for another it would have to wait."""
         if self.breakers is None or claimed.simulated or claimed.status is not DeliveryStatus.SENDING:
             return
-        left = [a for a in _waiting(unsure(claimed)) if a.asked is not Told.NOT_THERE]
-        whose = left[-1].provider if left else None
+        last = {attempt.provider: attempt for attempt in _waiting(unsure(claimed))}  # what it said is on its last
+        left = [attempt for attempt in last.values() if attempt.asked is not Told.NOT_THERE]
+        whose = max(left, key=lambda attempt: attempt.number).provider if left else None
         if whose in {None, calling.turn.provider} or whose not in self._names:
             return
         turn = await self.breakers.turn_of(str(whose))

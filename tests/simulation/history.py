@@ -158,8 +158,9 @@ def _of_failover(delivery: Delivery, name: str) -> Iterator[Violation]:
     for attempt in delivery.attempts:
         if may_have and attempt.provider not in may_have and attempt.error != LEASE_RAN_OUT:
             yield Violation(Invariant.FAILOVER, f"{name}: {may_have} may have it, and it went to {attempt.provider}")
-        if attempt.outcome is Outcome.UNKNOWN and attempt.asked is not Told.NOT_THERE and attempt.reason is None:
-            may_have.add(attempt.provider)
+        if attempt.outcome is Outcome.UNKNOWN:
+            said_it_has_not = attempt.asked is Told.NOT_THERE or attempt.reason is not None
+            may_have = may_have - {attempt.provider} if said_it_has_not else may_have | {attempt.provider}
 
 
 def _alike(world: World, delivery: Delivery) -> list[Accepted]:
