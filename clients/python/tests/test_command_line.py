@@ -1,7 +1,9 @@
 """Each command does what it says, against the real gateway in memory."""
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import structlog.testing
@@ -44,6 +46,35 @@ def _(cli: CommandLine) -> None:
     forecast = cli.json("send --message Perhaps --dry-run", "--to", SMS)
     assert (forecast["outcome"], len(cli.hark.sent())) == ("accepted", 2)
     cli.run("send --message No --dry-run --to sms=0171", code=1)
+
+
+@case("batch")
+def _(cli: CommandLine) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "people.csv")
+        file.write_text(
+            "to.sms,to.email,subject,message,template,data.order,data,tag.of,key\n"
+            '+14155552671,,,Hello,,,,friday,k-1\n,a@example.com,Hi,"Two\nlines",,,,,k-2\n0171,,,Hello,,,,,\n'
+        )
+        assert cli.json("batch --dry-run", file) == {
+            **{"rows": 3, "accepted_before": 0, "to_send": 3},
+            "to": {"to.sms": 2, "to.email": 1},
+        }
+        assert "--yes" in cli.run("batch", file, code=2).stderr
+        assert cli.hark.sent() == []
+        shown = cli.run("batch --yes", file, code=4).stdout
+        assert "to.sms: " in shown
+        result = Path(folder, "people.result.csv")
+        corrected = result.read_text().replace("0171", "+14155552672")
+        result.write_text(corrected)
+        items = cli.json("batch --yes", result)["items"]
+        assert [(item["index"], item["status"]) for item in items] == [(0, 202)]
+        texts = [(sent.to, sent.text) for sent in cli.hark.sent()]
+        assert texts == [("+14155552671", "Hello"), ("a@example.com", "Two\nlines"), ("+14155552672", "Hello")]
+        assert len(cli.json("search --tag of:friday")["items"]) == 1
+        for wrong in ("colour\nred\n", "key\na\na\n", "message\na,b\n", "template,version\na,b\n", "data\n[]\n"):
+            file.write_text(wrong)
+            cli.run("batch --yes --result", Path(folder, "new.csv"), file, code=2)
 
 
 @case("watch")

@@ -5,6 +5,7 @@ from typing import Annotated, Optional
 import typer
 
 from hark_client.cli import (
+    batch,
     channels,
     dead_letters,
     notifications,
@@ -40,6 +41,7 @@ def hark(
 
 
 app.command()(notifications.send)
+app.command()(batch.batch)
 app.command()(watching.watch)
 app.command("list")(notifications.list_)
 app.command()(notifications.search)
