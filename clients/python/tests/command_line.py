@@ -58,6 +58,20 @@ class CommandLine:
 Case = Callable[[CommandLine], None]
 
 
+def cases() -> tuple[dict[str, Case], Callable[[str], Callable[[Case], Case]]]:
+    """Cases by their command's words, and the decorator that makes a function one."""
+    found: dict[str, Case] = {}
+
+    def case(command: str) -> Callable[[Case], Case]:
+        def of(check: Case) -> Case:
+            found[command] = check
+            return check
+
+        return of
+
+    return found, case
+
+
 def commands_of(group: typer.Typer, before: str = "") -> set[str]:
     """Their words, as `dead-letters plan`."""
     found = set()

@@ -2,35 +2,12 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import structlog.testing
-from command_line import SMS, Case, CommandLine, commands_of
+from command_line import SMS, CommandLine, cases
 
-from hark_client.cli.app import app
-from hark_client.testing.hark import Hark
-
-CASES: dict[str, Case] = {}
-
-
-def case(command: str) -> Callable[[Case], Case]:
-    def of(check: Case) -> Case:
-        CASES[command] = check
-        return check
-
-    return of
-
-
-@pytest.fixture
-def cli(hark: Hark) -> Iterator[CommandLine]:
-    with structlog.testing.capture_logs():  # else the gateway's would be in what a command prints
-        yield CommandLine(hark)
-
-
-def test_each_command_has_a_case() -> None:
-    assert set(CASES) == commands_of(app)
+CASES, case = cases()
 
 
 @case("send")

@@ -6,10 +6,17 @@ import typer
 
 from hark_client.cli import (
     batch,
+    broadcasts,
+    callers,
     channels,
     dead_letters,
+    duplicates,
+    lists,
     notifications,
     operations,
+    recipients,
+    suppressions,
+    templates,
     watching,
 )
 from hark_client.cli.session import Commands
@@ -48,6 +55,13 @@ app.command()(notifications.search)
 app.command()(notifications.explain)
 app.command()(notifications.cancel)
 app.command()(watching.tail)
+app.command()(broadcasts.broadcast)
+app.command()(duplicates.duplicates)
 app.add_typer(dead_letters.commands, name="dead-letters")
 app.add_typer(channels.commands, name="channels")
 app.add_typer(operations.commands, name="operations")
+app.add_typer(templates.commands, name="templates")
+app.add_typer(lists.commands, name="lists")
+app.add_typer(recipients.commands, name="recipients")
+app.add_typer(callers.commands, name="callers")
+app.add_typer(suppressions.commands, name="suppressions")

@@ -127,6 +127,10 @@ def agreed(question: str, yes: bool) -> bool:
     """Whether it is to be done. Where nobody can be asked, --yes has to say so."""
     if yes:
         return True
-    if not sys.stdin.isatty():
+    if not _someone_is_there():
         raise typer.BadParameter("nobody can be asked here: add --yes to do it, or --dry-run to see what it would do")
     return typer.confirm(question, err=True)
+
+
+def _someone_is_there() -> bool:
+    return sys.stdin.isatty()
