@@ -24,6 +24,7 @@ _RESULT = ("key", "result", "id", "problem")
 _PLAIN = ("recipient", "subject", "message", "category", "send_at", "deliver_by", "collapse_key", "ordering_key")
 _OTHERS = ("template", "version", "locale", "data", "channels")
 _PREFIXES = ("to.", "data.", "tag.")
+COLUMNS = frozenset({*_PLAIN, *_OTHERS, "key", *(f"{prefix}NAME" for prefix in _PREFIXES)})
 _MOST_ITEMS = 500  # of one request, as the API has it
 _MOST_BYTES = 1_500_000  # the API takes 2 MiB
 
@@ -138,8 +139,7 @@ def _check(path: Path, columns: Sequence[str]) -> None:
     strange = [c for c in columns if c not in known and not any(c.startswith(p) and c != p for p in _PREFIXES)]
     if strange or len(set(columns)) < len(columns):
         about = f"no column is called {strange[0]!r}" if strange else "a column is there twice"
-        takes = ", ".join(sorted({*_PLAIN, *_OTHERS, "key", *(f"{p}NAME" for p in _PREFIXES)}))
-        raise typer.BadParameter(f"{path}: {about}; there may be {takes}")
+        raise typer.BadParameter(f"{path}: {about}; there may be {', '.join(sorted(COLUMNS))}")
 
 
 def _object(line: int, cell: str) -> dict[str, Any]:
