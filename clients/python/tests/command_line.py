@@ -26,7 +26,13 @@ class CommandLine:
         def connect() -> Iterator[Client]:
             yield hark.client
 
-        self._session = Session(connect, hark.advance, lambda: hark.now)
+        self.texts: dict[str, list[str]] = {}  # DNS
+        self._session = Session(connect, hark.advance, lambda: hark.now, self._texts)
+
+    def _texts(self, name: str) -> list[str]:
+        if name not in self.texts:
+            raise LookupError("DNS does not answer")
+        return self.texts[name]
 
     def run(self, command: str, *arguments: object, stdin: str | None = None, code: int = 0) -> Any:
         """What it printed. The command's words come first, then its arguments."""

@@ -10,6 +10,7 @@ from hark_client.cli import (
     callers,
     channels,
     dead_letters,
+    doctor,
     duplicates,
     lists,
     notifications,
@@ -57,6 +58,7 @@ app.command()(notifications.cancel)
 app.command()(watching.tail)
 app.command()(broadcasts.broadcast)
 app.command()(duplicates.duplicates)
+app.command()(doctor.doctor)
 app.add_typer(dead_letters.commands, name="dead-letters")
 app.add_typer(channels.commands, name="channels")
 app.add_typer(operations.commands, name="operations")

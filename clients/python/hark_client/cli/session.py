@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from hark_client import errors
 from hark_client.cli.output import complain
+from hark_client.cli.sender_domain import Texts, dns_texts
 from hark_client.client import Client
 
 
@@ -51,6 +52,7 @@ class Session:
     connect: Callable[[], AbstractContextManager[Client]] = client_of_environment
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+    texts: Texts = dns_texts
 
 
 def session(context: typer.Context) -> Session:
