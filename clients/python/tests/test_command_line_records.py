@@ -11,6 +11,7 @@ import typer.main
 from command_line import SMS, CommandLine, cases, commands_of
 
 from hark_client.cli.app import app
+from hark_client.cli.output import cell, plain
 
 CASES, case = cases()
 BLOCKS = [{"type": "divider"}]
@@ -324,3 +325,11 @@ def test_nothing_is_done_without_a_yes(cli: CommandLine, monkeypatch: pytest.Mon
     for answer, code, left in (("n\n", 4, 1), ("y\n", 0, 0)):
         cli.run("lists delete guests", stdin=answer, code=code)
         assert len(list(cli.hark.client.lists.list())) == left
+
+
+def test_what_strangers_wrote_commands_no_terminal(cli: CommandLine) -> None:
+    cli.run("send --message", "one\ntwo [red]three", "--to", SMS)
+    assert "one two [red]three" in cli.run("list").stdout
+    publish(cli)
+    assert "Order 42" in cli.run("templates preview order --data -", stdin='{"order": 42}').stdout
+    assert (cell("a\x1b[2J\nb\x9b").plain, plain("a\x1b[2J\nb\x9b")) == ("a�[2J\nb�", "a�[2J b�")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from hark_client.cli import message_options, options
-from hark_client.cli.output import agreed, fields, print_json, result, show, table
+from hark_client.cli.output import agreed, fields, plain, print_json, result, show, table
 from hark_client.cli.session import ExitCode, ended_badly, session
 from hark_client.models import Happening, Notification, Page
 
@@ -164,7 +164,14 @@ def _one_page(context: typer.Context, as_json: bool, **query: Any) -> None:
     with session(context).connect() as client:
         page: Page[Notification] = next(client.notifications.list(**query).pages())
     rows = [
-        (n.id, n.created_at, n.status, n.recipient, {d.channel: d.status for d in n.deliveries}, n.subject or n.message)
+        (
+            n.id,
+            n.created_at,
+            n.status,
+            n.recipient,
+            {d.channel: d.status for d in n.deliveries},
+            plain(n.subject or n.message),
+        )
         for n in page.items
     ]
     one_page(page, as_json, table(["id", "accepted", "status", "recipient", "deliveries", "text"], rows))

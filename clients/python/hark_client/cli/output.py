@@ -17,7 +17,7 @@ from hark_client import errors
 
 _WIDE = 240  # columns where there is no terminal: a table in a file is not cut
 # Of what strangers wrote, a terminal is to obey nothing.
-_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "�")
+_CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\n")}, "�")
 _COLOURS = {
     "green": {"sent", "delivered", "active", "done", "accepted", "ok", "cancelled"},
     "red": {"failed", "dead", "undelivered", "open", "permanent", "refused", "wrong"},
@@ -53,11 +53,16 @@ def plain(value: object) -> str:
         return ", ".join(f"{plain(key)}={plain(item)}" for key, item in value.items()) or "-"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(plain, value)) or "-"
-    return str(value).translate(_CONTROLS)
+    return " ".join(shown_lines(str(value)).split("\n"))
+
+
+def shown_lines(text: str) -> str:
+    return text.expandtabs(4).replace("\r\n", "\n").translate(_CONTROLS)
 
 
 def cell(value: object) -> Text:
-    text = plain(value)
+    """Its lines stay: in its column it can be taken for no other."""
+    text = shown_lines(value) if isinstance(value, str) else plain(value)
     return Text(text, style=_STYLES.get(text, ""), overflow="fold")
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from hark_client import errors
 from hark_client.cli import options, template_files
 from hark_client.cli.notifications import one_page
-from hark_client.cli.output import agreed, fields, print_json, result, show, table
+from hark_client.cli.output import agreed, fields, plain, print_json, result, show, table
 from hark_client.cli.session import ended_badly, session
 from hark_client.client import Client
 
@@ -126,4 +126,4 @@ def _change(client: Client, name: str, files: Mapping[str, str]) -> list[str]:
 
 def _coloured(line: str) -> Text:
     styles = {"+": "green", "-": "red", "@": "cyan"}
-    return Text(line.translate({27: "�"}), style=styles.get(line[:1], ""))
+    return Text(plain(line), style=styles.get(line[:1], ""))
