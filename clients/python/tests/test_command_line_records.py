@@ -321,7 +321,7 @@ def test_each_command_prints_json() -> None:
 def test_nothing_is_done_without_a_yes(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A question that is answered no."""
     fill(cli)
-    monkeypatch.setattr("hark_client.cli.output._someone_is_there", lambda: True)
+    monkeypatch.setattr("hark_client.cli.asking._someone_is_there", lambda: True)
     for answer, code, left in (("n\n", 4, 1), ("y\n", 0, 0)):
         cli.run("lists delete guests", stdin=answer, code=code)
         assert len(list(cli.hark.client.lists.list())) == left

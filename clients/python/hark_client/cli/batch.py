@@ -8,9 +8,10 @@ import typer
 
 from hark_client import errors
 from hark_client.cli import batch_files, options
+from hark_client.cli.asking import agree, shown_only
 from hark_client.cli.batch_files import Row
 from hark_client.cli.operations import progress
-from hark_client.cli.output import agreed, print_json, result, show, table
+from hark_client.cli.output import result, show, table
 from hark_client.cli.session import ended_badly, session
 from hark_client.client import Client
 
@@ -42,15 +43,12 @@ def batch(
     left = [row for row in rows.rows if not row.is_done]
     done = len(rows.rows) - len(left)
     to = Counter(name for row in left for name in _whom(row))
-    if dry_run and as_json:
-        print_json({"rows": len(rows.rows), "accepted_before": done, "to_send": len(left), "to": to})
-    else:
-        show(f"{len(rows.rows)} rows, {done} accepted before, {len(left)} to send", stderr=as_json)
-        show(table(["to", "rows"], to.items()), stderr=as_json)
-    if dry_run:
+    would = {"rows": len(rows.rows), "accepted_before": done, "to_send": len(left), "to": to}
+    about = f"{len(rows.rows)} rows, {done} accepted before, {len(left)} to send"
+    if shown_only(would, about, table(["to", "rows"], to.items()), dry_run=dry_run, as_json=as_json):
         return
-    if left and not agreed(f"Send {len(left)}?", yes):
-        ended_badly()
+    if left:
+        agree(f"Send {len(left)}?", yes)
     rows.save()
     with session(context).connect() as client:
         items = _send(client, rows, left, at_once)

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Optional
 import typer
 
 from hark_client.cli import message_options, options
+from hark_client.cli.asking import agree, shown_only
 from hark_client.cli.operations import of_operation
-from hark_client.cli.output import agreed, fields, print_json, result, show, table
-from hark_client.cli.session import ended_badly, session
+from hark_client.cli.output import fields, result, table
+from hark_client.cli.session import session
 from hark_client.models import BroadcastPlan
 
 
@@ -55,14 +56,9 @@ def broadcast(
     with session(context).connect() as client:
         if list_name is not None:
             planned = client.broadcasts.plan(list_name, **said)
-            if dry_run and as_json:
-                print_json(planned)
-            else:
-                show(*_of_plan(planned), stderr=as_json)
-            if dry_run:
+            if shown_only(planned, *_of_plan(planned), dry_run=dry_run, as_json=as_json):
                 return
-            if not agreed(f"Send to {planned.recipients}?", yes):
-                ended_badly()
+            agree(f"Send to {planned.recipients}?", yes)
             plan_id = planned.plan
         assert plan_id is not None  # noqa: S101 - one of both is there
         begun = client.broadcasts.begin(plan_id)

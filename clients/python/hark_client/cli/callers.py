@@ -7,9 +7,10 @@ from typing import Annotated, Any, Optional, get_args
 import typer
 
 from hark_client.cli import options
+from hark_client.cli.asking import agree, shown_only
 from hark_client.cli.notifications import one_page
-from hark_client.cli.output import agreed, as_answered, fields, print_json, result, show, table
-from hark_client.cli.session import ended_badly, session
+from hark_client.cli.output import as_answered, fields, result, table
+from hark_client.cli.session import session
 from hark_client.models import Caller, WouldRevoke
 from hark_client.models.words import CallerKind, Scope
 
@@ -79,14 +80,9 @@ def revoke(
     """Revoke a caller, for good: whom and what that stops is shown, and a question asked."""
     with session(context).connect() as client:
         would = client.callers.plan_revocation(caller_id, cascade=cascade, stop=stop)
-        if dry_run and as_json:
-            print_json(would)
-        else:
-            show(_of_plan(would), stderr=as_json)
-        if dry_run:
+        if shown_only(would, _of_plan(would), dry_run=dry_run, as_json=as_json):
             return
-        if not agreed(f"Revoke {', '.join(would.callers) or caller_id}?", yes):
-            ended_badly()
+        agree(f"Revoke {', '.join(would.callers) or caller_id}?", yes)
         while client.callers.revoke(caller_id, cascade=cascade, stop=stop) is not None:
             pass  # it did some of it, and is to be asked again
     result(None, as_json, f"{caller_id} is revoked")
@@ -110,8 +106,7 @@ def revoke_key(
     as_json: options.Json = False,
 ) -> None:
     """Revoke one key of a caller, for good."""
-    if not agreed(f"Revoke the key {key_id} of {caller_id}?", yes):
-        ended_badly()
+    agree(f"Revoke the key {key_id} of {caller_id}?", yes)
     with session(context).connect() as client:
         client.callers.revoke_key(caller_id, key_id)
     result(None, as_json, f"{key_id} is revoked")

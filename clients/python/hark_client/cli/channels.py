@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from hark_client.cli import options
-from hark_client.cli.output import agreed, print_json, result, show, table
-from hark_client.cli.session import ended_badly, session
+from hark_client.cli.asking import agree, shown_only
+from hark_client.cli.output import result, table
+from hark_client.cli.session import session
 from hark_client.models import Channel
 
 commands = typer.Typer(no_args_is_help=True, help="Whether each channel sends: list, pause, resume.")
@@ -32,16 +33,13 @@ def pause(
     """Hold back what goes over a channel: what that is is shown, and a question asked."""
     with session(context).connect() as client:
         would = client.channels.pause(name, reason=reason, dry_run=True)
-        if dry_run and as_json:
-            print_json(would)
-        elif would.would_hold is not None:
+        held = []
+        if would.would_hold is not None:
             about = "at least " if would.would_hold.estimated else ""
-            held = f"{about}{would.would_hold.waiting} that are pending over {name} would wait, and what comes after"
-            show(held, stderr=as_json)
-        if dry_run:
+            held = [f"{about}{would.would_hold.waiting} that are pending over {name} would wait, and what comes after"]
+        if shown_only(would, *held, dry_run=dry_run, as_json=as_json):
             return
-        if not agreed(f"Pause {name}?", yes):
-            ended_badly()
+        agree(f"Pause {name}?", yes)
         paused = client.channels.pause(name, reason=reason)
     result(paused, as_json, of_channels([paused]))
 

@@ -5,10 +5,11 @@ from typing import Annotated, Any, Optional
 import typer
 
 from hark_client.cli import options
+from hark_client.cli.asking import agree, shown_only
 from hark_client.cli.notifications import of_one, one_page
 from hark_client.cli.operations import of_operation
-from hark_client.cli.output import agreed, fields, print_json, result, show, table
-from hark_client.cli.session import ended_badly, session
+from hark_client.cli.output import fields, result, table
+from hark_client.cli.session import session
 from hark_client.models import ReplayPlan
 
 commands = typer.Typer(no_args_is_help=True, help="What was given up on: list, plan, replay, discard.")
@@ -72,8 +73,7 @@ def replay(
     if one:
         if len(one) != 2 or wanted or plan_id or dry_run or per_second:
             raise typer.BadParameter("one is named by ID and CHANNEL, without filters, --plan and --dry-run")
-        if not agreed(f"Send {one[0]} again over {one[1]}?", yes):
-            ended_badly()
+        agree(f"Send {one[0]} again over {one[1]}?", yes)
         with session(context).connect() as client:
             replayed = client.dead_letters.replay(one[0], one[1])
         result(replayed, as_json, *of_one(replayed))
@@ -83,14 +83,9 @@ def replay(
     with session(context).connect() as client:
         if plan_id is None:
             planned = client.dead_letters.plan_replay(wanted, per_second=per_second)
-            if dry_run and as_json:
-                print_json(planned)
-            else:
-                show(*_of_plan(planned), stderr=as_json)
-            if dry_run:
+            if shown_only(planned, *_of_plan(planned), dry_run=dry_run, as_json=as_json):
                 return
-            if not agreed(f"Send {planned.count} again?", yes):
-                ended_badly()
+            agree(f"Send {planned.count} again?", yes)
             plan_id = planned.plan
         begun = client.dead_letters.begin_replay(plan_id)
     result(begun, as_json, of_operation(begun), f"hark operations watch {begun.id}")
@@ -105,8 +100,7 @@ def discard(
     as_json: options.Json = False,
 ) -> None:
     """Give a dead one up. It can then be replayed no more."""
-    if not agreed(f"Give {notification_id} over {channel} up?", yes):
-        ended_badly()
+    agree(f"Give {notification_id} over {channel} up?", yes)
     with session(context).connect() as client:
         client.dead_letters.discard(notification_id, channel)
     result(None, as_json, f"{notification_id} over {channel} is discarded")

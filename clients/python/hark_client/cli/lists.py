@@ -6,8 +6,9 @@ from typing import Annotated, Any, Optional
 import typer
 
 from hark_client.cli import options
+from hark_client.cli.asking import agree
 from hark_client.cli.notifications import one_page
-from hark_client.cli.output import agreed, fields, result, table
+from hark_client.cli.output import fields, result, table
 from hark_client.cli.session import ended_badly, session
 from hark_client.models import FieldError
 
@@ -98,8 +99,7 @@ def remove(
 @commands.command()
 def delete(context: typer.Context, name: _Name, yes: options.Yes = False, as_json: options.Json = False) -> None:
     """Delete a list. Its recipients stay."""
-    if not agreed(f"Delete the list {name}?", yes):
-        ended_badly()
+    agree(f"Delete the list {name}?", yes)
     with session(context).connect() as client:
         client.lists.delete(name)
     result(None, as_json, f"{name} is deleted")

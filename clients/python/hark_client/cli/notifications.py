@@ -6,9 +6,10 @@ from typing import Annotated, Any, Optional
 import typer
 
 from hark_client.cli import message_options, options
-from hark_client.cli.output import agreed, fields, plain, print_json, result, show, table
+from hark_client.cli.asking import agree
+from hark_client.cli.output import fields, plain, print_json, result, show, table
 from hark_client.cli.session import ExitCode, ended_badly, session
-from hark_client.models import Happening, Notification, Page
+from hark_client.models import Explanation, Happening, Notification, Page
 
 ARRIVED = frozenset({"sent", "delivered"})
 _Id = Annotated[str, typer.Argument(metavar="ID", help="The notification's id.")]
@@ -81,11 +82,9 @@ def send(
 
 def list_(
     context: typer.Context,
-    recipient: Annotated[Optional[str], typer.Option(help="By a recipient's name.")] = None,
-    status: Annotated[
-        Optional[str], typer.Option(help="With a delivery in it.", autocompletion=options.delivery_statuses)
-    ] = None,
-    caller: Annotated[Optional[str], typer.Option(help="By a caller's id.")] = None,
+    recipient: options.Recipient = None,
+    status: options.Status = None,
+    caller: options.Caller = None,
     from_: options.From = None,
     to: options.To = None,
     limit: options.Limit = 20,
@@ -105,7 +104,7 @@ def search(
     template: Annotated[Optional[str], typer.Option(help="Made of this template.")] = None,
     version: Annotated[Optional[int], typer.Option(help="Of this version of --template.")] = None,
     message_id: Annotated[Optional[str], typer.Option(help="What the provider of --channel calls it.")] = None,
-    caller: Annotated[Optional[str], typer.Option(help="By a caller's id.")] = None,
+    caller: options.Caller = None,
     from_: options.From = None,
     to: options.To = None,
     limit: options.Limit = 20,
@@ -124,16 +123,14 @@ def explain(context: typer.Context, notification_id: _Id, as_json: options.Json 
     """What happened to a notification, and what it waits for."""
     with session(context).connect() as client:
         explanation = client.notifications.explain(notification_id)
-    waits = [happenings(explanation.next, "what it waits for")] if explanation.next else []
-    result(explanation, as_json, f"{explanation.id} is {explanation.status}", happenings(explanation.events), *waits)
+    result(explanation, as_json, f"{explanation.id} is {explanation.status}", *timeline(explanation))
 
 
 def cancel(
     context: typer.Context, notification_id: _Id, yes: options.Yes = False, as_json: options.Json = False
 ) -> None:
     """Stop what has not gone. 4 if some of it had gone before."""
-    if not agreed(f"Cancel {notification_id}?", yes):
-        ended_badly()
+    agree(f"Cancel {notification_id}?", yes)
     with session(context).connect() as client:
         cancelled = client.notifications.cancel(notification_id)
     verdicts = [(verdict.channel, verdict.verdict) for verdict in cancelled.verdicts]
@@ -153,6 +150,12 @@ def of_one(notification: Notification) -> tuple[Any, ...]:
     rows = [(d.channel, d.address, d.status, len(d.attempts), d.error or d.reason) for d in notification.deliveries]
     shown = table(["channel", "address", "status", "attempts", "why"], rows)
     return fields({**said, **{name: value for name, value in more.items() if value}}), shown
+
+
+def timeline(explanation: Explanation) -> tuple[Any, ...]:
+    """What happened, and what it waits for, if there is something."""
+    waits = (happenings(explanation.next, "what it waits for"),) if explanation.next else ()
+    return happenings(explanation.events), *waits
 
 
 def happenings(events: Iterable[Happening], title: Optional[str] = None) -> Any:

@@ -6,9 +6,10 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hark_client.cli import options
+from hark_client.cli.asking import agree
 from hark_client.cli.notifications import one_page
-from hark_client.cli.output import agreed, console, fields, result, table
-from hark_client.cli.session import ExitCode, ended_badly, session
+from hark_client.cli.output import console, fields, result, table
+from hark_client.cli.session import ExitCode, session
 from hark_client.models import Operation
 
 commands = typer.Typer(no_args_is_help=True, help="What takes longer than a request: replays, broadcasts, recalls.")
@@ -81,8 +82,7 @@ def resume(context: typer.Context, operation_id: _Id, as_json: options.Json = Fa
 @commands.command()
 def cancel(context: typer.Context, operation_id: _Id, yes: options.Yes = False, as_json: options.Json = False) -> None:
     """Do nothing more of it, for good."""
-    if not agreed(f"Cancel the operation {operation_id}?", yes):
-        ended_badly()
+    agree(f"Cancel the operation {operation_id}?", yes)
     with session(context).connect() as client:
         found = client.operations.cancel(operation_id)
     result(found, as_json, of_operation(found))

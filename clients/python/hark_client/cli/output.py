@@ -126,16 +126,3 @@ def result(answer: Any, as_json: bool, *parts: object) -> None:
         print_json(answer)
     else:
         show(*parts)
-
-
-def agreed(question: str, yes: bool) -> bool:
-    """Whether it is to be done. Where nobody can be asked, --yes has to say so."""
-    if yes:
-        return True
-    if not _someone_is_there():
-        raise typer.BadParameter("nobody can be asked here: add --yes to do it, or --dry-run to see what it would do")
-    return typer.confirm(question, err=True)
-
-
-def _someone_is_there() -> bool:
-    return sys.stdin.isatty()

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Optional
 import typer
 
 from hark_client.cli import options
+from hark_client.cli.asking import agree
 from hark_client.cli.notifications import one_page
 from hark_client.cli.operations import of_operation
-from hark_client.cli.output import agreed, fields, result, table
-from hark_client.cli.session import ended_badly, session
+from hark_client.cli.output import fields, result, table
+from hark_client.cli.session import session
 from hark_client.models import Recipient
 
 commands = typer.Typer(no_args_is_help=True, help="People by name: list, get, put, delete, erase.")
@@ -70,8 +71,7 @@ def put(
 @commands.command()
 def delete(context: typer.Context, name: _Name, yes: options.Yes = False, as_json: options.Json = False) -> None:
     """Delete the name and its addresses. Records of what was sent stay; `erase` is for those."""
-    if not agreed(f"Delete {name}?", yes):
-        ended_badly()
+    agree(f"Delete {name}?", yes)
     with session(context).connect() as client:
         client.recipients.delete(name)
     result(None, as_json, f"{name} is deleted")
@@ -80,8 +80,7 @@ def delete(context: typer.Context, name: _Name, yes: options.Yes = False, as_jso
 @commands.command()
 def erase(context: typer.Context, name: _Name, yes: options.Yes = False, as_json: options.Json = False) -> None:
     """Take this person's texts and addresses out of all records, for good. What has not gone does not go."""
-    if not agreed(f"Erase {name} from all records, for good?", yes):
-        ended_badly()
+    agree(f"Erase {name} from all records, for good?", yes)
     with session(context).connect() as client:
         begun = client.recipients.erase(name)
     result(begun, as_json, of_operation(begun), f"hark operations watch {begun.id}")

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Optional, get_args
 import typer
 
 from hark_client.cli import options
+from hark_client.cli.asking import agree, shown_only
 from hark_client.cli.notifications import one_page
-from hark_client.cli.output import agreed, print_json, result, show, table
+from hark_client.cli.output import result, table
 from hark_client.cli.session import ended_badly, session
 from hark_client.models import Suppression
 from hark_client.models.words import SuppressionReason
@@ -70,8 +71,7 @@ def delete(
     as_json: options.Json = False,
 ) -> None:
     """Let messages to an address go again, whatever has stopped them."""
-    if not agreed("Lift all that stops messages to this address?", yes):
-        ended_badly()
+    agree("Lift all that stops messages to this address?", yes)
     with session(context).connect() as client:
         client.suppressions.delete(channel, address)
     result(None, as_json, "nothing stops messages to it")
@@ -94,14 +94,14 @@ def import_(
     for row in rows:
         name = dict(zip(header, row)).get("channel") or "-"
         counts[name] = counts.get(name, 0) + 1
-    if dry_run and as_json:
-        print_json({"rows": len(rows), "channels": counts})
-    else:
-        show(table(["channel", "rows"], counts.items()), stderr=as_json)
-    if dry_run:
+    if shown_only(
+        {"rows": len(rows), "channels": counts},
+        table(["channel", "rows"], counts.items()),
+        dry_run=dry_run,
+        as_json=as_json,
+    ):
         return
-    if not agreed(f"Import {len(rows)} rows?", yes):
-        ended_badly()
+    agree(f"Import {len(rows)} rows?", yes)
     imported, before, problems = 0, 0, []
     with session(context).connect() as client:
         for text, count in _portions(header, rows):

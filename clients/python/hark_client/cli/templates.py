@@ -10,8 +10,9 @@ from rich.text import Text
 
 from hark_client import errors
 from hark_client.cli import options, template_files
+from hark_client.cli.asking import agree, shown_only
 from hark_client.cli.notifications import one_page
-from hark_client.cli.output import agreed, fields, plain, print_json, result, show, table
+from hark_client.cli.output import fields, plain, result, table
 from hark_client.cli.session import ended_badly, session
 from hark_client.client import Client
 
@@ -67,16 +68,13 @@ def push(
     with session(context).connect() as client:
         changes = {name: _change(client, name, template_files.read(directory / name)) for name in wanted}
         different = {name: change for name, change in changes.items() if change}
-        if dry_run and as_json:
-            print_json({"would_publish": sorted(different)})
-        else:
-            for change in different.values():
-                show(*map(_coloured, change), stderr=as_json)
-            show(f"{len(different)} of {len(wanted)} templates differ", stderr=as_json)
-        if dry_run:
+        lines = [_coloured(line) for change in different.values() for line in change]
+        said = f"{len(different)} of {len(wanted)} templates differ"
+        would = {"would_publish": sorted(different)}
+        if shown_only(would, *lines, said, dry_run=dry_run, as_json=as_json):
             return
-        if different and not agreed(f"Publish {', '.join(different)}?", yes):
-            ended_badly()
+        if different:
+            agree(f"Publish {', '.join(different)}?", yes)
         published = [client.templates.publish(name, **bodies[name]) for name in different]
     rows = [(p.name, p.version, len(p.scheduled.misfits)) for p in published]
     result({"items": published}, as_json, table(["name", "version", "scheduled with data that it refuses"], rows))

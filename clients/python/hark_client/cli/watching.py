@@ -12,7 +12,7 @@ from rich.live import Live
 
 from hark_client import errors
 from hark_client.cli import options
-from hark_client.cli.notifications import happenings, has_arrived, of_one
+from hark_client.cli.notifications import has_arrived, of_one, timeline
 from hark_client.cli.output import cell, console, plain, print_json, show, table
 from hark_client.cli.session import Session, ended_badly, session
 from hark_client.client import Client
@@ -62,8 +62,7 @@ def _looks(
 def _live(looks: Iterator[tuple[Notification, Explanation]]) -> Notification:
     with Live(console=console(), auto_refresh=False, vertical_overflow="visible") as live:
         for notification, explanation in looks:
-            waits = [happenings(explanation.next, "what it waits for")] if explanation.next else []
-            live.update(Group(*of_one(notification), "", happenings(explanation.events), *waits), refresh=True)
+            live.update(Group(*of_one(notification), "", *timeline(explanation)), refresh=True)
     return notification
 
 
@@ -88,11 +87,9 @@ def _line(event: Happening) -> str:
 
 def tail(
     context: typer.Context,
-    recipient: Annotated[Optional[str], typer.Option(help="By a recipient's name.")] = None,
-    status: Annotated[
-        Optional[str], typer.Option(help="With a delivery in it.", autocompletion=options.delivery_statuses)
-    ] = None,
-    caller: Annotated[Optional[str], typer.Option(help="By a caller's id.")] = None,
+    recipient: options.Recipient = None,
+    status: options.Status = None,
+    caller: options.Caller = None,
     last: Annotated[int, typer.Option(min=0, max=_LOOKED_AT, help="How many to begin with.")] = 10,
     seconds: Annotated[Optional[float], typer.Option("--for", min=0, help="Stop after so many seconds.")] = None,
     every: options.Every = 2.0,
