@@ -356,11 +356,13 @@ class Pipeline:
         if isinstance(said, There):
             return await self._reconcile(claimed, said)
         marked = replace(claimed, attempts=_marked(claimed, said))
-        cannot_tell = {a.provider for a in _waiting(unsure(marked)) if said.get(a.provider) is Told.CANNOT_TELL}
+        cannot_tell = {a.provider for a in _waiting(unsure(marked)) if said.get(a.provider) is Told.CANNOT_TELL} - {
+            None
+        }
         # Of several that may have it, any one is no other: two would wait for each other.
-        if not cannot_tell - {None} or provider.name in cannot_tell:
+        if not cannot_tell or provider.name in cannot_tell:
             return marked
-        return await self._fail_over(marked, cannot_tell - {None})
+        return await self._fail_over(marked, cannot_tell)
 
     async def _reconcile(self, claimed: Delivery, there: There) -> Answer:
         marked = replace(claimed, attempts=_marked(claimed, {there.provider: Told.RECONCILED}))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from emulator.errors import StackError
 from emulator.process import leave_forks_alone
-from tests.drill import conditions, prometheus
+from tests.drill import prometheus
 from tests.drill.report import lines, written
 from tests.drill.run import Options, run
 from tests.drill.situations import SITUATIONS
@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=_ROOT / ".run" / "drill", help="a folder for report and picture")
     given = parser.parse_args()
     chosen = [situation for situation in SITUATIONS if situation.name in (given.situations or names)]
-    missing = list(filter(None, (conditions.missing(), prometheus.missing())))
+    missing = prometheus.missing()
     if missing:
         say(
             f"which alerts would come is not worked out: there is no {' and no '.join(missing)} "

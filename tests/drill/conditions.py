@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -45,10 +44,6 @@ class Condition:
     def anchor(self) -> str:
         """Of its section in docs/operations.md."""
         return re.sub(r"[^a-z0-9 -]", "", f"{NAME}: {self.alert}".lower()).replace(" ", "-")
-
-
-def missing() -> str | None:
-    return None if shutil.which("terraform") else "terraform"
 
 
 def read(functions: Sequence[str]) -> tuple[Sequence[Counter], Sequence[Condition]]:

@@ -31,8 +31,9 @@ class Alarm:
     until: float
 
 
-def missing() -> str | None:
-    return None if shutil.which("prometheus") and shutil.which("promtool") else "prometheus"
+def missing() -> Sequence[str]:
+    """What is not installed of what works alerts out."""
+    return [program for program in ("terraform", "prometheus", "promtool") if not shutil.which(program)]
 
 
 class Prometheus:

@@ -120,9 +120,7 @@ class CallerQuotas:
         count = self._count(caller)
         if count.exchange is not None:
             await count.exchange
-        count.exchanged = self._monotonic()
-        count.exchange = asyncio.create_task(self._add(caller, count))
-        await count.exchange
+        await self._begin(caller, count)
 
     def notification_left(self, caller: Caller, segments: int = 0) -> None:
         """Problem 429 when there were enough notifications today, or too many segments. Counts none."""
@@ -152,8 +150,12 @@ class CallerQuotas:
         limited = {caller.requests_per_minute, caller.notifications_per_day, caller.segments_per_day} != {None}
         pause = EXCHANGE_SECONDS if limited else IDLE_EXCHANGE_SECONDS
         if _unknown_to_others(caller, count) or self._monotonic() - count.exchanged >= pause:
-            count.exchanged = self._monotonic()
-            count.exchange = asyncio.create_task(self._add(caller, count))
+            self._begin(caller, count)
+
+    def _begin(self, caller: Caller, count: _Count) -> "asyncio.Task[None]":
+        count.exchanged = self._monotonic()
+        count.exchange = asyncio.create_task(self._add(caller, count))
+        return count.exchange
 
     async def _add(self, caller: Caller, count: _Count) -> None:
         """Exchange, and once more if meanwhile a tenth has come together that this exchange did not take along."""
