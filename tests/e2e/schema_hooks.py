@@ -13,9 +13,10 @@ _OWN_ID = os.environ["HARK_API_KEY"].split("_")[2]
 _NOBODY = "0" * 16
 _NUMBERS = {"requests_per_minute", "notifications_per_day", "segments_per_day"}
 
-# A time may be past; content is its channel's to judge, and how an escalation's steps go together is code's.
+# A time may be past, and a category must be there; content is its channel's to judge, and how an escalation's steps
+# go together is code's.
 _OF_A_REQUEST = {"to", "recipient", "channels", "message", "template", "data", "subject", "content", "body"}
-_OF_A_REQUEST |= {"send_at", "deliver_by", "escalation"}
+_OF_A_REQUEST |= {"send_at", "deliver_by", "escalation", "category"}
 
 _FILTERS = {"recipient", "status", "caller", "channel", "address", "tag", "template", "version", "message_id"}
 _FILTERS |= {"from", "to"}
@@ -54,7 +55,7 @@ _JUDGED_BY_CODE: Mapping[str, set[str]] = {
     "send_notification": {*_OF_A_REQUEST, "Idempotency-Key"},
     "explain_request": _OF_A_REQUEST,
     # A list, a category and a template must be there, and a plan comes alone.
-    "broadcast_to_list": {"list", "category", "plan", *_OF_A_REQUEST, *_BESIDE_A_PLAN},
+    "broadcast_to_list": {"list", "plan", *_OF_A_REQUEST, *_BESIDE_A_PLAN},
     # Quiet hours must begin and end at two times, and leave some of the week.
     "put_recipient": {"addresses", "name", "time_zone", "locale", "quiet_hours"},
     # Which issuers are trusted is a setting; only a team key has addresses; JSON Schema takes 1715.0 for an integer.
