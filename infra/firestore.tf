@@ -14,8 +14,8 @@ locals {
     ]) : pair => { collection = split(".", pair)[0], field = split(".", pair)[1] }
   }
 
-  # The rest is records. No index here: the gateway reads its callers by their names alone.
-  of_callers = toset(["callers", "uses", "usage"])
+  # The rest is records. Callers are read by their names alone; of these the audit log has an index.
+  of_callers = toset(["callers", "uses", "usage", "audit"])
 }
 
 resource "google_firestore_database" "records" {
@@ -51,7 +51,7 @@ resource "google_firestore_database" "callers" {
 resource "google_firestore_index" "composite" {
   for_each = local.composite
 
-  database    = google_firestore_database.records.name
+  database    = contains(local.of_callers, each.value.collection) ? google_firestore_database.callers.name : google_firestore_database.records.name
   collection  = each.value.collection
   query_scope = each.value.scope
 

@@ -12,6 +12,7 @@ PRIVATE = "hark_client._server"
 _WHOLE = ("functions", "shared")
 _FAKES = (
     "__init__",
+    "audit",
     "callers",
     "channel_states",
     "lists",

@@ -7,7 +7,7 @@ whoever runs it, and prints the API key, which is kept nowhere. With HARK_API_KE
 import argparse
 import asyncio
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from google.auth.exceptions import GoogleAuthError
 from pydantic import SecretStr, ValidationError
@@ -15,6 +15,9 @@ from pydantic import SecretStr, ValidationError
 from functions.gateway.access import api_keys
 from functions.gateway.access.caller import KEY_KINDS, Caller, CallerKind, Scope
 from functions.gateway.access.caller_store import FirestoreCallers
+from functions.gateway.audit_trail.audit_store import AuditStore, FirestoreAudit
+from functions.gateway.audit_trail.entry import COMMAND_LINE, Act, AuditResult
+from functions.gateway.audit_trail.trail import Trail
 from functions.gateway.callers.schemas import CallerRequest, new_caller
 from functions.gateway.settings import GatewaySettings
 from functions.gateway.web.problem_details import Problem, of_validation
@@ -66,9 +69,11 @@ async def _create(arguments: argparse.Namespace) -> None:
         raise SystemExit(_said(wrong)) from None
     settings = load(CoreSettings)
     try:
-        store = FirestoreCallers(open_rpc(settings).beside(own.callers_database))
+        rpc = open_rpc(settings).beside(own.callers_database)
+        store = FirestoreCallers(rpc)
         try:
             await store.create(caller)
+            await _put_on_record(FirestoreAudit(rpc, timedelta(days=own.audit_days)), caller)
         except AlreadyExists:
             there = (await store.read([caller.id])).get(caller.id)
             if there is None or not _same(there, caller, key):
@@ -79,6 +84,14 @@ async def _create(arguments: argparse.Namespace) -> None:
         hint = "gcloud auth application-default login, or FIRESTORE_EMULATOR_HOST for an emulator"
         raise SystemExit(f"hark: no credentials for Firestore ({type(error).__name__}): {hint}") from None
     sys.stdout.write(f"{key or caller.id}\n")
+
+
+async def _put_on_record(store: AuditStore, caller: Caller) -> None:
+    """In the audit log, where it can be: the caller is there already, and its key is shown nowhere else."""
+    try:
+        await Trail(store).put(Act(COMMAND_LINE, "create_caller", f"callers/{caller.id}", AuditResult.DONE, 201))
+    except StoreError as error:
+        sys.stderr.write(f"hark: the caller is made, and the audit log has no entry of it: {error}\n")
 
 
 def _same(there: Caller, wanted: Caller, key: str | None) -> bool:

@@ -44,7 +44,7 @@ class Direct:
         self._gateway = gateway
         self._everything = Once(lambda: load(gateway))
         self._requirement = RequiresScope(gateway.identity, gateway.quotas, SCOPE)
-        self._sending = ExceptionMiddleware(self._send, HANDLERS)
+        self._sending = gateway.audit.of_refusals(ExceptionMiddleware(self._send, HANDLERS), "send_notification")
         self._route = Route(PATH, self._send, methods=["POST"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,4 +76,4 @@ class Direct:
 def _everything(gateway: Gateway) -> ASGIApp:
     from functions.gateway.fastapi_app import create_app  # noqa: PLC0415 - imports FastAPI
 
-    return create_app(gateway)
+    return gateway.audit.of_acts(create_app(gateway))

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
+from functions.gateway.audit.routes import audit_router
 from functions.gateway.batches.routes import batches_router
 from functions.gateway.broadcasts.routes import broadcasts_router
 from functions.gateway.callers.routes import callers_router
@@ -55,6 +56,7 @@ ROUTERS = (
     bulk_replay_router,
     duplicates_router,
     callers_router,
+    audit_router,
 )
 
 

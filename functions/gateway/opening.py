@@ -6,6 +6,10 @@ from datetime import UTC, datetime, timedelta
 from functions.gateway.access.authentication import CallerCache, Identity, TokenVerifier
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import FirestoreCallers
+from functions.gateway.audit_trail.acts import Naming
+from functions.gateway.audit_trail.audit_store import FirestoreAudit
+from functions.gateway.audit_trail.recording import Audit
+from functions.gateway.audit_trail.trail import Trail
 from functions.gateway.broadcasts.firestore_plans import FirestorePlans
 from functions.gateway.dead_letters.firestore_replay_plans import FirestoreReplayPlans
 from functions.gateway.rendering.firestore_templates import FirestoreTemplates
@@ -36,7 +40,8 @@ def open_gateway(
 ) -> Gateway:
     """Without those that read what providers report. Called within the running loop."""
     rpc = open_rpc(settings)
-    callers = FirestoreCallers(rpc.beside(own.callers_database))
+    beside = rpc.beside(own.callers_database)
+    callers = FirestoreCallers(beside)
     secret = own.load_balancer_secret
     return Gateway(
         store=FirestoreStore(rpc),
@@ -52,6 +57,11 @@ def open_gateway(
         ),
         quotas=CallerQuotas(callers, lambda: datetime.now(UTC)),
         callers=callers,
+        audit=Audit(
+            Trail(FirestoreAudit(beside, timedelta(days=own.audit_days))),
+            Naming(channels, address_hash),
+            own.ingress,
+        ),
         receipts=FirestoreReceipts(rpc),
         templates=Templates(FirestoreTemplates(rpc), channels),
         operations=FirestoreOperations(rpc),

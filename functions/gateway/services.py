@@ -8,6 +8,7 @@ from functions.gateway.access.authentication import Identity
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import CallerStore
 from functions.gateway.access.caller_turns import Turns
+from functions.gateway.audit_trail.recording import Audit
 from functions.gateway.rendering.templated_content import Templates
 from shared.channels.declaration import Channel, Screen
 from shared.delivery.retries import Policy
@@ -40,6 +41,7 @@ class Gateway:
     identity: Identity
     quotas: CallerQuotas
     callers: CallerStore
+    audit: Audit
     receipts: ReceiptStore
     templates: Templates
     operations: OperationStore

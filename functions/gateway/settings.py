@@ -13,10 +13,13 @@ class GatewaySettings(Settings):
     """callers_database: where callers and their usage are; None: with all other records
 
     ingress: who reaches the function, in Cloud Run's words (https://cloud.google.com/run/docs/securing/ingress)
+
+    audit_days: how long the audit log is kept
     """
 
     callers_database: str | None = Field(default=None, pattern=r"^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$")
     ingress: Literal["all", "internal", "internal-and-cloud-load-balancing"] = "all"
+    audit_days: int = Field(default=365, ge=1, le=3650)
     behind_load_balancer: bool = False
     load_balancer_secret: SecretStr | None = Field(default=None, min_length=16)
     oidc_issuers: Annotated[tuple[IssuerUrl, ...], BeforeValidator(listed), Field(min_length=1)] = (GOOGLE,)

@@ -29,8 +29,13 @@ run "callers_are_in_a_database_of_their_own_beside_the_records" {
   }
 
   assert {
-    condition     = alltrue([for field in google_firestore_field.unindexed : (field.database == "hark-callers") == contains(["callers", "uses", "usage"], field.collection)])
-    error_message = "Callers and their usage are exempted, and expire, where they are."
+    condition     = alltrue([for field in google_firestore_field.unindexed : (field.database == "hark-callers") == contains(["callers", "uses", "usage", "audit"], field.collection)])
+    error_message = "Callers, their usage and the audit log are exempted, and expire, where they are."
+  }
+
+  assert {
+    condition     = alltrue([for index in google_firestore_index.composite : (index.database == "hark-callers") == (index.collection == "audit")])
+    error_message = "The audit log is read where it is."
   }
 }
 
@@ -77,7 +82,7 @@ run "a_key_of_ones_own_encrypts_what_holds_addresses_and_texts" {
 
 run "records_expire" {
   assert {
-    condition     = toset([for field in google_firestore_field.unindexed : field.collection if length(field.ttl_config) == 1 && field.field == "expire_at"]) == toset(["notifications", "deliveries", "attachments", "keys", "operations", "members", "receipts", "usage", "frequencies", "plans", "found_messages", "replay_plans"])
+    condition     = toset([for field in google_firestore_field.unindexed : field.collection if length(field.ttl_config) == 1 && field.field == "expire_at"]) == toset(["notifications", "deliveries", "attachments", "keys", "operations", "members", "receipts", "usage", "frequencies", "plans", "found_messages", "replay_plans", "audit"])
     error_message = "Each collection with expire_at has its TTL, and no other field has one."
   }
 
@@ -115,5 +120,17 @@ run "each_index_is_made" {
       "${field.field_path} ${field.array_config == null ? field.order : field.array_config}"
     ] == ["caller ASCENDING", "found_by CONTAINS", "shard ASCENDING", "created_at DESCENDING"]
     error_message = "A list is looked into, and has no direction."
+  }
+}
+
+run "the_audit_log_has_a_copy_that_no_function_can_change" {
+  assert {
+    condition     = google_logging_project_bucket_config.audit.retention_days == 365
+    error_message = "As long as the entries themselves."
+  }
+
+  assert {
+    condition     = strcontains(google_logging_project_sink.audit.filter, "hark-gateway") && strcontains(google_logging_project_sink.audit.filter, "\"an act begins\"")
+    error_message = "Of the gateway, each act's beginning and its entry."
   }
 }

@@ -20,6 +20,7 @@ class Failpoint(StrEnum):
     PUBLISHED = "gateway.published"  # published, not answered
     ANSWERED = "gateway.answered"  # the 202 is with the client
     MARKED = "gateway.marked"  # a notification is marked as cancelled, and none of its deliveries is
+    ACTED = "gateway.acted"  # what an operator asked for is done, and neither in the audit log nor answered
     CANCELLED = "gateway.cancelled"  # those are, and the request is not answered
     BROADCAST = "operation.broadcast"  # a page of a broadcast is accepted, and the operation does not say so
     REPLAYED = "operation.replayed"  # a page of dead letters is queued, and neither published nor counted

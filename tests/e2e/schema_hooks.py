@@ -28,6 +28,7 @@ _JUDGED_BY_CODE: Mapping[str, set[str]] = {
     "list_recipients": {"cursor"},
     "list_dead_letters": {"cursor"},
     "list_duplicates": {"cursor", "from"},
+    "list_audit_entries": {"cursor", "from"},
     # A plan must be there, and comes alone; JSON Schema takes 100.0 for an integer.
     "replay_by_plan": {"plan", "dry_run", "filter", "per_second"},
     "list_callers": {"cursor"},

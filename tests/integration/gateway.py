@@ -22,6 +22,10 @@ from functions.gateway.access.caller import Caller, CallerKind, Scope
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import CallerStore, FirestoreCallers
 from functions.gateway.application import application
+from functions.gateway.audit_trail.acts import Naming
+from functions.gateway.audit_trail.audit_store import FirestoreAudit
+from functions.gateway.audit_trail.recording import Audit
+from functions.gateway.audit_trail.trail import Trail
 from functions.gateway.notifications.schemas import NotificationJson
 from functions.gateway.rendering.firestore_templates import FirestoreTemplates
 from functions.gateway.rendering.templated_content import Templates
@@ -46,6 +50,7 @@ from shared.runtime.settings import CoreSettings
 from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import Message, Publisher
 from shared.sending.receipts import ReceiptStore
+from tests.fakes.audit import MemoryAudit
 from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
@@ -186,14 +191,15 @@ class Hark:
         return notification["id"]
 
     async def documents(self, collection: str | None = None) -> int:
-        """How many documents Firestore has: those of one collection, or all but our own caller and what counts uses."""
+        """How many documents Firestore has: those of one collection, or all but our own caller, what counts
+        uses, and the audit log."""
         start: dict[str, Any] = {"allDescendants": True} | ({"collectionId": collection} if collection else {})
         query = {"from": [start], "select": {"fields": [{"fieldPath": "__name__"}]}}
         url = f"http://{self.firestore}/v1/projects/{self.project}/databases/(default)/documents:runQuery"
         answer = await self.emulators.post(url, json={"structuredQuery": query})
         assert answer.status_code == 200, answer.text
         names = [row["document"]["name"] for row in answer.json() if "document" in row]
-        own = re.compile(f"/documents/(uses/|usage/|callers/{self.key.split('_')[2]})")
+        own = re.compile(f"/documents/(uses/|usage/|audit/|callers/{self.key.split('_')[2]})")
         return sum(not own.search(name) for name in names)
 
     async def published(self, channel: str, count: int = 1) -> list[Message]:
@@ -265,6 +271,7 @@ def gateway_over(
         identity=changes.pop("identity", Identity(CallerCache(callers))),
         quotas=CallerQuotas(callers, lambda: datetime.now(UTC)),
         callers=callers,
+        audit=changes.pop("audit", None) or Audit(Trail(MemoryAudit()), Naming(channels, ADDRESS_HASH)),
         receipts=receipts,
         **changes,
     )
@@ -308,6 +315,7 @@ async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
             people=FirestorePeople(counted, ADDRESS_HASH),
             list_store=FirestoreLists(counted),
             channel_states=FirestoreChannelStates(counted),
+            audit=Audit(Trail(FirestoreAudit(counted, timedelta(days=365))), Naming(load_channels(), ADDRESS_HASH)),
         )
         _, key = await new_caller_in(callers, name="tests")
         hark = Hark(project, firestore, pubsub_host, gateway, calls, records, emulators, key)

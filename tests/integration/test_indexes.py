@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +20,8 @@ import yaml
 
 from functions.gateway.access.caller import Caller, CallerKind, Scope
 from functions.gateway.access.caller_store import FirestoreCallers, Usage
+from functions.gateway.audit_trail.audit_store import FirestoreAudit, entry_values
+from functions.gateway.audit_trail.entry import AuditEntry, AuditResult, Head
 from functions.gateway.notifications.searching import NotificationsQuery, search_of
 from functions.gateway.notifications.visibility import whose
 from functions.gateway.rendering.firestore_templates import FirestoreTemplates
@@ -58,6 +60,7 @@ OWNERS = (
     FirestorePeople,
     FirestoreLists,
     FirestoreChannelStates,
+    FirestoreAudit,
 )
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EQUAL, CONTAINS, IN, DESCENDING = 5, 7, 8, 2
@@ -115,6 +118,16 @@ ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[
     FirestorePeople.suppressions: ({"channel": GIVEN["channel"], "after": (None, "0" * 64)}, {"limit": 9}),
     FirestorePeople.categories: ({"after": (None, "news")}, {"limit": 9}),
     FirestoreCallers.callers: ({"after": (None, "c")}, {"limit": 9}),
+    FirestoreAudit.entries: (
+        {
+            "actor": (None, "c"),
+            "action": (None, "a"),
+            "start": (None, NOW),
+            "end": (None, NOW),
+            "after": GIVEN["after"],
+        },
+        {"limit": 9},
+    ),
 }
 """Each method that queries: what it may be asked with, in all combinations, and with what else."""
 
@@ -176,7 +189,8 @@ async def asked(method: Callable[..., Any]) -> list[Any]:
     rpc = Recording()
     for values in itertools.product(*varied.values()):
         before = len(rpc.queries)
-        store = FirestorePeople(rpc, AddressHash("any")) if owner is FirestorePeople else owner(rpc)
+        also: Mapping[Any, Any] = {FirestorePeople: AddressHash("any"), FirestoreAudit: timedelta(days=1)}
+        store = owner(rpc, also[owner]) if owner in also else owner(rpc)
         given = dict(zip(varied, values, strict=True))
         if method is FirestoreStore.notifications:
             given |= given["search"]
@@ -241,6 +255,7 @@ def test_nobody_else_queries() -> None:
         "people_store.py",
         "list_store.py",
         "channel_state_store.py",
+        "audit_store.py",
     }
     assert {path.name for path in files if "run_query" in path.read_text()} == {
         "rpc.py",
@@ -299,6 +314,9 @@ def _written() -> Iterator[tuple[str, str]]:
         ("callers", Caller, {"id", "version"}),
     ):
         yield from ((collection, f.name) for f in fields(model) if f.name not in left_out)
+    head = Head("c", 1, NOW, "h")
+    entry = AuditEntry("c", 1, NOW, "a", "act", "r", AuditResult.DONE, 200, "n", "m", follows=(head,))
+    yield from (("audit", name) for name in entry_values(entry, timedelta(days=1)))
     yield from (("versions", "body"), ("versions", "created_at"), ("versions", "created_by"))
     yield from (
         ("attachments", "expire_at"),

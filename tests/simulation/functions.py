@@ -11,6 +11,9 @@ from functions.dead_letter.given_up_messages import DeadLetter
 from functions.gateway.access.authentication import CallerCache, Identity
 from functions.gateway.access.caller import Caller, CallerKind, Scope
 from functions.gateway.access.caller_quotas import CallerQuotas
+from functions.gateway.audit_trail.acts import Naming
+from functions.gateway.audit_trail.recording import Audit
+from functions.gateway.audit_trail.trail import Trail
 from functions.gateway.broadcasts.broadcasting import BROADCAST, Broadcasting
 from functions.gateway.rendering.templated_content import Templates
 from functions.gateway.services import Gateway
@@ -21,11 +24,13 @@ from shared.channels.declaration import Channel
 from shared.delivery.errors import PublishFailed, StoreUnavailable
 from shared.delivery.model import Delivery, DeliveryStatus
 from shared.delivery.retries import Policy
+from shared.people.suppression import AddressHash
 from shared.sending.breakers import Breakers
 from shared.sending.channel_states import ChannelState, ChannelStates
 from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.operations import Worker
 from shared.sending.pipeline import Pipeline
+from tests.fakes.audit import MemoryAudit
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.lists import MemoryLists
@@ -167,6 +172,7 @@ class Functions:
             identity=Identity(CallerCache(callers)),
             quotas=CallerQuotas(callers, process.now, asyncio.get_running_loop().time),
             callers=callers,
+            audit=Audit(Trail(MemoryAudit(), process.now), Naming(CHANNELS, AddressHash("any")), now=process.now),
             receipts=self.receipts(process),
             templates=Templates(MemoryTemplates(), CHANNELS),
             operations=self._remote(process, self.operations),

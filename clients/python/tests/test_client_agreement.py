@@ -21,6 +21,7 @@ Document = Mapping[str, Any]
 
 NAMES = {
     "AddedMembers": "AddedJson",
+    "AuditHead": "HeadJson",
     "ApiKey": "KeyJson",  # pragma: allowlist secret
     "BroadcastPlan": "PlanJson",
     "BroadcastSample": "SampleJson",
@@ -57,6 +58,7 @@ NOT_SENT = {"RecipientFields": {"name"}}
 KEY_IS_MADE = {"BatchItem": {"key"}}
 """What the API wants and the client makes."""
 WORDS = (
+    "AuditResult",
     "CallerKind",
     "CategoryClass",
     "ChannelName",

@@ -1,6 +1,7 @@
 """The scope that a route's callers need."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from starlette.requests import Request
 
@@ -8,6 +9,21 @@ from functions.gateway.access.authentication import Identity
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.web.problem_details import Problem
+
+WATCHER = "hark.watcher"
+"""Where in a request's scope somebody stands who is told who calls."""
+
+
+class Watcher(Protocol):
+    """Of one request."""
+
+    def is_known(self, caller: Caller) -> None:
+        """It is this one who calls."""
+        ...
+
+    def is_let_in(self) -> None:
+        """It has the scope: what it asks for begins."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +37,16 @@ class RequiresScope:
     """Whether it must be so on record now, and not up to half a minute ago."""
 
     async def __call__(self, request: Request) -> Caller:
+        watcher: Watcher | None = request.scope.get(WATCHER)
         caller = await self.identity.caller(request.headers)
+        if watcher is not None:
+            watcher.is_known(caller)
         self.quotas.request(caller)
-        if self.fresh:  # only now: whom the kept record refuses costs no read
-            return await self.now(request)
-        return self._with_scope(caller)
+        # only now: whom the kept record refuses costs no read
+        caller = await self.now(request) if self.fresh else self._with_scope(caller)
+        if watcher is not None:
+            watcher.is_let_in()
+        return caller
 
     async def now(self, request: Request) -> Caller:
         """The same as on record now, not counted as a request."""

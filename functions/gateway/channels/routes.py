@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import Requires
+from functions.gateway.audit_trail.recording import changes_nothing
 from functions.gateway.channels.pausing import set_activity, would_hold
 from functions.gateway.channels.schemas import ChannelJson, ChannelsJson, PauseRequest, WouldHoldJson, channel_json
 from functions.gateway.services import Gateway
@@ -45,6 +46,7 @@ def channels_router(gateway: Gateway) -> APIRouter:
         """
         body = await body_of(request, PauseRequest)
         if body.dry_run:
+            changes_nothing(request)
             waiting, estimated = await would_hold(gateway, name, caller)
             await gateway.channel_states.states()
             shown = channel_json(gateway.channels[name], gateway.channel_states.of(name))

@@ -20,6 +20,7 @@ MOST_ITEMS = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DELIVERY_PATH = re.compile(r"/deliveries/[a-z][a-z0-9_]{0,63}")
 _NO_PATH = re.compile("")
+_AUDIT_ENTRY = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}-\d{8,}")
 _UUID_LENGTH = 36
 
 
@@ -60,13 +61,18 @@ def position_of(kind: str, cursor: str | None) -> Position | None:
     try:
         _, micros, last = _decoded(cursor)
         position = Position(_EPOCH + timedelta(microseconds=micros), last)
-        path = _DELIVERY_PATH if kind in {"dead-letters", "duplicates"} else _NO_PATH
-        good = is_notification_id(last[:_UUID_LENGTH]) and path.fullmatch(last, _UUID_LENGTH)
-        if good and cursor_of(kind, position) == cursor:
+        if _is_of(kind, last) and cursor_of(kind, position) == cursor:
             return position
     except (ValueError, TypeError, OverflowError):
         pass
     raise _foreign_cursor()
+
+
+def _is_of(kind: str, last: str) -> bool:
+    if kind == "audit":
+        return _AUDIT_ENTRY.fullmatch(last) is not None
+    path = _DELIVERY_PATH if kind in {"dead-letters", "duplicates"} else _NO_PATH
+    return is_notification_id(last[:_UUID_LENGTH]) and path.fullmatch(last, _UUID_LENGTH) is not None
 
 
 def name_cursor_of(kind: str, name: str) -> str:

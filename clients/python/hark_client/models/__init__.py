@@ -1,5 +1,6 @@
 """The API's answers as pydantic models; `requests` has what is sent."""
 
+from hark_client.models.audit import AuditEntry, AuditHead
 from hark_client.models.base import Answer, Page
 from hark_client.models.callers import ApiKey, Caller, NewApiKey, NewCaller, Revoked, WouldRevoke
 from hark_client.models.channels import Channel, Provider, WouldHold
@@ -45,6 +46,8 @@ __all__ = [
     "Answer",
     "ApiKey",
     "Attempt",
+    "AuditEntry",
+    "AuditHead",
     "Batch",
     "BatchItem",
     "BroadcastPlan",

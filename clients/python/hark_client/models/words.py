@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+AuditResult = Literal["done", "refused", "unknown"]
 CallerKind = Literal["live", "test", "team", "certificate", "token"]
 CategoryClass = Literal["transactional", "service", "marketing"]
 DeliveryStatus = Literal[
@@ -46,6 +47,7 @@ Scope = Literal[
     "channels:write",
     "dead-letters:manage",
     "callers:manage",
+    "audit:read",
 ]
 SuppressionClass = Literal["all", "marketing", "category"]
 SuppressionReason = Literal["hard_bounce", "invalid", "complaint", "stop", "unsubscribed", "manual"]

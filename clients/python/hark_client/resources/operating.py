@@ -1,4 +1,4 @@
-"""What operators do: dead letters, duplicates, channels, callers."""
+"""What operators do: dead letters, duplicates, channels, callers; and what they did."""
 
 from datetime import datetime
 from typing import Optional, Union, cast
@@ -6,6 +6,7 @@ from typing import Optional, Union, cast
 from typing_extensions import Unpack
 
 from hark_client.models import (
+    AuditEntry,
     Caller,
     Channel,
     DeadLetter,
@@ -123,3 +124,21 @@ class Callers(Resource[S]):
     @operation("DELETE", "/v1/callers/{caller_id}/keys/{key_id}", NOTHING)
     def revoke_key(self, caller_id: str, key_id: str) -> Sends:
         return Sends(path={"caller_id": caller_id, "key_id": key_id})
+
+
+class Audit(Resource[S]):
+    @paged("/v1/audit", AuditEntry)
+    def list(
+        self,
+        *,
+        actor: Optional[str] = None,
+        action: Optional[str] = None,
+        from_: Union[datetime, str, None] = None,
+        to: Union[datetime, str, None] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> Sends:
+        """Who did what, refusals too, the latest first. `audit_chain.verify` wants all of a time, without actor and
+        action."""
+        query = {"actor": actor, "action": action, "from": from_, "to": to, "limit": limit, "cursor": cursor}
+        return Sends(query=query)

@@ -14,6 +14,9 @@ from functions.gateway.access.authentication import CallerCache, Identity
 from functions.gateway.access.caller import Caller, CallerKind, Scope
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.application import application
+from functions.gateway.audit_trail.acts import Naming
+from functions.gateway.audit_trail.recording import Audit
+from functions.gateway.audit_trail.trail import Trail
 from functions.gateway.rendering.templated_content import Templates
 from functions.gateway.services import Gateway
 from functions.operations.kinds import kinds
@@ -25,12 +28,14 @@ from shared.channels.registry import load_channels
 from shared.delivery.errors import HarkError
 from shared.delivery.model import Delivery, DeliveryStatus, Receipt
 from shared.delivery.retries import Policy
+from shared.people.suppression import AddressHash
 from shared.sending.breakers import Breakers
 from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import Answer, Message
 from shared.sending.operations import OperationState, Worker
 from shared.sending.pipeline import Pipeline
 from shared.sending.receipts import take
+from tests.fakes.audit import MemoryAudit
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.lists import MemoryLists
@@ -90,6 +95,7 @@ class System:
             identity=Identity(CallerCache(callers, self.time.monotonic)),
             quotas=CallerQuotas(callers, now, self.time.monotonic),
             callers=callers,
+            audit=Audit(Trail(MemoryAudit(), now), Naming(channels, AddressHash("any")), now=now),
             receipts=self._receipts,
             templates=Templates(MemoryTemplates(), channels),
             operations=self._operations,

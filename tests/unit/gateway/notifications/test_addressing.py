@@ -11,6 +11,9 @@ import pytest
 from functions.gateway.access.authentication import CallerCache, Identity
 from functions.gateway.access.caller import Caller, CallerKind, Scope
 from functions.gateway.access.caller_quotas import CallerQuotas
+from functions.gateway.audit_trail.acts import Naming
+from functions.gateway.audit_trail.recording import Audit
+from functions.gateway.audit_trail.trail import Trail
 from functions.gateway.channels.addresses import normalised
 from functions.gateway.notifications import acceptance as accepting
 from functions.gateway.notifications.acceptance import Accepted, accept
@@ -21,9 +24,11 @@ from functions.gateway.web.problem_details import Problem
 from shared.channels.declaration import Channel, Screen
 from shared.delivery.errors import AlreadyExists
 from shared.delivery.model import DeliveryStatus, Notification, Recipient, Segments
+from shared.people.suppression import AddressHash
 from shared.runtime import telemetry
 from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import content_of
+from tests.fakes.audit import MemoryAudit
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.channel_states import MemoryChannelStates
 from tests.fakes.clock import START, Clock
@@ -73,6 +78,7 @@ async def gateway(store: MemoryStore, publisher: MemoryPublisher, clock: Clock) 
         identity=Identity(CallerCache(callers)),
         quotas=quotas,
         callers=callers,
+        audit=Audit(Trail(MemoryAudit()), Naming(CHANNELS, AddressHash("any"))),
         receipts=MemoryReceipts(),
         templates=Templates(MemoryTemplates(), CHANNELS),
         operations=MemoryOperations(),
