@@ -15,6 +15,7 @@ from functions.gateway.access.authentication import CallerCache, Identity
 from functions.gateway.access.caller import CallerKind, Scope
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import FirestoreCallers
+from functions.gateway.audit_trail.entry import digest
 from shared.google.firestore.rpc import Rpc
 from tests.e2e.stack import ROOT
 from tests.integration.gateway import CLOSED_PORT, Hark, client_of
@@ -53,6 +54,8 @@ async def test_it_makes_a_key_with_all_scopes_or_those_named(hark: Hark) -> None
     where = {"firestore": hark.firestore, "project": hark.project}
     async with client_of(hark.gateway, made(create(**where))) as client:
         assert (await client.get("/v1/callers")).status_code == 200
+    (entry,) = (await hark.gateway.audit.trail.store.entries(limit=9, actor="command-line")).items
+    assert (entry.action, entry.result, entry.hash) == ("create_caller", "done", digest(entry))
     key = made(create("--kind", "test", "--scope", "notifications:send", **where))
     assert key.startswith("hark_test_")
     async with client_of(hark.gateway, key) as client:
@@ -138,7 +141,7 @@ async def test_callers_and_what_they_have_used_are_in_their_own_database(hark: H
     where = {"firestore": hark.firestore, "project": hark.project, "CALLERS_DATABASE": "callers"}
     key = made(create(**where))
     assert made(create(HARK_API_KEY=key, **where)) == key
-    assert await documents(hark, "callers") == {"callers"}
+    assert await documents(hark, "callers") == {"audit", "callers"}
     records = Rpc(hark.channel, f"projects/{hark.project}/databases/(default)", emulated=True)
     callers = FirestoreCallers(records.beside("callers"))
     quotas = CallerQuotas(callers, lambda: datetime.now(UTC))
@@ -149,7 +152,7 @@ async def test_callers_and_what_they_have_used_are_in_their_own_database(hark: H
         await asyncio.gather(*(count.exchange for count in quotas._counts.values() if count.exchange))
         made_there = await client.post("/v1/callers", json={"name": "x", "kind": "live", "scopes": ["callers:manage"]})
         assert (await client.delete(f"/v1/callers/{made_there.json()['id']}?cascade=true")).status_code == 204
-    assert await documents(hark, "callers") == {"callers", "uses", "usage"}
+    assert await documents(hark, "callers") == {"audit", "callers", "uses", "usage"}
     assert await hark.documents() == before
     async with client_of(hark.gateway, key) as elsewhere:
         assert (await elsewhere.get("/v1/callers")).status_code == 401
