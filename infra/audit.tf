@@ -18,6 +18,6 @@ resource "google_logging_project_sink" "audit" {
   project                = var.project
   name                   = "${var.name}-audit"
   destination            = "logging.googleapis.com/${google_logging_project_bucket_config.audit.id}"
-  filter                 = "resource.type=\"cloud_run_revision\" resource.labels.service_name=\"${local.services["gateway"]}\" jsonPayload.message=(\"audit\" OR \"an act begins\" OR \"an act could not be put on record\")"
+  filter                 = "resource.type=\"cloud_run_revision\" resource.labels.service_name=\"${local.services["gateway"]}\" jsonPayload.message=(\"audit\" OR \"an act begins\" OR \"an act ends\" OR \"an act could not be put on record\")"
   unique_writer_identity = true
 }

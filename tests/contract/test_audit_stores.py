@@ -35,7 +35,7 @@ async def test_what_is_written_is_read(store: AuditStore) -> None:
     full = replace(FIRST, at=at, network="203.0.113.0/24", made="callers/x", left_out=3, lost=2, follows=(HEAD,))
     full = replace(full, previous="c" * 64).sealed()
     assert await store.read(full.id) is None
-    await store.append(full)
+    await store.append([full])
     there = await store.read(full.id)
     assert there == full
     assert digest(there) == full.hash
@@ -43,10 +43,21 @@ async def test_what_is_written_is_read(store: AuditStore) -> None:
 
 
 async def test_an_entry_is_written_once(store: AuditStore) -> None:
-    await store.append(FIRST.sealed())
+    await store.append([FIRST.sealed()])
     with pytest.raises(AlreadyExists):
-        await store.append(replace(FIRST, actor="b").sealed())
+        await store.append([replace(FIRST, actor="b").sealed()])
     assert await store.read(FIRST.id) == FIRST.sealed()
+
+
+async def test_of_several_all_are_written_or_none(store: AuditStore) -> None:
+    first, second = FIRST.sealed(), replace(FIRST, number=2).sealed()
+    await store.append([second])
+    with pytest.raises(AlreadyExists):
+        await store.append([first, second])
+    assert await store.read(first.id) is None
+    third = replace(FIRST, number=3).sealed()
+    await store.append([first, third])
+    assert (await store.entries(limit=9)).items == [third, second, first]
 
 
 async def test_they_are_found_the_newest_first_by_filters_and_pages(store: AuditStore) -> None:
@@ -55,7 +66,7 @@ async def test_they_are_found_the_newest_first_by_filters_and_pages(store: Audit
         actor, action = "ab"[n % 2], ("pause_channel", "put_list")[n // 3]
         entry = replace(FIRST, number=n + 1, at=START + timedelta(seconds=n // 2), actor=actor, action=action).sealed()
         made.append(entry)
-        await store.append(entry)
+        await store.append([entry])
     newest = made[::-1]
     assert (await store.entries(limit=9)).items == newest
     assert (await store.entries(limit=9, actor="a")).items == [e for e in newest if e.actor == "a"]
@@ -75,7 +86,7 @@ async def test_they_are_found_the_newest_first_by_filters_and_pages(store: Audit
 async def test_one_that_cannot_be_read_keeps_no_other_back(store: AuditStore) -> None:
     if not isinstance(store, FirestoreAudit):
         pytest.skip("there is no such record in memory")
-    await store.append(FIRST.sealed())
+    await store.append([FIRST.sealed()])
     values = {"created_at": START, "found_by": ["any any"], "result": "shaken"}
     damaged = document(f"{store._rpc.documents}/audit/x-00000001", values)
     await store._rpc.commit([rpc.Write(update=damaged)])

@@ -1,6 +1,7 @@
 """The audit log in memory."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 from functions.gateway.audit_trail.audit_store import found_by
@@ -18,18 +19,20 @@ class MemoryAudit:
     def __init__(self) -> None:
         self.records: dict[str, AuditEntry] = {}
         self.failing = 0
+        self.writes = 0
         self.landing = False
 
-    async def append(self, entry: AuditEntry) -> None:
+    async def append(self, entries: Sequence[AuditEntry]) -> None:
+        self.writes += 1
         await asyncio.sleep(0)
         if self.failing:
             self.failing -= 1
             if self.landing:
-                self.records[entry.id] = entry
+                self.records |= {entry.id: entry for entry in entries}
             raise StoreUnavailable("down")
-        if entry.id in self.records:
-            raise AlreadyExists(entry.id)
-        self.records[entry.id] = entry
+        if there := {entry.id for entry in entries} & set(self.records):
+            raise AlreadyExists(min(there))
+        self.records |= {entry.id: entry for entry in entries}
 
     async def read(self, entry_id: str) -> AuditEntry | None:
         await asyncio.sleep(0)

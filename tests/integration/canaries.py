@@ -53,7 +53,9 @@ class Output:
 
     def lines(self, *more: str) -> list[dict[str, Any]]:
         """The log, of which each line must be one JSON object, without a canary; without the lines of the audit log."""
-        return [line for line in self.all_lines(*more) if line["message"] not in {"audit", "an act begins"}]
+        return [
+            line for line in self.all_lines(*more) if line["message"] not in {"audit", "an act begins", "an act ends"}
+        ]
 
     def all_lines(self, *more: str) -> list[dict[str, Any]]:
         """With those, too."""

@@ -24,8 +24,8 @@ _ANY = "any"
 class AuditStore(Protocol):
     """Any method may raise StoreUnavailable; a write may have landed all the same."""
 
-    async def append(self, entry: AuditEntry) -> None:
-        """Raises AlreadyExists when there is an entry at this place of the chain."""
+    async def append(self, entries: Sequence[AuditEntry]) -> None:
+        """All of them or none. Raises AlreadyExists when there is an entry at one of these places of the chain."""
         ...
 
     async def read(self, entry_id: str) -> AuditEntry | None:
@@ -54,8 +54,8 @@ class FirestoreAudit:
         self._rpc = rpc
         self._kept = kept
 
-    async def append(self, entry: AuditEntry) -> None:
-        await self._rpc.commit([writes.create(self._name(entry.id), entry_values(entry, self._kept))])
+    async def append(self, entries: Sequence[AuditEntry]) -> None:
+        await self._rpc.commit([writes.create(self._name(e.id), entry_values(e, self._kept)) for e in entries])
 
     async def read(self, entry_id: str) -> AuditEntry | None:
         name = self._name(entry_id)

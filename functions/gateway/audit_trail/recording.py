@@ -1,7 +1,8 @@
 """From a request and its answer to an entry, before the client has the answer.
 
 What if the process dies between the act and its entry: the client has no answer, and the act's line `an act begins` is
-in the log, without the line `audit` that follows each. What if the entry cannot be written: see `Trail.append`.
+in the log, without one that tells its end: `audit`, or `an act ends` where there is nothing to put on record. What if
+the entry cannot be written: see `Trail.append`.
 """
 
 import asyncio
@@ -45,12 +46,14 @@ class _Watched:
     action: str | None
     caller: Caller | None = None
     acts: bool = True
+    has_begun: bool = False
 
     def is_known(self, caller: Caller) -> None:
         self.caller = caller
 
     def is_let_in(self) -> None:
         if self.caller is not None and self.operation in AUDITED:
+            self.has_begun = True
             log.info("an act begins", actor=self.caller.id, action=self.operation)
 
     @property
@@ -92,30 +95,37 @@ class Audit:
 
             async def noting(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    await self._note(watched, message["status"], message)
+                    is_told = await self._note(watched, message["status"], message)
+                    if watched.has_begun and not is_told:
+                        log.info("an act ends", action=watched.operation, status=message["status"])
                 await send(message)
 
             await app(scope, receive, noting)
 
         return watched_app
 
-    async def _note(self, watched: _Watched, status: int, message: Message) -> None:
+    async def _note(self, watched: _Watched, status: int, message: Message) -> bool:
+        """Whether it is one to put on record."""
         caller, operation = watched.caller, watched.operation
         if caller is None:
             if status == 401:
                 self._nobody(watched)
         elif status == 403:
-            await self._refused(watched, caller)
+            return await self._refused(watched, caller)
         elif operation in AUDITED and watched.acts and (status in AUDITED[operation] or status >= 500):
             failpoints.reached(Failpoint.ACTED)
             made = made_at(Headers(raw=message["headers"]).get("location"))
             result = AuditResult.UNKNOWN if status >= 500 else AuditResult.DONE
             await self.trail.append(self._act(watched, caller, result, status, made=made))
+            return True
+        return False
 
-    async def _refused(self, watched: _Watched, caller: Caller) -> None:
+    async def _refused(self, watched: _Watched, caller: Caller) -> bool:
         left_out = self._counted(caller.id)
-        if left_out is not None:
-            await self.trail.append(self._act(watched, caller, AuditResult.REFUSED, 403, left_out=left_out))
+        if left_out is None:
+            return False
+        await self.trail.append(self._act(watched, caller, AuditResult.REFUSED, 403, left_out=left_out))
+        return True
 
     def _nobody(self, watched: _Watched) -> None:
         """Without a caller there is no entry: any stranger could write as many as they like."""

@@ -73,6 +73,18 @@ async def test_sending_and_reading_and_dry_runs_and_what_is_not_done_have_no_ent
     assert entries(api) == []
 
 
+async def test_what_has_begun_and_has_no_entry_says_that_it_has_ended(
+    client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is left without an end is what a process died over."""
+    logs.configure()
+    assert (await client.delete("/v1/recipients/nobody")).status_code == 404
+    assert (await client.post("/v1/channels/sms/pause", json={"reason": "x", "dry_run": True})).status_code == 200
+    assert (await client.post("/v1/channels/sms/resume")).status_code == 200
+    told = [line["message"] for line in Output(capsys).all_lines()]
+    assert told == ["an act begins", "an act ends", "an act begins", "an act ends", "an act begins", "audit"]
+
+
 async def test_a_refusal_is_an_entry_of_every_route(api: Api) -> None:
     caller, client = await api.caller(scopes=frozenset({Scope.LISTS_READ}))
     assert (await client.post("/v1/notifications", json=REQUEST)).status_code == 403

@@ -43,6 +43,16 @@ async def test_each_entry_says_the_hash_of_the_one_before(store: MemoryAudit, tr
     assert len({entry.chain for entry in entries}) == 1
     assert [entry.previous for entry in entries] == ["", *(entry.hash for entry in entries[:-1])]
     assert all(entry.hash == digest(entry) for entry in entries)
+    assert store.writes == 2, "those that wait for the first are written together"
+
+
+async def test_whoever_goes_away_while_it_is_written_leaves_the_others_theirs(store: MemoryAudit, trail: Trail) -> None:
+    first = asyncio.create_task(trail.put(ACT))
+    rest = [asyncio.create_task(trail.put(ACT)) for _ in range(2)]
+    await asyncio.sleep(0)
+    first.cancel()
+    assert {entry.number for entry in await asyncio.gather(*rest)} == {1, 2}
+    assert [entry.lost for entry in on_record(store)][:1] == [1]
 
 
 @pytest.mark.parametrize(
