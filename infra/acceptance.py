@@ -40,6 +40,8 @@ VALUES = {
     "template": "acceptance",
     "message_id": "acceptance",
     "from": "2026-01-01T00:00:00Z",
+    "actor": "0123456789abcdef",
+    "action": "create_caller",
 }
 UNINDEXED = {"limit", "cursor", "to", "version"}  # `to` is `from`'s index, and a version is its template's
 NOT_SERVED = {403, 422}  # filters that do not go together, or are not for a key that sees only its own
