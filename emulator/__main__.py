@@ -14,7 +14,6 @@ import aiohttp
 from emulator import google
 from emulator.config import Config, check_one_process, check_ports_free, load
 from emulator.errors import NoEmulators, StackError
-from emulator.process import leave_forks_alone
 from emulator.rundir import RunDir
 from emulator.stack import Stack
 
@@ -76,7 +75,6 @@ async def stack_for(config: Config, run_dir: RunDir, http: aiohttp.ClientSession
 
 async def main() -> int:
     """The exit status: 0 when asked to stop, 1 when it could not start."""
-    leave_forks_alone()
     signals = Signals()
     try:
         config = load(ROOT, os.environ)

@@ -162,15 +162,6 @@ def _signal_group(group: int, number: int) -> bool:
     return True
 
 
-def leave_forks_alone() -> None:
-    """For who begins processes beside calls by gRPC, before the first of these.
-
-    Each fork is another program at once. gRPC's care for forks that go on closes what its own threads wait at: now and
-    then a call would hang for ever.
-    """
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-
-
 def die_with_parent(parent: int) -> Callable[[], None]:
     """For the child between fork and exec: SIGTERM when the supervisor dies, even by SIGKILL.
 

@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 
 from emulator.errors import StackError
-from emulator.process import leave_forks_alone
 from tests.drill import prometheus
 from tests.drill.report import lines, written
 from tests.drill.run import Options, run
@@ -40,7 +39,6 @@ def main() -> int:
             f"which alerts would come is not worked out: there is no {' and no '.join(missing)} "
             "(apt-get install prometheus)"
         )
-    leave_forks_alone()
     options = Options(given.minute, given.rate, watched=not missing)
     try:
         with tempfile.TemporaryDirectory(prefix="hark-drill-") as folder:

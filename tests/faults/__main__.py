@@ -14,7 +14,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from emulator.process import leave_forks_alone
 from tests.faults.checker import check
 from tests.faults.report import Tally, render
 from tests.faults.run import Options, run
@@ -49,7 +48,6 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    leave_forks_alone()
     given = arguments()
     say(f"seed {given.seed}: `make faults SEED={given.seed}` draws the same faults")
     if given.clock and not FAKETIME.exists():
