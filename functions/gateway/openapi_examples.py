@@ -45,16 +45,16 @@ def examples(channels: Mapping[str, Channel], addresses: Mapping[str, str]) -> M
         **_of_templates(channels[next(iter(to))]),
         **_of_callers(next(iter(to))),
         **_of_channels(channels, next(iter(to))),
-        "list_audit_entries": Example(200, {"items": [_audit_entry()], "next_cursor": None}),
+        "list_audit_entries": Example(200, {"items": [_audit_entry(next(iter(to)))], "next_cursor": None}),
         "healthz": Example(200, "ok"),
     }
 
 
-def _audit_entry() -> Mapping[str, Any]:
+def _audit_entry(channel: str) -> Mapping[str, Any]:
     place = {"chain": "20261125T090000-5e0c4a17", "number": 1, "at": "2026-11-25T09:00:00.000000Z", "follows": []}
     act = {"actor": _CALLER_ID, "action": "resume_channel", "result": "done", "status": 200, "made": None}
     origin = {"network": "203.0.113.0/24", "left_out": 0, "lost": 0}
-    return {**place, **act, "record": "channels/email", **origin, "previous": "", "hash": _HASH}
+    return {**place, **act, "record": f"channels/{channel}", **origin, "previous": "", "hash": _HASH}
 
 
 def _of_channels(channels: Mapping[str, Channel], first: str) -> Mapping[str, Example]:

@@ -13,7 +13,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from functions.gateway.access.caller import Scope
-from functions.gateway.audit_trail.acts import AUDITED, NOT_AUDITED
+from functions.gateway.audit_trail.acts import AUDITED
 from functions.gateway.audit_trail.entry import AuditEntry
 from functions.gateway.audit_trail.recording import Audit
 from functions.gateway.audit_trail.refusals import MOST
@@ -26,6 +26,19 @@ from tests.fakes.api import Api
 from tests.fakes.audit import MemoryAudit
 from tests.integration.canaries import ADDRESS, ALL, MESSAGE, REQUEST, SUBJECT, TOKEN, Output, assert_gives_nothing_away
 from tests.integration.gateway import ADDRESS_HASH, client_of
+
+NOT_AUDITED = {
+    "send_notification": "the notification is its own record, with its caller",
+    "send_batch": "each of its notifications is its own record, with its caller",
+    "explain_request": "it changes nothing",
+    "preview_template": "it changes nothing",
+    "sendgrid_receipts": "a provider's word, which stands on the delivery",
+    "twilio_receipts": "a provider's word, which stands on the delivery",
+    "vonage_receipts": "a provider's word, which stands on the delivery",
+    "twilio_inbound": "a person's word, which stands on the suppression as its evidence",
+    "act": "a person's word on their page, which stands on the suppression as its evidence",
+}
+"""Those that are not GET and have no entry, and why."""
 
 
 def entries(api: Api) -> list[AuditEntry]:
