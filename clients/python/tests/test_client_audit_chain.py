@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from hark_client import audit_chain
-from hark_client.audit_chain import Finding
+from hark_client.audit_chain import Finding, Verifier
 from hark_client.client import Client
 from hark_client.models import AuditEntry
 from hark_client.testing.hark import Hark
@@ -83,6 +83,24 @@ def test_what_is_older_than_was_asked_for_is_not_missed(entries: Sequence[AuditE
     since = entries[4].at
     assert audit_chain.verify(entries[4:], since=since) == []
     assert audit_chain.verify(entries[4:]) != []
+
+
+def test_several_that_are_missing_are_one_finding(entries: Sequence[AuditEntry]) -> None:
+    chain = entries[3].chain
+    assert audit_chain.verify(without(entries, 3, 4)) == [Finding("missing", chain, 1, 2)]
+
+
+def test_of_a_chain_that_began_later_than_was_asked_for_the_first_is_missed(entries: Sequence[AuditEntry]) -> None:
+    since = entries[3].at - timedelta(seconds=1)
+    assert audit_chain.verify(entries[4:], since=since) == [Finding("missing", entries[3].chain, 1)]
+
+
+def test_one_by_one_what_is_kept_is_of_the_last_hour(entries: Sequence[AuditEntry]) -> None:
+    verifier, most = Verifier(), 0
+    for entry in reversed(entries):
+        verifier.see(entry)
+        most = max(most, len(verifier._recent))
+    assert (verifier.findings(), most) == ([], 6), "two hours' entries, as the clocks of gateways may differ by one"
 
 
 def test_the_end_of_all_cut_off_does_not_show(entries: Sequence[AuditEntry]) -> None:

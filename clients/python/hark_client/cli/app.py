@@ -5,6 +5,7 @@ from typing import Annotated, Optional
 import typer
 
 from hark_client.cli import (
+    audit,
     batch,
     broadcasts,
     callers,
@@ -67,3 +68,4 @@ app.add_typer(lists.commands, name="lists")
 app.add_typer(recipients.commands, name="recipients")
 app.add_typer(callers.commands, name="callers")
 app.add_typer(suppressions.commands, name="suppressions")
+app.add_typer(audit.commands, name="audit")
