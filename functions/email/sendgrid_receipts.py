@@ -29,6 +29,7 @@ _SIGNATURE_HEADER = "X-Twilio-Email-Event-Webhook-Signature"
 _TIMESTAMP_HEADER = "X-Twilio-Email-Event-Webhook-Timestamp"
 # "Events are sent in batches when the batch reaches 768 kilobytes": the one that goes beyond may be as large as what
 # we give a mail (10,000 bytes) and what a mail server says.
+SETTINGS = ("SENDGRID_WEBHOOK_PUBLIC_KEY",)
 _BODY_LIMIT = 800 * 1024
 _LONGEST_SIGNATURE = 96  # characters: base64 of at most 72 bytes, two numbers of 256 bits in DER
 _LEEWAY = timedelta(minutes=5)  # how old a signature may be, and how far ahead SendGrid's clock

@@ -29,6 +29,7 @@ from functions.gateway.receipts.routes import receipts_router
 from functions.gateway.recipients.routes import recipients_router
 from functions.gateway.services import Gateway
 from functions.gateway.suppressions.routes import suppressions_router
+from functions.gateway.system.routes import system_router
 from functions.gateway.templates.routes import templates_router
 from functions.gateway.unsubscribe.routes import unsubscribe_router
 from functions.gateway.web import docs_page
@@ -57,6 +58,7 @@ ROUTERS = (
     duplicates_router,
     callers_router,
     audit_router,
+    system_router,
 )
 
 

@@ -11,11 +11,12 @@ from functions.gateway.application import application
 from functions.gateway.inbound.reply_readers import load_reply_readers
 from functions.gateway.opening import open_gateway
 from functions.gateway.receipts.receipt_readers import load_readers
-from functions.gateway.services import Gateway
+from functions.gateway.services import Deployment, Gateway
 from functions.gateway.settings import GatewaySettings
 from shared.channels.registry import load_channels, load_screens
+from shared.channels.setup import channel_setups
 from shared.entrypoint.startup import start
-from shared.runtime.settings import PeopleSettings, UnsubscribeSettings, load
+from shared.runtime.settings import PeopleSettings, UnsubscribeSettings, environment, load
 
 _settings = start()
 _own = load(GatewaySettings)
@@ -25,6 +26,8 @@ _channels = load_channels()
 _readers = load_readers(_channels)
 _reply_readers = load_reply_readers(_channels)
 _screens = load_screens(_channels)
+_environment = environment()
+_deployment = Deployment(_environment.get("K_REVISION"), _settings.epoch, channel_setups(_channels, _environment))
 _app: ASGIApp | None = None
 
 
@@ -39,4 +42,10 @@ async def gateway(_: Request) -> ASGIApp:
 
 def _open() -> Gateway:
     opened = open_gateway(_settings, _own, _address_hash, _channels, _screens)
-    return replace(opened, readers=_readers, reply_readers=_reply_readers, unsubscribe_tokens=_unsubscribe_tokens)
+    return replace(
+        opened,
+        readers=_readers,
+        reply_readers=_reply_readers,
+        unsubscribe_tokens=_unsubscribe_tokens,
+        deployment=_deployment,
+    )

@@ -46,6 +46,7 @@ def examples(channels: Mapping[str, Channel], addresses: Mapping[str, str]) -> M
         **_of_callers(next(iter(to))),
         **_of_channels(channels, next(iter(to))),
         "list_audit_entries": Example(200, {"items": [_audit_entry(next(iter(to)))], "next_cursor": None}),
+        "show_system": Example(200, _system(next(iter(to)))),
         "healthz": Example(200, "ok"),
     }
 
@@ -55,6 +56,13 @@ def _audit_entry(channel: str) -> Mapping[str, Any]:
     act = {"actor": _CALLER_ID, "action": "resume_channel", "result": "done", "status": 200, "made": None}
     origin = {"network": "203.0.113.0/24", "left_out": 0, "lost": 0}
     return {**place, **act, "record": f"channels/{channel}", **origin, "previous": "", "hash": _HASH}
+
+
+def _system(first: str) -> Mapping[str, Any]:
+    problem = {"name": "PUBLIC_URL", "state": "missing", "effect": "service messages have no link to unsubscribe"}
+    channel = {"name": first, "providers": ["log"], "receipts": [], "settings": [problem]}
+    ran = {"now": "2026-11-25T09:00:40Z", "relay_ran_at": _AT}
+    return {**ran, "revision": "gateway-00042-abc", "epoch": None, "held": None, "channels": [channel]}
 
 
 def _of_channels(channels: Mapping[str, Channel], first: str) -> Mapping[str, Example]:

@@ -24,6 +24,7 @@ from shared.google.firestore.list_store import FirestoreLists
 from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
+from shared.google.firestore.relay_runs import FirestoreRelayRuns
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
 from shared.people.suppression import AddressHash
@@ -70,6 +71,7 @@ def open_gateway(
         plans=FirestorePlans(rpc),
         replay_plans=FirestoreReplayPlans(rpc),
         channel_states=ChannelStates(FirestoreChannelStates(rpc)),
+        relay_runs=FirestoreRelayRuns(rpc),
         screens=screens,
         issuers=own.oidc_issuers,
         restored=restored_records(settings),

@@ -11,6 +11,7 @@ from functions.gateway.access.caller_turns import Turns
 from functions.gateway.audit_trail.recording import Audit
 from functions.gateway.rendering.templated_content import Templates
 from shared.channels.declaration import Channel, Screen
+from shared.channels.setup import ChannelSetup
 from shared.delivery.retries import Policy
 from shared.delivery.store import Store
 from shared.entrypoint.restored_records import RestoredRecords
@@ -22,8 +23,18 @@ from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import Publisher
 from shared.sending.operations import OperationStore
 from shared.sending.receipts import ReceiptReader, ReceiptStore
+from shared.sending.relay_runs import RelayRuns
 from shared.sending.replay_plan import ReplayPlanStore
 from shared.sending.replies import ReplyReader
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """revision: as Cloud Run calls it; None elsewhere. channels: what the settings say of each"""
+
+    revision: str | None = None
+    epoch: str | None = None
+    channels: Mapping[str, ChannelSetup] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,8 @@ class Gateway:
     plans: PlanStore
     replay_plans: ReplayPlanStore
     channel_states: ChannelStates
+    relay_runs: RelayRuns
+    deployment: Deployment = Deployment()
     listings: Turns = field(default_factory=Turns)
     batches: Turns = field(default_factory=lambda: Turns("batches"))
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)

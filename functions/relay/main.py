@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -22,18 +22,20 @@ from shared.entrypoint.startup import open_rpc, start
 from shared.google.firestore.channel_state_store import FirestoreChannelStates
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
+from shared.google.firestore.relay_runs import FirestoreRelayRuns
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
 from shared.runtime import logs
 from shared.runtime.settings import PeopleSettings, load
 from shared.sending.channel_states import ChannelStates
+from shared.sending.relay_runs import RelayRuns
 
 log = logs.get_logger(__name__)
 
 _settings = start()
 _address_hash = load(PeopleSettings).address_hash()
 _restored: RestoredRecords | None = None
-_sweeps: tuple[WaitingReceipts, Relay, ScheduledDeliveries] | None = None
+_sweeps: tuple[WaitingReceipts, Relay, ScheduledDeliveries, RelayRuns] | None = None
 
 
 @functions_framework.aio.http
@@ -47,7 +49,7 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
     try:
         if _sweeps is None:
             _sweeps, _restored = _open(), restored_records(_settings)
-        receipts, overdue, scheduled = _sweeps
+        receipts, overdue, scheduled, runs = _sweeps
         if _restored is not None and (held := await _restored.why_held()) is not None:
             return JSONResponse({"held": held})
         looking_ahead = asyncio.create_task(scheduled.sweep())
@@ -55,6 +57,7 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
             # Receipts first: one of them may end a delivery that would be sent again.
             applied = await _applied(receipts)
             swept = await overdue.sweep()
+            await _note(runs)
         finally:
             on_time = await looking_ahead
     except StoreUnavailable as error:
@@ -77,7 +80,7 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
 _handle = push_requests(_sweep, too_large=lambda: Response(status_code=400))
 
 
-def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries]:
+def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries, RelayRuns]:
     rpc = open_rpc(_settings)
     store, publisher = FirestoreStore(rpc), open_publisher(_settings)
     states = ChannelStates(FirestoreChannelStates(rpc))
@@ -92,7 +95,16 @@ def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries]:
         ScheduledDeliveries(
             store, publisher, timedelta(seconds=_settings.relay_ahead_seconds), shards=shards, channel_states=states
         ),
+        FirestoreRelayRuns(rpc),
     )
+
+
+async def _note(runs: RelayRuns) -> None:
+    """That it ran: one write a call. Where that cannot be written, all else is done all the same."""
+    try:
+        await runs.ran(datetime.now(UTC))
+    except StoreUnavailable as error:
+        log.error("not on record that the relay ran", error=str(error))
 
 
 async def _applied(receipts: WaitingReceipts) -> int:

@@ -15,6 +15,7 @@ from shared.sending.receipts import NOTIFICATION_ID, ReceiptReader, ReceiptReque
 
 log = get_logger(__name__)
 
+SETTINGS = ("TWILIO_AUTH_TOKEN", "PUBLIC_URL")
 _BODY_LIMIT = 8 * 1024  # bytes; Twilio sends about 600, some channels 2,000
 _MOST_FIELDS = 50  # Twilio sends about twenty
 

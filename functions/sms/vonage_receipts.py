@@ -26,6 +26,7 @@ from shared.sending.receipts import NOTIFICATION_ID, ReceiptReader, ReceiptReque
 
 log = get_logger(__name__)
 
+SETTINGS = ("VONAGE_SIGNATURE_SECRET",)
 _BODY_LIMIT = 8 * 1024  # bytes; Vonage sends about 600
 # Header, claims (about 340 characters) and the 32 bytes of an HMAC-SHA256.
 _TOKEN = re.compile(r"Bearer ([A-Za-z0-9_-]{1,200}\.([A-Za-z0-9_-]{1,1000}))\.([A-Za-z0-9_-]{43})")

@@ -13,15 +13,12 @@ from shared.entrypoint.startup import open_rpc, start
 from shared.google.firestore.channel_state_store import FirestoreChannelStates
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.store import FirestoreStore
-from shared.runtime.settings import PeopleSettings, listed, load
+from shared.runtime.settings import SENDS_NOTHING, PeopleSettings, listed, load
 from shared.sending.breakers import Breakers
 from shared.sending.channel_states import ChannelStates
 from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Provider
-
-SENDS_NOTHING = "log"
-"""The provider of every channel that prints a line instead."""
 
 
 class ProviderModule(Protocol):

@@ -7,6 +7,7 @@ prints a value: it may be a secret. pydantic-settings, which does the same and m
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -18,6 +19,9 @@ from shared.delivery.retries import Policy
 from shared.people.suppression import AddressHash
 from shared.people.unsubscribe_tokens import SHORTEST_KEY, UnsubscribeTokens
 from shared.runtime import failpoints
+
+SENDS_NOTHING = "log"
+"""The provider of every channel that prints a line instead."""
 
 _VISIBLE = re.compile("[!-~]+")
 
@@ -171,6 +175,11 @@ class UnsubscribeSettings(Settings):
         if self.unsubscribe_keys is not None:
             return UnsubscribeTokens(listed(self.unsubscribe_keys.get_secret_value()))
         return None if self.firestore_emulator_host is None else UnsubscribeTokens(["beside the emulator"])
+
+
+def environment() -> Mapping[str, str]:
+    """All of it, for who tells which settings are there. A value may be a secret."""
+    return dict(os.environ)
 
 
 S = TypeVar("S", bound=Settings)

@@ -85,7 +85,9 @@ class ReceiptReader(Protocol):
 
 
 class ReceiptModule(Protocol):
-    """A provider's receipts file."""
+    """A provider's receipts file. SETTINGS: those that it needs"""
+
+    SETTINGS: Sequence[str]
 
     def receipts(self) -> ReceiptReader | None:
         """Reads its settings; None when those that it needs are not set. SystemExit when one is wrong."""

@@ -714,6 +714,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.mark.parametrize("provider", MODULES)
 def test_a_reader_is_there_when_all_that_it_needs_is_set(environment: pytest.MonkeyPatch, provider: str) -> None:
     module = importlib.import_module(MODULES[provider])
+    assert set(module.SETTINGS) == set(SETTINGS[provider])
     assert module.receipts() is None
     for name, value in SETTINGS[provider].items():
         assert module.receipts() is None

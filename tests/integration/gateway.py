@@ -56,6 +56,7 @@ from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
 from tests.fakes.people import MemoryPeople
 from tests.fakes.plans import MemoryPlans, MemoryReplayPlans
+from tests.fakes.relay_runs import MemoryRelayRuns
 from tests.fakes.store import MemoryStore
 from tests.fakes.templates import MemoryTemplates
 
@@ -273,6 +274,7 @@ def gateway_over(
         callers=callers,
         audit=changes.pop("audit", None) or Audit(Trail(MemoryAudit()), Naming(channels, ADDRESS_HASH)),
         receipts=receipts,
+        relay_runs=changes.pop("relay_runs", None) or MemoryRelayRuns(),
         **changes,
     )
 

@@ -209,7 +209,7 @@ def test_what_every_function_is_told_is_for_one_file_to_say(root: Path) -> None:
 
 def test_a_channels_own_setting_wins(root: Path) -> None:
     file = root / "infra" / "channels.yaml"
-    file.write_text(file.read_text().replace("    SMS_PROVIDER: log\n", "    SMS_PROVIDER: log\n    MAX_ATTEMPTS: 5\n"))
+    file.write_text(file.read_text().replace('    VONAGE_REPORTS: ""\n', "    MAX_ATTEMPTS: 5\n"))
     attempts = {name: f.variables("--set-env-vars")["MAX_ATTEMPTS"] for name, f in deployed(root).items()}
     assert attempts == dict.fromkeys(FUNCTIONS, "20") | {"sms": "5"}
 

@@ -58,6 +58,7 @@ SCOPED = {
     ("post", "/v1/callers/{caller_id}/keys"): {"201", "404", "409"},
     ("delete", "/v1/callers/{caller_id}/keys/{key_id}"): {"204", "404"},
     ("get", "/v1/channels"): {"200"},
+    ("get", "/v1/system"): {"200"},
     ("post", "/v1/channels/{name}/pause"): {"200", "400", "404", "408", "413", "422"},
     ("post", "/v1/channels/{name}/resume"): {"200", "404"},
     ("post", "/v1/batches"): {"200", "400", "408", "413", "422"},

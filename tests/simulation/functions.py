@@ -37,6 +37,7 @@ from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
 from tests.fakes.plans import MemoryPlans, MemoryReplayPlans
 from tests.fakes.receipts import MemoryReceipts
+from tests.fakes.relay_runs import MemoryRelayRuns
 from tests.fakes.templates import MemoryTemplates
 from tests.simulation.invariants import Violation
 from tests.simulation.people import People
@@ -174,6 +175,7 @@ class Functions:
             callers=callers,
             audit=Audit(Trail(MemoryAudit(), process.now), Naming(CHANNELS, AddressHash("any")), now=process.now),
             receipts=self.receipts(process),
+            relay_runs=MemoryRelayRuns(),
             templates=Templates(MemoryTemplates(), CHANNELS),
             operations=self._remote(process, self.operations),
             people=self.people(process),

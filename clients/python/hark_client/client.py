@@ -11,7 +11,7 @@ from hark_client.errors import NotConfigured
 from hark_client.operations import S
 from hark_client.resources.lists import Broadcasts, Lists, Operations
 from hark_client.resources.notifications import Batches, Notifications
-from hark_client.resources.operating import Audit, Callers, Channels, DeadLetters, Duplicates
+from hark_client.resources.operating import Audit, Callers, Channels, DeadLetters, Duplicates, Systems
 from hark_client.resources.people import Categories, Recipients, Suppressions
 from hark_client.resources.templates import Templates
 from hark_client.retries import Retries
@@ -43,6 +43,7 @@ class Parts(Generic[S]):
         self.channels: Channels[S] = Channels(gateway, sender)
         self.callers: Callers[S] = Callers(gateway, sender)
         self.audit: Audit[S] = Audit(gateway, sender)
+        self.system: Systems[S] = Systems(gateway, sender)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._gateway.url!r})"

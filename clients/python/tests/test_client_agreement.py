@@ -68,6 +68,7 @@ WORDS = (
     "OperationState",
     "Outcome",
     "Scope",
+    "SettingState",
     "SuppressionClass",
     "SuppressionReason",
     "Told",

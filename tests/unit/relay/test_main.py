@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
 
@@ -24,18 +24,26 @@ from tests.fakes.people import MemoryPeople
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import POLICY, a_notification, accepted
+from tests.fakes.relay_runs import MemoryRelayRuns
 from tests.fakes.store import MemoryStore
 
 
 @pytest.fixture
-def main(store: MemoryStore, publisher: MemoryPublisher, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def runs() -> MemoryRelayRuns:
+    return MemoryRelayRuns()
+
+
+@pytest.fixture
+def main(
+    store: MemoryStore, publisher: MemoryPublisher, runs: MemoryRelayRuns, monkeypatch: pytest.MonkeyPatch
+) -> ModuleType:
     """The deployed module, on the fakes."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test")
     module = importlib.import_module("functions.relay.main")
     clock = Clock(START + 2 * POLICY.grace)
     receipts = WaitingReceipts(store, MemoryReceipts(), MemoryPeople(store), clock.now)
     scheduled = ScheduledDeliveries(store, publisher, timedelta(seconds=1), clock.now)
-    monkeypatch.setattr(module, "_sweeps", (receipts, Relay(store, publisher, POLICY, clock.now), scheduled))
+    monkeypatch.setattr(module, "_sweeps", (receipts, Relay(store, publisher, POLICY, clock.now), scheduled, runs))
     logs.configure()
     return module
 
@@ -70,6 +78,29 @@ async def test_it_tells_what_it_did(function: httpx.AsyncClient, store: MemorySt
 async def test_records_that_cannot_be_read_are_a_503(function: httpx.AsyncClient, store: MemoryStore) -> None:
     store.down("overdue")
     assert (await function.post("/")).status_code == 503
+
+
+async def test_that_it_ran_is_on_record_once_it_has_looked_through_all(
+    function: httpx.AsyncClient, runs: MemoryRelayRuns, store: MemoryStore
+) -> None:
+    store.down("overdue")
+    await function.post("/")
+    assert runs.at is None
+    store.down()
+    began = datetime.now(UTC)
+    await function.post("/")
+    assert runs.at is not None
+    assert began <= runs.at <= datetime.now(UTC)
+
+
+async def test_when_that_cannot_be_written_all_else_is_done(
+    function: httpx.AsyncClient, runs: MemoryRelayRuns, store: MemoryStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs.down = True
+    await overdue(store)
+    answer = await function.post("/")
+    assert (answer.status_code, answer.json()["published"]) == (200, 1)
+    assert [line["severity"] for line in lines(capsys) if "relay ran" in line["message"]] == ["ERROR"]
 
 
 async def test_a_call_that_the_guard_refuses_sweeps_nothing(
@@ -176,8 +207,10 @@ def test_what_it_opens_is_over_one_connection(
     monkeypatch.setattr(main, "open_rpc", lambda _: rpc)
     monkeypatch.setattr(main, "open_publisher", lambda _: publisher)
     monkeypatch.setattr(main, "FirestoreStore", lambda connected: ("store", connected))
+    monkeypatch.setattr(main, "FirestoreRelayRuns", lambda connected: ("runs", connected))
     monkeypatch.setattr(main, "FirestoreReceipts", lambda connected: ("receipts", connected))
-    receipts, relay, scheduled = main._open()
+    receipts, relay, scheduled, runs = main._open()
+    assert runs == ("runs", rpc)
     assert (scheduled.store, scheduled.publisher, list(scheduled.shards)) == (("store", rpc), publisher, shards)
     assert (receipts.store, receipts.receipts) == (("store", rpc), ("receipts", rpc))
     assert (relay.store, relay.publisher, relay.policy) == (("store", rpc), publisher, settings.policy())

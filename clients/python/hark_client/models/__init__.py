@@ -31,6 +31,7 @@ from hark_client.models.people import (
     SuppressionEntry,
 )
 from hark_client.models.problems import FieldError, ProblemDetails
+from hark_client.models.system import ChannelSetup, SettingProblem, System
 from hark_client.models.templates import (
     Misfit,
     Preview,
@@ -56,6 +57,7 @@ __all__ = [
     "Cancelled",
     "Category",
     "Channel",
+    "ChannelSetup",
     "ChannelVerdict",
     "DeadLetter",
     "Delivery",
@@ -86,9 +88,11 @@ __all__ = [
     "Revoked",
     "RowProblem",
     "ScheduledWithIt",
+    "SettingProblem",
     "Step",
     "Suppression",
     "SuppressionEntry",
+    "System",
     "Template",
     "TemplateVersion",
     "UsedTemplate",

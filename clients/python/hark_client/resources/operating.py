@@ -17,6 +17,7 @@ from hark_client.models import (
     Operation,
     ReplayPlan,
     Revoked,
+    System,
     WouldRevoke,
 )
 from hark_client.operations import NOTHING, Resource, S, operation, paged
@@ -142,3 +143,10 @@ class Audit(Resource[S]):
         action."""
         query = {"actor": actor, "action": action, "from": from_, "to": to, "limit": limit, "cursor": cursor}
         return Sends(query=query)
+
+
+class Systems(Resource[S]):
+    @operation("GET", "/v1/system", System)
+    def get(self) -> Sends:
+        """How the deployment is: its clock, when its relay last ran, and which settings are missing."""
+        return Sends()

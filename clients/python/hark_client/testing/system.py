@@ -18,13 +18,14 @@ from functions.gateway.audit_trail.acts import Naming
 from functions.gateway.audit_trail.recording import Audit
 from functions.gateway.audit_trail.trail import Trail
 from functions.gateway.rendering.templated_content import Templates
-from functions.gateway.services import Gateway
+from functions.gateway.services import Deployment, Gateway
 from functions.operations.kinds import kinds
 from functions.relay.overdue_deliveries import Relay
 from functions.relay.waiting_receipts import WaitingReceipts
 from hark_client.testing.provider import MemoryProvider, Outbox
 from hark_client.testing.virtual_time import VirtualTime
 from shared.channels.registry import load_channels
+from shared.channels.setup import ChannelSetup
 from shared.delivery.errors import HarkError
 from shared.delivery.model import Delivery, DeliveryStatus, Receipt
 from shared.delivery.retries import Policy
@@ -43,6 +44,7 @@ from tests.fakes.operations import MemoryOperations
 from tests.fakes.people import MemoryPeople
 from tests.fakes.plans import MemoryPlans, MemoryReplayPlans
 from tests.fakes.receipts import MemoryReceipts
+from tests.fakes.relay_runs import MemoryRelayRuns
 from tests.fakes.store import MemoryStore
 from tests.fakes.templates import MemoryTemplates
 
@@ -50,6 +52,7 @@ _SECOND = timedelta(seconds=1)
 _TICK = timedelta(microseconds=1)  # "due" is what lies before now
 _MOST_PUSHES = 5  # of one message; the relay then finds its delivery overdue
 
+_SETUP = ChannelSetup((MemoryProvider.name,), (), ())
 # As deployed by default, but for the pauses that a function sleeps through: here they are left to the due times.
 POLICY = Policy(
     max_attempts=5,
@@ -83,6 +86,8 @@ class System:
         self._people = MemoryPeople(self.store)
         self._receipts = MemoryReceipts()
         self._operations = MemoryOperations()
+        self._relay_runs = MemoryRelayRuns()
+        self._relay_runs.at = self.time.now()
         callers, now = MemoryCallers(), self.time.now
         states = ChannelStates(MemoryChannelStates(), self.time.monotonic)
         self.channels = channels = load_channels()
@@ -104,6 +109,8 @@ class System:
             plans=MemoryPlans(),
             replay_plans=MemoryReplayPlans(),
             channel_states=states,
+            relay_runs=self._relay_runs,
+            deployment=Deployment(channels=dict.fromkeys(channels, _SETUP)),
             now=now,
         )
         self.app = application(self._gateway)
@@ -183,6 +190,7 @@ class System:
         self._nacked = [(at, message) for at, message in self._nacked if at > now]
         await self._waiting.sweep()
         await self._relay.sweep()
+        await self._relay_runs.ran(now)
         await self._worker.sweep(1.0)
         await self.settle()
 

@@ -39,6 +39,7 @@ from tests.fakes.plans import MemoryPlans, MemoryReplayPlans
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import POLICY
+from tests.fakes.relay_runs import MemoryRelayRuns
 from tests.fakes.store import MemoryStore
 from tests.fakes.telemetry import MemoryTelemetry
 from tests.fakes.templates import MemoryTemplates
@@ -80,6 +81,7 @@ async def gateway(store: MemoryStore, publisher: MemoryPublisher, clock: Clock) 
         callers=callers,
         audit=Audit(Trail(MemoryAudit()), Naming(CHANNELS, AddressHash("any"))),
         receipts=MemoryReceipts(),
+        relay_runs=MemoryRelayRuns(),
         templates=Templates(MemoryTemplates(), CHANNELS),
         operations=MemoryOperations(),
         people=MemoryPeople(store),

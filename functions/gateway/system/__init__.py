@@ -1,0 +1,1 @@
+"""Showing how the deployment itself is: /v1/system."""
