@@ -59,7 +59,7 @@ def _audit_entry(channel: str) -> Mapping[str, Any]:
 
 
 def _system(first: str) -> Mapping[str, Any]:
-    problem = {"name": "PUBLIC_URL", "state": "missing", "effect": "service messages have no link to unsubscribe"}
+    problem = {"name": "PUBLIC_URL", "state": "suspicious", "effect": "not https: whoever is on the way can read it"}
     channel = {"name": first, "providers": ["log"], "receipts": [], "settings": [problem]}
     ran = {"now": "2026-11-25T09:00:40Z", "relay_ran_at": _AT}
     return {**ran, "revision": "gateway-00042-abc", "epoch": None, "held": None, "channels": [channel]}

@@ -18,7 +18,8 @@ _LINKS = ("PUBLIC_URL", "UNSUBSCRIBE_KEYS")
 
 class SettingState(StrEnum):
     MISSING = "missing"
-    SUSPICIOUS = "suspicious"  # it is there, and hardly what a deployment wants
+    WRONG = "wrong"
+    SUSPICIOUS = "suspicious"  # it may be meant so
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def _of_choice(channel: Channel, chosen: Sequence[str]) -> Iterator[SettingProbl
     if unknown := [provider for provider in chosen if provider not in channel.providers]:
         there = ", ".join(sorted(channel.providers))
         effect = f"{len(unknown)} of its words name no provider, so the function does not start; there are {there}"
-        yield SettingProblem(name, SettingState.SUSPICIOUS, effect)
+        yield SettingProblem(name, SettingState.WRONG, effect)
 
 
 def _of_receipts(missing: Mapping[str, Sequence[str]]) -> Iterator[SettingProblem]:
@@ -92,8 +93,8 @@ def _of_links(channel: Channel, environ: Mapping[str, str]) -> Iterator[SettingP
     for name in _LINKS:
         # Beside Firestore's emulator there is a key without the setting.
         if not environ.get(name) and not (name == "UNSUBSCRIBE_KEYS" and environ.get("FIRESTORE_EMULATOR_HOST")):
-            effect = "service messages have no link to unsubscribe, and no marketing is sent"
-            yield SettingProblem(name, SettingState.MISSING, effect)
+            effect = "it is not set: service messages have no link to unsubscribe, and no marketing is sent"
+            yield SettingProblem(name, SettingState.SUSPICIOUS, effect)
     url = environ.get("PUBLIC_URL")
     if url and not is_private(url):
         effect = "not https: whoever is on the way can read and change what it answers"

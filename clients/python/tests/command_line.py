@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import typer
@@ -27,7 +28,8 @@ class CommandLine:
             yield hark.client
 
         self.texts: dict[str, list[str]] = {}  # DNS
-        self._session = Session(connect, hark.advance, lambda: hark.now, self._texts)
+        self.ahead = timedelta()  # of this machine's clock
+        self._session = Session(connect, hark.advance, lambda: hark.now + self.ahead, self._texts)
 
     def _texts(self, name: str) -> list[str]:
         if name not in self.texts:

@@ -2,15 +2,10 @@
 
 import json
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import structlog.testing
 from command_line import SMS, CommandLine, cases
-
-from hark_client.testing.hark import Hark
-from hark_client.testing.provider import MemoryProvider
 
 CASES, case = cases()
 
@@ -240,62 +235,6 @@ def _(cli: CommandLine) -> None:
     operation_id = an_operation(cli)
     cli.run("operations cancel", operation_id, code=2)
     assert "cancelled" in cli.run("operations cancel --yes", operation_id).stdout
-
-
-def verdicts(cli: CommandLine, *arguments: str, code: int = 0) -> dict[str, str]:
-    return {finding["check"]: finding["verdict"] for finding in cli.json("doctor", *arguments, code=code)}
-
-
-@case("doctor")
-def _(cli: CommandLine) -> None:
-    assert verdicts(cli).items() >= {"API key": "ok", "channel sms": "ok", "relay": "ok", "operations": "ok"}.items()
-    cli.hark.client.channels.pause("sms", reason="maintenance")
-    assert verdicts(cli, code=4)["channel sms"] == "wrong"
-    cli.hark.client.channels.resume("sms")
-
-    domain = ["--domain", "mail.example.com", "--dkim-selector", "s1"]
-    assert {verdicts(cli, *domain)[check] for check in ("SPF", "DKIM", "DMARC")} == {"unknown"}
-    cli.texts = {
-        "mail.example.com": ["v=spf1 include:example.net -all", "google-site-verification=x"],
-        "s1._domainkey.mail.example.com": ["k=rsa; t=s; p=MIGf"],
-        "_dmarc.mail.example.com": [],
-        "_dmarc.example.com": ["v=DMARC1; p=reject"],
-    }
-    assert {verdicts(cli, *domain)[check] for check in ("SPF", "DKIM", "DMARC")} == {"ok"}
-    cli.texts = {
-        "mail.example.com": ["v=spf1 -all", "v=spf1 +all"],
-        "s1._domainkey.mail.example.com": ["v=DKIM1; p="],
-        **{"_dmarc.mail.example.com": [], "_dmarc.example.com": ["v=DMARC1"]},
-    }
-    assert {verdicts(cli, *domain, code=4)[check] for check in ("SPF", "DKIM", "DMARC")} == {"wrong"}
-
-
-def test_the_doctor_sees_what_stands_still(cli: CommandLine) -> None:
-    """Time passes, and neither the relay nor the operations run."""
-    cli.dead()
-    cli.json("dead-letters replay --yes")
-    cli.hark.fail_next("sms", "503")
-    cli.run("send --message Hello", "--to", SMS)
-    pass_by(cli.hark, timedelta(minutes=10))
-    found = verdicts(cli, code=4)
-    assert (found["relay"], found["operations"]) == ("wrong", "wrong")
-
-
-def test_the_doctor_sees_that_no_receipts_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MemoryProvider, "name", "twilio")  # which reports back
-    with Hark() as hark, structlog.testing.capture_logs():
-        cli = CommandLine(hark)
-        assert verdicts(cli)["receipts sms"] == "unknown"
-        notification_id = cli.send()
-        assert verdicts(cli)["receipts sms"] == "unknown"
-        pass_by(hark, timedelta(hours=2))
-        assert verdicts(cli, code=4)["receipts sms"] == "wrong"
-        hark.receipt(notification_id)
-        assert verdicts(cli)["receipts sms"] == "ok"
-
-
-def pass_by(hark: Hark, time: timedelta) -> None:
-    hark._system.time.move_to(hark.now + time)
 
 
 @pytest.mark.parametrize("command", sorted(CASES))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import test_command_line
 import test_command_line_audit
+import test_command_line_doctor
 import typer.main
 from command_line import SMS, CommandLine, cases, commands_of
 
@@ -304,8 +305,8 @@ def test_a_command(cli: CommandLine, command: str) -> None:
 
 
 def test_each_command_has_a_case() -> None:
-    others = test_command_line.CASES.keys() | test_command_line_audit.CASES.keys()
-    assert CASES.keys() | others == commands_of(app)
+    others = (test_command_line, test_command_line_audit, test_command_line_doctor)
+    assert set(CASES).union(*(other.CASES for other in others)) == commands_of(app)
 
 
 def test_each_command_prints_json() -> None:

@@ -45,12 +45,12 @@ def test_without_what_checks_receipts_they_are_refused() -> None:
 def test_a_provider_that_sends_nothing_or_is_none_is_suspicious() -> None:
     assert said("slack", SLACK_PROVIDER="log") == [("SLACK_PROVIDER", SettingState.SUSPICIOUS)]
     assert said("slack", SLACK_PROVIDER="") == [("SLACK_PROVIDER", SettingState.MISSING)]
-    assert said("slack", SLACK_PROVIDER=CANARY) == [("SLACK_PROVIDER", SettingState.SUSPICIOUS)]
+    assert said("slack", SLACK_PROVIDER=CANARY) == [("SLACK_PROVIDER", SettingState.WRONG)]
 
 
 def test_without_links_there_is_no_marketing() -> None:
-    assert said("email", PUBLIC_URL="") == [("PUBLIC_URL", SettingState.MISSING)]
-    assert said("email", UNSUBSCRIBE_KEYS="") == [("UNSUBSCRIBE_KEYS", SettingState.MISSING)]
+    assert said("email", PUBLIC_URL="") == [("PUBLIC_URL", SettingState.SUSPICIOUS)]
+    assert said("email", UNSUBSCRIBE_KEYS="") == [("UNSUBSCRIBE_KEYS", SettingState.SUSPICIOUS)]
     assert said("email", UNSUBSCRIBE_KEYS="", FIRESTORE_EMULATOR_HOST="127.0.0.1:1") == []
     assert said("email", PUBLIC_URL="http://hark.example.com") == [("PUBLIC_URL", SettingState.SUSPICIOUS)]
 

@@ -1,28 +1,31 @@
 """doctor: whether a deployment is well, as far as it can be seen from outside.
 
-Left out, since neither the API nor DNS says it: when the relay last ran, the gateway's clock, and the settings of the
-functions. What stands still shows a relay that does not run.
+What a channel's function alone has, as its provider's key, the gateway does not know: a wrong one shows by a provider
+that is down and by dead letters, and without one the function does not start, so that what is due stays due.
 """
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from hark_client import errors
 from hark_client.cli import options, sender_domain
-from hark_client.cli.findings import OK, UNKNOWN, WRONG, Finding
+from hark_client.cli.findings import DOUBTFUL, OK, UNKNOWN, WRONG, Finding
 from hark_client.cli.output import result, table
-from hark_client.cli.session import ended_badly, session
+from hark_client.cli.receipts_check import receipts
+from hark_client.cli.session import Session, ended_badly, session
 from hark_client.client import Client
-from hark_client.models import Channel
+from hark_client.models import Channel, System
 
 _LATE = timedelta(minutes=5)  # the relay runs each minute; the alert for what waits has the same
-_REPORTED_WITHIN = timedelta(hours=1)
+_CLOCKS_DIFFER = timedelta(seconds=10)
+_RECENT = timedelta(hours=1)
 _LOOKED_AT = 200  # notifications, for each question
 
 
@@ -34,9 +37,11 @@ def doctor(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Whether the gateway answers, channels send, receipts arrive and nothing stands still. 4 if something is wrong."""
+    """Whether keys and settings are there, clocks agree, the relay runs, channels send and receipts arrive; with
+    --domain also what DNS says of the sender. 4 if something is wrong.
+    """
     now = session(context)
-    found = [_url(os.environ.get("HARK_URL", ""))]
+    found = [*_environment(os.environ)]
     with now.connect() as client:
         channels = client.channels.list()
         try:
@@ -44,8 +49,10 @@ def doctor(
         except errors.Unauthorized:
             found.append(Finding("API key", WRONG, "the gateway does not know it, or it is revoked"))
         else:
-            found += _of_gateway(client, list(channels), now.now())
-    if domain is not None:
+            found += _of_gateway(client, list(channels), now)
+    if domain is None:
+        found.append(Finding("SPF, DKIM, DMARC", UNKNOWN, "name the sender's domain by --domain"))
+    else:
         found += sender_domain.findings(domain, selectors or [], now.texts)
     rows = [(finding.check, finding.verdict, finding.about) for finding in found]
     result([asdict(finding) for finding in found], as_json, table(["check", "verdict", "what"], rows))
@@ -53,19 +60,34 @@ def doctor(
         ended_badly()
 
 
-def _url(url: str) -> Finding:
+def _environment(environ: Mapping[str, str]) -> Iterator[Finding]:
+    url = environ.get("HARK_URL", "")
     local = url.startswith(("http://127.", "http://localhost", "http://[::1]"))
     if url.startswith("https://") or local:
-        return Finding("HARK_URL", OK, "nobody on the way can read the key")
-    return Finding("HARK_URL", WRONG if url else UNKNOWN, "not https: whoever is on the way can read the key")
+        yield Finding("HARK_URL", OK, "nobody on the way can read the key")
+    else:
+        yield Finding("HARK_URL", WRONG if url else UNKNOWN, "not https: whoever is on the way can read the key")
+    path = environ.get("HARK_API_KEY_FILE")
+    if path and not environ.get("HARK_API_KEY") and os.name == "posix" and Path(path).stat().st_mode & 0o077:
+        yield Finding("HARK_API_KEY_FILE", WRONG, f"others than you may read it: chmod 600 {path}")
 
 
-def _of_gateway(client: Client, channels: Sequence[Channel], now: datetime) -> Iterator[Finding]:
+def _of_gateway(client: Client, channels: Sequence[Channel], session: Session) -> Iterator[Finding]:
+    now = session.now()
+    try:
+        system = client.system.get()
+    except (errors.Forbidden, errors.NotFound) as error:
+        why = "this caller lacks channels:write" if isinstance(error, errors.Forbidden) else "the gateway is older"
+        yield from (Finding(check, UNKNOWN, why) for check in ("clock", "relay", "settings"))
+    else:
+        yield from _of_system(system, now, session.now())
+        now = system.now  # this machine's clock may be the wrong one
     questions: dict[str, Callable[[], Iterator[Finding]]] = {
         "channels": lambda: _states(channels),
-        "relay": lambda: _standing_still(client, channels, now),
+        "overdue": lambda: _overdue(client, channels, now),
+        "dead letters": lambda: _dead_letters(client, now),
         "operations": lambda: _operations(client, now),
-        "receipts": lambda: _receipts(client, channels, now),
+        "receipts": lambda: receipts(client, channels, now),
     }
     for check, ask in questions.items():
         yield from _asked(check, ask)
@@ -78,19 +100,64 @@ def _asked(check: str, ask: Callable[[], Iterator[Finding]]) -> Iterator[Finding
         yield Finding(check, UNKNOWN, "this caller may not see it")
 
 
+def _of_system(system: System, asked: datetime, answered: datetime) -> Iterator[Finding]:
+    """asked, answered: between these, by this machine's clock, the gateway said what time it is"""
+    apart = max(asked - system.now, system.now - answered)
+    if apart > _CLOCKS_DIFFER:
+        word = "ahead of" if asked > system.now else "behind"
+        said = f"this machine's is {_spelt(apart)} {word} the gateway's: webhooks may be refused as too old or too new"
+        yield Finding("clock", WRONG, said)
+    else:
+        yield Finding("clock", OK, "this machine's and the gateway's agree")
+    if system.held is not None:
+        yield Finding("restored records", WRONG, system.held)
+    yield _relay(system)
+    for channel in system.channels:
+        wrong = [setting for setting in channel.settings if setting.state != "suspicious"]
+        verdict = WRONG if wrong else DOUBTFUL if channel.settings else OK
+        said = "; ".join(f"{setting.name}: {_what(setting.state)}{setting.effect}" for setting in channel.settings)
+        sends = f"sends by {', '.join(channel.providers)}, and nothing that the gateway needs is missing"
+        yield Finding(f"settings {channel.name}", verdict, said or sends)
+
+
+def _what(state: str) -> str:
+    return "" if state == "suspicious" else f"{state}, so "
+
+
+def _relay(system: System) -> Finding:
+    if system.relay_ran_at is None:
+        return Finding("relay", WRONG, "it has never run: does the scheduler call it each minute?")
+    ago = system.now - system.relay_ran_at
+    if ago > _LATE:
+        said = f"it last ran {_spelt(ago)} ago: does the scheduler call it each minute, and what does it log?"
+        return Finding("relay", WRONG, said)
+    if -ago > _CLOCKS_DIFFER:
+        return Finding("relay", WRONG, f"its clock is {_spelt(-ago)} ahead of the gateway's")
+    return Finding("relay", OK, f"it last ran {_spelt(max(ago, timedelta()))} ago")
+
+
+def _spelt(time: timedelta) -> str:
+    """As people say it: `42 s`, `12 minutes`, `3 hours`, `2 days`."""
+    seconds = int(time.total_seconds())
+    for length, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {name}"
+    return f"{seconds} s"
+
+
 def _states(channels: Sequence[Channel]) -> Iterator[Finding]:
     for channel in channels:
         down = [f"{p.name} is down: {p.reason or 'it fails'}" for p in channel.providers if p.state == "open"]
         if channel.state != "active":
             said = f"it is {channel.state}: {channel.reason or 'none of its providers is there'}"
-            yield Finding(f"channel {channel.name}", WRONG, said)
+            yield Finding(f"channel {channel.name}", WRONG, "; ".join([said, *down]))
         else:
             yield Finding(f"channel {channel.name}", WRONG if down else OK, "; ".join(down) or "it sends")
 
 
-def _standing_still(client: Client, channels: Sequence[Channel], now: datetime) -> Iterator[Finding]:
+def _overdue(client: Client, channels: Sequence[Channel], now: datetime) -> Iterator[Finding]:
     held = {channel.name for channel in channels if channel.state != "active"}
-    late = 0
+    late: dict[str, int] = {}
     statuses: tuple[Any, ...] = ("queued", "retrying", "scheduled")
     for status in statuses:
         for notification in itertools.islice(client.notifications.list(status=status, limit=100), _LOOKED_AT):
@@ -99,11 +166,25 @@ def _standing_still(client: Client, channels: Sequence[Channel], now: datetime) 
                 if due is None and status != "scheduled":  # of a step of an escalation nobody says when its turn is
                     due = delivery.updated_at
                 waits = due is not None and delivery.status == status and delivery.channel not in held
-                late += waits and due is not None and now - max(due, delivery.updated_at) > _LATE
+                if waits and due is not None and now - max(due, delivery.updated_at) > _LATE:
+                    late[delivery.channel] = late.get(delivery.channel, 0) + 1
     if late:
-        yield Finding("relay", WRONG, f"{late} deliveries have been due for more than 5 minutes: does the relay run?")
+        many = ", ".join(f"{count} over {channel}" for channel, count in sorted(late.items()))
+        said = f"due for more than 5 minutes: {many}. Either the relay does not run, or the channel's function does not"
+        yield Finding("overdue", WRONG, said)
     else:
-        yield Finding("relay", OK, "no delivery has been due for more than 5 minutes")
+        yield Finding("overdue", OK, "no delivery has been due for more than 5 minutes")
+
+
+def _dead_letters(client: Client, now: datetime) -> Iterator[Finding]:
+    dead = itertools.islice(client.dead_letters.list(limit=100), _LOOKED_AT)
+    recent = list(itertools.takewhile(lambda letter: now - letter.dead_at < _RECENT, dead))
+    if recent:
+        more = "at least " if len(recent) == _LOOKED_AT else ""
+        said = f"{more}{len(recent)} within the last hour, the latest over {recent[0].channel}: {recent[0].error}"
+        yield Finding("dead letters", WRONG, said)
+    else:
+        yield Finding("dead letters", OK, "none within the last hour")
 
 
 def _operations(client: Client, now: datetime) -> Iterator[Finding]:
@@ -113,27 +194,3 @@ def _operations(client: Client, now: datetime) -> Iterator[Finding]:
         yield Finding("operations", WRONG, f"not worked off for more than 5 minutes: {', '.join(still)}")
     else:
         yield Finding("operations", OK, f"{len(running)} are running, and none stands still")
-
-
-def _receipts(client: Client, channels: Sequence[Channel], now: datetime) -> Iterator[Finding]:
-    """By what was sent in the last day, over channels whose providers report back."""
-    reporting = {(c.name, p.name) for c in channels for p in c.providers if p.receipts}
-    reported, silent = dict.fromkeys((name for name, _ in sorted(reporting)), 0), dict[str, int]()
-    statuses: tuple[Any, ...] = ("delivered", "undelivered", "sent")
-    for status in statuses:
-        recent = client.notifications.list(status=status, from_=now - timedelta(days=1), limit=100)
-        for delivery in itertools.chain.from_iterable(n.deliveries for n in itertools.islice(recent, _LOOKED_AT)):
-            if delivery.status != status or (delivery.channel, delivery.provider) not in reporting:
-                continue
-            if status != "sent":
-                reported[delivery.channel] += 1
-            elif now - delivery.updated_at > _REPORTED_WITHIN:
-                silent[delivery.channel] = silent.get(delivery.channel, 0) + 1
-    for channel, count in reported.items():
-        if count:
-            yield Finding(f"receipts {channel}", OK, f"{count} of the last day were reported on")
-        elif channel in silent:
-            said = f"none of {silent[channel]} that were sent over an hour ago was reported on: do receipts arrive?"
-            yield Finding(f"receipts {channel}", WRONG, said)
-        else:
-            yield Finding(f"receipts {channel}", UNKNOWN, "nothing that could be reported on was sent in the last day")

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-OK, WRONG, UNKNOWN = "ok", "wrong", "unknown"
+OK, WRONG, DOUBTFUL, UNKNOWN = "ok", "wrong", "doubtful", "unknown"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """verdict: `ok`, `wrong`, or `unknown` where it cannot be told"""
+    """verdict: `ok`, `wrong`, `doubtful` where it may be meant so, or `unknown` where it cannot be told"""
 
     check: str
     verdict: str

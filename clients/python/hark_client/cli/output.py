@@ -29,6 +29,7 @@ _COLOURS = {
         "retryable",
         "throttled",
         "unknown",
+        "doubtful",
         "expired",
         "suppressed",
     },

@@ -30,7 +30,7 @@ NotificationStatus = Literal[
 ]
 OperationState = Literal["running", "paused", "cancelled", "done", "failed"]
 Outcome = Literal["accepted", "retryable", "throttled", "permanent", "refused", "unknown"]
-SettingState = Literal["missing", "suspicious"]
+SettingState = Literal["missing", "wrong", "suspicious"]
 Scope = Literal[
     "notifications:send",
     "notifications:read",
