@@ -1,6 +1,7 @@
 """doctor: what it sees of a deployment that is not well, in memory."""
 
 import json
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
@@ -22,6 +23,7 @@ from hark_client.testing.provider import MemoryProvider
 from shared.channels.setup import ChannelSetup, SettingProblem, SettingState
 
 CASES, case = cases()
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def verdicts(cli: CommandLine, *arguments: str, code: int = 0) -> dict[str, str]:
@@ -33,6 +35,7 @@ def _(cli: CommandLine) -> None:
     assert verdicts(cli).items() >= {"API key": "ok", "channel sms": "ok", "relay": "ok", "operations": "ok"}.items()
     cli.hark.client.channels.pause("sms", reason="maintenance")
     assert verdicts(cli, code=4)["channel sms"] == "wrong"
+    assert "maintenance" in cli.run("doctor", code=4).stdout
     cli.hark.client.channels.resume("sms")
 
     domain = ["--domain", "mail.example.com", "--dkim-selector", "s1"]
@@ -116,6 +119,17 @@ def test_the_doctor_sees_what_died_and_why(cli: CommandLine) -> None:
     assert "1 within the last hour, the latest over sms: " in cli.run("doctor", code=4).stdout
 
 
+def test_the_doctor_sees_a_provider_that_is_down_and_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryProvider, "name", "twilio")
+    with Hark() as hark, structlog.testing.capture_logs():
+        cli = CommandLine(hark)
+        hark.fail_next("sms", "401", times=99)
+        for _ in range(9):
+            cli.send()
+        assert verdicts(cli, code=4)["channel sms"] == "wrong"
+        assert "it sends nothing: twilio is down since" in cli.run("doctor", code=4).stdout
+
+
 def test_what_a_caller_may_not_see_is_unknown(cli: CommandLine) -> None:
     made = cli.json("callers create --name few --scope notifications:send --scope notifications:read")
     with Client(cli.hark.url, made["key"], transport=cli.hark.transport) as client:
@@ -124,6 +138,18 @@ def test_what_a_caller_may_not_see_is_unknown(cli: CommandLine) -> None:
     found = {finding["check"]: finding["verdict"] for finding in json.loads(shown.stdout)}
     for check in ("clock", "relay", "settings", "dead letters"):
         assert found[check] == "unknown", check
+
+
+def test_the_scopes_that_the_readme_names_are_enough(cli: CommandLine) -> None:
+    section = README.partition("For all of it the caller needs")[2].partition("what it may not")[0]
+    scopes = [f"--scope={scope}" for scope in re.findall(r"`([\w:-]+)`", section)]
+    made = cli.json("callers create --name doctor", *scopes)
+    with Client(cli.hark.url, made["key"], transport=cli.hark.transport) as client:
+        session = Session(lambda: nullcontext(client), now=lambda: cli.hark.now, texts=lambda _: [])
+        shown = CliRunner().invoke(app, ["doctor"], obj=session).stdout
+    assert "dead letters" in shown
+    assert "may not see" not in shown
+    assert "lacks" not in shown
 
 
 def test_a_key_file_that_others_may_read_is_wrong(

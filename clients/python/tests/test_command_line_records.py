@@ -58,6 +58,10 @@ def _(cli: CommandLine) -> None:
         publish(cli)
         cli.run("templates pull --dir", folder)
         assert cli.json("templates push --dry-run --dir", folder) == {"would_publish": []}
+        about = Path(folder, "order/template.json")
+        about.write_text(json.dumps(dict(reversed(json.loads(about.read_text()).items()))))
+        assert cli.json("templates push --dry-run --dir", folder) == {"would_publish": []}, "the same otherwise spelt"
+        assert "as they were" in cli.run("templates pull --dir", folder).stdout
         text = Path(folder, "order/en/sms.message.liquid")
         text.write_text("Your order {{ order }}")
         shown = cli.run("templates push --dry-run --dir", folder).stdout

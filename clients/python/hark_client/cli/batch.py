@@ -18,7 +18,9 @@ from hark_client.client import Client
 
 def batch(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, or the result of an earlier run.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="CSV, or the result of an earlier run.")
+    ],
     result_file: Annotated[
         Optional[Path], typer.Option("--result", help="By default FILE.result.csv beside it.")
     ] = None,

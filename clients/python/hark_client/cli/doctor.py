@@ -17,7 +17,8 @@ import typer
 from hark_client import errors
 from hark_client.cli import options, sender_domain
 from hark_client.cli.findings import DOUBTFUL, OK, UNKNOWN, WRONG, Finding
-from hark_client.cli.output import result, table
+from hark_client.cli.operations import progress
+from hark_client.cli.output import plain, result, table
 from hark_client.cli.receipts_check import receipts
 from hark_client.cli.session import Session, ended_badly, session
 from hark_client.client import Client
@@ -41,23 +42,32 @@ def doctor(
     --domain also what DNS says of the sender. 4 if something is wrong.
     """
     now = session(context)
-    found = [*_environment(os.environ)]
-    with now.connect() as client:
-        channels = client.channels.list()
-        try:
-            found.append(Finding("API key", OK, f"the gateway has {len(list(channels))} channels"))
-        except errors.Unauthorized:
-            found.append(Finding("API key", WRONG, "the gateway does not know it, or it is revoked"))
-        else:
-            found += _of_gateway(client, list(channels), now)
-    if domain is None:
-        found.append(Finding("SPF, DKIM, DMARC", UNKNOWN, "name the sender's domain by --domain"))
-    else:
-        found += sender_domain.findings(domain, selectors or [], now.texts)
+    found = []
+    with now.connect() as client, progress() as bar:
+        shown = bar.add_task("", total=None)
+        for finding in _findings(client, domain, selectors or [], now):
+            found.append(finding)
+            bar.update(shown, completed=len(found), description=finding.check)
     rows = [(finding.check, finding.verdict, finding.about) for finding in found]
     result([asdict(finding) for finding in found], as_json, table(["check", "verdict", "what"], rows))
     if any(finding.verdict == WRONG for finding in found):
         ended_badly()
+
+
+def _findings(client: Client, domain: Optional[str], selectors: Sequence[str], now: Session) -> Iterator[Finding]:
+    """One after the other: some take seconds."""
+    yield from _environment(os.environ)
+    try:
+        channels = list(client.channels.list())
+    except errors.Unauthorized:
+        yield Finding("API key", WRONG, "the gateway does not know it, or it is revoked")
+    else:
+        yield Finding("API key", OK, f"the gateway has {len(channels)} channels")
+        yield from _of_gateway(client, channels, now)
+    if domain is None:
+        yield Finding("SPF, DKIM, DMARC", UNKNOWN, "name the sender's domain by --domain")
+    else:
+        yield from sender_domain.findings(domain, selectors, now.texts)
 
 
 def _environment(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -147,10 +157,16 @@ def _spelt(time: timedelta) -> str:
 
 def _states(channels: Sequence[Channel]) -> Iterator[Finding]:
     for channel in channels:
-        down = [f"{p.name} is down: {p.reason or 'it fails'}" for p in channel.providers if p.state == "open"]
-        if channel.state != "active":
-            said = f"it is {channel.state}: {channel.reason or 'none of its providers is there'}"
-            yield Finding(f"channel {channel.name}", WRONG, "; ".join([said, *down]))
+        down = [
+            f"{p.name} is down since {plain(p.since)}: {p.reason or 'it fails'}"
+            for p in channel.providers
+            if p.state == "open"
+        ]
+        if channel.state == "paused":
+            paused = f"it is paused since {plain(channel.since)} by {plain(channel.by)}: {plain(channel.reason)}"
+            yield Finding(f"channel {channel.name}", WRONG, "; ".join([paused, *down]))
+        elif channel.state != "active":
+            yield Finding(f"channel {channel.name}", WRONG, f"it sends nothing: {'; '.join(down)}")
         else:
             yield Finding(f"channel {channel.name}", WRONG if down else OK, "; ".join(down) or "it sends")
 

@@ -27,7 +27,10 @@ Cursor = Annotated[Optional[str], typer.Option(help="Go on from here: the next_c
 From = Annotated[Optional[str], typer.Option("--from", metavar="TIME", help="At or after this time (RFC 3339).")]
 To = Annotated[Optional[str], typer.Option("--to", metavar="TIME", help="Before this time (RFC 3339).")]
 Recipient = Annotated[Optional[str], typer.Option(help="By a recipient's name.")]
-Status = Annotated[Optional[str], typer.Option(help="With a delivery in it.", autocompletion=delivery_statuses)]
+Status = Annotated[
+    Optional[str],
+    typer.Option(help="With a delivery in it now: what arrived is `delivered`.", autocompletion=delivery_statuses),
+]
 Caller = Annotated[Optional[str], typer.Option(help="By a caller's id.")]
 Channel = Annotated[Optional[str], typer.Option(help="The channel.", autocompletion=channel_names)]
 ChannelArgument = Annotated[str, typer.Argument(metavar="CHANNEL", autocompletion=channel_names)]

@@ -80,7 +80,7 @@ def delete(
 @commands.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV with channel, address, reason, …, or - for stdin.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with channel, address, reason, …, or - for stdin.")],
     yes: options.Yes = False,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,

@@ -39,9 +39,11 @@ def files_of(template: TemplateVersion) -> dict[str, str]:
 
 
 def read(folder: Path) -> dict[str, str]:
-    """The same of a folder; empty where there is none. What is not of a template is left alone."""
+    """The same of a folder, its JSON as `files_of` would write it; empty where there is none. What is not of a template
+    is left alone. Raises BadParameter.
+    """
     return {
-        path.relative_to(folder).as_posix(): text_of(path)
+        path.relative_to(folder).as_posix(): _as_written(path, text_of(path))
         for path in sorted([folder / _ABOUT, *folder.glob("*/*")])
         if path.is_file() and (path.name == _ABOUT or _PART.fullmatch(path.name))
     }
@@ -82,6 +84,11 @@ def body_of(folder: Path) -> dict[str, Any]:
     return {**body, "locales": locales}
 
 
+def _as_written(path: Path, text: str) -> str:
+    """Another indent is no change."""
+    return _dump(_parsed(path, text)) if path.suffix == ".json" else text
+
+
 def _parsed(path: Path, text: str) -> Any:
     try:
         return json.loads(text)
@@ -90,7 +97,7 @@ def _parsed(path: Path, text: str) -> Any:
 
 
 def _dump(said: Any) -> str:
-    return json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(said, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def _safe(name: str) -> str:
