@@ -16,8 +16,10 @@ from typer.testing import CliRunner
 from functions.gateway.application import application
 from functions.gateway.services import Deployment
 from hark_client.cli.app import app
+from hark_client.cli.doctor import _states
 from hark_client.cli.session import Session
 from hark_client.client import Client
+from hark_client.models import Provider
 from hark_client.testing.hark import Hark
 from hark_client.testing.provider import MemoryProvider
 from shared.channels.setup import ChannelSetup, SettingProblem, SettingState
@@ -119,15 +121,16 @@ def test_the_doctor_sees_what_died_and_why(cli: CommandLine) -> None:
     assert "1 within the last hour, the latest over sms: " in cli.run("doctor", code=4).stdout
 
 
-def test_the_doctor_sees_a_provider_that_is_down_and_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MemoryProvider, "name", "twilio")
-    with Hark() as hark, structlog.testing.capture_logs():
-        cli = CommandLine(hark)
-        hark.fail_next("sms", "401", times=99)
-        for _ in range(9):
-            cli.send()
-        assert verdicts(cli, code=4)["channel sms"] == "wrong"
-        assert "it sends nothing: twilio is down since" in cli.run("doctor", code=4).stdout
+def test_a_provider_that_is_down_is_named_with_what_it_said(cli: CommandLine) -> None:
+    there = next(channel for channel in cli.hark.client.channels.list() if channel.name == "sms")
+    since = cli.hark.now - timedelta(minutes=3)
+    down = Provider(name="twilio", receipts=True, state="open", since=since, reason="Twilio answered 401")
+    up = Provider(name="vonage", receipts=True, state="active", since=None, reason=None)
+    (open_,) = _states([there.model_copy(update={"state": "open", "providers": [down]})])
+    assert open_.verdict == "wrong"
+    assert re.fullmatch(r"it sends nothing: twilio is down since [\d: -]+: Twilio answered 401", open_.about)
+    (other,) = _states([there.model_copy(update={"providers": [down, up]})])
+    assert (other.verdict, other.about[:14]) == ("wrong", "twilio is down")
 
 
 def test_what_a_caller_may_not_see_is_unknown(cli: CommandLine) -> None:
