@@ -20,10 +20,12 @@ from emulator.lab.callbacks import Callback
 from emulator.lab.vonage_receipts import VonageReporter
 from functions.email.sendgrid_receipts import SendGridReceipts
 from functions.gateway.openapi_examples import Example, examples
+from functions.gateway.services import Deployment
 from functions.sms.twilio_receipts import TwilioReceipts
 from functions.sms.twilio_replies import TwilioReplies
 from functions.sms.vonage_receipts import VonageReceipts
 from shared.channels.registry import example_addresses, load_channels
+from shared.channels.setup import ChannelSetup, SettingProblem, SettingState
 from shared.delivery.model import Attempt, DeliveryStatus, Outcome, Told
 from shared.sending.recalling import recall
 from shared.sending.receipts import ReceiptReader
@@ -112,9 +114,6 @@ async def parameters(hark: Hark, operation: str) -> dict[str, str]:  # noqa: PLR
             notification_id = await hark.dead(to=TO, **MESSAGE)
             await hark.set(notification_id, "email", DeliveryStatus.DEAD, error="attempts used up; the last one: 503")
             return {}
-        case "show_system":
-            await hark.gateway.relay_runs.ran(datetime.now(UTC))
-            return {}
         case "list_audit_entries":
             await hark.client.post("/v1/channels/email/resume")
             return {}
@@ -176,6 +175,16 @@ async def answered(client: httpx.AsyncClient, text: str) -> httpx.Response:
     return await client.post("/v1/inbound/twilio", data=fields, headers={"X-Twilio-Signature": signature})
 
 
+async def system(hark: Hark) -> httpx.Response:
+    """Of a gateway that Cloud Run runs, whose settings are not quite what they should be."""
+    problem = SettingProblem("PUBLIC_URL", SettingState.SUSPICIOUS, "not https: whoever is on the way can read it")
+    channels = {"email": ChannelSetup(("log",), (), (problem,))}
+    await hark.gateway.relay_runs.ran(datetime.now(UTC))
+    gateway = replace(hark.gateway, deployment=Deployment("gateway-00042-abc", None, channels))
+    async with client_of(gateway, hark.key) as client:
+        return await client.get("/v1/system")
+
+
 def shape(value: Any) -> Any:
     """The names in a JSON value, and of which type each thing is. A list is like its first item."""
     match value:
@@ -217,6 +226,8 @@ async def test_an_example_is_answered_as_it_says(hark: Hark, document: Any, oper
 
     if operation_id in SIGNED:
         answer = await signed(hark, operation_id)
+    elif operation_id == "show_system":
+        answer = await system(hark)
     else:
         made = await parameters(hark, operation_id)
         filled = path.format(**{**shown, **made})
@@ -261,6 +272,7 @@ def answer_of(operation: Any) -> tuple[int, tuple[Any, Any]]:
 def same(got: Any, said: Any) -> bool:
     """Whether the example's words are the real ones, but for what is new each time."""
     times = {"created_at", "updated_at", "dead_at", "at", "since", "added_at", "planned_at", "good_until"}
+    times |= {"now", "relay_ran_at"}
     new = {"id", "notification_id", "updated_by", "created_by", "by", "key", "plan"} | times
     new |= {"address_hash", "pseudonym", "evidence"}  # which names the caller
     new |= {"chain", "hash", "actor", "network"}  # of the audit log
