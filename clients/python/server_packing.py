@@ -21,6 +21,7 @@ _FAKES = (
     "people",
     "plans",
     "receipts",
+    "relay_runs",
     "store",
     "templates",
 )
