@@ -426,7 +426,8 @@ class Pipeline:
                 earlier = await resolved(self.store, claimed.channel, content.earlier, provider.name, self.now())
             if is_late(claimed, self.now()):
                 return made, error, sent
-            at, began = self.now(), time.monotonic()
+            # In this order: `at` and the duration together are not over before the call is.
+            began, at = time.monotonic(), self.now()
             error, is_called = None, False
             number = len(claimed.attempts) + len(made) + 1
             before = [attempt.traceparent for attempt in (*claimed.attempts, *made)[-1:]]
