@@ -36,7 +36,8 @@ TARGETS = {
     b"GET /v1/recipients/%f%zz": 422,
     b"GET /v1/recipients/%00": 422,
     b"GET /v1/recipients/" + LONG: 414,
-    b"GET /v1/notifications/a%0Ab": 404,  # the framework's own, in plain text
+    b"GET /v1/notifications/a%0Ab": 404,
+    b"GET /v1/recipients/a%0Ab": 422,
     b"GET /v1/notifications?cursor=%ff": 422,
     b"GET /v1/notifications?recipient=%ed%a0%80": 422,
     b"GET /v1/notifications?%ff=%ff": 422,

@@ -136,7 +136,7 @@ async def test_a_line_end_behind_a_name_does_not_reach_the_recipient_of_that_nam
     await hark.client.put("/v1/recipients/alice", json=EMAIL)
     async with nothing_done(hark):
         for method in ("PUT", "GET", "DELETE"):
-            problem(await hark.client.request(method, f"/v1/recipients/{path}", json=EMAIL), 404)
+            problem(await hark.client.request(method, f"/v1/recipients/{path}", json=EMAIL), 422, "name")
 
 
 TOO_MANY = {f"c{i}": "a@example.com" for i in range(21)}
