@@ -22,6 +22,7 @@ _FAKES = (
     "plans",
     "receipts",
     "relay_runs",
+    "statistics",
     "store",
     "templates",
 )

@@ -1,4 +1,4 @@
-"""Firestore in memory, by gRPC: the four RPCs that Hark makes, with the rules that it relies on.
+"""Firestore in memory, by gRPC: the five RPCs that Hark makes, with the rules that it relies on.
 
 Reference: googleapis google/firestore/v1/{firestore,write}.proto. Where Firestore and its emulator differ, it is like
 the emulator: it needs no indexes. It forgets everything with the process.
@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,6 +27,8 @@ from shared.google.firestore.rpc import (
     CommitRequest,
     CommitResponse,
     Document,
+    RunAggregationQueryRequest,
+    RunAggregationQueryResponse,
     RunQueryRequest,
     RunQueryResponse,
     Value,
@@ -75,6 +77,22 @@ class Records:
 
     def found(self, parent: str, query: Any) -> list[Any]:
         """What a query under `parent` (a document, or the root of all) finds. Raises Unsupported."""
+        limit = query.limit.value if query.HasField("limit") else None
+        return [queries.selected(query, d) for d in itertools.islice(self._matching(parent, query), limit)]
+
+    def count(self, parent: str, asked: Any) -> dict[str, int]:
+        """Of a StructuredAggregationQuery what each of its counts finds, by its alias. Raises Unsupported."""
+        if any(each.WhichOneof("operator") != "count" for each in asked.aggregations):
+            raise queries.Unsupported("an aggregation that is no count")
+        if asked.structured_query.HasField("limit"):
+            raise queries.Unsupported("a limit of what is counted, but as up_to")
+        most = {a.alias: a.count.up_to.value if a.count.HasField("up_to") else None for a in asked.aggregations}
+        return {
+            alias: sum(1 for _ in itertools.islice(self._matching(parent, asked.structured_query), up_to))
+            for alias, up_to in most.items()
+        }
+
+    def _matching(self, parent: str, query: Any) -> Iterator[Any]:
         (source,) = query.from_
         under = f"{parent}/{source.collection_id}/"
         collection = (parent.partition("/documents")[0], source.collection_id)
@@ -84,9 +102,7 @@ class Records:
         if paths not in indexes:
             indexes[paths] = queries.Index(paths, documents.values())
         there = (documents[name] for name in indexes[paths].found(query, "" if source.all_descendants else under))
-        found = (d for d in there if keep(d) and (source.all_descendants or _is_right_under(under, d.name)))
-        limit = query.limit.value if query.HasField("limit") else None
-        return [queries.selected(query, d) for d in itertools.islice(found, limit)]
+        return (d for d in there if keep(d) and (source.all_descendants or _is_right_under(under, d.name)))
 
     def commit(self, writes: Sequence[Any]) -> tuple[int, list[list[Any]], list[int]]:
         """All of them, or Refused. The time, and for each write what its transforms gave and its document's version."""
@@ -192,6 +208,13 @@ class FirestoreServer(grpc.GenericRpcHandler):  # type: ignore[misc] # it has no
                 ("BatchWrite", unary, self._batch_write, BatchWriteRequest, BatchWriteResponse),
                 ("BatchGetDocuments", stream, self._batch_get, BatchGetDocumentsRequest, BatchGetDocumentsResponse),
                 ("RunQuery", stream, self._run_query, RunQueryRequest, RunQueryResponse),
+                (
+                    "RunAggregationQuery",
+                    stream,
+                    self._run_aggregation,
+                    RunAggregationQueryRequest,
+                    RunAggregationQueryResponse,
+                ),
             )
         }
 
@@ -244,6 +267,18 @@ class FirestoreServer(grpc.GenericRpcHandler):  # type: ignore[misc] # it has no
             answer = RunQueryResponse()
             answer.read_time.FromNanoseconds(now)
             yield answer
+
+    async def _run_aggregation(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        now = self._records.now()
+        try:
+            counts = self._records.count(request.parent, request.structured_aggregation_query)
+        except queries.Unsupported as error:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, str(error))
+        answer = RunAggregationQueryResponse()
+        for alias, number in counts.items():
+            answer.result.aggregate_fields[alias].integer_value = number
+        answer.read_time.FromNanoseconds(now)
+        yield answer
 
 
 async def _serve(port: int) -> None:

@@ -65,8 +65,9 @@ class Index:
                 at = (*said, *map(_key, cursor.values))
                 side.append(self._place(at, behind=cursor.before == descending))
         first = query.order_by[0].field.field_path
-        bounds = [f for f in _filters(query) if f.op == _Operator.LESS_THAN and f.field.field_path == first]
-        ends += [self._place((*said, _key(bound.value))) for bound in bounds]
+        bounds = [f for f in _filters(query) if f.field.field_path == first]
+        for op, side in ((_Operator.LESS_THAN, ends), (_Operator.GREATER_THAN_OR_EQUAL, starts)):
+            side += [self._place((*said, _key(bound.value))) for bound in bounds if bound.op == op]
         return max(starts), min(ends)
 
     def _place(self, values: tuple[Any, ...], *, behind: bool = False) -> int:

@@ -18,6 +18,7 @@ from functions.gateway.categories.routes import categories_router
 from functions.gateway.channels.routes import channels_router
 from functions.gateway.dead_letters.bulk_routes import bulk_replay_router
 from functions.gateway.dead_letters.routes import dead_letters_router
+from functions.gateway.delivery_statistics.routes import statistics_router
 from functions.gateway.duplicates.routes import duplicates_router
 from functions.gateway.inbound.routes import inbound_router
 from functions.gateway.lists.member_routes import members_router
@@ -60,6 +61,7 @@ ROUTERS = (
     callers_router,
     audit_router,
     system_router,
+    statistics_router,
 )
 
 

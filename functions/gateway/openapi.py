@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from functions.gateway.access.route_scopes import scope_of
+from functions.gateway.access.route_scopes import requirement_of
 from functions.gateway.batches.schemas import BatchRequest
 from functions.gateway.broadcasts.schemas import BroadcastRequest
 from functions.gateway.callers.schemas import CallerChange, CallerRequest
@@ -79,11 +79,13 @@ def openapi(app: FastAPI, api_routes: Sequence[APIRoute], channels: Mapping[str,
                 parameter["schema"] = _without_null(parameter["schema"])
         schema["components"]["securitySchemes"] = _SECURITY_SCHEMES
         for route in api_routes:
-            scope = scope_of(route.dependant)
-            for method in (route.methods or ()) if scope else ():
+            requirement = requirement_of(route.dependant)
+            for method in (route.methods or ()) if requirement else ():
+                scopes = [requirement.scope] if requirement and requirement.scope else []
                 operation = schema["paths"][route.path_format][method.lower()]
-                operation["security"] = [{"bearer": [scope]}, {"mutualTLS": [scope]}]
-                further = {str(status): answer for status, answer in answers(None, 401, 403, 429, 503).items()}
+                operation["security"] = [{"bearer": scopes}, {"mutualTLS": scopes}]
+                refusals = (401, 403, 429, 503) if scopes else (401, 429, 503)
+                further = {str(status): answer for status, answer in answers(None, *refusals).items()}
                 operation["responses"] = dict(sorted({**operation["responses"], **further}.items()))
         _name_operations(schema["paths"])
         add_examples(schema["paths"], examples(channels, example_addresses()))

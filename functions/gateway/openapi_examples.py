@@ -5,11 +5,14 @@ tests/integration/test_examples.py sends each of them and compares the answers. 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from functions.gateway.channels.schemas import channel_json
+from functions.gateway.delivery_statistics.counting import STEPS
 from shared.channels.content import takes
 from shared.channels.declaration import Channel
+from shared.delivery.model import DeliveryStatus
 from shared.sending.channel_states import ChannelState
 
 _AT = "2026-11-25T09:00:00Z"
@@ -47,11 +50,30 @@ def examples(channels: Mapping[str, Channel], addresses: Mapping[str, str]) -> M
         **_of_channels(channels, next(iter(to))),
         "list_audit_entries": Example(200, {"items": [_audit_entry(next(iter(to)))], "next_cursor": None}),
         "show_system": Example(200, _system(next(iter(to)))),
+        "read_statistics": Example(200, _statistics(channels)),
+        "list_audit_entries": Example(200, {"items": [_audit_entry()], "next_cursor": None}),
         "healthz": Example(200, "ok"),
     }
 
 
 def _audit_entry(channel: str) -> Mapping[str, Any]:
+def _statistics(channels: Mapping[str, Channel]) -> Mapping[str, Any]:
+    begin = datetime(2026, 11, 25, 8, tzinfo=UTC)
+    steps = [(begin + n * timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ") for n in range(STEPS)]
+    none = [0] * STEPS
+    channel = {
+        "by_status": dict.fromkeys(DeliveryStatus, 0),
+        "steps": {"sent": none, "failed": none},
+        **{"pending": 0, "oldest_pending_at": None, "dead": 0},
+    }
+    return {
+        **{"from": steps[0], "to": _AT, "step_seconds": 300, "steps": steps, "accepted": none},
+        "channels": [{"channel": name, **channel} for name in channels],
+        **{"providers": [], "failures_read": 0, "estimated": False},
+    }
+
+
+def _audit_entry() -> Mapping[str, Any]:
     place = {"chain": "20261125T090000-5e0c4a17", "number": 1, "at": "2026-11-25T09:00:00.000000Z", "follows": []}
     act = {"actor": _CALLER_ID, "action": "resume_channel", "result": "done", "status": 200, "made": None}
     origin = {"network": "203.0.113.0/24", "left_out": 0, "lost": 0}
@@ -393,6 +415,7 @@ def _of_callers(channel: str) -> Mapping[str, Example]:
         "create_caller": Example(201, {**caller, "key": _KEY}, body={**change, "kind": "live"}),
         "list_callers": Example(200, {"items": [caller], "next_cursor": None}),
         "read_caller": Example(200, caller, path),
+        "read_self": Example(200, {**caller, "created_by": None}),
         "change_caller": Example(200, caller, path, change),
         "revoke_caller": Example(204, path=path),
         "add_key": Example(201, {**key, "key": _KEY}, path),

@@ -25,6 +25,7 @@ from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.relay_runs import FirestoreRelayRuns
+from shared.google.firestore.statistics_store import FirestoreStatistics
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
 from shared.people.suppression import AddressHash
@@ -72,6 +73,7 @@ def open_gateway(
         replay_plans=FirestoreReplayPlans(rpc),
         channel_states=ChannelStates(FirestoreChannelStates(rpc)),
         relay_runs=FirestoreRelayRuns(rpc),
+        statistics=FirestoreStatistics(rpc),
         screens=screens,
         issuers=own.oidc_issuers,
         restored=restored_records(settings),

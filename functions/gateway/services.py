@@ -13,6 +13,7 @@ from functions.gateway.rendering.templated_content import Templates
 from shared.channels.declaration import Channel, Screen
 from shared.channels.setup import ChannelSetup
 from shared.delivery.retries import Policy
+from shared.delivery.statistics import StatisticsStore
 from shared.delivery.store import Store
 from shared.entrypoint.restored_records import RestoredRecords
 from shared.people.broadcast_plan import PlanStore
@@ -63,6 +64,7 @@ class Gateway:
     channel_states: ChannelStates
     relay_runs: RelayRuns
     deployment: Deployment = Deployment()
+    statistics: StatisticsStore
     listings: Turns = field(default_factory=Turns)
     batches: Turns = field(default_factory=lambda: Turns("batches"))
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)

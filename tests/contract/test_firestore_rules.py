@@ -96,7 +96,8 @@ async def test_a_document_has_a_greatest_size(firestore: Rpc) -> None:
         await firestore.commit([writes.change(name, {"text": "x" * 1_100_000})])
 
 
-VALUES: Sequence[Any] = [False, True, -1, 0, 7, datetime(2026, 1, 1, tzinfo=UTC), "", "B", "a", "ä", "\ue000", "🦜"]
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+VALUES: Sequence[Any] = [False, True, -1, 0, 7, NEW_YEAR, "", "B", "a", "ä", "\ue000", "🦜"]
 """In Firestore's order: by type, and texts by their bytes."""
 
 
@@ -198,3 +199,12 @@ async def test_a_query_that_hark_does_not_make_is_refused_and_not_half_answered(
         query.where.composite_filter.filters[0].field_filter.op = rpc.StructuredQuery.FieldFilter.NOT_EQUAL
         with pytest.raises(StoreUnavailable, match="UNIMPLEMENTED"):
             await firestore.run_query(query)
+
+
+async def test_a_count_ends_at_the_most_that_is_wanted(firestore: Rpc) -> None:
+    for name in "abc":
+        await firestore.commit([writes.create(f"{firestore.documents}/things/{name}", {"n": 1, "at": NEW_YEAR})])
+    query = queries.select("things", filters=[queries.equal("n", 1), queries.from_on("at", NEW_YEAR)], order="at")
+    assert [await firestore.count(query, most) for most in (1, 2, 3, 4)] == [1, 2, 3, 3]
+    none = queries.select("things", filters=[queries.equal("n", 2)], order="at")
+    assert await firestore.count(none, 9) == 0

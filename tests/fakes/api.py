@@ -18,6 +18,7 @@ from tests.fakes.lists import MemoryLists
 from tests.fakes.people import MemoryPeople
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
+from tests.fakes.statistics import MemoryStatistics
 from tests.fakes.store import MemoryStore
 from tests.integration.gateway import client_of, gateway_over, new_caller_in
 
@@ -52,11 +53,13 @@ class Api:
     open: AsyncExitStack = field(default_factory=AsyncExitStack)
     channel_states: MemoryChannelStates = field(default_factory=MemoryChannelStates)
     people: MemoryPeople = field(init=False)
+    statistics: MemoryStatistics = field(init=False)
     lists: MemoryLists = field(init=False)
     gateway: Gateway = field(init=False)
 
     def __post_init__(self) -> None:
         self.people = MemoryPeople(self.store)
+        self.statistics = MemoryStatistics(self.store)
         self.lists = MemoryLists(self.store)
         store: Any = Recorded(self.store, self.order)
         publisher: Any = Recorded(self.publisher, self.order)
@@ -65,6 +68,7 @@ class Api:
             people=self.people,
             list_store=self.lists,
             channel_states=self.channel_states,
+            statistics=self.statistics,
         )
 
     async def client(self, **caller: Any) -> httpx.AsyncClient:

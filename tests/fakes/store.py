@@ -39,6 +39,9 @@ class MemoryStore(OrderedFaults):
     def all_notifications(self) -> list[Notification]:
         return list(self._notifications.values())
 
+    def all_deliveries(self) -> list[Delivery]:
+        return list(self._deliveries.values())
+
     async def create(
         self,
         notification: Notification,

@@ -43,6 +43,7 @@ from shared.google.firestore.list_store import FirestoreLists
 from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
+from shared.google.firestore.statistics_store import FirestoreStatistics
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import PubsubPublisher, connect
 from shared.people.suppression import AddressHash
@@ -57,6 +58,7 @@ from tests.fakes.operations import MemoryOperations
 from tests.fakes.people import MemoryPeople
 from tests.fakes.plans import MemoryPlans, MemoryReplayPlans
 from tests.fakes.relay_runs import MemoryRelayRuns
+from tests.fakes.statistics import MemoryStatistics
 from tests.fakes.store import MemoryStore
 from tests.fakes.templates import MemoryTemplates
 
@@ -265,6 +267,7 @@ def gateway_over(
         plans=changes.pop("plans", None) or MemoryPlans(),
         replay_plans=changes.pop("replay_plans", None) or MemoryReplayPlans(),
         channel_states=ChannelStates(changes.pop("channel_states", None) or MemoryChannelStates()),
+        statistics=changes.pop("statistics", None) or MemoryStatistics(MemoryStore()),
         people=changes.pop("people", None) or MemoryPeople(MemoryStore()),
         list_store=changes.pop("list_store", None) or MemoryLists(MemoryStore()),
         policy=POLICY,
@@ -317,6 +320,7 @@ async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
             people=FirestorePeople(counted, ADDRESS_HASH),
             list_store=FirestoreLists(counted),
             channel_states=FirestoreChannelStates(counted),
+            statistics=FirestoreStatistics(counted),
             audit=Audit(Trail(FirestoreAudit(counted, timedelta(days=365))), Naming(load_channels(), ADDRESS_HASH)),
         )
         _, key = await new_caller_in(callers, name="tests")

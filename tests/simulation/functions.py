@@ -38,6 +38,8 @@ from tests.fakes.operations import MemoryOperations
 from tests.fakes.plans import MemoryPlans, MemoryReplayPlans
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.relay_runs import MemoryRelayRuns
+from tests.fakes.statistics import MemoryStatistics
+from tests.fakes.store import MemoryStore
 from tests.fakes.templates import MemoryTemplates
 from tests.simulation.invariants import Violation
 from tests.simulation.people import People
@@ -182,6 +184,7 @@ class Functions:
             plans=self._remote(process, self.plans),
             replay_plans=self._remote(process, self.replay_plans),
             channel_states=self.states(process) or ChannelStates(MemoryChannelStates()),
+            statistics=MemoryStatistics(MemoryStore()),
             list_store=self._remote(process, self.lists),
             now=process.now,
         )

@@ -28,12 +28,15 @@ class Requires:
     def __call__(self, scope: Scope, *, fresh: bool = False) -> Any:
         return Depends(RequiresScope(self.identity, self.quotas, scope, fresh=fresh), use_cache=False)
 
+    def any_caller(self) -> Any:
+        """The same of a route that whoever is a caller may ask."""
+        return Depends(RequiresScope(self.identity, self.quotas, None), use_cache=False)
+
     def turn(self, scope: Scope, turns: Turns | None = None) -> Any:
         """The same of a route that lists. turns: whose one is taken; None: that of all listings"""
         return Depends(RequiresTurn(self.identity, self.quotas, scope, turns or self.listings), use_cache=False)
 
 
-def scope_of(dependant: Dependant) -> Scope | None:
-    """The scope that a route declares."""
-    scopes = [d.call.scope for d in dependant.dependencies if isinstance(d.call, RequiresScope)]
-    return scopes[0] if scopes else None
+def requirement_of(dependant: Dependant) -> RequiresScope | None:
+    """What a route declares of its callers. None: anybody may ask."""
+    return next((d.call for d in dependant.dependencies if isinstance(d.call, RequiresScope)), None)

@@ -28,11 +28,11 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RequiresScope:
-    """Of a request, its caller, who has that scope. Problem 401, 403, 429 or 503."""
+    """Of a request, its caller, who has that scope; None: any caller will do. Problem 401, 403, 429 or 503."""
 
     identity: Identity
     quotas: CallerQuotas
-    scope: Scope
+    scope: Scope | None
     fresh: bool = field(default=False, kw_only=True)
     """Whether it must be so on record now, and not up to half a minute ago."""
 
@@ -53,7 +53,7 @@ class RequiresScope:
         return self._with_scope(await self.identity.caller(request.headers, fresh=True))
 
     def _with_scope(self, caller: Caller) -> Caller:
-        if self.scope not in caller.scopes:
+        if self.scope is not None and self.scope not in caller.scopes:
             raise forbidden(f"this needs the scope {self.scope}", self.scope)
         return caller
 

@@ -116,6 +116,13 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
             following = None if page.next is None else name_cursor_of("callers", page.next)
             return json_answer(CallersJson(items=items, next_cursor=following))
 
+    @routes.get("/self", responses=answers(CallerJson, 200, 503))
+    async def read_self(request: Request, caller: Annotated[Caller, requires.any_caller()]) -> Response:
+        """The caller that asks: who it is and what it may do. Needs no scope."""
+        used = await gateway.callers.last_uses([caller.id])
+        makers = await managing(request, caller).makers([caller]) if Scope.CALLERS_MANAGE in caller.scopes else {}
+        return json_answer(caller_json(caller, makers.get(caller.id), used.get(caller.id)))
+
     @routes.get("/{caller_id}", responses=answers(CallerJson, 200, 404, 503))
     async def read_caller(
         request: Request, caller_id: CallerId, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE)]

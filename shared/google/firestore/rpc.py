@@ -41,6 +41,8 @@ BatchWriteRequest = firestore.BatchWriteRequest.pb()
 BatchWriteResponse = firestore.BatchWriteResponse.pb()
 RunQueryRequest = firestore.RunQueryRequest.pb()
 RunQueryResponse = firestore.RunQueryResponse.pb()
+RunAggregationQueryRequest = firestore.RunAggregationQueryRequest.pb()
+RunAggregationQueryResponse = firestore.RunAggregationQueryResponse.pb()
 BatchGetDocumentsRequest = firestore.BatchGetDocumentsRequest.pb()
 BatchGetDocumentsResponse = firestore.BatchGetDocumentsResponse.pb()
 
@@ -67,7 +69,7 @@ def connect(emulator_host: str | None, interceptors: Sequence[grpc.aio.ClientInt
 
 
 class Rpc:
-    """The four RPCs that the store uses, bounded, and with their errors translated: a write is sent once, a read once
+    """The five RPCs that the stores use, bounded, and with their errors translated: a write is sent once, a read once
     more where the connection was gone.
 
     `commit` and `write` raise AlreadyExists, Conflict and NotFound; all raise StoreUnavailable for whatever else goes
@@ -102,6 +104,11 @@ class Rpc:
             "/google.firestore.v1.Firestore/RunQuery",
             request_serializer=RunQueryRequest.SerializeToString,
             response_deserializer=RunQueryResponse.FromString,
+        )
+        self._run_aggregation: Callable[..., AsyncIterator[Any]] = stream(
+            "/google.firestore.v1.Firestore/RunAggregationQuery",
+            request_serializer=RunAggregationQueryRequest.SerializeToString,
+            response_deserializer=RunAggregationQueryResponse.FromString,
         )
         self._batch_get: Callable[..., AsyncIterator[Any]] = stream(
             "/google.firestore.v1.Firestore/BatchGetDocuments",
@@ -182,6 +189,19 @@ class Rpc:
                 most_bytes,
             )
 
+    async def count(self, structured_query: Any, most: int) -> int:
+        """How many documents match; `most` when there are more, which are not looked at."""
+        request = RunAggregationQueryRequest(parent=self.documents)
+        asked = request.structured_aggregation_query
+        asked.structured_query.CopyFrom(structured_query)
+        asked.aggregations.add(alias="count").count.up_to.value = most
+        metadata = (*self._prefix, _routing({"parent": self.documents}))
+        with _call("RunAggregationQuery"):
+            (result,) = await _read(
+                lambda: self._run_aggregation(request, timeout=BULK_TIMEOUT, metadata=metadata), "result", None
+            )
+            return int(result.aggregate_fields["count"].integer_value)
+
     async def batch_get(self, names: Sequence[str], most_bytes: int | None = None) -> dict[str, Any]:
         """The Documents that exist, by name, in any order. most_bytes: see `_documents`."""
         request = BatchGetDocumentsRequest(database=self.database, documents=names)
@@ -193,7 +213,7 @@ class Rpc:
 
 
 async def _read(call: Callable[[], Any], field: str, most_bytes: int | None) -> list[Any]:
-    """The Documents, asked for once more when the connection turns out to be gone: Google's servers close one that was
+    """The Documents (or what else the field holds), asked for once more when the connection turns out to be gone: Google's servers close one that was
     idle, and a function that slept finds out with its first call. A read changes nothing, so it may be repeated.
     """
     try:

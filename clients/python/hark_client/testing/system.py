@@ -45,6 +45,7 @@ from tests.fakes.people import MemoryPeople
 from tests.fakes.plans import MemoryPlans, MemoryReplayPlans
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.relay_runs import MemoryRelayRuns
+from tests.fakes.statistics import MemoryStatistics
 from tests.fakes.store import MemoryStore
 from tests.fakes.templates import MemoryTemplates
 
@@ -65,11 +66,6 @@ POLICY = Policy(
 )
 
 
-class Store(MemoryStore):
-    def all_deliveries(self) -> list[Delivery]:
-        return list(self._deliveries.values())
-
-
 class System:
     """All that it does is done within one event loop.
 
@@ -79,7 +75,7 @@ class System:
     def __init__(self) -> None:
         self.time = VirtualTime()
         self.outbox = Outbox()
-        self.store = Store()
+        self.store = MemoryStore()
         self._messages: deque[Message] = deque()
         self._nacked: list[tuple[datetime, Message]] = []
         self._pushes: Counter[tuple[str, str]] = Counter()
@@ -111,6 +107,7 @@ class System:
             channel_states=states,
             relay_runs=self._relay_runs,
             deployment=Deployment(channels=dict.fromkeys(channels, _SETUP)),
+            statistics=MemoryStatistics(self.store),
             now=now,
         )
         self.app = application(self._gateway)

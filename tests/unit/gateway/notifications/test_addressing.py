@@ -40,6 +40,7 @@ from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.records import POLICY
 from tests.fakes.relay_runs import MemoryRelayRuns
+from tests.fakes.statistics import MemoryStatistics
 from tests.fakes.store import MemoryStore
 from tests.fakes.telemetry import MemoryTelemetry
 from tests.fakes.templates import MemoryTemplates
@@ -88,6 +89,7 @@ async def gateway(store: MemoryStore, publisher: MemoryPublisher, clock: Clock) 
         plans=MemoryPlans(),
         replay_plans=MemoryReplayPlans(),
         channel_states=ChannelStates(MemoryChannelStates()),
+        statistics=MemoryStatistics(store),
         list_store=MemoryLists(store),
         screens={"sms": BLOCKED},
         now=clock.now,
