@@ -1,7 +1,7 @@
 """What the statistics ask of the records: how many there are, and never the records themselves.
 
-`shared/google/firestore/statistics_store.py` answers on Firestore, `tests/fakes/statistics.py` in memory. Any method may
-raise StoreUnavailable.
+`shared/google/firestore/statistics_store.py` answers on Firestore, `tests/fakes/statistics.py` in memory. Any method
+may raise StoreUnavailable.
 """
 
 from dataclasses import dataclass

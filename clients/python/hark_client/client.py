@@ -12,6 +12,7 @@ from hark_client.operations import S
 from hark_client.resources.lists import Broadcasts, Lists, Operations
 from hark_client.resources.notifications import Batches, Notifications
 from hark_client.resources.operating import Audit, Callers, Channels, DeadLetters, Duplicates, Systems
+from hark_client.resources.operating import Audit, Callers, Channels, DeadLetters, Duplicates, Statistics
 from hark_client.resources.people import Categories, Recipients, Suppressions
 from hark_client.resources.templates import Templates
 from hark_client.retries import Retries
@@ -38,6 +39,7 @@ class Parts(Generic[S]):
         self.lists: Lists[S] = Lists(gateway, sender)
         self.broadcasts: Broadcasts[S] = Broadcasts(gateway, sender)
         self.operations: Operations[S] = Operations(gateway, sender)
+        self.statistics: Statistics[S] = Statistics(gateway, sender)
         self.dead_letters: DeadLetters[S] = DeadLetters(gateway, sender)
         self.duplicates: Duplicates[S] = Duplicates(gateway, sender)
         self.channels: Channels[S] = Channels(gateway, sender)

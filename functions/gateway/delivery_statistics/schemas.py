@@ -12,7 +12,8 @@ from shared.delivery.model import DeliveryStatus
 class ChannelStatisticsJson(TypedDict):
     """`by_status`: where the deliveries that were accepted within the time stand now
 
-    `steps`: of these, by the step in which they were accepted, `sent` (or delivered) and `failed` (or dead, or undelivered)
+    `steps`: of these, by the step in which they were accepted, `sent` (or delivered) and `failed` (or dead, or
+    undelivered)
     `pending`: those that wait or are under way now, whenever they were accepted, without what is scheduled for later
     `oldest_pending_at`: when the oldest of them was accepted; `dead`: those that are dead now, whenever accepted
     """

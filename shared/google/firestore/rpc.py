@@ -213,8 +213,9 @@ class Rpc:
 
 
 async def _read(call: Callable[[], Any], field: str, most_bytes: int | None) -> list[Any]:
-    """The Documents (or what else the field holds), asked for once more when the connection turns out to be gone: Google's servers close one that was
-    idle, and a function that slept finds out with its first call. A read changes nothing, so it may be repeated.
+    """The Documents, or what else the field holds, asked for once more when the connection turns out to be gone:
+    Google's servers close one that was idle, and a function that slept finds out with its first call. A read changes
+    nothing, so it may be repeated.
     """
     try:
         return await _documents(call(), field, most_bytes)

@@ -32,6 +32,7 @@ from hark_client.models.people import (
 )
 from hark_client.models.problems import FieldError, ProblemDetails
 from hark_client.models.system import ChannelSetup, SettingProblem, System
+from hark_client.models.statistics import ChannelStatistics, ProviderFailures, Statistics
 from hark_client.models.templates import (
     Misfit,
     Preview,
@@ -58,6 +59,7 @@ __all__ = [
     "Category",
     "Channel",
     "ChannelSetup",
+    "ChannelStatistics",
     "ChannelVerdict",
     "DeadLetter",
     "Delivery",
@@ -79,6 +81,7 @@ __all__ = [
     "Preview",
     "ProblemDetails",
     "Provider",
+    "ProviderFailures",
     "Published",
     "QuietHours",
     "Recipient",
@@ -89,6 +92,7 @@ __all__ = [
     "RowProblem",
     "ScheduledWithIt",
     "SettingProblem",
+    "Statistics",
     "Step",
     "Suppression",
     "SuppressionEntry",

@@ -1,10 +1,11 @@
-"""What operators do: dead letters, duplicates, channels, callers; and what they did."""
+"""What operators do: statistics, dead letters, duplicates, channels, callers; and what they did."""
 
 from datetime import datetime
 from typing import Optional, Union, cast
 
 from typing_extensions import Unpack
 
+from hark_client import models
 from hark_client.models import (
     AuditEntry,
     Caller,
@@ -23,6 +24,13 @@ from hark_client.models import (
 from hark_client.operations import NOTHING, Resource, S, operation, paged
 from hark_client.requests import CallerFields, CallerLimits, ReplayFilter
 from hark_client.sending import Sends
+
+
+class Statistics(Resource[S]):
+    @operation("GET", "/v1/statistics", models.Statistics)
+    def get(self, *, hours: Optional[int] = None) -> Sends:
+        """How much was accepted, sent and failed, and what waits and is dead now. hours: 1 (by default), 6 or 24"""
+        return Sends(query={"hours": hours})
 
 
 class DeadLetters(Resource[S]):
@@ -90,6 +98,11 @@ class Callers(Resource[S]):
     def create(self, **caller: Unpack[CallerFields]) -> Sends:
         """The answer has the API key, this once. After NoAnswer there may be a caller whose key nobody has."""
         return Sends(json=caller)
+
+    @operation("GET", "/v1/callers/self", Caller)
+    def me(self) -> Sends:
+        """The caller that asks: what it may do."""
+        return Sends()
 
     @operation("GET", "/v1/callers/{caller_id}", Caller)
     def get(self, caller_id: str) -> Sends:

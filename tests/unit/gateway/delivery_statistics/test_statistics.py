@@ -1,6 +1,7 @@
 """GET /v1/statistics on fakes: which numbers, for whom, and how often they are counted."""
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -79,7 +80,7 @@ async def test_numbers_are_of_the_last_hour_by_five_minutes(api: Api, client: ht
         "expired": 1,
     }
     begins = [datetime.fromisoformat(step) for step in shown["steps"]]  # type: ignore[arg-type]
-    assert {later - earlier for earlier, later in zip(begins, begins[1:], strict=False)} == {minutes(5)}
+    assert {later - earlier for earlier, later in itertools.pairwise(begins)} == {minutes(5)}
     assert (shown["steps"][0], len(begins)) == (shown["from"], STEPS)
 
 
