@@ -62,7 +62,7 @@ async def _create(arguments: argparse.Namespace) -> None:
         given = load(KeySettings).hark_api_key if request.kind in KEY_KINDS else None
         key = given.get_secret_value() if given else None
         own = load(GatewaySettings)
-        caller, key = new_caller(request, load_channels(), own.oidc_issuers, datetime.now(UTC), key)
+        caller, key = new_caller(request, load_channels(), own.token_issuers, datetime.now(UTC), key)
     except ValidationError as wrong:
         raise SystemExit(_said(of_validation(wrong.errors()))) from None
     except Problem as wrong:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functions.gateway.access.authentication import CallerCache, Identity, TokenVerifier
 from functions.gateway.access.caller_quotas import CallerQuotas
 from functions.gateway.access.caller_store import FirestoreCallers
+from functions.gateway.access.identity_aware_proxy import KEYS
 from functions.gateway.audit_trail.acts import Naming
 from functions.gateway.audit_trail.audit_store import FirestoreAudit
 from functions.gateway.audit_trail.recording import Audit
@@ -15,7 +16,7 @@ from functions.gateway.dead_letters.firestore_replay_plans import FirestoreRepla
 from functions.gateway.rendering.firestore_templates import FirestoreTemplates
 from functions.gateway.rendering.templated_content import Templates
 from functions.gateway.services import Gateway
-from functions.gateway.settings import GatewaySettings
+from functions.gateway.settings import IDENTITY_AWARE_PROXY, GatewaySettings
 from shared.channels.declaration import Channel, Screen
 from shared.entrypoint.restored_records import restored_records
 from shared.entrypoint.startup import open_rpc
@@ -56,6 +57,7 @@ def open_gateway(
             _verifier(own),
             trusts_certificates=own.behind_load_balancer,
             secret=secret.get_secret_value() if secret else None,
+            proxy=_proxy_verifier(own),
         ),
         quotas=CallerQuotas(callers, lambda: datetime.now(UTC)),
         callers=callers,
@@ -75,7 +77,7 @@ def open_gateway(
         relay_runs=FirestoreRelayRuns(rpc),
         statistics=FirestoreStatistics(rpc),
         screens=screens,
-        issuers=own.oidc_issuers,
+        issuers=own.token_issuers,
         restored=restored_records(settings),
     )
 
@@ -87,3 +89,12 @@ def _verifier(own: GatewaySettings) -> TokenVerifier | None:
     from shared.http.openid_connect import Verifier  # noqa: PLC0415
 
     return Verifier(own.oidc_issuers, [own.oidc_audience])
+
+
+def _proxy_verifier(own: GatewaySettings) -> TokenVerifier | None:
+    if own.iap_audience is None:
+        return None
+    from shared.http.openid_connect import Verifier  # noqa: PLC0415 - as above
+
+    # An issuer of its own: what is signed for one host counts for nothing as a bearer, nor the other way round.
+    return Verifier([IDENTITY_AWARE_PROXY], [own.iap_audience], key_sets={IDENTITY_AWARE_PROXY: KEYS})

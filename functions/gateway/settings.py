@@ -7,6 +7,8 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from shared.runtime.settings import IssuerUrl, Settings, listed
 
 GOOGLE = "https://accounts.google.com"
+IDENTITY_AWARE_PROXY = "https://cloud.google.com/iap"
+"""The issuer of what it signs."""
 
 
 class GatewaySettings(Settings):
@@ -15,6 +17,8 @@ class GatewaySettings(Settings):
     ingress: who reaches the function, in Cloud Run's words (https://cloud.google.com/run/docs/securing/ingress)
 
     audit_days: how long the audit log is kept
+
+    iap_audience: what Identity-Aware Proxy signs for, as it names it; None: nobody signs in by it
     """
 
     callers_database: str | None = Field(default=None, pattern=r"^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$")
@@ -24,6 +28,12 @@ class GatewaySettings(Settings):
     load_balancer_secret: SecretStr | None = Field(default=None, min_length=16)
     oidc_issuers: Annotated[tuple[IssuerUrl, ...], BeforeValidator(listed), Field(min_length=1)] = (GOOGLE,)
     oidc_audience: str | None = None
+    iap_audience: str | None = Field(default=None, pattern=r"^/projects/[1-9][0-9]*/[!-~]+$")
+
+    @property
+    def token_issuers(self) -> tuple[str, ...]:
+        """Whose tokens a caller may be known by."""
+        return self.oidc_issuers if self.iap_audience is None else (*self.oidc_issuers, IDENTITY_AWARE_PROXY)
 
     @model_validator(mode="after")
     def _certificates_are_the_load_balancers(self) -> Self:

@@ -1,4 +1,6 @@
-"""The keys that one OpenID Connect issuer signs its tokens with: found by discovery, kept, asked for again in time."""
+"""The keys that one issuer of tokens signs with: found by OpenID Connect's discovery, or where one knows them to be;
+kept, and asked for again in time.
+"""
 
 import asyncio
 import json
@@ -40,10 +42,20 @@ class _SigningKey:
 
 
 class IssuerKeys:
-    """One issuer's keys. `issuer` is its URL; `now` gives seconds since 1970; `session` is asked for in the loop."""
+    """One issuer's keys. `issuer` is its URL; `now` gives seconds since 1970; `session` is asked for in the loop.
 
-    def __init__(self, issuer: str, session: Callable[[], aiohttp.ClientSession], now: Callable[[], float]) -> None:
+    key_set: the URL of its keys, where that is known; None: it has a discovery document
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        session: Callable[[], aiohttp.ClientSession],
+        now: Callable[[], float],
+        key_set: str | None = None,
+    ) -> None:
         self.issuer = issuer
+        self._key_set = key_set
         self._session = session
         self._now = now
         self._keys: tuple[_SigningKey, ...] = ()
@@ -94,18 +106,21 @@ class IssuerKeys:
                 self._tried_at = self._now()
 
     async def _fetch(self) -> tuple[_SigningKey, ...]:
+        keys = (await self._get(self._key_set or await self._discovered()))["keys"]
+        if not isinstance(keys, list):
+            raise KeysUnavailable("the issuer's key set is none")
+        return tuple(key for key in map(_signing_key, keys) if key is not None)
+
+    async def _discovered(self) -> str:
         """https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig."""
         found = await self._get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
         if found["issuer"] != self.issuer:
             raise KeysUnavailable("the discovery document is another issuer's")
-        uri = found["jwks_uri"]
+        uri: str = found["jwks_uri"]
         # Over plain HTTP anybody on the way could put keys of their own in.
         if not is_private(uri) or (self.issuer.startswith("https://") and not uri.startswith("https://")):
             raise KeysUnavailable("the discovery document's jwks_uri is not https")
-        keys = (await self._get(uri))["keys"]
-        if not isinstance(keys, list):
-            raise KeysUnavailable("the issuer's key set is none")
-        return tuple(key for key in map(_signing_key, keys) if key is not None)
+        return uri
 
     async def _get(self, url: str) -> Any:
         async with self._session().get(url) as answer:

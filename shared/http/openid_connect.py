@@ -7,6 +7,7 @@ never read: RFC 8725, 3.10.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -28,14 +29,21 @@ _GOOGLE_OF_OLD = "accounts.google.com"  # https://developers.google.com/identity
 class Verifier:
     """Verifies tokens for any of the audiences, signed by any of the issuers (URLs, spelt as in their `iss`).
 
+    key_sets: by issuer, where its keys are, if it has no discovery document
+
     It may be made at import; its connections belong to the loop that first asks for `claims`.
     `now`: seconds since 1970.
     """
 
     def __init__(
-        self, issuers: Sequence[str], audiences: Sequence[str], *, now: Callable[[], float] = time.time
+        self,
+        issuers: Sequence[str],
+        audiences: Sequence[str],
+        *,
+        now: Callable[[], float] = time.time,
+        key_sets: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self._issuers = {issuer: IssuerKeys(issuer, self._opened, now) for issuer in issuers}
+        self._issuers = {issuer: IssuerKeys(issuer, self._opened, now, key_sets.get(issuer)) for issuer in issuers}
         if _GOOGLE in self._issuers:
             self._issuers[_GOOGLE_OF_OLD] = self._issuers[_GOOGLE]
         self._audiences = list(audiences)

@@ -1,7 +1,8 @@
-"""From a request to its caller: an API key or an OIDC token as bearer, else the load balancer's client certificate.
+"""From a request to its caller: an API key or an OIDC token as bearer, else who is signed in by Identity-Aware Proxy,
+else the load balancer's client certificate.
 
 Each way ends in the ids of records that may be the caller's, and in the record. A bearer that is not good is refused,
-whatever certificate comes with it: whoever sends both means the bearer.
+whatever else comes with it: whoever sends both means the bearer.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 
 from starlette.datastructures import Headers
 
-from functions.gateway.access import api_keys
+from functions.gateway.access import api_keys, identity_aware_proxy
 from functions.gateway.access.caller import Caller, CallerKind
 from functions.gateway.access.caller_store import CallerStore
 from functions.gateway.access.certificate_names import certificate_names
@@ -122,7 +123,8 @@ class TokenVerifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`verifier`: None when no audience is set, and then no token is good.
+    """`verifier`: None when no audience is set, and then no token is good; proxy: the same of what Identity-Aware Proxy
+    signs, which then is not looked at.
 
     trusts_certificates: whether a load balancer stands in front; secret: what it must send with each request.
     """
@@ -131,6 +133,7 @@ class Identity:
     verifier: TokenVerifier | None = None
     trusts_certificates: bool = False
     secret: str | None = None
+    proxy: TokenVerifier | None = None
 
     async def caller(self, headers: Headers, *, fresh: bool = False) -> Caller:
         """Problem 401, or 503 when nobody can tell.
@@ -141,6 +144,8 @@ class Identity:
             authorization = headers.getlist("authorization")
             if authorization:
                 return await self._bearer(authorization, fresh)
+            if self.proxy is not None and identity_aware_proxy.HEADER in headers:
+                return await self._signed_in(self.proxy, headers, fresh)
             if self.trusts_certificates:
                 return await self._certificate(headers, fresh)
         except StoreUnavailable as error:
@@ -171,6 +176,15 @@ class Identity:
         if claims.get("email_verified") is True and "email" in claims:
             names.append(f"{issuer} {EMAIL}{claims['email']}")
         return await self._named(CallerKind.TOKEN, names, fresh)
+
+    async def _signed_in(self, proxy: TokenVerifier, headers: Headers, fresh: bool) -> Caller:
+        try:
+            claims = await proxy.claims(identity_aware_proxy.assertion(headers))
+        except ValueError as wrong:
+            raise _refused(str(wrong)) from None
+        except InvalidToken as error:
+            raise _refused(f"what Identity-Aware Proxy signs is not valid: {error}", invalid=True) from None
+        return await self._named(CallerKind.TOKEN, identity_aware_proxy.names_of(claims), fresh)
 
     async def _api_key(self, key: str, fresh: bool) -> Caller:
         parsed = api_keys.parse(key)

@@ -72,7 +72,10 @@ class CallerRequest(CallerChange):
 
     kind: CallerKind
     identity: Line | None = None
-    issuer: Line | None = Field(default=None, description="Of a token; by default the first of OIDC_ISSUERS.")
+    issuer: Line | None = Field(
+        default=None,
+        description="Of a token; by default the first of OIDC_ISSUERS. Identity-Aware Proxy's is https://cloud.google.com/iap.",
+    )
 
 
 class KeyJson(TypedDict):
@@ -226,7 +229,9 @@ def _identity(request: CallerRequest, issuers: Sequence[str]) -> str:
     if request.kind is CallerKind.TOKEN:
         issuer = request.issuer or next(iter(issuers), "")
         if issuer not in issuers:
-            raise invalid(field_error("issuer", "must be one of OIDC_ISSUERS"))
+            raise invalid(
+                field_error("issuer", "must be one of OIDC_ISSUERS, or with IAP_AUDIENCE Identity-Aware Proxy's")
+            )
         return f"{issuer} {identity}"
     if request.issuer is not None:
         raise invalid(field_error("issuer", "is for tokens"))

@@ -33,6 +33,16 @@ def test_by_default_nobody_but_an_api_key_is_trusted() -> None:
     )
 
 
+def test_the_audience_of_identity_aware_proxy_is_as_it_names_it(environment: pytest.MonkeyPatch) -> None:
+    assert load(GatewaySettings).iap_audience is None
+    for good in ("/projects/1/global/backendServices/2", "/projects/12/locations/europe-west1/services/hark-gateway"):
+        environment.setenv("IAP_AUDIENCE", good)
+        assert load(GatewaySettings).iap_audience == good
+    for wrong in (CANARY, "/projects/my-project/global/backendServices/2", "/projects/1/", "/projects/1/a b", "hark"):
+        environment.setenv("IAP_AUDIENCE", wrong)
+        assert "IAP_AUDIENCE" in refusal()
+
+
 def test_the_callers_database_has_a_databases_name_or_is_that_of_all_records(environment: pytest.MonkeyPatch) -> None:
     assert load(GatewaySettings).callers_database is None
     for name in ("(default)", "callers", "hark-callers-2"):

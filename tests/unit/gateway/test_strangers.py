@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from functions.email.sendgrid_receipts import SendGridReceipts
 from functions.gateway.access.authentication import CallerCache, Identity
+from functions.gateway.access.identity_aware_proxy import HEADER as IAP
 from functions.gateway.application import application
 from functions.gateway.openapi import openapi
 from functions.gateway.web import docs_page
@@ -105,7 +106,8 @@ def app() -> ASGIApp:
     async def made() -> ASGIApp:
         gateway, *_ = await a_gateway()
         identity = Identity(
-            CallerCache(MemoryCallers()), Verifier(["https://issuer.example"], ["hark"]), True, "s" * 16
+            *(CallerCache(MemoryCallers()), Verifier(["https://issuer.example"], ["hark"]), True, "s" * 16),
+            proxy=Verifier(["https://issuer.example"], ["hark"]),
         )
         tokens = UnsubscribeTokens([letter * 32 for letter in "abcde"])
         tokens.opened(LINK.rpartition("/")[2])  # what is imported once is
@@ -166,6 +168,17 @@ CASES: dict[str, tuple[str, str, Headers, bytes, set[int]]] = {
     "twilio: many signatures": ("POST", TWILIO, [(SIGNATURE, "x")] * 3000, b"a=1", {403}),
     "sendgrid: a huge signature": ("POST", SENDGRID, sendgrid("A" * 60_000), b"[]", {403}),
     **{f"a token: {n}": ("GET", "/v1/channels", [("Authorization", f"Bearer {t}")], b"", {401}) for n, t in tokens()},
+    **{
+        f"an assertion of Identity-Aware Proxy: {n}": (
+            "GET",
+            "/v1/channels",
+            [(IAP, t), ("Sec-Fetch-Site", "same-origin")],
+            b"",
+            {401},
+        )
+        for n, t in tokens()
+    },
+    "assertions of Identity-Aware Proxy": ("GET", "/v1/channels", [(IAP, "x.y.z")] * 3000, b"", {401}),
     **{
         f"{name}: {method} {target[:50]}": (
             method,
