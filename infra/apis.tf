@@ -1,5 +1,5 @@
 resource "google_project_service" "api" {
-  for_each = toset([
+  for_each = toset(concat(local.console ? ["iap.googleapis.com"] : [], [
     "artifactregistry.googleapis.com",
     "billingbudgets.googleapis.com",
     "cloudbilling.googleapis.com",
@@ -20,7 +20,7 @@ resource "google_project_service" "api" {
     "secretmanager.googleapis.com",
     "serviceusage.googleapis.com",
     "telemetry.googleapis.com",
-  ])
+  ]))
 
   service            = each.key
   disable_on_destroy = false # others in the project may use it

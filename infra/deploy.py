@@ -109,6 +109,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--oidc-audience", default="", help="the aud of callers' tokens; empty: no token is good")
     parser.add_argument("--oidc-issuers", default="", help="whose tokens are good, with commas; empty: Google's")
+    parser.add_argument("--iap-audience", default="", help="what Identity-Aware Proxy signs for; empty: it is not there")
     parser.add_argument("--all-users", choices=["true", "false"], required=True, help=ALL_USERS)
     parser.add_argument("--min-instances", required=True, help="of the gateway; of the others none stands idle")
     parser.add_argument(
@@ -158,6 +159,7 @@ def _functions(options: argparse.Namespace) -> Iterator[Function]:
         "BEHIND_LOAD_BALANCER": "true" if trusted else "",
         "OIDC_AUDIENCE": options.oidc_audience,
         "OIDC_ISSUERS": options.oidc_issuers,
+        "IAP_AUDIENCE": options.iap_audience,
     }
     yield Function(
         GATEWAY,

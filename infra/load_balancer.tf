@@ -42,11 +42,11 @@ resource "google_compute_ssl_policy" "gateway" {
 
 resource "google_compute_managed_ssl_certificate" "gateway" {
   # Another domain needs another certificate, there before the proxy lets go of this one.
-  name       = "${local.services["gateway"]}-${substr(sha256(var.domain), 0, 8)}"
+  name       = "${local.services["gateway"]}-${substr(sha256(join(",", local.domains)), 0, 8)}"
   depends_on = [google_project_service.api]
 
   managed {
-    domains = [var.domain]
+    domains = local.domains
   }
 
   lifecycle {
@@ -57,6 +57,24 @@ resource "google_compute_managed_ssl_certificate" "gateway" {
 resource "google_compute_url_map" "gateway" {
   name            = local.services["gateway"]
   default_service = google_compute_backend_service.gateway.id
+
+  dynamic "host_rule" {
+    for_each = var.console_domain[*]
+
+    content {
+      hosts        = [host_rule.value]
+      path_matcher = "console"
+    }
+  }
+
+  dynamic "path_matcher" {
+    for_each = google_compute_backend_service.console[*].id
+
+    content {
+      name            = "console"
+      default_service = path_matcher.value
+    }
+  }
 }
 
 resource "google_compute_backend_service" "gateway" {

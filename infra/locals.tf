@@ -17,5 +17,7 @@ locals {
   # Firestore's roles are for a whole database: what only the gateway may write is in one of its own.
   callers_database = coalesce(var.callers_database, "${var.name}-callers")
 
+  domains = compact([var.domain, var.console_domain])
+
   mtls = var.client_ca_file != null
 }

@@ -1,6 +1,11 @@
 output "address" {
-  description = "What the domain's A record must say."
+  description = "What the A record of each domain must say."
   value       = google_compute_global_address.gateway.address
+}
+
+output "iap_audience" {
+  description = "The gateway's IAP_AUDIENCE: what Identity-Aware Proxy signs for under console_domain. Empty without one."
+  value       = local.iap_audience
 }
 
 output "urls" {
@@ -23,6 +28,7 @@ output "substitutions" {
     _CALLERS_DATABASE    = google_firestore_database.callers.name
     _PUBLIC_URL          = "https://${var.domain}"
     _CLIENT_CERTIFICATES = local.mtls
+    _IAP_AUDIENCE        = local.iap_audience
     _ALL_USERS           = var.all_users
     _MIN_INSTANCES       = var.min_instances
     _MAX_INSTANCES       = var.max_instances

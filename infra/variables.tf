@@ -66,6 +66,23 @@ variable "dns_zone" {
   default     = null
 }
 
+variable "console_domain" {
+  description = "A second host name, e.g. hark-console.example.com, under which Identity-Aware Proxy signs in whoever uses the console. Null: they have API keys."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.console_domain == null || coalesce(var.console_domain, "-") != var.domain
+    error_message = "console_domain must be another one than domain: the proxy would turn providers and API keys away."
+  }
+}
+
+variable "console_users" {
+  description = "Whom Identity-Aware Proxy lets through to the console, e.g. [\"group:ops@example.com\"]. Each also needs a caller of the kind token."
+  type        = set(string)
+  default     = []
+}
+
 variable "client_ca_file" {
   description = "A PEM file of the CAs whose client certificates the load balancer verifies. Null: no client certificates."
   type        = string

@@ -140,3 +140,74 @@ run "the_domain_gets_its_record_where_the_zone_is_ours" {
     error_message = "An A record with the load balancer's address."
   }
 }
+
+run "without_a_console_domain_there_is_no_proxy" {
+  assert {
+    condition = (
+      length(google_compute_backend_service.console) == 0
+      && length(google_compute_url_map.gateway.host_rule) == 0
+      && !contains(keys(google_project_service.api), "iap.googleapis.com")
+      && output.iap_audience == ""
+    )
+    error_message = "No second backend, no rule, no API, no audience."
+  }
+}
+
+run "under_the_console_domain_people_are_signed_in" {
+  variables {
+    console_domain = "hark-console.example.com"
+    console_users  = ["group:ops@example.com"]
+    dns_zone       = "example-com"
+  }
+
+  assert {
+    condition = (
+      google_compute_backend_service.console[0].iap[0].enabled
+      && length(google_compute_backend_service.gateway.iap) == 0
+      && [for backend in google_compute_backend_service.console[0].backend : backend.group] == [google_compute_region_network_endpoint_group.gateway.id]
+      && google_compute_backend_service.console[0].security_policy == google_compute_security_policy.gateway.id
+    )
+    error_message = "The proxy stands before the same gateway, under the same limits, and not before the API."
+  }
+
+  assert {
+    condition = (
+      [for rule in google_compute_url_map.gateway.host_rule : one(rule.hosts)] == ["hark-console.example.com"]
+      && [for matcher in google_compute_url_map.gateway.path_matcher : matcher.default_service] == [google_compute_backend_service.console[0].id]
+      && google_compute_url_map.gateway.default_service == google_compute_backend_service.gateway.id
+    )
+    error_message = "The second name, and nothing else, goes to the proxy."
+  }
+
+  assert {
+    condition = (
+      google_compute_managed_ssl_certificate.gateway.managed[0].domains == tolist(["hark.example.com", "hark-console.example.com"])
+      && google_dns_record_set.console[0].name == "hark-console.example.com."
+      && contains(keys(google_project_service.api), "iap.googleapis.com")
+    )
+    error_message = "Its name is in the certificate and in the zone."
+  }
+
+  assert {
+    condition = (
+      output.iap_audience == "/projects/123456789012/global/backendServices/${google_compute_backend_service.console[0].generated_id}"
+      && strcontains(output.substitutions, "_IAP_AUDIENCE=${output.iap_audience}")
+    )
+    error_message = "The gateway hears which audience is its own."
+  }
+
+  assert {
+    condition     = [for member in google_iap_web_backend_service_iam_member.console : "${member.role} ${member.member}"] == ["roles/iap.httpsResourceAccessor group:ops@example.com"]
+    error_message = "Those who are named come through."
+  }
+}
+
+run "the_console_has_a_domain_of_its_own" {
+  command = plan
+
+  variables {
+    console_domain = "hark.example.com"
+  }
+
+  expect_failures = [var.console_domain]
+}
