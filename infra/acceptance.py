@@ -43,6 +43,7 @@ VALUES = {
     "actor": "0123456789abcdef",
     "action": "create_caller",
 }
+STATISTICS = "/v1/statistics?hours=1"  # which counts the entries of indexes
 UNINDEXED = {"limit", "cursor", "to", "version"}  # `to` is `from`'s index, and a version is its template's
 NOT_SERVED = {403, 422}  # filters that do not go together, or are not for a key that sees only its own
 LOG_SECONDS = 3 * 60.0  # until a request's log line can be read
@@ -129,6 +130,7 @@ def queries(cloud: Cloud) -> str:
     wanted = [(cloud.key, query) for query in _queries(document)]
     # A key that sees only its own asks with one filter more.
     wanted += [(cloud.test_key, query) for _, query in wanted if query.startswith("/v1/notifications?")]
+    wanted.append((cloud.key, STATISTICS))
     wrong, served = [], 0
     for key, query in wanted:
         status, _ = asked(cloud.url + query, {"Authorization": f"Bearer {key}"})

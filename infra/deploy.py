@@ -109,7 +109,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--oidc-audience", default="", help="the aud of callers' tokens; empty: no token is good")
     parser.add_argument("--oidc-issuers", default="", help="whose tokens are good, with commas; empty: Google's")
-    parser.add_argument("--iap-audience", default="", help="what Identity-Aware Proxy signs for; empty: it is not there")
+    parser.add_argument(
+        "--iap-audience", default="", help="what Identity-Aware Proxy signs for; empty: it is not there"
+    )
     parser.add_argument("--all-users", choices=["true", "false"], required=True, help=ALL_USERS)
     parser.add_argument("--min-instances", required=True, help="of the gateway; of the others none stands idle")
     parser.add_argument(

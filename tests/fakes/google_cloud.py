@@ -36,6 +36,7 @@ LISTS = {
     "/v1/notifications?limit=1&recipient=acceptance&status=sent",
     "/v1/dead-letters?limit=1",
     f"/v1/dead-letters?limit=1&channel={CHANNEL}",
+    "/v1/statistics?hours=1",
 }
 
 

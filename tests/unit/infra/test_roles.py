@@ -26,6 +26,7 @@ PERMISSIONS = {
     "google.firestore.v1.Firestore/Commit": WRITES,
     "google.firestore.v1.Firestore/BatchWrite": WRITES,
     "google.firestore.v1.Firestore/RunQuery": READS,
+    "google.firestore.v1.Firestore/RunAggregationQuery": READS,
     "google.firestore.v1.Firestore/BatchGetDocuments": {"datastore.entities.get"},
     "google.pubsub.v1.Publisher/Publish": {"pubsub.topics.publish"},
     "telemetry.googleapis.com/v1/traces": {"telemetry.traces.write"},
@@ -43,7 +44,8 @@ RECORDS = 'for_each = local.functions\n\n  project = var.project\n  role    = "r
 
 # Of Rpc's methods, which RPC each makes; and the one module that asks the callers' database, and not the records'.
 RPCS = {"commit": "Commit", "write": "BatchWrite", "batch_write": "BatchWrite", "run_query": "RunQuery"} | {
-    "batch_get": "BatchGetDocuments"
+    "batch_get": "BatchGetDocuments",
+    "count": "RunAggregationQuery",
 }
 CALLERS = "functions.gateway.access.caller_store"
 # Google's addresses that need no role: public keys, and the names of OAuth's scopes.
