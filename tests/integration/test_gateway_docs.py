@@ -53,6 +53,7 @@ SCOPED = {
     ("post", "/v1/callers"): {"201", "400", "408", "409", "413", "422"},
     ("get", "/v1/callers"): {"200", "422"},
     ("get", "/v1/callers/{caller_id}"): {"200", "404"},
+    ("get", "/v1/statistics"): {"200", "422"},
     ("put", "/v1/callers/{caller_id}"): {"200", "400", "404", "408", "413", "422"},
     ("delete", "/v1/callers/{caller_id}"): {"200", "202", "204", "404", "422"},
     ("post", "/v1/callers/{caller_id}/keys"): {"201", "404", "409"},
@@ -84,7 +85,8 @@ SCOPED = {
     ("post", "/v1/operations/{operation_id}/cancel"): {"200", "404", "409"},
     ("post", "/v1/templates/{name}/preview"): {"200", "400", "404", "408", "413", "422"},
 }
-ROUTES = OPEN | {
+ROUTES = OPEN | {("get", "/v1/callers/self"): {"200", "401", "429", "503"}}
+ROUTES |= {
     (method, path): answers | {"401", "403", "429", "503"} | ({"415"} if "413" in answers else set())
     for (method, path), answers in SCOPED.items()
 }
@@ -105,6 +107,7 @@ QUERIES = {
     ("get", "/v1/templates"): {"limit", "cursor"},
     ("get", "/v1/operations"): {"limit", "cursor"},
     ("get", "/v1/callers"): {"limit", "cursor"},
+    ("get", "/v1/statistics"): {"hours"},
     ("delete", "/v1/callers/{caller_id}"): {"cascade", "stop", "dry_run"},
 }
 

@@ -71,6 +71,11 @@ async def _would_revoke(manager: Manager, caller_id: str, query: RevokeQuery) ->
     return WouldRevokeJson(callers=sorted(revocation.gone), stopped=stopped)
 
 
+def _check_id(caller_id: str) -> None:
+    if caller_id == "self":  # a path of its own, which takes GET alone
+        raise Problem(405, headers={"Allow": "GET, HEAD"})
+
+
 def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route after the other
     routes = APIRouter(prefix="/v1/callers")
     requires = Requires(gateway.identity, gateway.quotas, gateway.listings)
@@ -140,6 +145,7 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
         caller_id: CallerId, request: Request, manager: Annotated[Caller, requires(Scope.CALLERS_MANAGE, fresh=True)]
     ) -> Response:
         """All of it anew but its kind, identity and keys. Other gateways know within half a minute."""
+        _check_id(caller_id)
         body = await body_of(request, CallerChange)
         managed = managing(request, manager)
         return await _shown(
@@ -160,6 +166,7 @@ def callers_router(gateway: Gateway) -> APIRouter:  # noqa: PLR0915 - one route 
         """For good: it is refused within half a minute. Its notifications stay. 204 when all that was asked for is
         done; 202 when some is left, or may be under way at a provider: ask again. With `dry_run` it says what it would
         come to."""
+        _check_id(caller_id)
         managed = managing(request, manager)
         if query.dry_run:
             return json_answer(await _would_revoke(managed, caller_id, query))

@@ -57,4 +57,6 @@ async def test_a_team_key_sees_its_addresses(api: Api) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 async def test_no_caller_is_called_self(client: httpx.AsyncClient, method: str) -> None:
-    problem(await client.request(method, PATH, json={"name": "x", "scopes": ["callers:manage"]}), 404)
+    refused = await client.request(method, PATH, json={"name": "x", "scopes": ["callers:manage"]})
+    problem(refused, 405)
+    assert refused.headers["allow"] == "GET, HEAD"
