@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import functions.gateway.web.paths  # noqa: F401 - the framework makes its route, which takes all paths, after this
 from functions.gateway.access.scopes import RequiresScope
 from functions.gateway.notifications.post_route import PATH, SCOPE, send_notification
 from functions.gateway.services import Gateway

@@ -20,7 +20,7 @@ class AnyText(Convertor[str]):
         return value
 
 
-register_url_convertor("path", AnyText())  # for each route that is made from now on
+register_url_convertor("path", AnyText())  # for each route that is made from now on, the framework's own included
 
 
 async def whole_path(request: Request) -> None:
