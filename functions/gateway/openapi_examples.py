@@ -51,12 +51,10 @@ def examples(channels: Mapping[str, Channel], addresses: Mapping[str, str]) -> M
         "list_audit_entries": Example(200, {"items": [_audit_entry(next(iter(to)))], "next_cursor": None}),
         "show_system": Example(200, _system(next(iter(to)))),
         "read_statistics": Example(200, _statistics(channels)),
-        "list_audit_entries": Example(200, {"items": [_audit_entry()], "next_cursor": None}),
         "healthz": Example(200, "ok"),
     }
 
 
-def _audit_entry(channel: str) -> Mapping[str, Any]:
 def _statistics(channels: Mapping[str, Channel]) -> Mapping[str, Any]:
     begin = datetime(2026, 11, 25, 8, tzinfo=UTC)
     steps = [(begin + n * timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ") for n in range(STEPS)]
@@ -73,7 +71,7 @@ def _statistics(channels: Mapping[str, Channel]) -> Mapping[str, Any]:
     }
 
 
-def _audit_entry() -> Mapping[str, Any]:
+def _audit_entry(channel: str) -> Mapping[str, Any]:
     place = {"chain": "20261125T090000-5e0c4a17", "number": 1, "at": "2026-11-25T09:00:00.000000Z", "follows": []}
     act = {"actor": _CALLER_ID, "action": "resume_channel", "result": "done", "status": 200, "made": None}
     origin = {"network": "203.0.113.0/24", "left_out": 0, "lost": 0}

@@ -63,8 +63,8 @@ class Gateway:
     replay_plans: ReplayPlanStore
     channel_states: ChannelStates
     relay_runs: RelayRuns
-    deployment: Deployment = Deployment()
     statistics: StatisticsStore
+    deployment: Deployment = Deployment()
     listings: Turns = field(default_factory=Turns)
     batches: Turns = field(default_factory=lambda: Turns("batches"))
     readers: Mapping[str, ReceiptReader] = field(default_factory=dict)

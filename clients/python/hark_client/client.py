@@ -11,8 +11,7 @@ from hark_client.errors import NotConfigured
 from hark_client.operations import S
 from hark_client.resources.lists import Broadcasts, Lists, Operations
 from hark_client.resources.notifications import Batches, Notifications
-from hark_client.resources.operating import Audit, Callers, Channels, DeadLetters, Duplicates, Systems
-from hark_client.resources.operating import Audit, Callers, Channels, DeadLetters, Duplicates, Statistics
+from hark_client.resources.operating import Audit, Callers, Channels, DeadLetters, Duplicates, Statistics, Systems
 from hark_client.resources.people import Categories, Recipients, Suppressions
 from hark_client.resources.templates import Templates
 from hark_client.retries import Retries

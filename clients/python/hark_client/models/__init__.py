@@ -31,8 +31,8 @@ from hark_client.models.people import (
     SuppressionEntry,
 )
 from hark_client.models.problems import FieldError, ProblemDetails
-from hark_client.models.system import ChannelSetup, SettingProblem, System
 from hark_client.models.statistics import ChannelStatistics, ProviderFailures, Statistics
+from hark_client.models.system import ChannelSetup, SettingProblem, System
 from hark_client.models.templates import (
     Misfit,
     Preview,
