@@ -254,6 +254,8 @@ def function_environment(
         for variables in (*local, *receipts)
         for variable, value in variables.items()
     }
+    if name == GATEWAY:
+        defaults["LAB_URL"] = config.url("lab")  # the console links to its inbox
     search_path = [str(config.root), config.environ.get("PYTHONPATH", "")]
     return {
         **defaults,

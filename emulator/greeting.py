@@ -17,6 +17,7 @@ def greeting(config: Config, run_dir: RunDir, seconds: float) -> str:
     return (
         f"everything is up after {seconds:.1f} s\n"
         f"  gateway    {gateway}\n"
+        f"  console    {gateway}/console (its key: HARK_API_KEY in {run_dir.env_file})\n"
         f"  docs       {gateway}/docs\n"
         f"  lab inbox  {config.url('lab')}/\n"
         f"  logs       {run_dir.logs}\n"

@@ -24,6 +24,7 @@ class RunDir:
         self._pids: dict[str, int] = {}
         self.logs = self._folder / "logs"
         self.witness = self._folder / "witness.jsonl"
+        self.env_file = self._env_files[1]
         self.webhook_key = self._folder / "sendgrid-webhook.pem"
         self.logs.mkdir(parents=True, exist_ok=True)
         for stale in (*self._env_files, self.witness, self._folder / "pids.json", *self.logs.glob("*.log")):

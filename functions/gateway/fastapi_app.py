@@ -16,6 +16,7 @@ from functions.gateway.broadcasts.routes import broadcasts_router
 from functions.gateway.callers.routes import callers_router
 from functions.gateway.categories.routes import categories_router
 from functions.gateway.channels.routes import channels_router
+from functions.gateway.console.routes import console_router
 from functions.gateway.dead_letters.bulk_routes import bulk_replay_router
 from functions.gateway.dead_letters.routes import dead_letters_router
 from functions.gateway.delivery_statistics.routes import statistics_router
@@ -44,6 +45,7 @@ ROUTERS = (
     receipts_router,
     inbound_router,
     unsubscribe_router,
+    console_router,
     notifications_router,
     batches_router,
     broadcasts_router,
@@ -98,9 +100,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         return HTMLResponse(docs_page.PAGE, headers=docs_page.HEADERS)
 
     async def asset_of_page(request: Request) -> Response:
-        asset = (await page_assets.get())[request.url.path.rpartition("/")[2]]
-        known = request.headers.get("if-none-match") == asset.headers["ETag"]
-        return Response(b"" if known else asset.body, 304 if known else 200, asset.headers)
+        return (await page_assets.get())[request.url.path.rpartition("/")[2]].answer(request)
 
     for name in docs_page.ASSETS:
         app.add_api_route(f"/docs/{name}", asset_of_page, include_in_schema=False)

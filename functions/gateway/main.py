@@ -48,4 +48,5 @@ def _open() -> Gateway:
         reply_readers=_reply_readers,
         unsubscribe_tokens=_unsubscribe_tokens,
         deployment=_deployment,
+        lab_url=_own.lab_url,
     )

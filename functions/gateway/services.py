@@ -43,6 +43,7 @@ class Gateway:
     """What the routes work with.
 
     unsubscribe_tokens: None: no link to unsubscribe is good
+    lab_url: of the lab's inbox, beside which `make run` has the gateway; None: there is no lab
     """
 
     store: Store
@@ -73,4 +74,5 @@ class Gateway:
     issuers: Sequence[str] = ()
     unsubscribe_tokens: UnsubscribeTokens | None = None
     restored: RestoredRecords | None = None
+    lab_url: str | None = None
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))

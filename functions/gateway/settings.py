@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from shared.runtime.settings import IssuerUrl, Settings, listed
+from shared.runtime.settings import BaseUrl, IssuerUrl, Settings, listed
 
 GOOGLE = "https://accounts.google.com"
 IDENTITY_AWARE_PROXY = "https://cloud.google.com/iap"
@@ -19,11 +19,13 @@ class GatewaySettings(Settings):
     audit_days: how long the audit log is kept
 
     iap_audience: what Identity-Aware Proxy signs for, as it names it; None: nobody signs in by it
+    lab_url: of the lab that stands in for the providers; the console links to its inbox
     """
 
     callers_database: str | None = Field(default=None, pattern=r"^(\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$")
     ingress: Literal["all", "internal", "internal-and-cloud-load-balancing"] = "all"
     audit_days: int = Field(default=365, ge=1, le=3650)
+    lab_url: BaseUrl | None = None
     behind_load_balancer: bool = False
     load_balancer_secret: SecretStr | None = Field(default=None, min_length=16)
     oidc_issuers: Annotated[tuple[IssuerUrl, ...], BeforeValidator(listed), Field(min_length=1)] = (GOOGLE,)

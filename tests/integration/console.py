@@ -1,0 +1,288 @@
+"""The console in a browser, before a Hark in memory: what the tests of its pages have in their hands."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from pydantic_core import to_json
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from functions.gateway.access import api_keys
+from functions.gateway.callers.schemas import caller_json
+from hark_client.testing.hark import Hark
+from hark_client.testing.system import System
+from tests.chromium import Tab
+
+LAB = "http://127.0.0.1:8090"
+WIDE, PHONE = (1280, 900), (390, 844)
+
+STATISTICS: Mapping[str, Any] = {
+    "from": "2026-11-30T20:00:00Z",
+    "to": "2026-11-30T21:00:00Z",
+    "step_seconds": 300,
+    "steps": [f"2026-11-30T20:{minute:02}:00Z" for minute in range(0, 60, 5)],
+    "accepted": [12, 9, 14, 30, 22, 8, 11, 13, 40, 21, 16, 9],
+    "channels": [
+        {
+            "channel": "email",
+            "by_status": {"sent": 20, "delivered": 84, "failed": 3, "dead": 1},
+            "steps": {
+                "sent": [1, 2, 1, 4, 3, 1, 1, 1, 2, 2, 1, 1],
+                "delivered": [6, 5, 8, 14, 9, 4, 6, 6, 11, 7, 5, 3],
+                "failed": [0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0],
+            },
+            "pending": 4,
+            "oldest_pending_at": "2026-11-30T20:58:12Z",
+            "dead": 1,
+        },
+        {
+            "channel": "sms",
+            "by_status": {"delivered": 51, "undelivered": 2},
+            "steps": {
+                "delivered": [4, 2, 5, 9, 6, 2, 3, 4, 7, 5, 3, 1],
+                "undelivered": [0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0],
+            },
+            "pending": 0,
+            "oldest_pending_at": None,
+            "dead": 0,
+        },
+        {"channel": "slack", "by_status": {}, "steps": {}, "pending": 0, "oldest_pending_at": None, "dead": 0},
+    ],
+}
+"""As GET /v1/statistics has it."""
+
+
+@dataclass
+class Answers:
+    """What the fake answers in the gateway's place, by method and path: for what a test cannot bring about."""
+
+    by_path: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
+    asked: list[tuple[str, str, bytes]] = field(default_factory=list)
+    """All requests: method, path with its query, the Authorization header."""
+
+
+def system_of(hark: Hark) -> System:
+    return hark._system
+
+
+def settled(system: System, answers: Answers) -> ASGIApp:
+    """The gateway, whose every answer comes when all that the request set off has happened."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        query = f"?{scope['query_string'].decode()}" if scope["query_string"] else ""
+        authorization = dict(scope["headers"]).get(b"authorization", b"")
+        answers.asked.append((scope["method"], scope["path"] + query, authorization))
+        given = answers.by_path.get((scope["method"], scope["path"]))
+        if given is not None:
+            await _answer(send, *given)
+            return
+        given = await standing_in(system, scope["path"], authorization)
+        if given is not None:
+            await _answer(send, *given)
+            return
+        held: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            held.append(message)
+
+        await system.app(scope, receive, hold)
+        await system.settle()
+        for message in held:
+            await send(message)
+
+    return app
+
+
+async def standing_in(system: System, path: str, authorization: bytes) -> tuple[int, Any] | None:
+    """What the gateway does not answer yet."""
+    if path == "/v1/callers/self":
+        parsed = api_keys.parse(authorization.removeprefix(b"Bearer ").decode())
+        caller = None if parsed is None else (await system._gateway.callers.read([parsed[1]])).get(parsed[1])
+        if caller is None:
+            return 401, {"title": "Unauthorized", "status": 401}
+        return 200, json.loads(to_json(caller_json(caller, None, None)))
+    if path == "/v1/statistics":
+        return 200, STATISTICS
+    return None
+
+
+async def _answer(send: Send, status: int, body: Any) -> None:
+    kind = b"application/json" if status < 400 else b"application/problem+json"
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", kind)]})
+    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+
+@contextmanager
+def serving(hark: Hark, answers: Answers) -> Iterator[str]:
+    """The gateway's address. It is served on the loop and the thread that everything of it is on."""
+    loop: asyncio.AbstractEventLoop = hark._loop
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        app = settled(system_of(hark), answers)
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", server_header=False))
+        done = asyncio.run_coroutine_threadsafe(server.serve([listening]), loop)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        done.result(30)
+
+
+@dataclass
+class Console:
+    """tab: that shows it; hark: what it is about; url: of the gateway"""
+
+    tab: Tab
+    hark: Hark
+    url: str
+    answers: Answers
+
+    def key(self, *scopes: str, **more: Any) -> str:
+        """Of a new caller that may do this."""
+        made = self.hark.client.callers.create(name="support", kind="live", scopes=list(scopes), **more)
+        assert made.key is not None
+        return made.key
+
+    async def open(self, fragment: str = "") -> None:
+        await self.tab.call("Page.navigate", url="about:blank")
+        await self.tab.call("Page.navigate", url=f"{self.url}/console{fragment}")
+        await self.tab.until("document.querySelector('.sign-in input') !== null")
+
+    async def sign_in(self, fragment: str = "#/overview", key: str | None = None) -> None:
+        """As someone who may do everything, unless another key is given; then on the page of this fragment."""
+        await self.open(fragment)
+        await self.tab.fill(".sign-in input[name=key]", key or self.hark.api_key)
+        await self.tab.click(".sign-in button.primary")
+        await self.settled()
+
+    async def go(self, fragment: str) -> None:
+        await self.tab.run(f"location.hash = {json.dumps(fragment)}, 0")
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Once the page is there, and loads nothing."""
+        await self.tab.until(
+            "document.querySelector('main h1')?.textContent && document.querySelector('.page')?.hasChildNodes()"
+            " && !document.querySelector('[aria-busy], .loading')"
+        )
+
+    async def text(self, selector: str = "main") -> str:
+        found: str = await self.tab.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
+        return found
+
+    async def until_text(self, text: str, selector: str = "body") -> None:
+        await self.tab.until(f"document.querySelector({json.dumps(selector)})?.innerText.includes({json.dumps(text)})")
+
+    async def press(self, text: str, within: str = "main") -> None:
+        """The button or the link with this text, as a mouse does."""
+        mark = f"""(() => {{
+          document.querySelectorAll('[data-test]').forEach((each) => delete each.dataset.test);
+          const all = [...document.querySelectorAll({json.dumps(f"{within} button, {within} a, {within} summary")})];
+          const found = all.find((each) => each.innerText.trim() === {json.dumps(text)} && each.checkVisibility());
+          if (found) found.dataset.test = '';
+          return Boolean(found);
+        }})()"""
+        await self.tab.until(mark)
+        await self.tab.click("[data-test]")
+
+    async def write(self, name: str, text: str, within: str = "main") -> None:
+        """Into the field of this name, in place of what it has."""
+        selector = f"{within} [name={json.dumps(name)}]"
+        await self.tab.until(f"document.querySelector({json.dumps(selector)}) !== null")
+        await self.tab.run(
+            f"(() => {{ const f = document.querySelector({json.dumps(selector)}); f.focus(); f.select?.(); }})()"
+        )
+        await self.tab.call("Input.insertText", text=text)
+
+    async def choose(self, name: str, value: str, within: str = "main") -> None:
+        """Of a select, or whether a checkbox is checked."""
+        selector = f"{within} [name={json.dumps(name)}]"
+        await self.tab.until(f"document.querySelector({json.dumps(selector)}) !== null")
+        await self.tab.run(
+            f"(() => {{ const f = document.querySelector({json.dumps(selector)});"
+            f" if (f.type === 'checkbox') f.checked = {json.dumps(value == 'true')}; else f.value = {json.dumps(value)};"
+            " f.dispatchEvent(new Event('input', {bubbles: true})); f.dispatchEvent(new Event('change', {bubbles: true})); })()"
+        )
+
+    async def in_dialog(self, text: str) -> str:
+        """Press the button with this text in the dialog, once it is there; afterwards the dialog is closed.
+
+        Gives the command line that the dialog showed.
+        """
+        await self.tab.until("document.querySelector('dialog .buttons button[type=submit]') !== null")
+        command = await self.text("dialog .command code")
+        await self.press(text, "dialog")
+        await self.tab.until("document.querySelector('dialog[open]') === null")
+        await self.settled()
+        return command
+
+    async def commands(self) -> list[str]:
+        """All command lines that the page shows."""
+        found: list[str] = await self.tab.run(
+            "[...document.querySelectorAll('.command code')].map((each) => each.textContent)"
+        )
+        return found
+
+    async def size(self, size: tuple[int, int] = WIDE, *, dark: bool = False) -> None:
+        width, height = size
+        await self.tab.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=size == PHONE,
+        )
+        features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        await self.tab.call("Emulation.setEmulatedMedia", features=features)
+
+    async def fits(self) -> bool:
+        """Whether nothing is to be scrolled to the side."""
+        wide: bool = await self.tab.run(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        )
+        return wide
+
+    async def violations(self) -> list[str]:
+        """What axe finds wrong on the page as it is."""
+        if not await self.tab.run("typeof axe === 'object'"):
+            await self.tab.run(axe_source() + "\n;0")
+        found: list[Mapping[str, Any]] = await self.tab.run("axe.run().then((found) => found.violations)")
+        return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
+
+
+def axe_source() -> str:
+    """axe-core as the package axe-playwright-python brings it: of that package nothing runs."""
+    spec = find_spec("axe_playwright_python")
+    assert spec is not None and spec.origin is not None, "axe-playwright-python is not installed"
+    return (Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+@asynccontextmanager
+async def console_of(tab: Tab) -> AsyncIterator[Console]:
+    """Over an empty Hark. Whatever is done, the tab complains of nothing and asks nobody else."""
+    answers = Answers()
+    hark = Hark()
+    try:
+        with serving(hark, answers) as url:
+            tab.complaints.clear()
+            tab.requested.clear()
+            console = Console(tab, hark, url, answers)
+            await console.size()
+            yield console
+            complaints = list(tab.complaints)
+            await tab.call("Page.navigate", url="about:blank")
+        assert complaints == []
+        elsewhere = _elsewhere(tab.requested, url)
+        assert elsewhere == [], elsewhere
+    finally:
+        await asyncio.to_thread(hark.close)  # it ends a loop, which cannot be done within another
+
+
+def _elsewhere(requested: Iterable[str], url: str) -> list[str]:
+    return [asked for asked in requested if not asked.startswith((f"{url}/", "about:", "data:"))]
