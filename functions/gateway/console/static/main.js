@@ -10,6 +10,20 @@ const PAGES = [
   { path: "overview", nav: "Overview", needs: [], file: "overview" },
   { path: "notifications", nav: "Notifications", needs: ["notifications:read"], file: "search" },
   { path: "notifications/:id", within: "notifications", needs: ["notifications:read"], file: "notification" },
+  { path: "dead-letters", nav: "Dead letters", needs: ["dead-letters:manage"], file: "dead_letters" },
+  { path: "duplicates", nav: "Duplicates", needs: ["notifications:read"], file: "duplicates" },
+  { path: "channels", nav: "Channels", needs: ["notifications:send"], file: "channels" },
+  { path: "operations", nav: "Operations", needs: ["notifications:read"], file: "operations" },
+  { path: "operations/:id", within: "operations", needs: ["notifications:read"], file: "operation" },
+  { path: "broadcasts/new", within: "operations", needs: ["notifications:send", "lists:read"], file: "broadcast" },
+  { path: "templates", nav: "Templates", needs: ["templates:read"], file: "templates" },
+  { path: "templates/:name", within: "templates", needs: ["templates:read"], file: "template" },
+  { path: "recipients", nav: "Recipients", needs: ["recipients:read"], file: "recipients" },
+  { path: "recipients/:name", within: "recipients", needs: ["recipients:read"], file: "recipient" },
+  { path: "suppressions", nav: "Suppressions", needs: ["suppressions:read"], file: "suppressions" },
+  { path: "callers", nav: "Callers", needs: ["callers:manage"], file: "callers" },
+  { path: "callers/:id", within: "callers", needs: ["callers:manage"], file: "caller" },
+  { path: "audit", nav: "Audit", needs: ["audit:read"], file: "audit" },
 ];
 
 const byId = (id) => document.getElementById(id);
