@@ -3,6 +3,7 @@
 A mail's HTML is a page of its own, which the inbox has in a frame: it may style itself, and no more.
 """
 
+import html
 from pathlib import Path
 
 from aiohttp import web
@@ -36,17 +37,23 @@ MAIL_HEADERS = {
 }
 
 
-def routes(witness: Witness) -> list[web.RouteDef]:
+def routes(witness: Witness, gateway: str | None = None) -> list[web.RouteDef]:
+    """gateway: its address, to whose console the page links; None: the lab stands alone"""
+    console = "" if gateway is None else f"{gateway.rstrip('/')}/console"
+
+    async def show(request: web.Request) -> web.Response:
+        name, content_type = FILES[request.path]
+        body = (STATIC / name).read_bytes()
+        if content_type == "text/html":
+            body = body.replace(b"{console_url}", html.escape(console).encode())
+        return web.Response(body=body, content_type=content_type, charset="utf-8", headers=HEADERS)
+
     async def show_mail(request: web.Request) -> web.Response:
         """The HTML of the mail that was accepted `at` this time."""
-        html = witness.html(request.query.get("at", ""))
-        if html is None:
+        mail = witness.html(request.query.get("at", ""))
+        if mail is None:
             return web.Response(status=404, text="There is no such mail in the inbox.")
-        return web.Response(text=html, content_type="text/html", charset="utf-8", headers=MAIL_HEADERS)
+        return web.Response(text=mail, content_type="text/html", charset="utf-8", headers=MAIL_HEADERS)
 
     return [*(web.get(path, show) for path in FILES), web.get("/mail.html", show_mail)]
 
-
-async def show(request: web.Request) -> web.Response:
-    name, content_type = FILES[request.path]
-    return web.Response(body=(STATIC / name).read_bytes(), content_type=content_type, charset="utf-8", headers=HEADERS)

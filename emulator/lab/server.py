@@ -48,7 +48,7 @@ def application(lab: Lab, receipts: Receipts, slow_seconds: float, gateway: str 
     app.router.add_routes(plan_routes("/faults", lab.faults, faults.parse))
     app.router.add_routes(plan_routes("/receipts", receipts.faults, receipt_faults.parse))
     app.router.add_post("/inbound", inbound_handler(receipts, gateway))
-    app.router.add_routes([*sent_routes(receipts), *page.routes(lab.witness), web.get("/healthz", healthz)])
+    app.router.add_routes([*sent_routes(receipts), *page.routes(lab.witness, gateway), web.get("/healthz", healthz)])
     return app
 
 

@@ -5,6 +5,8 @@ const PERIOD_MS = 1000;
 const LIMIT = 200;
 const byId = (id) => document.getElementById(id);
 const shown = new Map(); // a message's unique time → its element
+const consoleUrl = document.querySelector("meta[name=console]").content; // empty where the lab stands alone
+const only = new URLSearchParams(location.search).get("notification_id"); // the console links to one notification's
 let filter = "all";
 
 function element(tag, className, text) {
@@ -59,6 +61,14 @@ function parts(item) {
   return nodes;
 }
 
+function notification(item) {
+  const id = item.notification_id;
+  if (!id || !consoleUrl) return id ?? "–";
+  const link = element("a", "", id);
+  link.href = `${consoleUrl}#/notifications/${encodeURIComponent(id)}`;
+  return link;
+}
+
 function messageElement(item, earlier) {
   const node = element("li", "message", "");
   node.dataset.channel = item.channel;
@@ -72,7 +82,9 @@ function messageElement(item, earlier) {
   node.append(...parts(item));
   if (earlier.length) node.append(details(`Changed, ${earlier.length} earlier`, ...earlier.map((each) => element("p", "text old", each.text))));
   const reply = item.thread ? ` · reply to ${item.thread}` : "";
-  node.append(element("p", "ids", `notification ${item.notification_id ?? "–"} · message ${item.message_id}${reply}`));
+  const ids = element("p", "ids", "notification ");
+  ids.append(notification(item), ` · message ${item.message_id}${reply}`);
+  node.append(ids);
   return node;
 }
 
@@ -163,7 +175,7 @@ async function items(path) {
 
 async function refresh() {
   try {
-    const [messages, faults] = await Promise.all([items(`/inbox.json?limit=${LIMIT}`), items("/faults")]);
+    const [messages, faults] = await Promise.all([items(`/inbox.json?${new URLSearchParams({ limit: LIMIT, ...(only && { notification_id: only }) })}`), items("/faults")]);
     renderMessages(messages);
     renderFaults(faults);
     showConnection("live", "Live");
@@ -200,5 +212,8 @@ byId("fault-form").addEventListener("submit", (event) => {
     count: form.get("count") ? Number(form.get("count")) : null,
   });
 });
+byId("only").hidden = !only;
+byId("console").hidden = !consoleUrl;
+byId("console").href = consoleUrl;
 byId("example").textContent = `curl ${location.origin}/services/T/B/demo -d '{"text": "Hello"}' -H 'Content-Type: application/json'`;
 poll();

@@ -25,7 +25,7 @@ export function field(name, label, { kind = "text", value = "", hint, ...attribu
   }
   return el(
     "div",
-    { class: kind === "checkbox" ? "field check" : "field", "data-field": name },
+    { class: `field ${{ checkbox: "check", textarea: "wide" }[kind] || ""}`, "data-field": name },
     el("label", { for: id }, label),
     control,
     hint && el("p", { class: "hint", id: hintId }, hint),

@@ -5,7 +5,7 @@ import { hark } from "../commands.js";
 import { announce, el } from "../dom.js";
 import { field, form } from "../forms.js";
 import { instant, local, number, plural, time } from "../format.js";
-import { badge, commandLine, empty, filling, fragment, link, pager, table } from "../parts.js";
+import { badge, commandLine, empty, filling, fragment, pager, table } from "../parts.js";
 import { may } from "../session.js";
 
 export const title = () => "Audit";
@@ -38,15 +38,20 @@ function found(page, query) {
   announce(`${plural(page.items.length, "entry", "entries")} on this page`);
   if (!page.items.length) return empty("Nothing is on record.");
   const known = may("callers:manage");
-  const actor = (e) => (known && /^[0-9a-f]{16}$/.test(e.actor) ? link(e.actor, "callers", e.actor) : e.actor);
+  const actor = (e) => (known && /^[0-9a-f]{16}$/.test(e.actor) ? el("a", { class: "id", href: `#/callers/${e.actor}` }, e.actor) : e.actor);
   const columns = [
     { label: "At", cell: (e) => time(e.at) },
     { label: "Who", cell: actor },
     { label: "Did", cell: (e) => el("code", {}, e.action) },
-    { label: "To", cell: (e) => [e.record || "–", e.made && ` → ${e.made}`] },
-    { label: "Result", cell: (e) => [badge(e.result), ` ${e.status}`, e.left_out > 0 && ` and ${number(e.left_out)} more`, e.lost > 0 && ` ${number(e.lost)} lost before it`] },
-    { label: "From", cell: (e) => e.network || "–" },
+    { label: "To", cell: (e) => [record(e.record), e.made && [" → ", record(e.made)]] },
+    { label: "Result", cell: (e) => [el("span", { class: "nowrap" }, badge(e.result), ` ${e.status}`), e.left_out > 0 && ` and ${number(e.left_out)} more`, e.lost > 0 && ` ${number(e.lost)} lost before it`] },
+    { label: "From", cell: (e) => el("span", { class: "id" }, e.network || "–") },
     { label: "Chain", cell: (e) => el("code", {}, `${e.chain.slice(0, 8)}-${e.number}`) },
   ];
   return [table("Audit entries", columns, page.items), pager("audit", query, page.next_cursor)];
+}
+
+// A keyed hash of a name is long, and tells nobody more than its beginning does.
+function record(text) {
+  return el("span", { title: text }, text.replace(/~([0-9a-f]{12})[0-9a-f]+/, "~$1…") || "–");
 }

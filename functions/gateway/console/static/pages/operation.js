@@ -53,7 +53,14 @@ export function counts(operation) {
 
 export function about(operation) {
   const all = Object.entries(operation.about);
-  return all.length ? all.map(([name, value]) => el("span", { class: "pair" }, `${name} ${value}`)) : "–";
+  return all.length ? all.map(([name, value]) => el("span", { class: "pair" }, `${name} `, short(value))) : "–";
+}
+
+// Ids are known by their beginning.
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function short(value) {
+  return UUID.test(value) ? el("code", { title: value }, value.slice(0, 8)) : value;
 }
 
 function rendered(operation, again) {
