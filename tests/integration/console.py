@@ -5,7 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from pydantic_core import to_json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.gateway.access import api_keys
+from functions.gateway.application import application
 from functions.gateway.callers.schemas import caller_json
 from hark_client.testing.hark import Hark
 from hark_client.testing.system import System
 from tests.chromium import Tab
 
-LAB = "http://127.0.0.1:8090"
 WIDE, PHONE = (1280, 900), (390, 844)
 
 STATISTICS: Mapping[str, Any] = {
@@ -68,12 +68,9 @@ class Answers:
     """All requests: method, path with its query, the Authorization header."""
 
 
-def system_of(hark: Hark) -> System:
-    return hark._system
-
-
-def settled(system: System, answers: Answers) -> ASGIApp:
+def settled(system: System, answers: Answers, lab_url: str | None) -> ASGIApp:
     """The gateway, whose every answer comes when all that the request set off has happened."""
+    gateway = application(replace(system._gateway, lab_url=lab_url))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -94,7 +91,7 @@ def settled(system: System, answers: Answers) -> ASGIApp:
         async def hold(message: Message) -> None:
             held.append(message)
 
-        await system.app(scope, receive, hold)
+        await gateway(scope, receive, hold)
         await system.settle()
         for message in held:
             await send(message)
@@ -122,11 +119,11 @@ async def _answer(send: Send, status: int, body: Any) -> None:
 
 
 @contextmanager
-def serving(hark: Hark, answers: Answers) -> Iterator[str]:
+def serving(hark: Hark, answers: Answers, lab_url: str | None) -> Iterator[str]:
     """The gateway's address. It is served on the loop and the thread that everything of it is on."""
     loop: asyncio.AbstractEventLoop = hark._loop
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        app = settled(system_of(hark), answers)
+        app = settled(hark._system, answers, lab_url)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", server_header=False))
         done = asyncio.run_coroutine_threadsafe(server.serve([listening]), loop)
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -248,11 +245,12 @@ class Console:
         )
         return wide
 
-    async def violations(self) -> list[str]:
-        """What axe finds wrong on the page as it is."""
+    async def violations(self, *rules: str) -> list[str]:
+        """What axe finds wrong on the page as it is. rules: these alone; none: all"""
         if not await self.tab.run("typeof axe === 'object'"):
             await self.tab.run(axe_source() + "\n;0")
-        found: list[Mapping[str, Any]] = await self.tab.run("axe.run().then((found) => found.violations)")
+        only = {"runOnly": rules} if rules else {}
+        found: list[Mapping[str, Any]] = await self.tab.run(f"axe.run({json.dumps(only)}).then((found) => found.violations)")
         return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
 
 
@@ -264,12 +262,12 @@ def axe_source() -> str:
 
 
 @asynccontextmanager
-async def console_of(tab: Tab) -> AsyncIterator[Console]:
+async def console_of(tab: Tab, lab_url: str | None = None) -> AsyncIterator[Console]:
     """Over an empty Hark. Whatever is done, the tab complains of nothing and asks nobody else."""
     answers = Answers()
     hark = Hark()
     try:
-        with serving(hark, answers) as url:
+        with serving(hark, answers, lab_url) as url:
             tab.complaints.clear()
             tab.requested.clear()
             console = Console(tab, hark, url, answers)
@@ -277,7 +275,7 @@ async def console_of(tab: Tab) -> AsyncIterator[Console]:
             yield console
             complaints = list(tab.complaints)
             await tab.call("Page.navigate", url="about:blank")
-        assert complaints == []
+        assert complaints == [], complaints
         elsewhere = _elsewhere(tab.requested, url)
         assert elsewhere == [], elsewhere
     finally:
