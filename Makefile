@@ -14,10 +14,11 @@ INSTALL := pip install --quiet --disable-pip-version-check --no-compile --requir
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-$(READY): requirements.txt requirements-dev.txt
+$(READY): requirements.txt requirements-dev.txt .ci/axe.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Hark needs Python 3.11 or later, this is " + sys.version.split()[0])'
 	python3 -m venv --clear $(VENV)
 	$(BIN)/python -m $(INSTALL) -r requirements.txt -r requirements-dev.txt
+	$(BIN)/python -m $(INSTALL) --no-deps -r .ci/axe.txt
 	@touch $@
 
 run: $(READY) ## the whole system on this machine, until Ctrl-C (MTLS=1: with client certificates)
@@ -62,7 +63,7 @@ check: $(READY) secrets ## the static checks
 
 # Unverified: to verify a secret it would be sent to its service, and one that is revoked there would pass.
 secrets: $(READY) ## that no file has a secret
-	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --plugin .ci/hark_keys.py --exclude-files '(requirements[^/]*|checkov|oldest-pips)\.txt$$'
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --plugin .ci/hark_keys.py --exclude-files '(requirements[^/]*|axe|checkov|oldest-pips)\.txt$$'
 
 audit: $(READY) ## whether a dependency has a known vulnerability (AUDIT=--report: say it, and do not fail)
 	$(BIN)/python .ci/audit.py $(AUDIT) $(BIN)/pip-audit --disable-pip --require-hashes -r requirements.txt -r requirements-dev.txt

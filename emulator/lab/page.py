@@ -56,4 +56,3 @@ def routes(witness: Witness, gateway: str | None = None) -> list[web.RouteDef]:
         return web.Response(text=mail, content_type="text/html", charset="utf-8", headers=MAIL_HEADERS)
 
     return [*(web.get(path, show) for path in FILES), web.get("/mail.html", show_mail)]
-

@@ -10,13 +10,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 from pydantic_core import to_json
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette import types
+from starlette.types import ASGIApp, Message, Receive, Send
 
 from functions.gateway.access import api_keys
 from functions.gateway.application import application
 from functions.gateway.callers.schemas import caller_json
+from hark_client.models.words import Scope
 from hark_client.testing.hark import Hark
 from hark_client.testing.system import System
 from tests.chromium import Tab
@@ -72,7 +75,7 @@ def settled(system: System, answers: Answers, lab_url: str | None) -> ASGIApp:
     """The gateway, whose every answer comes when all that the request set off has happened."""
     gateway = application(replace(system._gateway, lab_url=lab_url))
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    async def app(scope: types.Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         query = f"?{scope['query_string'].decode()}" if scope["query_string"] else ""
@@ -140,9 +143,9 @@ class Console:
     url: str
     answers: Answers
 
-    def key(self, *scopes: str, **more: Any) -> str:
+    def key(self, *scopes: Scope) -> str:
         """Of a new caller that may do this."""
-        made = self.hark.client.callers.create(name="support", kind="live", scopes=list(scopes), **more)
+        made = self.hark.client.callers.create(name="support", kind="live", scopes=list(scopes))
         assert made.key is not None
         return made.key
 
@@ -203,8 +206,9 @@ class Console:
         await self.tab.until(f"document.querySelector({json.dumps(selector)}) !== null")
         await self.tab.run(
             f"(() => {{ const f = document.querySelector({json.dumps(selector)});"
-            f" if (f.type === 'checkbox') f.checked = {json.dumps(value == 'true')}; else f.value = {json.dumps(value)};"
-            " f.dispatchEvent(new Event('input', {bubbles: true})); f.dispatchEvent(new Event('change', {bubbles: true})); })()"
+            f" if (f.type === 'checkbox') f.checked = {json.dumps(value == 'true')};"
+            f" else f.value = {json.dumps(value)};"
+            " for (const each of ['input', 'change']) f.dispatchEvent(new Event(each, {bubbles: true})); })()"
         )
 
     async def in_dialog(self, text: str) -> str:
@@ -240,9 +244,7 @@ class Console:
 
     async def fits(self) -> bool:
         """Whether nothing is to be scrolled to the side."""
-        wide: bool = await self.tab.run(
-            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-        )
+        wide: bool = await self.tab.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         return wide
 
     async def violations(self, *rules: str) -> list[str]:
@@ -250,14 +252,17 @@ class Console:
         if not await self.tab.run("typeof axe === 'object'"):
             await self.tab.run(axe_source() + "\n;0")
         only = {"runOnly": rules} if rules else {}
-        found: list[Mapping[str, Any]] = await self.tab.run(f"axe.run({json.dumps(only)}).then((found) => found.violations)")
+        found: list[Mapping[str, Any]] = await self.tab.run(
+            f"axe.run({json.dumps(only)}).then((found) => found.violations)"
+        )
         return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
 
 
 def axe_source() -> str:
     """axe-core as the package axe-playwright-python brings it: of that package nothing runs."""
     spec = find_spec("axe_playwright_python")
-    assert spec is not None and spec.origin is not None, "axe-playwright-python is not installed"
+    if spec is None or spec.origin is None:
+        pytest.fail("axe-playwright-python is not installed: make installs it, as .ci/axe.txt has it")
     return (Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Each page of the console: what it shows, that axe finds nothing wrong with it, and that it fits on a phone and in dark."""
+"""Each page of the console: what it shows, that axe finds nothing wrong with it, on a phone and in dark, too."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -106,7 +106,11 @@ def caller(hark: Hark) -> str:
 # By the page's module: what is on record, its address, and what it shows of that.
 CASES: Mapping[str, tuple[Callable[[Hark], str], str, list[str]]] = {
     "overview": (dead, "#/overview", ["Accepted", "at most 40", "oldest pending", "Dead letters", "attempts used up"]),
-    "search": (sent, "#/notifications?by=tag&tag=team:shop", ["Order <b>42</b>", "delivered", "hark search --tag team:shop"]),
+    "search": (
+        sent,
+        "#/notifications?by=tag&tag=team:shop",
+        ["Order <b>42</b>", "delivered", "hark search --tag team:shop"],
+    ),
     "notification": (
         sent,
         "#/notifications/{}",
@@ -210,7 +214,9 @@ async def test_the_figures_have_a_table(console: Console) -> None:
     await console.press("6 h")
     await console.tab.until("location.hash === '#/overview?hours=6'")
     await console.settled()
-    assert [query for _, query, _ in console.answers.asked if query.startswith("/v1/statistics")][-1].endswith("hours=6")
+    assert [query for _, query, _ in console.answers.asked if query.startswith("/v1/statistics")][-1].endswith(
+        "hours=6"
+    )
 
 
 async def test_without_figures_the_overview_shows_the_rest(console: Console) -> None:

@@ -209,7 +209,7 @@ async def test_a_route_that_is_not_there_is_a_404_and_no_redirect(hark: Hark, pa
             assert "evil" not in str(answer.headers)
 
 
-@pytest.mark.parametrize("path", ["/v1/channels", "/v1/notifications", "/healthz", "/docs"])
+@pytest.mark.parametrize("path", ["/v1/channels", "/v1/notifications", "/healthz", "/docs", "/console"])
 async def test_a_line_end_behind_a_path_makes_it_another(hark: Hark, path: str) -> None:
     problem(await hark.client.get(f"{path}%0A"), 404)
 
@@ -229,6 +229,7 @@ async def test_a_line_end_behind_a_path_makes_it_another(hark: Hark, path: str) 
         ("/healthz", {"GET", "HEAD"}),
         ("/openapi.json", {"GET", "HEAD"}),
         ("/docs", {"GET", "HEAD"}),
+        ("/console", {"GET", "HEAD"}),
     ],
 )
 async def test_a_wrong_method_is_a_405_that_names_the_right_ones(hark: Hark, path: str, allowed: set[str]) -> None:

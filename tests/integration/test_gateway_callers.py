@@ -34,7 +34,8 @@ from tests.integration.gateway import (
     problem,
 )
 
-OPEN = {"/healthz", "/openapi.json", "/docs", *(f"/docs/{name}" for name in docs_page.ASSETS)}
+PAGES = {"/docs", *(f"/docs/{name}" for name in docs_page.ASSETS), "/console", "/console/{name:path}"}
+OPEN = {"/healthz", "/openapi.json", *PAGES}
 SIGNED = {"/v1/receipts/twilio", "/v1/receipts/vonage", "/v1/receipts/sendgrid", "/v1/inbound/twilio"}
 LINKED = {"/u/{token:path}"}
 """By a token of ours, which only the mail of one person has."""

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from emulator.lab.running import Settings, running
+from functions.gateway.console.console_files import names
 from tests.integration.gateway import client_of, gateway_over
 
 NAMES = {"http://www.w3.org/2000/svg"}
@@ -59,13 +60,13 @@ class Tags(HTMLParser):
         return [value or "" for _, attributes in self.found for name, value in attributes.items() if name in LOADING]
 
 
-@pytest.fixture(params=["docs", "lab"])
+@pytest.fixture(params=["docs", "console", "lab"])
 async def page(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Page]:
     nothing: Any = None
     async with AsyncExitStack() as stack:
-        if request.param == "docs":
+        if request.param != "lab":
             gateway = gateway_over(nothing, nothing, cast(Any, None), nothing)
-            client, path = await stack.enter_async_context(client_of(gateway, None)), "/docs"
+            client, path = await stack.enter_async_context(client_of(gateway, None)), f"/{request.param}"
         else:
             settings = Settings(port=0, smtp_port=0, witness=tmp_path / "witness.jsonl")
             lab = await stack.enter_async_context(running(settings))
@@ -76,6 +77,8 @@ async def page(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         for link in page.tags.links:
             if not link.startswith("#") and not link.endswith(".json"):
                 page.assets.append((await client.get(link)).raise_for_status())
+        if request.param == "console":  # its modules load each other
+            page.assets += [await client.get(f"/console/{name}") for name in names()]
         yield page
 
 
@@ -115,7 +118,7 @@ def test_no_other_origin_is_mentioned(page: Page) -> None:
             continue  # it names many, and may call none: tests/integration/test_docs_in_chromium.py watches it
         text = answer.text
         for name in NAMES:
-            text = text.replace(f'xmlns="{name}"', "")
+            text = text.replace(f'xmlns="{name}"', "").replace(f'SVG = "{name}"', "")
         assert not re.findall(r"(?i)\b[a-z][a-z+.-]*://[^\s\"'`<>)]+", text)
         assert not re.findall(r"""(?i)(?:src|href)\s*=\s*["']?//|url\(\s*["']?//""", text)
         assert "@import" not in text

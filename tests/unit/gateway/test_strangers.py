@@ -120,7 +120,7 @@ def app() -> ASGIApp:
             now=lambda: AT,
         )
         app = application(with_all)
-        for target in ("/docs", SCRIPT, "/openapi.json"):
+        for target in ("/docs", SCRIPT, "/openapi.json", "/console"):
             assert (await ask(app, "GET", target)).status == 200
         return app
 
@@ -198,6 +198,10 @@ CASES: dict[str, tuple[str, str, Headers, bytes, set[int]]] = {
             ("GET", "/docs"),
             ("GET", SCRIPT),
             ("GET", "/docs/nothing"),
+            ("GET", "/console"),
+            ("GET", "/console/main.js"),
+            ("GET", "/console/nothing.js"),
+            ("PATCH", "/console"),
             ("GET", "/openapi.json"),
             ("GET", "/healthz"),
             ("PATCH", "/docs"),

@@ -2,7 +2,7 @@
 
 import { Problem } from "./api.js";
 import { announce, el, newId } from "./dom.js";
-import { signOut } from "./session.js";
+import { signInAgain } from "./session.js";
 
 // A word of a record's state, in the colour of what it means. The word itself says it, too.
 const TONES = {
@@ -38,7 +38,7 @@ export function problemBox(error, again) {
     problem.errors.length > 0 &&
       el("ul", {}, ...problem.errors.map((each) => el("li", {}, el("code", {}, each.field), ` ${each.message}`))),
     problem.status === 401
-      ? el("button", { type: "button", onclick: signOut }, "Sign in again")
+      ? el("button", { type: "button", onclick: signInAgain }, "Sign in again")
       : again && el("button", { type: "button", onclick: again }, "Try again"),
   );
 }

@@ -41,8 +41,17 @@ export function may(...scopes) {
 
 // The page is loaded anew, so that nothing that it has shown stays behind either.
 export function signOut() {
+  forget();
+  location.replace("/console");
+}
+
+// The same, and then back to the page that was shown.
+export function signInAgain() {
+  forget();
+  location.reload();
+}
+
+function forget() {
   key = null;
   caller = null;
-  location.replace("/console");
-  location.reload();
 }

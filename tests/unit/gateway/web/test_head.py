@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from functions.gateway.application import application
+from functions.gateway.console import console_files
 from functions.gateway.web import docs_page
 from shared.runtime import telemetry
 from tests.fakes.telemetry import MemoryTelemetry
@@ -13,7 +14,7 @@ from tests.unit.gateway.test_application import GOOD, a_gateway
 from tests.unit.gateway.test_strangers import ask
 
 UNKNOWN = "6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4"
-OPEN = ["/healthz", "/docs", "/docs/swagger-ui-bundle.js", "/docs/page.css", "/openapi.json"]
+OPEN = ["/healthz", "/docs", "/docs/swagger-ui-bundle.js", "/docs/page.css", "/openapi.json", "/console"]
 REFUSED = [
     "/v1/notifications?limit=0",
     f"/v1/notifications/{UNKNOWN}",
@@ -122,10 +123,11 @@ async def test_every_answer_tells_a_browser_what_it_may_do(client: httpx.AsyncCl
     asked = [("GET", path) for path in [*await gets(client), *OPEN, *REFUSED]]
     asked += [("POST", "/v1/notifications"), ("DELETE", "/v1/recipients/alice"), ("PUT", "/healthz"), ("HEAD", "/docs")]
     asked += [("POST", "/v1/receipts/twilio"), ("POST", "/v1/inbound/twilio"), ("GET", "/v1/channels?" + "a&" * 200)]
+    policies = {"/docs": docs_page.POLICY, "/console": console_files.POLICY}
     for method, path in asked:
         answer = await client.request(method, path)
         told = {name: answer.headers.get_list(name) for name in TOLD}
-        policy = docs_page.POLICY if path == "/docs" else TOLD["content-security-policy"]
+        policy = policies.get(path, TOLD["content-security-policy"])
         assert told == {name: [value] for name, value in (TOLD | {"content-security-policy": policy}).items()}, path
         assert "server" not in answer.headers
 
