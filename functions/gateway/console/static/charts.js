@@ -45,6 +45,6 @@ export function bars(title, steps, series) {
       drawn,
     ),
     steps.length > 0 && el("p", { class: "axis" }, el("span", {}, shortTime(steps[0])), el("span", {}, shortTime(steps.at(-1)))),
-    el("details", {}, el("summary", {}, "As a table"), table(title, columns, [...steps.keys()])),
+    el("details", {}, el("summary", {}, "As a table", el("span", { class: "hidden" }, `: ${title}`)), table(title, columns, [...steps.keys()])),
   );
 }

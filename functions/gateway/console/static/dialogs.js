@@ -57,6 +57,7 @@ export function confirm(title, prepare) {
     }
   }
 
+  const opener = document.activeElement;
   document.body.append(dialog);
   dialog.showModal();
   close.focus();
@@ -64,6 +65,8 @@ export function confirm(title, prepare) {
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       dialog.remove();
+      // The browser gives the focus back, but not to what has been drawn anew meanwhile.
+      if (!opener.isConnected) document.querySelector("main h1").focus({ preventScroll: true });
       resolve(done);
     });
   });

@@ -52,15 +52,15 @@ export function values(form) {
 }
 
 // submit: called with the values; what it throws is shown at the fields that it names, or above the buttons
-export function form(fields, buttonText, submit, { label, more = [] } = {}) {
+export function form(fields, buttonText, submit, { label, plain = false } = {}) {
   const says = el("div", { class: "form-problem" });
-  const button = el("button", { type: "submit", class: "primary" }, buttonText);
+  const button = el("button", { type: "submit", class: !plain && "primary" }, buttonText);
   const made = el(
     "form",
     { "aria-label": label || buttonText, novalidate: true },
     el("div", { class: "fields" }, fields),
     says,
-    el("div", { class: "buttons" }, button, more),
+    el("div", { class: "buttons" }, button),
   );
   made.addEventListener("submit", async (event) => {
     event.preventDefault();

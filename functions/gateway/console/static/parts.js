@@ -4,6 +4,8 @@ import { Problem } from "./api.js";
 import { announce, el, newId } from "./dom.js";
 import { signInAgain } from "./session.js";
 
+const AFTER_FAILURE = 15; // seconds
+
 // A word of a record's state, in the colour of what it means. The word itself says it, too.
 const TONES = {
   good: ["sent", "delivered", "done", "active", "accepted", "cancelled_now", "reconciled"],
@@ -44,24 +46,44 @@ export function problemBox(error, again) {
 }
 
 // Fills `root` with what `load` gives, as `render` shows it: what is loading and what failed is shown, too.
-// Gives a function that does it again, and says whether it went well.
+// Gives a function that does it again. What is the same as before stays as it is; of what is not, focus and open parts
+// are kept. It gives null, or what failed.
 export function filling(root, signal, load, render) {
+  let before = null;
   return async function run() {
     root.setAttribute("aria-busy", "true");
     if (!root.hasChildNodes()) root.replaceChildren(loading());
     try {
       const loaded = await load();
-      if (signal.aborted) return false;
-      root.replaceChildren(...[render(loaded)].flat(Infinity).filter(Boolean));
-      return true;
+      const text = JSON.stringify(loaded);
+      if (!signal.aborted && text !== before) {
+        replace(root, [render(loaded)].flat(Infinity).filter(Boolean));
+        before = text;
+      }
+      return null;
     } catch (error) {
-      if (signal.aborted) return false;
-      root.replaceChildren(problemBox(error, () => run()));
-      return false;
+      before = null;
+      if (!signal.aborted) replace(root, [problemBox(error, run)]);
+      return error;
     } finally {
       root.removeAttribute("aria-busy");
     }
   };
+}
+
+function replace(root, children) {
+  const focused = root.contains(document.activeElement) ? document.activeElement : null;
+  const open = [...root.querySelectorAll("details")].filter((each) => each.open).map((each) => each.firstChild.textContent);
+  root.replaceChildren(...children);
+  for (const each of root.querySelectorAll("details")) each.open = each.open || open.includes(each.firstChild.textContent);
+  if (!focused) return;
+  const same = [...root.querySelectorAll(focused.tagName)].find((each) => each.textContent === focused.textContent);
+  (same || document.querySelector("main h1")).focus({ preventScroll: true });
+}
+
+// Whether what failed may go well by itself.
+export function passes(error) {
+  return !(error instanceof Problem) || error.status === 0 || error.status === 429 || error.status >= 500;
 }
 
 // A table, which on a phone is a list of its rows: the roles keep it a table for a screen reader.
@@ -135,19 +157,17 @@ export function section(title, ...children) {
 }
 
 // Again and again while `more` says so and the tab is seen. more: gives the seconds until the next time, or null
+// again: gives null, or what failed: then it goes on more slowly, or not at all
 export function polling(signal, more, again) {
   let timer = null;
-  const plan = () => {
+  const plan = (failed) => {
     clearTimeout(timer);
-    const seconds = signal.aborted || document.hidden ? null : more();
-    if (seconds !== null) timer = setTimeout(tick, seconds * 1000);
+    const seconds = signal.aborted || document.hidden || (failed && !passes(failed)) ? null : more();
+    if (seconds !== null) timer = setTimeout(tick, Math.max(seconds, failed ? AFTER_FAILURE : 0) * 1000);
   };
-  const tick = async () => {
-    await again();
-    plan();
-  };
+  const tick = async () => plan(await again());
   const seen = () => (document.hidden ? clearTimeout(timer) : more() !== null && tick());
   document.addEventListener("visibilitychange", seen, { signal });
   signal.addEventListener("abort", () => clearTimeout(timer));
-  plan();
+  tick();
 }

@@ -16,11 +16,11 @@ export function show(root, { signal }) {
   const fields = [
     field("list", "List", { list: "lists", required: true }),
     field("subject", "Subject"),
+    field("category", "Category"),
+    field("per_second", "At most a second", { kind: "number", min: "1", max: "1000", placeholder: "100" }),
     field("message", "Message", { kind: "textarea" }),
     field("template", "Or a template’s name"),
     field("data", "The template’s data, as JSON", { kind: "textarea" }),
-    field("category", "Category"),
-    field("per_second", "At most a second", { kind: "number", min: "1", max: "1000", placeholder: "100" }),
   ];
   root.append(form(fields, "Plan it…", plan, { label: "Plan a broadcast" }), lists);
   get("/v1/lists", { limit: 100 }, signal)

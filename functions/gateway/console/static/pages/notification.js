@@ -18,40 +18,32 @@ const LATER = 15; // when nothing has changed for long
 export function show(root, { params: { id }, signal }) {
   const body = el("div");
   const live = el("p", { class: "live" });
-  let looked = null; // what was seen last, as text
   let pause = SOON;
+  let status = null;
   let pending = true;
-  let well = true;
 
-  const load = async () => {
+  const load = () => {
     const address = path("v1", "notifications", id);
-    return await Promise.all([get(address, {}, signal), get(`${address}/explain`, {}, signal)]);
+    return Promise.all([get(address, {}, signal), get(`${address}/explain`, {}, signal)]);
   };
-  const again = async () => {
-    well = await fill();
-    say();
-  };
-  const say = () => {
-    live.textContent = !well ? "" : pending ? "Live: looks again by itself." : "It has ended.";
-  };
-  const render = ([notification, explained]) => {
-    const text = JSON.stringify([notification, explained]);
-    pause = text === looked ? Math.min(LATER, pause * 1.3) : SOON;
-    if (looked !== null && text !== looked) announce(`It is ${notification.status} now`);
+  const fill = filling(body, signal, load, ([notification, explained]) => {
+    if (status !== null) announce(`It is ${notification.status} now`);
+    status = notification.status;
     pending = notification.deliveries.some((d) => PENDING.includes(d.status));
-    // What is the same stays as it is: no focus, no selection and no open part is lost.
-    if (text === looked && body.querySelector("section")) return [...body.childNodes];
-    looked = text;
-    const open = new Set([...body.querySelectorAll("details[open]")].map((each) => each.id));
-    const parts = rendered(notification, explained, again);
-    for (const part of parts.filter(Boolean)) {
-      for (const each of part.querySelectorAll("details")) each.open = each.open || open.has(each.id);
-    }
-    return parts;
+    pause = SOON;
+    return rendered(notification, explained, again);
+  });
+  const again = async () => {
+    const failed = await fill();
+    live.textContent = failed ? "" : pending ? "Live: looks again by itself." : "It has ended.";
+    return failed;
   };
-  const fill = filling(body, signal, load, render);
+  const more = () => {
+    pause = Math.min(LATER, pause * 1.3);
+    return pending ? pause : null;
+  };
   root.append(live, body);
-  again().then(() => polling(signal, () => (pending && well ? pause : null), again));
+  polling(signal, more, again);
 }
 
 function rendered(notification, explained, again) {
@@ -144,8 +136,8 @@ function deliveryOf(id, delivery, again) {
     parts.length > 0 &&
       el(
         "details",
-        { id: `content-${delivery.channel}` },
-        el("summary", {}, "What is sent"),
+        {},
+        el("summary", {}, `What is sent over ${delivery.channel}`),
         facts(parts.map(([name, value]) => [name, el("pre", {}, typeof value === "string" ? value : JSON.stringify(value, null, 2))])),
       ),
     replayable &&

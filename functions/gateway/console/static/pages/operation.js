@@ -16,7 +16,6 @@ const EVERY = 2; // seconds
 export function show(root, { params: { id }, signal }) {
   const body = el("div");
   let state = null;
-  let well = true;
   const fill = filling(
     body,
     signal,
@@ -24,14 +23,11 @@ export function show(root, { params: { id }, signal }) {
     (operation) => {
       if (state !== null && state !== operation.state) announce(`It is ${operation.state} now`);
       state = operation.state;
-      return rendered(operation, again);
+      return rendered(operation, fill);
     },
   );
-  const again = async () => {
-    well = await fill();
-  };
   root.append(body);
-  again().then(() => polling(signal, () => (well && !ENDED.includes(state) ? EVERY : null), again));
+  polling(signal, () => (ENDED.includes(state) ? null : EVERY), fill);
 }
 
 const done = (operation) => Object.values(operation.counts).reduce((sum, each) => sum + each, 0);

@@ -25,23 +25,17 @@ export function show(root, { query, signal }) {
       may("notifications:send") ? get("/v1/channels", {}, signal) : null,
       may("dead-letters:manage") ? get("/v1/dead-letters", { limit: 5 }, signal) : null,
     ]);
-  let well = true;
-  const fill = filling(body, signal, load, (loaded) => {
-    const open = [...body.querySelectorAll("details")].map((each) => each.open);
-    const parts = rendered(...loaded);
-    const details = parts.filter(Boolean).flatMap((part) => [...part.querySelectorAll("details")]);
-    details.forEach((each, at) => (each.open = open[at] || false));
-    looked.replaceChildren("as of ", time(new Date().toISOString()));
-    return parts;
-  });
+  const fill = filling(body, signal, load, (loaded) => rendered(...loaded));
   const again = async () => {
-    well = await fill();
+    const failed = await fill();
+    if (!failed) looked.replaceChildren("as of ", time(new Date().toISOString()));
+    return failed;
   };
   const periods = HOURS.map((each) =>
     el("a", { href: `#/overview?hours=${each}`, class: "button", "aria-current": each === hours && "true" }, `${each} h`),
   );
   root.append(el("div", { class: "bar" }, may("notifications:read:all") && el("nav", { class: "buttons", "aria-label": "Period" }, periods), looked), body);
-  again().then(() => polling(signal, () => (well ? EVERY : null), again));
+  polling(signal, () => EVERY, again);
 }
 
 // null where this gateway has none.

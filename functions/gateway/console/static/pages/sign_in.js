@@ -49,7 +49,7 @@ export function signIn(begin) {
     },
     { label: "Sign in with an API key" },
   );
-  const without = form([], "Continue without a key", () => enter(null), { label: "Sign in without a key" });
+  const without = form([], "Continue without a key", () => enter(null), { label: "Sign in without a key", plain: true });
   document.body.replaceChildren(
     el(
       "main",

@@ -102,6 +102,8 @@ function skeleton(schema) {
 // Each channel's parts: as they are written, and as they would go.
 function beside(channels, made) {
   const parts = (all) => facts(Object.entries(all).map(([name, value]) => [name, el("pre", {}, typeof value === "string" ? value : JSON.stringify(value, null, 2))]));
+  // In the source's order, and what the channel adds behind it.
+  const ordered = (source, made) => Object.fromEntries([...Object.keys(source), ...Object.keys(made)].filter((name) => name in made).map((name) => [name, made[name]]));
   const rows = Object.entries(channels).map(([channel, source]) =>
     el(
       "article",
@@ -111,7 +113,7 @@ function beside(channels, made) {
         "div",
         { class: "halves" },
         el("div", {}, el("h3", {}, "Source"), parts(source)),
-        el("div", {}, el("h3", {}, "Preview"), made ? parts(made.content[channel] || {}) : el("p", { class: "soft" }, "Give it data, and preview it.")),
+        el("div", {}, el("h3", {}, "Preview"), made ? parts(ordered(source, made.content[channel] || {})) : el("p", { class: "soft" }, "Give it data, and preview it.")),
       ),
     ),
   );
