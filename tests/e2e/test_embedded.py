@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import environment
+from tests.chromium import chromium, need_chromium
 from tests.e2e.stack import ROOT, TO, Stack, running, talking_to, until
 from tests.ports import free_offset
 
@@ -39,6 +40,21 @@ async def test_without_emulators_all_runs_in_one_process(tmp_path: Path, bare: M
             assert len(await stack.inbox(sent["id"])) == len(TO)
             listed = await stack.http.get(f"{stack.url}/v1/notifications", params={"status": "delivered"})
             assert listed.status_code == 200
+
+
+async def test_the_lab_leads_to_the_console_and_back(tmp_path: Path, bare: Mapping[str, str]) -> None:
+    need_chromium()
+    with running(tmp_path, {**bare, "EMBEDDED": "1"}) as system:
+        async with talking_to(system) as stack, chromium() as tab:
+            assert f"console    {stack.url}/console (its key: HARK_API_KEY in " in (tmp_path / "stack.log").read_text()
+            sent = await stack.send(to={"email": "a@example.com"})
+            await stack.ended(sent["id"])
+            await tab.call("Page.navigate", url=f"{stack.lab}/?notification_id={sent['id']}")
+            await tab.click(".ids a")
+            await tab.until("document.querySelector('.sign-in input') !== null")
+            assert await tab.run("location.href") == f"{stack.url}/console#/notifications/{sent['id']}"
+            assert await tab.run("document.querySelector('meta[name=lab]').content") == stack.lab
+            assert tab.complaints == []
 
 
 async def test_what_never_works_is_dead_and_can_be_replayed(tmp_path: Path, bare: Mapping[str, str]) -> None:

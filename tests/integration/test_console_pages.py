@@ -206,7 +206,7 @@ async def test_a_list_is_shown_a_page_at_a_time(console: Console) -> None:
 
 async def test_the_figures_have_a_table(console: Console) -> None:
     await console.sign_in()
-    await console.press("As a table")
+    await console.press("As a table: Accepted")
     cells = "[...document.querySelector('.chart table').querySelectorAll('td.numeric')].map((each) => each.textContent)"
     assert await console.tab.run(cells) == ["12", "9", "14", "30", "22", "8", "11", "13", "40", "21", "16", "9"]
     drawn = await console.tab.run("document.querySelectorAll('.chart svg')[0].querySelectorAll('rect').length")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from functions.gateway.console.console_files import FOLDER, PAGE, names
 from shared.channels.registry import channel_names
 from tests.e2e.stack import ROOT
 from tests.integration.deployment import Deployed, copy, deployed, gcloud, without_account
@@ -136,6 +137,7 @@ def test_what_is_uploaded_is_what_the_functions_are_made_of(upload: Path) -> Non
     assert not [name for name in files if name.endswith(".pyc")]
     for folder in ("functions", "shared"):
         assert {str(p.relative_to(ROOT)) for p in (ROOT / folder).rglob("*.py")} <= files
+    assert {str((FOLDER / name).relative_to(ROOT)) for name in (PAGE, *names())} <= files
 
 
 @pytest.mark.timeout(300)  # the first of these makes the environment

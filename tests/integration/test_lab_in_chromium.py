@@ -141,6 +141,20 @@ async def test_an_update_takes_the_place_of_its_message_and_the_old_text_can_be_
     assert tab.complaints == []
 
 
+async def test_it_shows_those_of_one_notification_where_it_is_asked_to(tab: Tab, http: httpx.AsyncClient) -> None:
+    one, other = "6ba95bd8-6a68-49cb-a4fb-9d8f2ac7c1b4", "1b4e28ba-2fa1-41d2-883f-b7a1d1d3c4a5"
+    for id_ in (one, other):
+        await slack(http, text="Deploy", metadata={"event_type": "hark", "event_payload": {"notification_id": id_}})
+    await tab.until("document.querySelectorAll('.message').length === 2")
+    assert await tab.run("document.getElementById('only').hidden && document.getElementById('console').hidden")
+    assert await tab.run("document.querySelectorAll('.ids a').length") == 0  # it stands alone: there is no console
+    await tab.call("Page.navigate", url=f"{http.base_url}/?notification_id={other}")
+    await tab.until("document.querySelectorAll('.message').length === 1")
+    assert other in await tab.run("document.querySelector('.ids').textContent")
+    assert not await tab.run("document.getElementById('only').hidden")
+    assert tab.complaints == []
+
+
 async def test_html_that_is_not_there_is_a_404(http: httpx.AsyncClient) -> None:
     for at in ("", "x", "2026-01-01T00:00:00.000000Z"):
         assert (await http.get("/mail.html", params={"at": at})).status_code == 404

@@ -104,6 +104,14 @@ def test_a_channel_needs_no_local_settings(tmp_path: Path) -> None:
     ]
 
 
+def test_the_gateway_alone_knows_the_lab_and_may_be_told_of_another(root: Path) -> None:
+    config = load(root, {"HARK_PORT_OFFSET": "10"})
+    urls = {name: function_environment(config, name, "", "").get("LAB_URL") for name in config.functions}
+    assert {name: url for name, url in urls.items() if url} == {"gateway": "http://127.0.0.1:8100"}
+    told = function_environment(load(root, {"LAB_URL": ""}), "gateway", "", "")
+    assert told["LAB_URL"] == ""
+
+
 def test_the_addresses_of_this_stack_are_filled_into_local_settings(root: Path) -> None:
     env = pigeon(load(root, {"HARK_PORT_OFFSET": "10"}))
     assert env["PIGEON_URL"] == "http://127.0.0.1:8100/coop"

@@ -46,8 +46,8 @@ export function problemBox(error, again) {
 }
 
 // Fills `root` with what `load` gives, as `render` shows it: what is loading and what failed is shown, too.
-// Gives a function that does it again. What is the same as before stays as it is; of what is not, focus and open parts
-// are kept. It gives null, or what failed.
+// Gives a function that does it again, which gives null, or what failed. Where `load` gives the same as before, the page
+// stays as it is, so all that is shown must come from there; else focus and open parts are kept.
 export function filling(root, signal, load, render) {
   let before = null;
   return async function run() {

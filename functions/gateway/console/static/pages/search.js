@@ -69,13 +69,11 @@ export function show(root, { query, signal }) {
   search.elements.by.addEventListener("change", choose);
   choose();
 
-  const asked = Object.fromEntries(WAYS[by].fields.map((name) => [name, given[name]]));
-  const run = filling(
-    list,
-    signal,
-    () => get("/v1/notifications", { ...asked, limit: 25, cursor: query.cursor }, signal),
-    (page) => found(page, query, by, asked),
-  );
+  const load = async () => {
+    const asked = Object.fromEntries(WAYS[by].fields.map((name) => [name, name === "address" ? address : query[name]]));
+    return [asked, await get("/v1/notifications", { ...asked, limit: 25, cursor: query.cursor }, signal)];
+  };
+  const run = filling(list, signal, load, ([asked, page]) => found(page, query, by, asked));
   root.replaceChildren(search, list);
   if (by !== "address" || address) run();
   else list.append(empty("Which address?", el("p", {}, "Addresses are not kept in links.")));

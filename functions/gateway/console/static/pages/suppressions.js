@@ -18,8 +18,8 @@ export function show(root, { query, signal }) {
   const run = filling(
     list,
     signal,
-    () => get("/v1/suppressions", asked || { limit: 25, cursor: query.cursor }, signal),
-    (page) => found(page, asked, query, () => run()),
+    async () => [asked, await get("/v1/suppressions", asked || { limit: 25, cursor: query.cursor }, signal)],
+    ([about, page]) => found(page, about, query, () => run()),
   );
   const look = async ({ channel, address }) => {
     asked = channel || address ? { channel, address } : null;
