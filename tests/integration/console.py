@@ -37,9 +37,8 @@ STATISTICS: Mapping[str, Any] = {
             "channel": "email",
             "by_status": {"sent": 20, "delivered": 84, "failed": 3, "dead": 1},
             "steps": {
-                "sent": [1, 2, 1, 4, 3, 1, 1, 1, 2, 2, 1, 1],
-                "delivered": [6, 5, 8, 14, 9, 4, 6, 6, 11, 7, 5, 3],
-                "failed": [0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0],
+                "sent": [7, 7, 9, 18, 12, 5, 7, 7, 13, 9, 6, 4],
+                "failed": [0, 0, 0, 1, 0, 0, 0, 0, 3, 0, 0, 0],
             },
             "pending": 4,
             "oldest_pending_at": "2026-11-30T20:58:12Z",
@@ -49,8 +48,8 @@ STATISTICS: Mapping[str, Any] = {
             "channel": "sms",
             "by_status": {"delivered": 51, "undelivered": 2},
             "steps": {
-                "delivered": [4, 2, 5, 9, 6, 2, 3, 4, 7, 5, 3, 1],
-                "undelivered": [0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0],
+                "sent": [4, 2, 5, 9, 6, 2, 3, 4, 7, 5, 3, 1],
+                "failed": [0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0],
             },
             "pending": 0,
             "oldest_pending_at": None,
@@ -58,6 +57,9 @@ STATISTICS: Mapping[str, Any] = {
         },
         {"channel": "slack", "by_status": {}, "steps": {}, "pending": 0, "oldest_pending_at": None, "dead": 0},
     ],
+    "providers": [{"name": "sendgrid", "failed": 4}, {"name": "twilio", "failed": 2}],
+    "failures_read": 6,
+    "estimated": False,
 }
 """As GET /v1/statistics has it."""
 
@@ -85,10 +87,6 @@ def settled(system: System, answers: Answers, lab_url: str | None) -> ASGIApp:
         if given is not None:
             await _answer(send, *given)
             return
-        given = await standing_in(system, scope["path"], authorization)
-        if given is not None:
-            await _answer(send, *given)
-            return
         held: list[Message] = []
 
         async def hold(message: Message) -> None:
@@ -96,6 +94,10 @@ def settled(system: System, answers: Answers, lab_url: str | None) -> ASGIApp:
 
         await gateway(scope, receive, hold)
         await system.settle()
+        given = await standing_in(system, scope["path"], authorization) if held[0]["status"] == 404 else None
+        if given is not None:
+            await _answer(send, *given)
+            return
         for message in held:
             await send(message)
 
@@ -103,7 +105,7 @@ def settled(system: System, answers: Answers, lab_url: str | None) -> ASGIApp:
 
 
 async def standing_in(system: System, path: str, authorization: bytes) -> tuple[int, Any] | None:
-    """What the gateway does not answer yet."""
+    """Where the gateway does not have them yet."""
     if path == "/v1/callers/self":
         parsed = api_keys.parse(authorization.removeprefix(b"Bearer ").decode())
         caller = None if parsed is None else (await system._gateway.callers.read([parsed[1]])).get(parsed[1])
@@ -184,7 +186,7 @@ class Console:
         mark = f"""(() => {{
           document.querySelectorAll('[data-test]').forEach((each) => delete each.dataset.test);
           const all = [...document.querySelectorAll({json.dumps(f"{within} button, {within} a, {within} summary")})];
-          const found = all.find((each) => each.innerText.trim() === {json.dumps(text)} && each.checkVisibility());
+          const found = all.find((each) => each.textContent.trim() === {json.dumps(text)} && each.checkVisibility());
           if (found) found.dataset.test = '';
           return Boolean(found);
         }})()"""

@@ -12,7 +12,7 @@ import pytest_asyncio
 from functions.gateway.console.console_files import FOLDER
 from hark_client.testing.hark import Hark
 from tests.chromium import Tab, chromium
-from tests.integration.console import PHONE, WIDE, Console, console_of
+from tests.integration.console import PHONE, STATISTICS, WIDE, Console, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -105,7 +105,7 @@ def caller(hark: Hark) -> str:
 
 # By the page's module: what is on record, its address, and what it shows of that.
 CASES: Mapping[str, tuple[Callable[[Hark], str], str, list[str]]] = {
-    "overview": (dead, "#/overview", ["Accepted", "at most 40", "oldest pending", "Dead letters", "attempts used up"]),
+    "overview": (dead, "#/overview", ["Accepted", "oldest pending", "Dead letters", "attempts used up", "twilio"]),
     "search": (
         sent,
         "#/notifications?by=tag&tag=team:shop",
@@ -205,12 +205,21 @@ async def test_a_list_is_shown_a_page_at_a_time(console: Console) -> None:
 
 
 async def test_the_figures_have_a_table(console: Console) -> None:
+    console.answers.by_path["GET", "/v1/statistics"] = 200, STATISTICS
     await console.sign_in()
     await console.press("As a table: Accepted")
     cells = "[...document.querySelector('.chart table').querySelectorAll('td.numeric')].map((each) => each.textContent)"
     assert await console.tab.run(cells) == ["12", "9", "14", "30", "22", "8", "11", "13", "40", "21", "16", "9"]
     drawn = await console.tab.run("document.querySelectorAll('.chart svg')[0].querySelectorAll('rect').length")
     assert drawn == 12
+    rows = (
+        "[...document.querySelectorAll('main table tr')].map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    table = await console.tab.run(rows)
+    assert ["Channel", "State", "Sent", "Failed", "Pending", "Oldest pending", "Dead", "Providers"] in table
+    assert [row[2:5] + row[6:7] for row in table if row[0] == "email"] == [["104", "4", "4", "1"]]
+    assert ["sendgrid", "4"] in table
+    assert await console.violations() == []
     await console.press("6 h")
     await console.tab.until("location.hash === '#/overview?hours=6'")
     await console.settled()

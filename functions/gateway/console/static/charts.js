@@ -17,7 +17,7 @@ export function bars(title, steps, series) {
       const height = ((each.values[at] || 0) / most) * HEIGHT;
       top -= height;
       const said = `${shortTime(step)} ${each.name}: ${number(each.values[at] || 0)}`;
-      return height > 0 && svg("rect", { x: at + 0.1, y: top, width: 0.8, height, class: `${each.tone} ${each.name}` }, svg("title", {}, said));
+      return height > 0 && svg("rect", { x: at + 0.1, y: top, width: 0.8, height, class: each.tone }, svg("title", {}, said));
     });
   });
   const columns = [
@@ -31,7 +31,7 @@ export function bars(title, steps, series) {
       "figcaption",
       {},
       el("strong", {}, title),
-      series.length > 1 && series.map((each) => el("span", { class: `key ${each.tone} ${each.name}` }, each.name)),
+      series.length > 1 && series.map((each) => el("span", { class: `key ${each.tone}` }, each.name)),
       el("span", { class: "soft most" }, `at most ${number(most)}`),
     ),
     svg(

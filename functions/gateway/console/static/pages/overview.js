@@ -13,7 +13,7 @@ export const title = () => "Overview";
 const HOURS = ["1", "6", "24"];
 const EVERY = 30; // seconds
 const GONE = ["sent", "delivered"];
-const FAILED = ["failed", "undelivered"];
+const FAILED = ["failed", "undelivered", "dead"];
 
 export function show(root, { query, signal }) {
   const hours = HOURS.includes(query.hours) ? query.hours : "1";
@@ -61,6 +61,8 @@ function rendered(statistics, channels, deadLetters) {
           "Deliveries",
           el("div", { class: "charts" }, charts.map((each) => bars(each.channel, statistics.steps, series(each)))),
         ),
+      statistics.providers?.length > 0 && section("Failures by provider", failures(statistics)),
+      statistics.estimated && el("p", { class: "soft" }, "Numbers of 30,000 and more are right to within a few per cent."),
     );
   } else if (may("notifications:read:all")) {
     parts.push(empty("Figures are not available.", el("p", {}, "This gateway counts nothing.")));
@@ -113,6 +115,14 @@ function channelTable(rows, withFigures, withStates) {
     ],
     rows,
   );
+}
+
+function failures({ providers, failures_read: read }) {
+  const columns = [
+    { label: "Provider", cell: (each) => each.name },
+    { label: `Of the newest ${number(read)} failures`, cell: (each) => number(each.failed), numeric: true },
+  ];
+  return table("Failures by provider", columns, providers);
 }
 
 function series(channel) {
