@@ -38,12 +38,12 @@ export function show(root, { query, signal }) {
   polling(signal, () => EVERY, again);
 }
 
-// null where this gateway has none.
+// null where this gateway has none, or not for this caller: one that is kept to some recipients sees its own alone.
 async function figures(hours, signal) {
   try {
     return await get("/v1/statistics", { hours }, signal);
   } catch (error) {
-    if (error.status === 404) return null;
+    if ([403, 404].includes(error.status)) return null;
     throw error;
   }
 }
@@ -65,7 +65,7 @@ function rendered(statistics, channels, deadLetters) {
       statistics.estimated && el("p", { class: "soft" }, "Numbers of 30,000 and more are right to within a few per cent."),
     );
   } else if (may("notifications:read:all")) {
-    parts.push(empty("Figures are not available.", el("p", {}, "This gateway counts nothing.")));
+    parts.push(empty("Figures are not available.", el("p", {}, "This gateway has none for this caller.")));
   } else {
     parts.push(empty("No figures are shown.", el("p", {}, "They take the scope ", el("code", {}, "notifications:read:all"), ".")));
   }
