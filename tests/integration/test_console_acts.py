@@ -53,7 +53,7 @@ def is_command(text: str) -> bool:
 
 async def test_signing_in_and_out(console: Console) -> None:
     await console.open("#/channels")
-    await console.write("key", "hark_live_0123456789abcdef_wrong", ".sign-in")
+    await console.write("key", "hark_live_0123456789abcdef_wrong", ".sign-in")  # pragma: allowlist secret
     await console.press("Sign in", ".sign-in")
     await console.until_text("The gateway does not know this key.", ".sign-in")
     assert await console.violations() == []
