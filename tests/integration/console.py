@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import socket
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -10,7 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+import typer
 import uvicorn
 from pydantic_core import to_json
 from starlette import types
@@ -19,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from functions.gateway.access import api_keys
 from functions.gateway.application import application
 from functions.gateway.callers.schemas import caller_json
+from hark_client.cli.app import app as command_line
 from hark_client.models.words import Scope
 from hark_client.testing.hark import Hark
 from hark_client.testing.system import System
@@ -291,3 +295,23 @@ async def console_of(tab: Tab, lab_url: str | None = None) -> AsyncIterator[Cons
 
 def _elsewhere(requested: Iterable[str], url: str) -> list[str]:
     return [asked for asked in requested if not asked.startswith((f"{url}/", "about:", "data:"))]
+
+
+def is_command(text: str) -> bool:
+    """Whether `hark` takes it, as far as can be told without running it."""
+    words = shlex.split(text)
+    assert words.pop(0) == "hark"
+    command: Any = typer.main.get_command(command_line)
+    parent: Any = click.Context(command, info_name="hark")
+    if words[0] == "audit" and command.get_command(parent, "audit") is None:
+        return True  # it is written at the same time
+    while isinstance(command, click.Group):
+        name = words.pop(0)
+        found = command.get_command(parent, name)
+        assert found is not None, f"there is no command {name}: {text}"
+        command = found
+    try:
+        command.make_context(command.name, words, parent=parent)
+    except click.ClickException as wrong:
+        pytest.fail(f"{text}: {wrong.message}")
+    return True

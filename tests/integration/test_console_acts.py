@@ -1,19 +1,14 @@
 """What is done from the console: each button acts, is shown before with the command line that does the same, and is not
 there for whom a scope forbids it."""
 
-import shlex
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
 
-import click
 import pytest
 import pytest_asyncio
-import typer
 
-from hark_client.cli.app import app
 from hark_client.models.words import Scope
 from tests.chromium import Tab, chromium
-from tests.integration.console import Console, console_of
+from tests.integration.console import Console, console_of, is_command
 from tests.integration.test_console_pages import caller, dead, person, template
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -31,24 +26,6 @@ async def tab() -> AsyncIterator[Tab]:
 async def console(tab: Tab) -> AsyncIterator[Console]:
     async with console_of(tab) as console:
         yield console
-
-
-def is_command(text: str) -> bool:
-    """Whether `hark` takes it, as far as can be told without running it."""
-    words = shlex.split(text)
-    assert words.pop(0) == "hark"
-    command: Any = typer.main.get_command(app)
-    parent: Any = click.Context(command, info_name="hark")
-    while isinstance(command, click.Group):
-        name = words.pop(0)
-        found = command.get_command(parent, name)
-        assert found is not None, f"there is no command {name}: {text}"
-        command = found
-    try:
-        command.make_context(command.name, words, parent=parent)
-    except click.ClickException as wrong:
-        pytest.fail(f"{text}: {wrong.message}")
-    return True
 
 
 async def test_signing_in_and_out(console: Console) -> None:

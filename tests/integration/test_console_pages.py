@@ -12,7 +12,7 @@ import pytest_asyncio
 from functions.gateway.console.console_files import FOLDER
 from hark_client.testing.hark import Hark
 from tests.chromium import Tab, chromium
-from tests.integration.console import PHONE, STATISTICS, WIDE, Console, console_of
+from tests.integration.console import PHONE, STATISTICS, WIDE, Console, console_of, is_command
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -129,7 +129,7 @@ CASES: Mapping[str, tuple[Callable[[Hark], str], str, list[str]]] = {
     "suppressions": (person, "#/suppressions", ["unsubscribed", "told us by phone", "hark suppressions list"]),
     "callers": (caller, "#/callers", ["billing", "notifications:send", "hark callers list", "Make a caller"]),
     "caller": (caller, "#/callers/{}", ["billing", "Requests a minute", "hark callers get"]),
-    "audit": (paused, "#/audit", ["pause_channel", "channels/slack", "done", "hark audit verify"]),
+    "audit": (paused, "#/audit", ["pause_channel", "channels/slack", "done", "hark audit list", "hark audit verify"]),
 }
 NO_PAGES = {"sign_in", "dead_letter_acts"}
 
@@ -150,6 +150,7 @@ async def test_a_page_shows_what_is_on_record_to_everybody(console: Console, pag
     assert await console.tab.run("document.activeElement === document.querySelector('main h1')")
     current = await console.tab.run("document.querySelectorAll('nav.side a[aria-current=page]').length")
     assert current == 1
+    assert all(map(is_command, await console.commands()))
     await fits_everywhere(console)
 
 
@@ -219,6 +220,8 @@ async def test_the_figures_have_a_table(console: Console) -> None:
     assert ["Channel", "State", "Sent", "Failed", "Pending", "Oldest pending", "Dead", "Providers"] in table
     assert [row[2:5] + row[6:7] for row in table if row[0] == "email"] == [["104", "4", "4", "1"]]
     assert ["sendgrid", "4"] in table
+    leads = await console.tab.run("[...document.querySelectorAll('.failing')].map((each) => each.getAttribute('href'))")
+    assert {*leads} == {"#/notifications?by=newest&status=failed", "#/dead-letters?channel=email"}
     assert await console.violations() == []
     await console.press("6 h")
     await console.tab.until("location.hash === '#/overview?hours=6'")

@@ -36,7 +36,9 @@ export function show(root, { query, signal }) {
 
 function found(page, query) {
   announce(`${plural(page.items.length, "entry", "entries")} on this page`);
-  if (!page.items.length) return empty("Nothing is on record.");
+  const { actor: by, action, from, to, cursor } = query;
+  const command = commandLine(hark("audit", "list", ["--actor", by], ["--action", action], ["--from", from], ["--to", to], ["--cursor", cursor]));
+  if (!page.items.length) return [empty("Nothing is on record."), command];
   const known = may("callers:manage");
   const actor = (e) => (known && /^[0-9a-f]{16}$/.test(e.actor) ? el("a", { class: "id", href: `#/callers/${e.actor}` }, e.actor) : e.actor);
   const columns = [
@@ -48,7 +50,7 @@ function found(page, query) {
     { label: "From", cell: (e) => el("span", { class: "id" }, e.network || "–") },
     { label: "Chain", cell: (e) => el("code", {}, `${e.chain.slice(0, 8)}-${e.number}`) },
   ];
-  return [table("Audit entries", columns, page.items), pager("audit", query, page.next_cursor)];
+  return [table("Audit entries", columns, page.items), pager("audit", query, page.next_cursor), command];
 }
 
 // A keyed hash of a name is long, and tells nobody more than its beginning does.

@@ -5,7 +5,7 @@ import { bars } from "../charts.js";
 import { hark } from "../commands.js";
 import { el } from "../dom.js";
 import { age, number, time } from "../format.js";
-import { badge, commandLine, empty, filling, link, notificationLink, polling, section, table, toneOf } from "../parts.js";
+import { badge, commandLine, empty, filling, fragment, link, notificationLink, polling, section, table, toneOf } from "../parts.js";
 import { may } from "../session.js";
 
 export const title = () => "Overview";
@@ -86,16 +86,17 @@ function rowsOf(statistics, channels) {
 const summed = (counts, words) => words.reduce((sum, word) => sum + (counts[word] || 0), 0);
 
 function channelTable(rows, withFigures, withStates) {
-  const failing = (row, words) => {
-    const count = summed(row.counted.by_status, words);
-    return el("span", { class: count > 0 && "failing" }, number(count));
+  const alarming = (count, address, needed) => {
+    if (!count) return number(count);
+    return may(needed) ? el("a", { class: "failing", href: address }, number(count)) : el("span", { class: "failing" }, number(count));
   };
+  const failed = fragment("notifications", { by: "newest", status: "failed" });
   const numbers = [
     { label: "Sent", cell: (row) => number(summed(row.counted.by_status, GONE)), numeric: true },
-    { label: "Failed", cell: (row) => failing(row, FAILED), numeric: true },
+    { label: "Failed", cell: (row) => alarming(summed(row.counted.by_status, FAILED), failed, "notifications:read"), numeric: true },
     { label: "Pending", cell: (row) => number(row.counted.pending), numeric: true },
     { label: "Oldest pending", cell: (row) => (row.counted.oldest_pending_at ? age(row.counted.oldest_pending_at) : "–"), numeric: true },
-    { label: "Dead", cell: (row) => el("span", { class: row.counted.dead > 0 && "failing" }, number(row.counted.dead)), numeric: true },
+    { label: "Dead", cell: (row) => alarming(row.counted.dead, fragment("dead-letters", { channel: row.name }), "dead-letters:manage"), numeric: true },
   ];
   const states = [
     { label: "State", cell: (row) => row.state && [badge(row.state.state), row.state.reason && ` ${row.state.reason}`] },

@@ -1,6 +1,6 @@
 // Notifications, found by what they are found by: one way at a time, as the API has an index for each.
 
-import { get } from "../api.js";
+import { Problem, get } from "../api.js";
 import { hark } from "../commands.js";
 import { announce, el } from "../dom.js";
 import { channelField, field, form } from "../forms.js";
@@ -49,7 +49,8 @@ export function show(root, { query, signal }) {
     "Search",
     async (values) => {
       if (values.by === "id") {
-        location.hash = `#/notifications/${encodeURIComponent(values.id || "")}`;
+        if (!values.id) throw new Problem(0, { title: "Not searched", errors: [{ field: "id", message: "must be an id" }] });
+        location.hash = `#/notifications/${encodeURIComponent(values.id)}`;
         return;
       }
       address = values.address || "";
