@@ -31,7 +31,10 @@ export async function call(method, path, { query = {}, body, signal } = {}) {
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, { title: "No answer", detail: "The gateway did not answer. Whether it did anything is not known." });
+    throw new Problem(0, {
+      title: "No answer",
+      detail: "The gateway did not answer. Whether it did anything is not known.",
+    });
   }
   const text = await answer.text();
   let said = null;

@@ -17,7 +17,9 @@ export function bars(title, steps, series) {
       const height = ((each.values[at] || 0) / most) * HEIGHT;
       top -= height;
       const said = `${shortTime(step)} ${each.name}: ${number(each.values[at] || 0)}`;
-      return height > 0 && svg("rect", { x: at + 0.1, y: top, width: 0.8, height, class: each.tone }, svg("title", {}, said));
+      return (
+        height > 0 && svg("rect", { x: at + 0.1, y: top, width: 0.8, height, class: each.tone }, svg("title", {}, said))
+      );
     });
   });
   const columns = [
@@ -44,7 +46,13 @@ export function bars(title, steps, series) {
       },
       drawn,
     ),
-    steps.length > 0 && el("p", { class: "axis" }, el("span", {}, shortTime(steps[0])), el("span", {}, shortTime(steps.at(-1)))),
-    el("details", {}, el("summary", {}, "As a table", el("span", { class: "hidden" }, `: ${title}`)), table(title, columns, [...steps.keys()])),
+    steps.length > 0 &&
+      el("p", { class: "axis" }, el("span", {}, shortTime(steps[0])), el("span", {}, shortTime(steps.at(-1)))),
+    el(
+      "details",
+      {},
+      el("summary", {}, "As a table", el("span", { class: "hidden" }, `: ${title}`)),
+      table(title, columns, [...steps.keys()]),
+    ),
   );
 }

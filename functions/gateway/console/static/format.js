@@ -43,10 +43,6 @@ export function number(value) {
 
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
 
-export function listed(values) {
-  return values && values.length ? values.join(", ") : "–";
-}
-
 // What a datetime-local field has, as RFC 3339.
 export function instant(local) {
   return local ? new Date(local).toISOString() : "";

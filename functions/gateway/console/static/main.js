@@ -63,7 +63,12 @@ function frame() {
     el(
       "header",
       { class: "top" },
-      el("a", { class: "brand", href: "#/overview" }, el("img", { src: "/console/icon.svg", alt: "", width: 22, height: 22 }), "Hark"),
+      el(
+        "a",
+        { class: "brand", href: "#/overview" },
+        el("img", { src: "/console/icon.svg", alt: "", width: 22, height: 22 }),
+        "Hark",
+      ),
       el("span", { class: "who" }, el("span", { class: "soft" }, "signed in as "), caller.name || caller.id),
       lab && el("a", { href: `${lab}/` }, "Lab’s inbox"),
       el("button", { type: "button", onclick: signOut }, "Sign out"),

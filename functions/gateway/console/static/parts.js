@@ -8,7 +8,7 @@ const AFTER_FAILURE = 15; // seconds
 
 // A word of a record's state, in the colour of what it means. The word itself says it, too.
 const TONES = {
-  good: ["sent", "delivered", "done", "active", "accepted", "cancelled_now", "reconciled"],
+  good: ["sent", "delivered", "done", "active", "accepted", "reconciled"],
   bad: ["failed", "dead", "undelivered", "open", "refused", "permanent", "unknown"],
   warn: ["retrying", "deferred", "paused", "partial", "retryable", "throttled", "discarded", "suppressed", "expired"],
   busy: ["queued", "sending", "scheduled", "running"],
@@ -31,7 +31,8 @@ export function empty(title, ...more) {
 
 // again: what "Try again" does, where that makes sense
 export function problemBox(error, again) {
-  const problem = error instanceof Problem ? error : new Problem(0, { title: "The console failed", detail: String(error) });
+  const problem =
+    error instanceof Problem ? error : new Problem(0, { title: "The console failed", detail: String(error) });
   return el(
     "div",
     { class: "problem", role: "alert" },
@@ -73,16 +74,19 @@ export function filling(root, signal, load, render) {
 
 function replace(root, children) {
   const focused = root.contains(document.activeElement) ? document.activeElement : null;
-  const open = [...root.querySelectorAll("details")].filter((each) => each.open).map((each) => each.firstChild.textContent);
+  const open = [...root.querySelectorAll("details")]
+    .filter((each) => each.open)
+    .map((each) => each.firstChild.textContent);
   root.replaceChildren(...children);
-  for (const each of root.querySelectorAll("details")) each.open = each.open || open.includes(each.firstChild.textContent);
+  for (const each of root.querySelectorAll("details"))
+    each.open = each.open || open.includes(each.firstChild.textContent);
   if (!focused) return;
   const same = [...root.querySelectorAll(focused.tagName)].find((each) => each.textContent === focused.textContent);
   (same || document.querySelector("main h1")).focus({ preventScroll: true });
 }
 
 // Whether what failed may go well by itself.
-export function passes(error) {
+function passes(error) {
   return !(error instanceof Problem) || error.status === 0 || error.status === 429 || error.status >= 500;
 }
 
@@ -91,7 +95,11 @@ export function passes(error) {
 export function table(caption, columns, items) {
   const cells = (item) =>
     columns.map((column) =>
-      el("td", { role: "cell", "data-label": column.label, class: column.numeric && "numeric" }, el("div", {}, column.cell(item))),
+      el(
+        "td",
+        { role: "cell", "data-label": column.label, class: column.numeric && "numeric" },
+        el("div", {}, column.cell(item)),
+      ),
     );
   const heads = columns.map((column) =>
     el("th", { role: "columnheader", scope: "col", class: column.numeric && "numeric" }, column.label),
@@ -101,14 +109,22 @@ export function table(caption, columns, items) {
     { role: "table" },
     el("caption", { class: "hidden" }, caption),
     el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, heads)),
-    el("tbody", { role: "rowgroup" }, items.map((item) => el("tr", { role: "row" }, cells(item)))),
+    el(
+      "tbody",
+      { role: "rowgroup" },
+      items.map((item) => el("tr", { role: "row" }, cells(item))),
+    ),
   );
 }
 
 // Names and values. pairs: [[name, value], …]; what has no value is left out
 export function facts(pairs) {
   const there = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false);
-  return el("dl", { class: "facts" }, there.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+  return el(
+    "dl",
+    { class: "facts" },
+    there.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+  );
 }
 
 // A command line that can be copied.

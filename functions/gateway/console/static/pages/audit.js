@@ -30,23 +30,37 @@ export function show(root, { query, signal }) {
     if (location.hash === target) await run();
     else location.hash = target;
   };
-  root.append(form(fields, "Look", look, { label: "Which entries" }), list, commandLine(hark("audit", "verify"), "Whether an entry was changed or taken away"));
+  root.append(
+    form(fields, "Look", look, { label: "Which entries" }),
+    list,
+    commandLine(hark("audit", "verify"), "Whether an entry was changed or taken away"),
+  );
   run();
 }
 
 function found(page, query) {
   announce(`${plural(page.items.length, "entry", "entries")} on this page`);
   const { actor: by, action, from, to, cursor } = query;
-  const command = commandLine(hark("audit", "list", ["--actor", by], ["--action", action], ["--from", from], ["--to", to], ["--cursor", cursor]));
+  const command = commandLine(
+    hark("audit", "list", ["--actor", by], ["--action", action], ["--from", from], ["--to", to], ["--cursor", cursor]),
+  );
   if (!page.items.length) return [empty("Nothing is on record."), command];
   const known = may("callers:manage");
-  const actor = (e) => (known && /^[0-9a-f]{16}$/.test(e.actor) ? el("a", { class: "id", href: `#/callers/${e.actor}` }, e.actor) : e.actor);
+  const actor = (e) =>
+    known && /^[0-9a-f]{16}$/.test(e.actor) ? el("a", { class: "id", href: `#/callers/${e.actor}` }, e.actor) : e.actor;
   const columns = [
     { label: "At", cell: (e) => time(e.at) },
     { label: "Who", cell: actor },
     { label: "Did", cell: (e) => el("code", {}, e.action) },
     { label: "To", cell: (e) => [record(e.record), e.made && [" → ", record(e.made)]] },
-    { label: "Result", cell: (e) => [el("span", { class: "nowrap" }, badge(e.result), ` ${e.status}`), e.left_out > 0 && ` and ${number(e.left_out)} more`, e.lost > 0 && ` ${number(e.lost)} lost before it`] },
+    {
+      label: "Result",
+      cell: (e) => [
+        el("span", { class: "nowrap" }, badge(e.result), ` ${e.status}`),
+        e.left_out > 0 && ` and ${number(e.left_out)} more`,
+        e.lost > 0 && ` ${number(e.lost)} lost before it`,
+      ],
+    },
     { label: "From", cell: (e) => el("span", { class: "id" }, e.network || "–") },
     { label: "Chain", cell: (e) => el("code", {}, `${e.chain.slice(0, 8)}-${e.number}`) },
   ];

@@ -24,7 +24,9 @@ export function show(root, { signal }) {
   ];
   root.append(form(fields, "Plan it…", plan, { label: "Plan a broadcast" }), lists);
   get("/v1/lists", { limit: 100 }, signal)
-    .then((page) => lists.replaceChildren(...page.items.map((each) => el("option", { value: each.name }, each.description))))
+    .then((page) =>
+      lists.replaceChildren(...page.items.map((each) => el("option", { value: each.name }, each.description))),
+    )
     .catch(() => {}); // the names are a help, and no more
 }
 
@@ -45,8 +47,16 @@ function bodyOf(values) {
 
 async function plan(values) {
   const planned = await post("/v1/broadcasts", bodyOf(values));
-  const said = [["--subject", values.subject], ["--message", values.message], ["--template", values.template]];
-  const more = [["--data", values.data && "data.json"], ["--category", values.category], ["--per-second", values.per_second]];
+  const said = [
+    ["--subject", values.subject],
+    ["--message", values.message],
+    ["--template", values.template],
+  ];
+  const more = [
+    ["--data", values.data && "data.json"],
+    ["--category", values.category],
+    ["--per-second", values.per_second],
+  ];
   const rows = Object.entries(planned.channels).map(([name, each]) => ({ name, ...each }));
   const columns = [
     { label: "Channel", cell: (row) => row.name },
@@ -56,7 +66,9 @@ async function plan(values) {
     { label: "Segments", cell: (row) => number(row.segments), numeric: true },
     { label: "Price", cell: (row) => number(row.price), numeric: true },
   ];
-  const recipients = planned.estimated ? `${number(planned.recipients)}, of whom ${number(planned.counted)} were looked at` : number(planned.recipients);
+  const recipients = planned.estimated
+    ? `${number(planned.recipients)}, of whom ${number(planned.counted)} were looked at`
+    : number(planned.recipients);
   const begun = await confirm(`Send to ${planned.list}?`, async () => ({
     body: [
       facts([
@@ -78,6 +90,9 @@ async function plan(values) {
 }
 
 function sample({ recipient, content }) {
-  const channels = Object.entries(content).map(([channel, parts]) => [channel, el("pre", {}, parts.message || JSON.stringify(parts, null, 2))]);
+  const channels = Object.entries(content).map(([channel, parts]) => [
+    channel,
+    el("pre", {}, parts.message || JSON.stringify(parts, null, 2)),
+  ]);
   return el("div", {}, el("h3", {}, recipient), facts(channels));
 }

@@ -44,7 +44,14 @@ function rendered(caller, again) {
     { label: "Revoked", cell: (key) => (key.revoked_at ? time(key.revoked_at) : "no") },
     {
       label: "Acts",
-      cell: (key) => (key.revoked_at ? "–" : el("button", { type: "button", onclick: () => revokeKey(id, key.id).then((done) => done && again()) }, "Revoke it…")),
+      cell: (key) =>
+        key.revoked_at
+          ? "–"
+          : el(
+              "button",
+              { type: "button", onclick: () => revokeKey(id, key.id).then((done) => done && again()) },
+              "Revoke it…",
+            ),
     },
   ];
   return [
@@ -69,18 +76,39 @@ function rendered(caller, again) {
       el(
         "div",
         { class: "buttons" },
-        may("notifications:read:all") && el("a", { class: "button", href: fragment("notifications", { by: "newest", caller: id }) }, "Its notifications"),
+        may("notifications:read:all") &&
+          el(
+            "a",
+            { class: "button", href: fragment("notifications", { by: "newest", caller: id }) },
+            "Its notifications",
+          ),
         may("audit:read") && el("a", { class: "button", href: fragment("audit", { actor: id }) }, "What it did"),
-        !caller.revoked_at && el("button", { type: "button", onclick: () => revoke(id).then((done) => done && again()) }, "Revoke it…"),
+        !caller.revoked_at &&
+          el("button", { type: "button", onclick: () => revoke(id).then((done) => done && again()) }, "Revoke it…"),
       ),
     ),
-    section("Scopes", el("ul", { class: "counts" }, caller.scopes.map((scope) => el("li", {}, el("code", {}, scope))))),
+    section(
+      "Scopes",
+      el(
+        "ul",
+        { class: "counts" },
+        caller.scopes.map((scope) => el("li", {}, el("code", {}, scope))),
+      ),
+    ),
     section(
       "Keys",
       caller.keys.length ? table("Keys", columns, caller.keys) : el("p", { class: "soft" }, "It calls without a key."),
       caller.keys.length > 0 &&
         !caller.revoked_at &&
-        el("div", { class: "buttons" }, el("button", { type: "button", onclick: () => addKey(id).then((done) => done && again()) }, "Make a further key…")),
+        el(
+          "div",
+          { class: "buttons" },
+          el(
+            "button",
+            { type: "button", onclick: () => addKey(id).then((done) => done && again()) },
+            "Make a further key…",
+          ),
+        ),
     ),
     commandLine(hark("callers", "get", id)),
   ];
@@ -120,7 +148,11 @@ function revoke(id) {
       would.replaceChildren(
         facts([
           ["Would be revoked", found.callers.join(", ") || "nobody"],
-          ["Would be cancelled", found.stopped && `${found.stopped.estimated ? "at least " : ""}${plural(found.stopped.cancelled, "delivery", "deliveries")}`],
+          [
+            "Would be cancelled",
+            found.stopped &&
+              `${found.stopped.estimated ? "at least " : ""}${plural(found.stopped.cancelled, "delivery", "deliveries")}`,
+          ],
           ["Of these may have arrived", found.stopped && number(found.stopped.may_have_arrived)],
           ["Under way, and would go", found.stopped && number(found.stopped.under_way)],
         ]),

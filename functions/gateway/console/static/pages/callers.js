@@ -4,7 +4,7 @@ import { get, post } from "../api.js";
 import { hark } from "../commands.js";
 import { confirm } from "../dialogs.js";
 import { announce, el } from "../dom.js";
-import { field, form, values as valuesOf } from "../forms.js";
+import { field, form } from "../forms.js";
 import { plural, time } from "../format.js";
 import { commandLine, empty, filling, link, pager, section, table } from "../parts.js";
 import { may } from "../session.js";
@@ -21,25 +21,46 @@ export function show(root, { query, signal }) {
     () => get("/v1/callers", { limit: 25, cursor: query.cursor }, signal),
     (page) => found(page, query),
   );
-  const make = async (values, made) => {
-    const scopes = Object.entries(valuesOf(made)).filter(([, chosen]) => chosen === true).map(([scope]) => scope);
-    const caller = await create(values, scopes);
+  const make = async (values) => {
+    const caller = await create(
+      values,
+      SCOPES.filter((scope) => values[scope]),
+    );
     if (!caller) return;
     await showKey(caller.key);
     location.hash = `#/callers/${caller.id}`;
   };
   // One can give nobody what one may not do.
-  const scopes = el("fieldset", {}, el("legend", {}, "It may"), el("div", { class: "fields" }, SCOPES.filter((scope) => may(scope)).map((scope) => field(scope, scope, { kind: "checkbox" }))));
-  const kinds = [["live", "live"], ["test", "test: no provider is called"]];
-  const fields = [field("name", "Whom it is for", { required: true }), field("kind", "Kind", { kind: kinds, value: "live" })];
-  root.append(list, section("Make a caller", form([...fields, el("div", { class: "field wide", "data-field": "scopes" }, scopes, el("p", { class: "field-error" }))], "Make it…", make, { label: "Make a caller" })));
+  const scopes = el(
+    "fieldset",
+    {},
+    el("legend", {}, "It may"),
+    el(
+      "div",
+      { class: "fields" },
+      SCOPES.filter((scope) => may(scope)).map((scope) => field(scope, scope, { kind: "checkbox" })),
+    ),
+  );
+  const kinds = [
+    ["live", "live"],
+    ["test", "test: no provider is called"],
+  ];
+  const fields = [
+    field("name", "Whom it is for", { required: true }),
+    field("kind", "Kind", { kind: kinds, value: "live" }),
+  ];
+  fields.push(el("div", { class: "field wide" }, scopes));
+  root.append(list, section("Make a caller", form(fields, "Make it…", make, { label: "Make a caller" })));
   run();
 }
 
 function create({ name, kind }, scopes) {
   return confirm("Make this caller?", async () => ({
     body: el("p", {}, "Its key is shown once, when it is made."),
-    command: hark("callers", "create", "--name", name || "", ...scopes.map((scope) => ["--scope", scope]), ["--kind", kind === "live" ? null : kind]),
+    command: hark("callers", "create", "--name", name || "", ...scopes.map((scope) => ["--scope", scope]), [
+      "--kind",
+      kind === "live" ? null : kind,
+    ]),
     button: "Make it",
     act: () => post("/v1/callers", { name: name || "", kind, scopes }),
   }));

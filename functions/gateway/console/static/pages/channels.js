@@ -34,7 +34,13 @@ function card(channel, again) {
   return el(
     "article",
     { class: "card", "aria-label": `Channel ${channel.name}` },
-    el("div", { class: "card-head" }, el("h2", {}, channel.name), badge(channel.state), el("span", { class: "soft" }, channel.address)),
+    el(
+      "div",
+      { class: "card-head" },
+      el("h2", {}, channel.name),
+      badge(channel.state),
+      el("span", { class: "soft" }, channel.address),
+    ),
     facts([
       ["Since", channel.since && time(channel.since)],
       ["By", by],
@@ -47,8 +53,16 @@ function card(channel, again) {
         "div",
         { class: "buttons" },
         paused
-          ? el("button", { type: "button", onclick: () => resume(channel.name).then((done) => done && again()) }, `Resume ${channel.name}…`)
-          : el("button", { type: "button", onclick: () => pause(channel.name).then((done) => done && again()) }, `Pause ${channel.name}…`),
+          ? el(
+              "button",
+              { type: "button", onclick: () => resume(channel.name).then((done) => done && again()) },
+              `Resume ${channel.name}…`,
+            )
+          : el(
+              "button",
+              { type: "button", onclick: () => pause(channel.name).then((done) => done && again()) },
+              `Pause ${channel.name}…`,
+            ),
       ),
   );
 }
@@ -60,7 +74,12 @@ function pause(name) {
     const { would_hold: held } = await post(address, { reason: "what would wait", dry_run: true });
     return {
       body: [
-        el("p", {}, el("strong", {}, `${held.estimated ? "At least " : ""}${number(held.waiting)}`), " pending over it would wait, and so would all that comes."),
+        el(
+          "p",
+          {},
+          el("strong", {}, `${held.estimated ? "At least " : ""}${number(held.waiting)}`),
+          " pending over it would wait, and so would all that comes.",
+        ),
         el("p", {}, "Within five seconds nothing goes over it any more. Nothing is lost."),
         field("reason", "Why? Whoever asks is shown this.", { required: true, maxlength: "500" }),
       ],

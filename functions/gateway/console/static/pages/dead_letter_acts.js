@@ -7,7 +7,11 @@ import { el } from "../dom.js";
 
 export function replay(id, channel) {
   return confirm("Send it again?", async () => ({
-    body: el("p", {}, `It goes over ${channel} with a fresh set of attempts. If an attempt on record may have arrived, it may arrive twice.`),
+    body: el(
+      "p",
+      {},
+      `It goes over ${channel} with a fresh set of attempts. If an attempt on record may have arrived, it may arrive twice.`,
+    ),
     command: hark("dead-letters", "replay", id, channel),
     button: "Send it again",
     act: () => post(`${path("v1", "dead-letters", id, channel)}/replay`),

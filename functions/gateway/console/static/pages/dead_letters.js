@@ -12,7 +12,11 @@ import { discard, replay } from "./dead_letter_acts.js";
 
 export const title = () => "Dead letters";
 
-const STATUSES = [["dead", "dead"], ["failed", "failed: refused for good"], ["dead,failed", "both"]];
+const STATUSES = [
+  ["dead", "dead"],
+  ["failed", "failed: refused for good"],
+  ["dead,failed", "both"],
+];
 
 export function show(root, { query, signal }) {
   const list = el("div", { class: "results" });
@@ -31,11 +35,23 @@ export function show(root, { query, signal }) {
     (page) => found(page, query, () => run()),
   );
   const chips = [null, ...channelNames()].map((name) =>
-    el("a", { class: "button", href: fragment("dead-letters", { channel: name }), "aria-current": (query.channel || null) === name && "true" }, name || "all"),
+    el(
+      "a",
+      {
+        class: "button",
+        href: fragment("dead-letters", { channel: name }),
+        "aria-current": (query.channel || null) === name && "true",
+      },
+      name || "all",
+    ),
   );
   root.append(
     section("Send many again", form(fields, "Plan it…", plan, { label: "Plan sending many again" })),
-    section("The latest first", chips.length > 1 && el("nav", { class: "buttons", "aria-label": "Channel" }, chips), list),
+    section(
+      "The latest first",
+      chips.length > 1 && el("nav", { class: "buttons", "aria-label": "Channel" }, chips),
+      list,
+    ),
   );
   run();
 }
@@ -43,7 +59,13 @@ export function show(root, { query, signal }) {
 async function plan(values) {
   const status = (values.status || "dead").split(",");
   const wanted = {
-    filter: dropped({ channel: values.channel, status, error: values.error, from: instant(values.from), to: instant(values.to) }),
+    filter: dropped({
+      channel: values.channel,
+      status,
+      error: values.error,
+      from: instant(values.from),
+      to: instant(values.to),
+    }),
     ...dropped({ per_second: values.per_second && Number(values.per_second) }),
     dry_run: true,
   };
@@ -69,7 +91,8 @@ async function plan(values) {
   if (begun) location.hash = `#/operations/${begun.id}`;
 }
 
-const dropped = (given) => Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== ""));
+const dropped = (given) =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== ""));
 const count = (planned) => (planned.estimated ? `at least ${number(planned.count)}` : number(planned.count));
 
 function planCommand(values, status) {
@@ -89,10 +112,14 @@ function planCommand(values, status) {
 export function counted(counts) {
   const all = Object.entries(counts || {});
   if (!all.length) return el("p", { class: "soft" }, "none");
-  return el("ul", { class: "counts" }, all.map(([name, many]) => el("li", {}, el("strong", {}, number(many)), ` ${name}`)));
+  return el(
+    "ul",
+    { class: "counts" },
+    all.map(([name, many]) => el("li", {}, el("strong", {}, number(many)), ` ${name}`)),
+  );
 }
 
-export function costs(channels) {
+function costs(channels) {
   const rows = Object.entries(channels).map(([name, each]) => ({ name, ...each }));
   if (!rows.length) return el("p", { class: "soft" }, "none");
   const columns = [

@@ -32,7 +32,9 @@ export function show(root, { query, signal }) {
 
 function found(page, query) {
   announce(`${plural(page.items.length, "delivery", "deliveries")} on this page`);
-  const command = commandLine(hark("duplicates", ["--from", query.from], ["--to", query.to], ["--cursor", query.cursor]));
+  const command = commandLine(
+    hark("duplicates", ["--from", query.from], ["--to", query.to], ["--cursor", query.cursor]),
+  );
   if (!page.items.length) return [empty("Nothing may have arrived twice."), command];
   const columns = [
     { label: "When", cell: (d) => time(d.at) },
@@ -45,6 +47,11 @@ function found(page, query) {
 }
 
 function pair({ reason, channel, attempts: [first, second] }) {
-  const one = (attempt) => [`${attempt.number} `, badge(attempt.outcome), ` by ${attempt.provider || "?"} at `, time(attempt.at)];
+  const one = (attempt) => [
+    `${attempt.number} `,
+    badge(attempt.outcome),
+    ` by ${attempt.provider || "?"} at `,
+    time(attempt.at),
+  ];
   return el("p", {}, el("code", {}, reason), " over ", channel, ": ", one(first), ", then ", one(second));
 }

@@ -66,21 +66,41 @@ function rendered(notification, explained, again) {
         ["Not after", notification.deliver_by && time(notification.deliver_by)],
         ["Collapse key", notification.collapse_key],
         ["Ordering key", notification.ordering_key],
-        ["Tags", tags.length > 0 && tags.map((tag) => el("a", { class: "tag", href: `#/notifications?${new URLSearchParams({ by: "tag", tag })}` }, tag))],
+        [
+          "Tags",
+          tags.length > 0 &&
+            tags.map((tag) =>
+              el("a", { class: "tag", href: `#/notifications?${new URLSearchParams({ by: "tag", tag })}` }, tag),
+            ),
+        ],
         ["Id", el("code", { class: "id" }, id)],
       ]),
       el(
         "div",
         { class: "buttons" },
-        pending && may("notifications:send") && el("button", { type: "button", onclick: () => cancel(id, again) }, "Cancel it…"),
-        lab && el("a", { class: "button", href: `${lab}/?${new URLSearchParams({ notification_id: id })}` }, "In the lab’s inbox"),
+        pending &&
+          may("notifications:send") &&
+          el("button", { type: "button", onclick: () => cancel(id, again) }, "Cancel it…"),
+        lab &&
+          el(
+            "a",
+            { class: "button", href: `${lab}/?${new URLSearchParams({ notification_id: id })}` },
+            "In the lab’s inbox",
+          ),
       ),
     ),
     explained.next.length > 0 && section("What it waits for", timeline(explained.next)),
     section("What happened", timeline(explained.events), commandLine(hark(pending ? "watch" : "explain", id))),
-    section("Deliveries", deliveries.map((delivery) => deliveryOf(id, delivery, again))),
+    section(
+      "Deliveries",
+      deliveries.map((delivery) => deliveryOf(id, delivery, again)),
+    ),
     notification.message &&
-      section("Message", notification.subject && el("p", { class: "subject" }, notification.subject), el("p", { class: "text" }, notification.message)),
+      section(
+        "Message",
+        notification.subject && el("p", { class: "subject" }, notification.subject),
+        el("p", { class: "text" }, notification.message),
+      ),
   ];
 }
 
@@ -113,13 +133,23 @@ function deliveryOf(id, delivery, again) {
     { label: "Provider", cell: (a) => a.provider || "–" },
     { label: "Took", cell: (a) => (a.duration_ms === null ? "–" : `${number(a.duration_ms)} ms`), numeric: true },
     { label: "Asked since", cell: (a) => a.asked || "–" },
-    { label: "Why", cell: (a) => [a.error, a.reason && ` (${a.reason})`].filter(Boolean).length ? [a.error, a.reason && ` (${a.reason})`] : "–" },
+    {
+      label: "Why",
+      cell: (a) =>
+        [a.error, a.reason && ` (${a.reason})`].filter(Boolean).length ? [a.error, a.reason && ` (${a.reason})`] : "–",
+    },
   ];
   const parts = Object.entries(delivery.content);
   return el(
     "article",
     { class: "card", "aria-label": `Delivery over ${delivery.channel}` },
-    el("div", { class: "card-head" }, el("h3", {}, delivery.channel), badge(delivery.status), el("span", { class: "address" }, delivery.address ?? "address not shown")),
+    el(
+      "div",
+      { class: "card-head" },
+      el("h3", {}, delivery.channel),
+      badge(delivery.status),
+      el("span", { class: "address" }, delivery.address ?? "address not shown"),
+    ),
     facts([
       ["Provider", delivery.provider],
       ["Provider’s id", delivery.provider_message_id && el("code", {}, delivery.provider_message_id)],
@@ -127,7 +157,11 @@ function deliveryOf(id, delivery, again) {
       ["Rule", delivery.reason && el("code", {}, delivery.reason)],
       ["Next try", delivery.next_try_at && time(delivery.next_try_at)],
       ["Segments", delivery.segments !== undefined && `${number(delivery.segments)} (${delivery.encoding})`],
-      ["Judged by", delivery.judged_by && Object.entries(delivery.judged_by).map(([name, at]) => el("div", {}, `${name} as of `, time(at)))],
+      [
+        "Judged by",
+        delivery.judged_by &&
+          Object.entries(delivery.judged_by).map(([name, at]) => el("div", {}, `${name} as of `, time(at))),
+      ],
       ["Changed", time(delivery.updated_at)],
     ]),
     delivery.attempts.length > 0
@@ -138,15 +172,28 @@ function deliveryOf(id, delivery, again) {
         "details",
         {},
         el("summary", {}, `What is sent over ${delivery.channel}`),
-        facts(parts.map(([name, value]) => [name, el("pre", {}, typeof value === "string" ? value : JSON.stringify(value, null, 2))])),
+        facts(
+          parts.map(([name, value]) => [
+            name,
+            el("pre", {}, typeof value === "string" ? value : JSON.stringify(value, null, 2)),
+          ]),
+        ),
       ),
     replayable &&
       el(
         "div",
         { class: "buttons" },
-        el("button", { type: "button", onclick: () => replay(id, delivery.channel).then((done) => done && again()) }, "Send it again…"),
+        el(
+          "button",
+          { type: "button", onclick: () => replay(id, delivery.channel).then((done) => done && again()) },
+          "Send it again…",
+        ),
         delivery.status === "dead" &&
-          el("button", { type: "button", onclick: () => discard(id, delivery.channel).then((done) => done && again()) }, "Give it up…"),
+          el(
+            "button",
+            { type: "button", onclick: () => discard(id, delivery.channel).then((done) => done && again()) },
+            "Give it up…",
+          ),
       ),
   );
 }
@@ -163,6 +210,11 @@ async function cancel(id, again) {
   announce(cancelled.verdicts.map((each) => `${each.channel}: ${each.verdict}`).join(", "));
   await again();
   const said = cancelled.verdicts.map((each) => el("li", {}, `${each.channel}: `, el("code", {}, each.verdict)));
-  const note = el("div", { class: "notice" }, `The cancel was told to ${plural(said.length, "delivery", "deliveries")}:`, el("ul", {}, said));
+  const note = el(
+    "div",
+    { class: "notice" },
+    `The cancel was told to ${plural(said.length, "delivery", "deliveries")}:`,
+    el("ul", {}, said),
+  );
   document.querySelector(".live")?.after(note);
 }

@@ -62,7 +62,11 @@ function short(value) {
 function rendered(operation, again) {
   const { id, state } = operation;
   const act = (text, word, said, danger = false) =>
-    el("button", { type: "button", onclick: () => steer(id, text, word, said, danger).then((it) => it && again()) }, `${text}…`);
+    el(
+      "button",
+      { type: "button", onclick: () => steer(id, text, word, said, danger).then((it) => it && again()) },
+      `${text}…`,
+    );
   return [
     el(
       "div",
@@ -82,7 +86,12 @@ function rendered(operation, again) {
         el(
           "div",
           { class: "buttons" },
-          state === "running" && act("Pause it", "pause", "What is under way is ended, and counted. Nothing further begins until it is resumed."),
+          state === "running" &&
+            act(
+              "Pause it",
+              "pause",
+              "What is under way is ended, and counted. Nothing further begins until it is resumed.",
+            ),
           state === "paused" && act("Resume it", "resume", "It goes on where it was, within a minute."),
           act("Cancel it", "cancel", "It does no more, for good. What it has done stays done.", true),
         ),

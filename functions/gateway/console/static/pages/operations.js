@@ -19,7 +19,13 @@ export function show(root, { query, signal }) {
     (page) => found(page, query),
   );
   const broadcasts = may("notifications:send", "lists:read");
-  root.append(...[broadcasts && el("div", { class: "buttons" }, el("a", { class: "button", href: "#/broadcasts/new" }, "Plan a broadcast"))].filter(Boolean), list);
+  root.append(
+    ...[
+      broadcasts &&
+        el("div", { class: "buttons" }, el("a", { class: "button", href: "#/broadcasts/new" }, "Plan a broadcast")),
+    ].filter(Boolean),
+    list,
+  );
   run();
 }
 

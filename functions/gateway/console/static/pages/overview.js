@@ -5,7 +5,19 @@ import { bars } from "../charts.js";
 import { hark } from "../commands.js";
 import { el } from "../dom.js";
 import { age, number, time } from "../format.js";
-import { badge, commandLine, empty, filling, fragment, link, notificationLink, polling, section, table, toneOf } from "../parts.js";
+import {
+  badge,
+  commandLine,
+  empty,
+  filling,
+  fragment,
+  link,
+  notificationLink,
+  polling,
+  section,
+  table,
+  toneOf,
+} from "../parts.js";
 import { may } from "../session.js";
 
 export const title = () => "Overview";
@@ -32,9 +44,21 @@ export function show(root, { query, signal }) {
     return failed;
   };
   const periods = HOURS.map((each) =>
-    el("a", { href: `#/overview?hours=${each}`, class: "button", "aria-current": each === hours && "true" }, `${each} h`),
+    el(
+      "a",
+      { href: `#/overview?hours=${each}`, class: "button", "aria-current": each === hours && "true" },
+      `${each} h`,
+    ),
   );
-  root.append(el("div", { class: "bar" }, may("notifications:read:all") && el("nav", { class: "buttons", "aria-label": "Period" }, periods), looked), body);
+  root.append(
+    el(
+      "div",
+      { class: "bar" },
+      may("notifications:read:all") && el("nav", { class: "buttons", "aria-label": "Period" }, periods),
+      looked,
+    ),
+    body,
+  );
   polling(signal, () => EVERY, again);
 }
 
@@ -50,24 +74,44 @@ async function figures(hours, signal) {
 
 function rendered(statistics, channels, deadLetters) {
   const parts = [];
-  if (statistics) parts.push(bars("Accepted", statistics.steps, [{ name: "accepted", tone: "busy", values: statistics.accepted }]));
+  if (statistics)
+    parts.push(bars("Accepted", statistics.steps, [{ name: "accepted", tone: "busy", values: statistics.accepted }]));
   const rows = rowsOf(statistics, channels);
-  if (rows.length) parts.push(section("Channels", channelTable(rows, Boolean(statistics), Boolean(channels)), commandLine(hark("channels", "list"))));
+  if (rows.length)
+    parts.push(
+      section(
+        "Channels",
+        channelTable(rows, Boolean(statistics), Boolean(channels)),
+        commandLine(hark("channels", "list")),
+      ),
+    );
   if (statistics) {
-    const charts = statistics.channels.filter((each) => Object.values(each.steps).some((values) => values.some(Boolean)));
+    const charts = statistics.channels.filter((each) =>
+      Object.values(each.steps).some((values) => values.some(Boolean)),
+    );
     parts.push(
       charts.length > 0 &&
         section(
           "Deliveries",
-          el("div", { class: "charts" }, charts.map((each) => bars(each.channel, statistics.steps, series(each)))),
+          el(
+            "div",
+            { class: "charts" },
+            charts.map((each) => bars(each.channel, statistics.steps, series(each))),
+          ),
         ),
       statistics.providers?.length > 0 && section("Failures by provider", failures(statistics)),
-      statistics.estimated && el("p", { class: "soft" }, "Numbers of 30,000 and more are right to within a few per cent."),
+      statistics.estimated &&
+        el("p", { class: "soft" }, "Numbers of 30,000 and more are right to within a few per cent."),
     );
   } else if (may("notifications:read:all")) {
     parts.push(empty("Figures are not available.", el("p", {}, "This gateway has none for this caller.")));
   } else {
-    parts.push(empty("No figures are shown.", el("p", {}, "They take the scope ", el("code", {}, "notifications:read:all"), ".")));
+    parts.push(
+      empty(
+        "No figures are shown.",
+        el("p", {}, "They take the scope ", el("code", {}, "notifications:read:all"), "."),
+      ),
+    );
   }
   if (deadLetters) parts.push(section("Dead letters", ...latest(deadLetters)));
   return parts;
@@ -88,22 +132,48 @@ const summed = (counts, words) => words.reduce((sum, word) => sum + (counts[word
 function channelTable(rows, withFigures, withStates) {
   const alarming = (count, address, needed) => {
     if (!count) return number(count);
-    return may(needed) ? el("a", { class: "failing", href: address }, number(count)) : el("span", { class: "failing" }, number(count));
+    return may(needed)
+      ? el("a", { class: "failing", href: address }, number(count))
+      : el("span", { class: "failing" }, number(count));
   };
   const failed = fragment("notifications", { by: "newest", status: "failed" });
   const numbers = [
     { label: "Sent", cell: (row) => number(summed(row.counted.by_status, GONE)), numeric: true },
-    { label: "Failed", cell: (row) => alarming(summed(row.counted.by_status, FAILED), failed, "notifications:read"), numeric: true },
+    {
+      label: "Failed",
+      cell: (row) => alarming(summed(row.counted.by_status, FAILED), failed, "notifications:read"),
+      numeric: true,
+    },
     { label: "Pending", cell: (row) => number(row.counted.pending), numeric: true },
-    { label: "Oldest pending", cell: (row) => (row.counted.oldest_pending_at ? age(row.counted.oldest_pending_at) : "–"), numeric: true },
-    { label: "Dead", cell: (row) => alarming(row.counted.dead, fragment("dead-letters", { channel: row.name }), "dead-letters:manage"), numeric: true },
+    {
+      label: "Oldest pending",
+      cell: (row) => (row.counted.oldest_pending_at ? age(row.counted.oldest_pending_at) : "–"),
+      numeric: true,
+    },
+    {
+      label: "Dead",
+      cell: (row) => alarming(row.counted.dead, fragment("dead-letters", { channel: row.name }), "dead-letters:manage"),
+      numeric: true,
+    },
   ];
   const states = [
-    { label: "State", cell: (row) => row.state && [badge(row.state.state), row.state.reason && ` ${row.state.reason}`] },
+    {
+      label: "State",
+      cell: (row) => row.state && [badge(row.state.state), row.state.reason && ` ${row.state.reason}`],
+    },
     {
       label: "Providers",
       cell: (row) =>
-        row.state?.providers.map((each) => el("span", { class: "pair" }, each.name, " ", badge(each.state), each.state === "open" && ` ${each.reason || ""}`)),
+        row.state?.providers.map((each) =>
+          el(
+            "span",
+            { class: "pair" },
+            each.name,
+            " ",
+            badge(each.state),
+            each.state === "open" && ` ${each.reason || ""}`,
+          ),
+        ),
     },
   ];
   return table(
@@ -141,5 +211,8 @@ function latest(deadLetters) {
     { label: "Why", cell: (d) => d.error || "–" },
     { label: "Notification", cell: (d) => notificationLink(d.notification_id, d.notification_id.slice(0, 8)) },
   ];
-  return [table("The latest dead letters", columns, deadLetters.items), el("p", {}, el("a", { href: "#/dead-letters" }, "All dead letters, and sending them again"))];
+  return [
+    table("The latest dead letters", columns, deadLetters.items),
+    el("p", {}, el("a", { href: "#/dead-letters" }, "All dead letters, and sending them again")),
+  ];
 }

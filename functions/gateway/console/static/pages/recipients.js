@@ -30,7 +30,13 @@ function found(page, query) {
   if (!page.items.length) return [empty("There is no recipient."), command];
   const columns = [
     { label: "Name", cell: (r) => link(r.name, "recipients", r.name) },
-    { label: "Addresses", cell: (r) => Object.entries(r.addresses).map(([channel, address]) => el("div", {}, el("span", { class: "soft" }, `${channel} `), address)) },
+    {
+      label: "Addresses",
+      cell: (r) =>
+        Object.entries(r.addresses).map(([channel, address]) =>
+          el("div", {}, el("span", { class: "soft" }, `${channel} `), address),
+        ),
+    },
     { label: "Locale", cell: (r) => r.locale || "–" },
     { label: "Time zone", cell: (r) => r.time_zone || "–" },
     { label: "Changed", cell: (r) => time(r.updated_at) },

@@ -38,7 +38,10 @@ export function show(root, { query, signal }) {
     field("version", "Version", { value: given.version, inputmode: "numeric" }),
     field("message_id", "Provider’s id of the message", { value: given.message_id }),
     field("recipient", "Recipient", { value: given.recipient }),
-    field("status", "With a delivery that is", { kind: [...any, ...DELIVERY_STATUSES.map((s) => [s, s])], value: given.status }),
+    field("status", "With a delivery that is", {
+      kind: [...any, ...DELIVERY_STATUSES.map((s) => [s, s])],
+      value: given.status,
+    }),
     field("caller", "Caller’s id", { value: given.caller }),
     field("from", "From", { kind: "datetime-local", value: local(given.from) }),
     field("to", "Before", { kind: "datetime-local", value: local(given.to) }),
@@ -49,7 +52,8 @@ export function show(root, { query, signal }) {
     "Search",
     async (values) => {
       if (values.by === "id") {
-        if (!values.id) throw new Problem(0, { title: "Not searched", errors: [{ field: "id", message: "must be an id" }] });
+        if (!values.id)
+          throw new Problem(0, { title: "Not searched", errors: [{ field: "id", message: "must be an id" }] });
         location.hash = `#/notifications/${encodeURIComponent(values.id)}`;
         return;
       }
@@ -83,7 +87,12 @@ export function show(root, { query, signal }) {
 function found(page, query, by, asked) {
   announce(`${plural(page.items.length, "notification")} on this page`);
   const { recipient, status, caller, channel, tag, template, version, message_id: message, from, to } = asked;
-  const times = [["--caller", caller], ["--from", from], ["--to", to], ["--cursor", query.cursor]];
+  const times = [
+    ["--caller", caller],
+    ["--from", from],
+    ["--to", to],
+    ["--cursor", query.cursor],
+  ];
   const command =
     by === "newest"
       ? hark("list", ["--recipient", recipient], ["--status", status], ...times)
@@ -98,17 +107,27 @@ function found(page, query, by, asked) {
           ...times,
         );
   if (!page.items.length) {
-    return [empty("Nothing is found.", el("p", {}, "Values are compared exactly, and texts are not searched.")), commandLine(command)];
+    return [
+      empty("Nothing is found.", el("p", {}, "Values are compared exactly, and texts are not searched.")),
+      commandLine(command),
+    ];
   }
   const columns = [
     { label: "Accepted", cell: (n) => time(n.created_at) },
     { label: "Status", cell: (n) => badge(n.status) },
     { label: "Recipient", cell: (n) => n.recipient || addresses(n) },
-    { label: "Deliveries", cell: (n) => n.deliveries.map((d) => el("span", { class: "pair" }, d.channel, " ", badge(d.status))) },
+    {
+      label: "Deliveries",
+      cell: (n) => n.deliveries.map((d) => el("span", { class: "pair" }, d.channel, " ", badge(d.status))),
+    },
     { label: "Text", cell: (n) => el("span", { class: "snippet" }, text(n)) },
     { label: "Id", cell: (n) => notificationLink(n.id, n.id.slice(0, 8)) },
   ];
-  return [table("Notifications", columns, page.items), pager("notifications", query, page.next_cursor), commandLine(command)];
+  return [
+    table("Notifications", columns, page.items),
+    pager("notifications", query, page.next_cursor),
+    commandLine(command),
+  ];
 }
 
 function addresses(notification) {
@@ -116,5 +135,9 @@ function addresses(notification) {
 }
 
 function text(notification) {
-  return notification.subject || notification.message || (notification.template ? `template ${notification.template.name}` : "–");
+  return (
+    notification.subject ||
+    notification.message ||
+    (notification.template ? `template ${notification.template.name}` : "–")
+  );
 }

@@ -20,11 +20,15 @@ export function signIn(begin) {
       keepKey(null);
       keepCaller(null);
       if (error.status === 401) {
-        const why = key === null ? "Nobody in front of this gateway says who you are." : "The gateway does not know this key.";
+        const why =
+          key === null ? "Nobody in front of this gateway says who you are." : "The gateway does not know this key.";
         throw new Problem(401, { title: "Not signed in", detail: why });
       }
       if (error.status === 404) {
-        throw new Problem(404, { title: "Not available", detail: "This gateway does not say who calls: it is older than this page." });
+        throw new Problem(404, {
+          title: "Not available",
+          detail: "This gateway does not say who calls: it is older than this page.",
+        });
       }
       throw error;
     }
@@ -43,13 +47,19 @@ export function signIn(begin) {
     "Sign in",
     async ({ key }) => {
       if (!key || !KEY.test(key)) {
-        throw new Problem(0, { title: "Not signed in", errors: [{ field: "key", message: "must be an API key, as hark_live_…" }] });
+        throw new Problem(0, {
+          title: "Not signed in",
+          errors: [{ field: "key", message: "must be an API key, as hark_live_…" }],
+        });
       }
       await enter(key);
     },
     { label: "Sign in with an API key" },
   );
-  const without = form([], "Continue without a key", () => enter(null), { label: "Sign in without a key", plain: true });
+  const without = form([], "Continue without a key", () => enter(null), {
+    label: "Sign in without a key",
+    plain: true,
+  });
   document.body.replaceChildren(
     el(
       "main",

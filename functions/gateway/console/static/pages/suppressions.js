@@ -39,7 +39,13 @@ export function show(root, { query, signal }) {
             channelField({ any: null }),
             field("address", "Address", { required: true }),
             field("reason", "Reason", { kind: SUPPRESSION_REASONS.map((each) => [each, each]), value: "manual" }),
-            field("class", "Stops", { kind: [["", "as the reason has it"], ["all", "all"], ["marketing", "marketing"]] }),
+            field("class", "Stops", {
+              kind: [
+                ["", "as the reason has it"],
+                ["all", "all"],
+                ["marketing", "marketing"],
+              ],
+            }),
             field("evidence", "How that is known", { hint: "It outlives an erasure: without the address." }),
           ],
           "Stop messages…",
@@ -56,7 +62,8 @@ function found(page, asked, query, again) {
   const command = asked
     ? hark("suppressions", "list", ["--channel", asked.channel], ["--address", asked.address])
     : hark("suppressions", "list", ["--cursor", query.cursor]);
-  if (!page.items.length) return [empty(asked ? "Nothing stops messages to it." : "Nothing is suppressed."), commandLine(command)];
+  if (!page.items.length)
+    return [empty(asked ? "Nothing stops messages to it." : "Nothing is suppressed."), commandLine(command)];
   const columns = [
     { label: "Channel", cell: (s) => s.channel },
     { label: "Reason", cell: (s) => [s.reason, s.others.length > 0 && `, and ${plural(s.others.length, "other")}`] },
@@ -66,14 +73,43 @@ function found(page, asked, query, again) {
     { label: "Address’s hash", cell: (s) => el("code", { title: s.address_hash }, s.address_hash.slice(0, 12)) },
   ];
   const lifts = asked?.address && may("suppressions:write");
-  const buttons = lifts && el("div", { class: "buttons" }, el("button", { type: "button", onclick: () => lift(asked).then((done) => done && again()) }, "Let messages go again…"));
-  return [table("Suppressions", columns, page.items), buttons, !asked && pager("suppressions", query, page.next_cursor), commandLine(command)];
+  const buttons =
+    lifts &&
+    el(
+      "div",
+      { class: "buttons" },
+      el(
+        "button",
+        { type: "button", onclick: () => lift(asked).then((done) => done && again()) },
+        "Let messages go again…",
+      ),
+    );
+  return [
+    table("Suppressions", columns, page.items),
+    buttons,
+    !asked && pager("suppressions", query, page.next_cursor),
+    commandLine(command),
+  ];
 }
 
 function suppress({ channel = "", address = "", reason, class: stops, evidence }) {
   return confirm("Stop messages to this address?", async () => ({
-    body: el("p", {}, `What is queued over ${channel} for `, el("strong", {}, address), " is asked for this again when it is sent."),
-    command: hark("suppressions", "put", channel, address, ["--reason", reason], ["--class", stops], ["--evidence", evidence]),
+    body: el(
+      "p",
+      {},
+      `What is queued over ${channel} for `,
+      el("strong", {}, address),
+      " is asked for this again when it is sent.",
+    ),
+    command: hark(
+      "suppressions",
+      "put",
+      channel,
+      address,
+      ["--reason", reason],
+      ["--class", stops],
+      ["--evidence", evidence],
+    ),
     button: "Stop messages",
     danger: true,
     act: () => call("PUT", path("v1", "suppressions", channel, address), { body: { reason, class: stops, evidence } }),
@@ -82,7 +118,13 @@ function suppress({ channel = "", address = "", reason, class: stops, evidence }
 
 function lift({ channel, address }) {
   return confirm("Let messages go again?", async () => ({
-    body: el("p", {}, "All that stops messages to ", el("strong", {}, address), ` over ${channel} is lifted: what they refused themselves, too.`),
+    body: el(
+      "p",
+      {},
+      "All that stops messages to ",
+      el("strong", {}, address),
+      ` over ${channel} is lifted: what they refused themselves, too.`,
+    ),
     command: hark("suppressions", "delete", channel, address),
     button: "Let messages go",
     danger: true,

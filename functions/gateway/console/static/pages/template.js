@@ -15,7 +15,8 @@ export function show(root, { params: { name }, query, signal }) {
   const load = async () => {
     const latest = await get(address, {}, signal);
     const wanted = Number(query.version);
-    const chosen = wanted && wanted !== latest.version ? await get(`${address}/versions/${wanted}`, {}, signal) : latest;
+    const chosen =
+      wanted && wanted !== latest.version ? await get(`${address}/versions/${wanted}`, {}, signal) : latest;
     return [latest.version, chosen];
   };
   filling(root, signal, load, ([latest, chosen]) => rendered(name, address, latest, chosen))();
@@ -79,7 +80,13 @@ function rendered(name, address, latest, chosen) {
     preview,
     source,
     command,
-    chosen.schema && el("details", { class: "card" }, el("summary", {}, "What the data must be: JSON Schema"), el("pre", {}, JSON.stringify(chosen.schema, null, 2))),
+    chosen.schema &&
+      el(
+        "details",
+        { class: "card" },
+        el("summary", {}, "What the data must be: JSON Schema"),
+        el("pre", {}, JSON.stringify(chosen.schema, null, 2)),
+      ),
     commandLine(hark("templates", "pull", name), "Its files"),
   ];
 }
@@ -96,14 +103,25 @@ function parsed(text) {
 function skeleton(schema) {
   const empty = { string: "", number: 0, integer: 0, boolean: false, array: [], object: {} };
   const properties = Object.entries(schema?.properties || {});
-  return Object.fromEntries(properties.map(([name, each]) => [name, each.default ?? each.examples?.[0] ?? empty[each.type] ?? ""]));
+  return Object.fromEntries(
+    properties.map(([name, each]) => [name, each.default ?? each.examples?.[0] ?? empty[each.type] ?? ""]),
+  );
 }
 
 // Each channel's parts: as they are written, and as they would go.
 function beside(channels, made) {
-  const parts = (all) => facts(Object.entries(all).map(([name, value]) => [name, el("pre", {}, typeof value === "string" ? value : JSON.stringify(value, null, 2))]));
+  const parts = (all) =>
+    facts(
+      Object.entries(all).map(([name, value]) => [
+        name,
+        el("pre", {}, typeof value === "string" ? value : JSON.stringify(value, null, 2)),
+      ]),
+    );
   // In the source's order, and what the channel adds behind it.
-  const ordered = (source, made) => Object.fromEntries([...Object.keys(source), ...Object.keys(made)].filter((name) => name in made).map((name) => [name, made[name]]));
+  const ordered = (source, made) =>
+    Object.fromEntries(
+      [...Object.keys(source), ...Object.keys(made)].filter((name) => name in made).map((name) => [name, made[name]]),
+    );
   const rows = Object.entries(channels).map(([channel, source]) =>
     el(
       "article",
@@ -113,10 +131,25 @@ function beside(channels, made) {
         "div",
         { class: "halves" },
         el("div", {}, el("h3", {}, "Source"), parts(source)),
-        el("div", {}, el("h3", {}, "Preview"), made ? parts(ordered(source, made.content[channel] || {})) : el("p", { class: "soft" }, "Give it data, and preview it.")),
+        el(
+          "div",
+          {},
+          el("h3", {}, "Preview"),
+          made
+            ? parts(ordered(source, made.content[channel] || {}))
+            : el("p", { class: "soft" }, "Give it data, and preview it."),
+        ),
       ),
     ),
   );
-  const missing = made && made.missing.length > 0 && el("div", { class: "notice" }, "Missing in the data: ", made.missing.map((each) => [el("code", {}, each), " "]));
+  const missing =
+    made &&
+    made.missing.length > 0 &&
+    el(
+      "div",
+      { class: "notice" },
+      "Missing in the data: ",
+      made.missing.map((each) => [el("code", {}, each), " "]),
+    );
   return [missing, ...rows].filter(Boolean);
 }

@@ -22,7 +22,13 @@ function found(page, query) {
   announce(`${plural(page.items.length, "template")} on this page`);
   const command = commandLine(hark("templates", "list", ["--cursor", query.cursor]));
   if (!page.items.length) {
-    return [empty("There is no template.", el("p", {}, "Templates are files, which ", el("code", {}, "hark templates push"), " publishes.")), command];
+    return [
+      empty(
+        "There is no template.",
+        el("p", {}, "Templates are files, which ", el("code", {}, "hark templates push"), " publishes."),
+      ),
+      command,
+    ];
   }
   const columns = [
     { label: "Name", cell: (t) => link(t.name, "templates", t.name) },
