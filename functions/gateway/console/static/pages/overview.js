@@ -191,7 +191,7 @@ function channelTable(rows, withFigures, withStates) {
 function failures({ providers, failures_read: read }) {
   const columns = [
     { label: "Provider", cell: (each) => each.name },
-    { label: `Of the newest ${number(read)} failures`, cell: (each) => number(each.failed), numeric: true },
+    { label: `Failures, of the newest ${number(read)}`, cell: (each) => number(each.failed), numeric: true },
   ];
   return table("Failures by provider", columns, providers);
 }
