@@ -14,9 +14,13 @@ CORE = sorted(path for folder in ("shared", "functions/gateway") for path in (RO
 CHANNELS = load_channels().values()
 NAMES = {channel.name for channel in CHANNELS} | {name for channel in CHANNELS for name in channel.providers}
 NAMES -= {"log"}  # every channel's, and in shared/
-CLAIMS = {"email", "email:", "email_verified", "EMAIL"}
+CLAIMS = {"email", "email:", " email:", "email_verified", "EMAIL"}
 """What OpenID Connect calls what it knows of a caller."""
-WITH_CLAIMS = {"shared/entrypoint/push_authentication.py", "functions/gateway/access/authentication.py"}
+WITH_CLAIMS = {
+    "shared/entrypoint/push_authentication.py",
+    "functions/gateway/access/authentication.py",
+    "functions/gateway/access/identity_aware_proxy.py",
+}
 
 
 def named(source: str) -> Iterator[tuple[int, str]]:

@@ -65,7 +65,7 @@ def test_what_checks_the_receipts_of_text_messages_is_the_gateways_alone() -> No
 
 def test_the_gateway_is_told_what_the_function_is_of_where_messages_may_go() -> None:
     function, gateway = (CHANNELS["sms"][name] for name in ("settings", "receipt_settings"))
-    shared = {"TWILIO_FROM", "VONAGE_FROM", "SMS_COUNTRIES", "SMS_KINDS", "PUBLIC_URL"}
+    shared = {"SMS_PROVIDER", "TWILIO_FROM", "VONAGE_FROM", "SMS_COUNTRIES", "SMS_KINDS", "PUBLIC_URL"}
     assert function.keys() & gateway.keys() == shared
     assert {name: function[name] for name in shared} == {name: gateway[name] for name in shared}
     text = (INFRA / "channels.yaml").read_text()
