@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest is imported
 from functions.gateway.application import application
 from functions.gateway.inbound.reply_readers import load_reply_readers
-from functions.gateway.opening import open_gateway
+from functions.gateway.opening import load_of_events, open_gateway
 from functions.gateway.receipts.receipt_readers import load_readers
 from functions.gateway.services import Gateway
 from functions.gateway.settings import GatewaySettings
@@ -25,6 +25,7 @@ _channels = load_channels()
 _readers = load_readers(_channels)
 _reply_readers = load_reply_readers(_channels)
 _screens = load_screens(_channels)
+_of_events = load_of_events(_settings)
 _app: ASGIApp | None = None
 
 
@@ -38,5 +39,5 @@ async def gateway(_: Request) -> ASGIApp:
 
 
 def _open() -> Gateway:
-    opened = open_gateway(_settings, _own, _address_hash, _channels, _screens)
+    opened = open_gateway(_settings, _own, _address_hash, _channels, _screens, _of_events)
     return replace(opened, readers=_readers, reply_readers=_reply_readers, unsubscribe_tokens=_unsubscribe_tokens)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from functions.gateway.access.authentication import Identity
 from functions.gateway.access.caller_quotas import CallerQuotas
@@ -25,11 +26,28 @@ from shared.sending.receipts import ReceiptReader, ReceiptStore
 from shared.sending.replay_plan import ReplayPlanStore
 from shared.sending.replies import ReplyReader
 
+if TYPE_CHECKING:
+    from shared.sending.endpoints import EndpointSecrets, EndpointStore
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """What the routes of endpoints work with.
+
+    channels: those that carry events; loopback: whether an endpoint may be on this machine
+    """
+
+    store: "EndpointStore"
+    secrets: "EndpointSecrets"
+    channels: Mapping[str, Channel]
+    loopback: bool
+
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """What the routes work with.
 
+    channels: those that a request may name; endpoints: None where events are off
     unsubscribe_tokens: None: no link to unsubscribe is good
     """
 
@@ -58,4 +76,10 @@ class Gateway:
     issuers: Sequence[str] = ()
     unsubscribe_tokens: UnsubscribeTokens | None = None
     restored: RestoredRecords | None = None
+    endpoints: Endpoints | None = None
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    @property
+    def every_channel(self) -> Mapping[str, Channel]:
+        """Those that carry events, besides."""
+        return self.channels if self.endpoints is None else {**self.channels, **self.endpoints.channels}

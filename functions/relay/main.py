@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -18,22 +20,27 @@ from shared.delivery.errors import StoreUnavailable
 from shared.delivery.store import SHARDS
 from shared.entrypoint.push_requests import push_requests
 from shared.entrypoint.restored_records import RestoredRecords, restored_records
-from shared.entrypoint.startup import open_rpc, start
+from shared.entrypoint.startup import open_rpc, open_store, start
 from shared.google.firestore.channel_state_store import FirestoreChannelStates
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
+from shared.google.firestore.rpc import Rpc
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
 from shared.runtime import logs
 from shared.runtime.settings import PeopleSettings, load
 from shared.sending.channel_states import ChannelStates
+from shared.sending.event_messages import EventPublisher
+
+if TYPE_CHECKING:
+    from functions.relay.untold_events import UntoldEvents
 
 log = logs.get_logger(__name__)
 
 _settings = start()
 _address_hash = load(PeopleSettings).address_hash()
 _restored: RestoredRecords | None = None
-_sweeps: tuple[WaitingReceipts, Relay, ScheduledDeliveries] | None = None
+_sweeps: "tuple[WaitingReceipts, Relay, ScheduledDeliveries, UntoldEvents | None] | None" = None
 
 
 @functions_framework.aio.http
@@ -47,7 +54,7 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
     try:
         if _sweeps is None:
             _sweeps, _restored = _open(), restored_records(_settings)
-        receipts, overdue, scheduled = _sweeps
+        receipts, overdue, scheduled, untold = _sweeps
         if _restored is not None and (held := await _restored.why_held()) is not None:
             return JSONResponse({"held": held})
         looking_ahead = asyncio.create_task(scheduled.sweep())
@@ -55,6 +62,7 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
             # Receipts first: one of them may end a delivery that would be sent again.
             applied = await _applied(receipts)
             swept = await overdue.sweep()
+            told = {} if untold is None else {"told": await untold.sweep()}
         finally:
             on_time = await looking_ahead
     except StoreUnavailable as error:
@@ -70,6 +78,7 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
             "receipts": applied,
             "on_time": on_time.published,
             "waited": on_time.waited,
+            **told,
         }
     )
 
@@ -77,9 +86,10 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
 _handle = push_requests(_sweep, too_large=lambda: Response(status_code=400))
 
 
-def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries]:
+def _open() -> "tuple[WaitingReceipts, Relay, ScheduledDeliveries, UntoldEvents | None]":
     rpc = open_rpc(_settings)
-    store, publisher = FirestoreStore(rpc), open_publisher(_settings)
+    publisher = open_publisher(_settings)
+    store = open_store(_settings, rpc, lambda: publisher)
     states = ChannelStates(FirestoreChannelStates(rpc))
     # Firestore serves a shard by its index, all of them at once. Its emulator has no indexes and looks at all that it
     # stores, 16 times for 16 shards: with 40,000 stored no query ended in its time, and accepts were refused (2026-11).
@@ -88,11 +98,25 @@ def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries]:
         WaitingReceipts(
             store, FirestoreReceipts(rpc), FirestorePeople(rpc, _address_hash), shards=shards, publisher=publisher
         ),
-        Relay(store, publisher, _settings.policy(), shards=shards, channel_states=states, channels=channel_names),
+        Relay(
+            store,
+            publisher,
+            _settings.policy(),
+            shards=shards,
+            channel_states=states,
+            channels=partial(channel_names, of_events=_settings.has_events),
+        ),
         ScheduledDeliveries(
             store, publisher, timedelta(seconds=_settings.relay_ahead_seconds), shards=shards, channel_states=states
         ),
+        _open_untold(rpc, publisher, shards) if _settings.has_events else None,
     )
+
+
+def _open_untold(rpc: Rpc, publisher: EventPublisher, shards: Sequence[int | None]) -> "UntoldEvents":
+    from functions.relay.untold_events import UntoldEvents  # noqa: PLC0415 - who has no events does not load it
+
+    return UntoldEvents(FirestoreStore(rpc), publisher, shards=shards)
 
 
 async def _applied(receipts: WaitingReceipts) -> int:

@@ -39,6 +39,10 @@ AUDITED: Mapping[str, frozenset[int]] = {
     "replay": SUCCESSES,
     "replay_by_plan": BEGUN,
     "discard": SUCCESSES,
+    "put_endpoint": SUCCESSES,
+    "delete_endpoint": SUCCESSES,
+    "rotate_secret": SUCCESSES,
+    "replay_events": BEGUN,
     "pause_operation": SUCCESSES,
     "resume_operation": SUCCESSES,
     "cancel_operation": SUCCESSES,
@@ -50,6 +54,7 @@ NOT_AUDITED: Mapping[str, str] = {
     "send_batch": "each of its notifications is its own record, with its caller",
     "explain_request": "it changes nothing",
     "preview_template": "it changes nothing",
+    "test_endpoint": "what it sends is its own record",
     "sendgrid_receipts": "a provider's word, which stands on the delivery",
     "twilio_receipts": "a provider's word, which stands on the delivery",
     "vonage_receipts": "a provider's word, which stands on the delivery",
@@ -64,7 +69,7 @@ _IDS: Mapping[str, re.Pattern[str]] = {
     "caller_id": re.compile("[0-9a-f]{16}"),
     "key_id": re.compile("[0-9a-f]{8}"),
 }
-_OF_NO_PERSON = re.compile(r"/v1/(templates|categories|channels)/\{name\}")
+_OF_NO_PERSON = re.compile(r"/v1/(templates|categories|channels|endpoints)/\{name\}")
 _LOCATION = re.compile(r"/v1/((?:callers|operations)/[0-9a-f-]+)")
 _PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
 
