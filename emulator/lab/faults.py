@@ -82,7 +82,7 @@ def parse(document: object) -> Fault:
     provider = document.get("provider") if isinstance(document, dict) else None
     if provider is not None and not (isinstance(provider, str) and CHANNEL_NAME.fullmatch(provider)):
         errors.append(FieldError("provider", "must be a provider's name, as the inbox has it, or null for each"))
-    if fields["mode"] in OF_ENDPOINTS and fields["channel"] != "webhook":
+    if not errors and fields["mode"] in OF_ENDPOINTS and fields["channel"] != "webhook":
         errors.append(FieldError("mode", f'"{fields["mode"]}" is for the channel webhook alone'))
     if errors:
         raise InvalidFault(*errors)

@@ -7,15 +7,13 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from shared.delivery.retries import Policy
 from shared.delivery.store import Store
-from shared.people.suppression import AddressHash
 from shared.runtime import failpoints
 from shared.runtime.failpoints import Failpoint
-from shared.sending.endpoints import CHANNEL, MOST_ENDPOINTS, Endpoint, EndpointStore
-from shared.sending.event_deliveries import create, event_delivery, publish, webhook_of
+from shared.sending.endpoints import MOST_ENDPOINTS, Endpoint, EndpointStore
+from shared.sending.event_deliveries import EventDeliveries, create, event_content, publish
 from shared.sending.event_messages import EventMessage
 from shared.sending.messages import Answer, Publisher
 
@@ -24,14 +22,10 @@ _KNOWN_SECONDS = 5.0
 
 @dataclass(slots=True)
 class FanOut:
-    """address_hash: by which the deliveries of an endpoint are found"""
-
     store: Store
     endpoints: EndpointStore
     publisher: Publisher
-    policy: Policy
-    retention: timedelta
-    address_hash: AddressHash
+    deliveries: EventDeliveries
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     _read_at: float = float("-inf")
     _known: Sequence[Endpoint] = ()
@@ -39,18 +33,8 @@ class FanOut:
     async def take(self, event: EventMessage) -> Answer:
         """Raises StoreUnavailable; the caller nacks."""
         wanting = [endpoint for endpoint in await self._all() if endpoint.wants(event.type)]
-        webhook = webhook_of(event)
-        made = [
-            event_delivery(
-                webhook,
-                endpoint,
-                now=self.now(),
-                retention=self.retention,
-                policy=self.policy,
-                address_hash=self.address_hash(CHANNEL, endpoint.name),
-            )
-            for endpoint in wanting
-        ]
+        sent = event_content(event)
+        made = [self.deliveries.of(sent, endpoint, self.now()) for endpoint in wanting]
         messages = await asyncio.gather(*(create(self.store, *each) for each in made))
         failpoints.reached(Failpoint.FANNED_OUT)
         await publish(self.publisher, [message for message in messages if message is not None])

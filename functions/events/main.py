@@ -9,6 +9,7 @@ from starlette.responses import Response
 import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest is imported
 from functions.events.cloud_events import decode_event
 from functions.events.fan_out import FanOut
+from shared.channels.registry import event_channel
 from shared.delivery.errors import HarkError, MalformedPush
 from shared.entrypoint.push_requests import push_requests
 from shared.entrypoint.startup import open_rpc, start
@@ -17,6 +18,7 @@ from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
 from shared.runtime import logs
 from shared.runtime.settings import PeopleSettings, load
+from shared.sending.event_deliveries import EventDeliveries
 from shared.sending.messages import Answer
 
 log = logs.get_logger(__name__)
@@ -60,7 +62,5 @@ def _open() -> FanOut:
         FirestoreStore(rpc),
         FirestoreEndpoints(rpc),
         open_publisher(_settings),
-        _settings.policy(),
-        timedelta(days=_settings.retention_days),
-        _address_hash,
+        EventDeliveries(event_channel(), timedelta(days=_settings.retention_days), _settings.policy(), _address_hash),
     )

@@ -34,21 +34,21 @@ from shared.runtime.settings import CoreSettings, load
 from shared.sending.channel_states import ChannelStates
 
 if TYPE_CHECKING:
-    from shared.sending.endpoint_settings import EndpointSettings
+    from shared.sending.endpoints import EndpointSecrets
 
 
 @dataclass(frozen=True, slots=True)
 class OfEvents:
     """What is read for events when the process starts."""
 
-    settings: "EndpointSettings"
+    secrets: "EndpointSecrets"
     channels: Mapping[str, Channel]
+    loopback: bool
 
     def opened(self, rpc: Rpc) -> Endpoints:
         from shared.google.firestore.endpoint_store import FirestoreEndpoints  # noqa: PLC0415 - as below
 
-        own = self.settings
-        return Endpoints(FirestoreEndpoints(rpc), own.secrets(), self.channels, own.loopback)
+        return Endpoints(FirestoreEndpoints(rpc), self.secrets, self.channels, self.loopback)
 
 
 def load_of_events(settings: CoreSettings) -> OfEvents | None:
@@ -57,7 +57,8 @@ def load_of_events(settings: CoreSettings) -> OfEvents | None:
         return None
     from shared.sending.endpoint_settings import EndpointSettings  # noqa: PLC0415 - who has no events does not load it
 
-    return OfEvents(load(EndpointSettings), load_event_channels())
+    own = load(EndpointSettings)
+    return OfEvents(own.secrets(), load_event_channels(), own.loopback)
 
 
 def open_gateway(

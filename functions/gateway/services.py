@@ -42,6 +42,10 @@ class Endpoints:
     channels: Mapping[str, Channel]
     loopback: bool
 
+    @property
+    def channel(self) -> str:
+        return next(iter(self.channels))
+
 
 @dataclass(frozen=True, slots=True)
 class Gateway:

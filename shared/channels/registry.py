@@ -37,6 +37,12 @@ def load_channels() -> Mapping[str, Channel]:
     return {name: _load(name) for name in channel_names()}
 
 
+def event_channel() -> str:
+    """The channel that carries events."""
+    usual = channel_names()
+    return next(name for name in channel_names(of_events=True) if name not in usual)
+
+
 def load_event_channels() -> Mapping[str, Channel]:
     """Those that carry events, and nothing that a request asks for."""
     usual = channel_names()

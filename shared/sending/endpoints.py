@@ -15,7 +15,6 @@ from typing import Protocol
 
 from shared.delivery.store import Page
 
-CHANNEL = "webhook"
 NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 MOST_ENDPOINTS = 20
 """Of a deployment: each event may become a delivery to each of them."""

@@ -29,6 +29,7 @@ CHANNEL_SETTINGS = {
         "VONAGE_API_SECRET": "x",
         "VONAGE_FROM": "+15005550006",
     },
+    "webhook": {"FIRESTORE_EMULATOR_HOST": "127.0.0.1:1"},
     "slack": {
         "SLACK_BOT_TOKEN": "xoxb-x",
         "SLACK_WEBHOOK_URL": "http://127.0.0.1:1/services/T0/B0/x",
@@ -64,7 +65,7 @@ def loaded(module: str, **settings: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("function", ["gateway", "relay", "operations", "dead_letter"])
+@pytest.mark.parametrize("function", ["gateway", "relay", "operations", "dead_letter", "events"])
 def test_a_function_that_sends_nothing_loads_no_providers_sdk(function: str) -> None:
     assert not loaded(f"functions.{function}.main") & SDKS
 

@@ -1,6 +1,5 @@
 """The routes of what is sent to an endpoint."""
 
-import uuid
 from datetime import timedelta
 from typing import Annotated
 
@@ -11,14 +10,14 @@ from starlette.responses import Response
 from functions.gateway.access.caller import Caller, Scope
 from functions.gateway.access.route_scopes import Requires
 from functions.gateway.endpoints import changes, sending_again
-from functions.gateway.endpoints.finding import Name, endpoints_of
+from functions.gateway.endpoints.finding import Name, deliveries_of, endpoints_of
 from functions.gateway.endpoints.schemas import (
     EventDeliveriesJson,
     EventsReplayRequest,
     TestedJson,
     event_delivery_json,
 )
-from functions.gateway.notifications.idempotency import idempotency_key
+from functions.gateway.notifications.idempotency import idempotency_key, new_notification_id
 from functions.gateway.operations.schemas import OperationJson, operation_json
 from functions.gateway.services import Gateway
 from functions.gateway.web.json_responses import json_answer
@@ -28,8 +27,7 @@ from functions.gateway.web.problem_details import field_error, invalid
 from functions.gateway.web.request_bodies import body_of
 from shared.delivery.events import OF_EVENTS
 from shared.delivery.store import Search
-from shared.sending.endpoints import CHANNEL
-from shared.sending.event_deliveries import create, event_delivery, publish, webhook_of
+from shared.sending.event_deliveries import create, event_content, publish
 from shared.sending.event_messages import EventMessage, compact
 
 _FARTHEST = timedelta(days=31)
@@ -47,17 +45,12 @@ def events_router(gateway: Gateway) -> APIRouter:
         """Sends it an event of the type `endpoint.test`; what becomes of that is in its deliveries."""
         endpoints, key = endpoints_of(gateway, name), idempotency_key(request)
         endpoint = await changes.active(endpoints, name)
-        made_of = uuid.uuid4().hex if key is None else uuid.uuid5(uuid.UUID(int=0), f"{caller.id}\n{key}").hex
+        made_of = new_notification_id(caller.id, None if key is None else f"endpoint test {name} {key}")
         now = gateway.now()
-        event = EventMessage(f"evt_{made_of}", _TEST, now, f"endpoints/{name}", compact({"endpoint": name}))
-        notification, delivery = event_delivery(
-            webhook_of(event),
-            endpoint,
-            now=now,
-            retention=gateway.retention,
-            policy=gateway.policy,
-            address_hash=gateway.people.suppression_id(CHANNEL, name),
+        event = EventMessage(
+            f"evt_{made_of.replace('-', '')}", _TEST, now, f"endpoints/{name}", compact({"endpoint": name})
         )
+        notification, delivery = deliveries_of(gateway, endpoints).of(event_content(event), endpoint, now)
         message = await create(gateway.store, notification, delivery)
         await publish(gateway.publisher, [] if message is None else [message])
         return json_answer(TestedJson(id=notification.id, event=event.id), 202)
@@ -69,7 +62,7 @@ def events_router(gateway: Gateway) -> APIRouter:
         caller: Annotated[Caller, requires.turn(Scope.ENDPOINTS_MANAGE)],
     ) -> Response:
         """What was sent to it, the latest first; GET /v1/notifications/{id} has each attempt of one."""
-        endpoints_of(gateway, name)
+        endpoints = endpoints_of(gateway, name)
         async with gateway.listings.making(caller.id):
             page = await gateway.store.notifications(
                 caller=OF_EVENTS,
@@ -77,7 +70,7 @@ def events_router(gateway: Gateway) -> APIRouter:
                 status=None,
                 limit=query.limit,
                 after=position_of("event-deliveries", query.cursor),
-                search=Search(address=gateway.people.suppression_id(CHANNEL, name)),
+                search=Search(address=gateway.people.suppression_id(endpoints.channel, name)),
             )
             deliveries = await gateway.store.deliveries(page.items)
             shown = [event_delivery_json(n, deliveries.get(n.id, ())) for n in page.items]

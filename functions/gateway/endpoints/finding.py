@@ -8,6 +8,7 @@ from fastapi import Path
 from functions.gateway.services import Endpoints, Gateway
 from functions.gateway.web.problem_details import Problem, field_error, invalid
 from shared.sending.endpoints import NAME
+from shared.sending.event_deliveries import EventDeliveries
 
 Name = Annotated[str, Path(json_schema_extra={"pattern": NAME})]
 
@@ -19,3 +20,7 @@ def endpoints_of(gateway: Gateway, name: str | None = None) -> Endpoints:
     if gateway.endpoints is None:
         raise Problem(409, "events are off in this deployment: EVENTS=on turns them on")
     return gateway.endpoints
+
+
+def deliveries_of(gateway: Gateway, endpoints: Endpoints) -> EventDeliveries:
+    return EventDeliveries(endpoints.channel, gateway.retention, gateway.policy, gateway.people.suppression_id)

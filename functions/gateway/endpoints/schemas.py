@@ -14,7 +14,7 @@ from shared.delivery.events import STATUSES
 from shared.delivery.model import Delivery, DeliveryStatus, Notification
 from shared.runtime.settings import http_url
 from shared.sending.endpoints import EVERY_EVENT, Endpoint, EndpointState
-from shared.sending.event_deliveries import sent_webhook
+from shared.sending.event_deliveries import sent_content
 from shared.sending.event_messages import TYPES
 
 EVENT_TYPES = tuple(TYPES + status for status in STATUSES)
@@ -125,7 +125,7 @@ def event_delivery_json(notification: Notification, deliveries: Sequence[Deliver
     for delivery in deliveries:
         return EventDeliveryJson(
             id=notification.id,
-            event=sent_webhook(delivery).event,
+            event=sent_content(delivery).event,
             status=delivery.status,
             attempts=len(delivery.attempts),
             error=delivery.error,

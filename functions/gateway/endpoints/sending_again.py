@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from functions.gateway.access.caller import Caller
+from functions.gateway.endpoints.finding import deliveries_of
 from functions.gateway.notifications.idempotency import new_notification_id, used_for_another
 from functions.gateway.services import Gateway
 from shared.delivery.errors import AlreadyExists
 from shared.delivery.events import OF_EVENTS
 from shared.delivery.store import Position, Search
 from shared.runtime.logs import get_logger
-from shared.sending.endpoints import CHANNEL, Endpoint
-from shared.sending.event_deliveries import create, event_delivery, publish, sent_webhook
+from shared.sending.endpoints import Endpoint
+from shared.sending.event_deliveries import create, publish, sent_content
 from shared.sending.operations import Operation, OperationState, begun
 
 log = get_logger(__name__)
@@ -57,10 +58,11 @@ class SendingAgain:
     async def page(self, operation: Operation) -> Operation:
         gateway, about, counts = self.gateway, operation.about, dict(operation.counts)
         assert gateway.endpoints is not None  # noqa: S101 - or there is no such kind
+        channel = gateway.endpoints.channel
         endpoint = await gateway.endpoints.store.endpoint(about["endpoint"])
         if endpoint is None or endpoint.id != about["id"]:
             return replace(operation, state=OperationState.DONE)
-        address_hash = gateway.people.suppression_id(CHANNEL, endpoint.name)
+        making = deliveries_of(gateway, gateway.endpoints)
         page = await gateway.store.notifications(
             caller=OF_EVENTS,
             recipient=None,
@@ -70,26 +72,16 @@ class SendingAgain:
             search=Search(
                 start=datetime.fromisoformat(about["from"]),
                 end=datetime.fromisoformat(about["to"]),
-                address=address_hash,
+                address=making.address_hash(channel, endpoint.name),
             ),
         )
-        found = await gateway.store.load_all([(n.id, CHANNEL) for n in page.items])
+        found = await gateway.store.load_all([(n.id, channel) for n in page.items])
         made = []
         for _, delivery in found:
             if delivery.pending:
                 counts["pending"] = counts.get("pending", 0) + 1
                 continue
-            made.append(
-                event_delivery(
-                    sent_webhook(delivery),
-                    endpoint,
-                    now=gateway.now(),
-                    retention=gateway.retention,
-                    policy=gateway.policy,
-                    address_hash=address_hash,
-                    again=operation.id,
-                )
-            )
+            made.append(making.of(sent_content(delivery), endpoint, gateway.now(), again=operation.id))
         messages = await asyncio.gather(*(create(gateway.store, *each) for each in made))
         await publish(gateway.publisher, [message for message in messages if message is not None])
         counts["sent_again"] = counts.get("sent_again", 0) + len(made)
