@@ -64,6 +64,8 @@ class WebhookProvider:
             if isinstance(error.os_error, AddressRefused):
                 raise Refused(f"the endpoint's name leads to an address that is not public: {_MEND}") from None
             raise of_client_error("the endpoint", error) from None
+        except aiohttp.InvalidURL:
+            raise Refused(f"the endpoint's url cannot be called: {_MEND}") from None
         except aiohttp.ClientError as error:
             raise of_client_error("the endpoint", error) from None
         except TimeoutError:

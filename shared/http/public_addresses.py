@@ -4,13 +4,14 @@ What counts is the address that is connected to. So a name is judged by what it 
 connection goes to just that address: another answer a moment later (DNS rebinding) changes nothing.
 """
 
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from socket import AddressFamily
 from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+_PROTOCOLS = IPv4Network("192.0.0.0/24")  # RFC 6890; Python 3.11 had some of it as global until 3.11.10
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in its last 32 bits
 
 
@@ -28,6 +29,8 @@ def is_public(address: str) -> bool:
             return is_public(str(ip_address(int(ip) & 0xFFFFFFFF)))
         if ip.sixtofour is not None or ip.teredo is not None or ip.is_site_local:
             return False
+    if isinstance(ip, IPv4Address) and ip in _PROTOCOLS:
+        return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved and not ip.is_unspecified
 
 

@@ -12,7 +12,7 @@ from hark_client.sending import Sends
 class Endpoints(Resource[S]):
     @operation("PUT", "/v1/endpoints/{name}", Endpoint)
     def put(self, name: str, *, url: str, events: Sequence[str]) -> Sends:
-        """Make it, or change it. Its `secret` is in the answer that makes it alone; whoever has missed it calls `rotate`."""
+        """Make it, or change it. Its `secret` is in the answer that makes it; whoever missed it calls `rotate`."""
         return Sends(path={"name": name}, json={"url": url, "events": events})
 
     @operation("GET", "/v1/endpoints/{name}", Endpoint)
