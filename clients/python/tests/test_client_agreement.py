@@ -28,7 +28,6 @@ NAMES = {
     "ChannelVerdict": "VerdictJson",
     "DuplicatePair": "PairJson",
     "FieldError": "FieldError",
-    "TestedEndpoint": "TestedJson",
     "Happening": "EventJson",
     "ImportedSuppressions": "ImportedJson",
     "NewApiKey": "NewKeyJson",  # pragma: allowlist secret

@@ -14,7 +14,7 @@ from functions.gateway.endpoints.finding import Name, deliveries_of, endpoints_o
 from functions.gateway.endpoints.schemas import (
     EventDeliveriesJson,
     EventsReplayRequest,
-    TestedJson,
+    SentTestJson,
     event_delivery_json,
 )
 from functions.gateway.notifications.idempotency import idempotency_key, new_notification_id
@@ -38,7 +38,7 @@ def events_router(gateway: Gateway) -> APIRouter:
     routes = APIRouter(prefix="/v1/endpoints")
     requires = Requires(gateway.identity, gateway.quotas, gateway.listings)
 
-    @routes.post("/{name}/test", status_code=202, responses=answers(TestedJson, 202, 404, 409, 422, 503))
+    @routes.post("/{name}/test", status_code=202, responses=answers(SentTestJson, 202, 404, 409, 422, 503))
     async def test_endpoint(
         name: Name, request: Request, caller: Annotated[Caller, requires(Scope.ENDPOINTS_MANAGE)]
     ) -> Response:
@@ -53,7 +53,7 @@ def events_router(gateway: Gateway) -> APIRouter:
         notification, delivery = deliveries_of(gateway, endpoints).of(event_content(event), endpoint, now)
         message = await create(gateway.store, notification, delivery)
         await publish(gateway.publisher, [] if message is None else [message])
-        return json_answer(TestedJson(id=notification.id, event=event.id), 202)
+        return json_answer(SentTestJson(id=notification.id, event=event.id), 202)
 
     @routes.get("/{name}/deliveries", responses=answers(EventDeliveriesJson, 200, 409, 422, 503))
     async def list_event_deliveries(

@@ -99,7 +99,7 @@ class EventDeliveriesJson(TypedDict):
     next_cursor: str | None
 
 
-class TestedJson(TypedDict):
+class SentTestJson(TypedDict):
     """`id`: of the notification that carries it; `event`: as `webhook-id` has it."""
 
     id: str

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Optional, Union
 
-from hark_client.models import Endpoint, EventDelivery, Operation, TestedEndpoint
+from hark_client.models import Endpoint, EventDelivery, Operation, SentTest
 from hark_client.operations import NOTHING, Resource, S, operation, paged
 from hark_client.sending import Sends
 
@@ -32,7 +32,7 @@ class Endpoints(Resource[S]):
         """A new `secret`, shown this once. Those of before sign besides it for so long."""
         return Sends(path={"name": name}, json={"old_secret_seconds": old_secret_seconds})
 
-    @operation("POST", "/v1/endpoints/{name}/test", TestedEndpoint, takes_key=True)
+    @operation("POST", "/v1/endpoints/{name}/test", SentTest, takes_key=True)
     def test(self, name: str, *, idempotency_key: Optional[str] = None) -> Sends:
         """Send it an event of the type `endpoint.test`."""
         return Sends(path={"name": name}, idempotency_key=idempotency_key)
