@@ -17,6 +17,7 @@ from emulator.errors import ProvisionError
 from emulator.process import POLL_SECONDS
 
 MAX_DELIVERY_ATTEMPTS = 5
+MOST_EVENT_ATTEMPTS = 100  # of an event, which has no record that would be due; Pub/Sub allows no more
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -55,7 +56,7 @@ def plan(config: Config, push_host: str) -> Plan:
         }
     if config.has_events:
         topic, subscription = (f"projects/{config.project}/{kind}/{EVENTS}" for kind in ("topics", "subscriptions"))
-        policy = {"deadLetterTopic": f"{topic}-dead", "maxDeliveryAttempts": MAX_DELIVERY_ATTEMPTS}
+        policy = {"deadLetterTopic": f"{topic}-dead", "maxDeliveryAttempts": MOST_EVENT_ATTEMPTS}
         topics |= {topic: {}, f"{topic}-dead": {}}
         subscriptions |= {
             f"{subscription}-push": {"topic": topic, "deadLetterPolicy": policy, **push_to(EVENTS)},

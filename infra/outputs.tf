@@ -23,6 +23,7 @@ output "substitutions" {
     _CALLERS_DATABASE    = google_firestore_database.callers.name
     _PUBLIC_URL          = "https://${var.domain}"
     _CLIENT_CERTIFICATES = local.mtls
+    _EVENTS              = var.events
     _ALL_USERS           = var.all_users
     _MIN_INSTANCES       = var.min_instances
     _MAX_INSTANCES       = var.max_instances

@@ -51,12 +51,16 @@ class OfEvents:
         return Endpoints(FirestoreEndpoints(rpc), self.secrets, self.channels, self.loopback)
 
 
-def load_of_events(settings: CoreSettings) -> OfEvents | None:
-    """None where they are off. SystemExit when a setting is wrong."""
+def load_of_events(settings: CoreSettings, *, shows_secrets: bool = True) -> OfEvents | None:
+    """None where they are off. shows_secrets: of endpoints. SystemExit when a setting is wrong."""
     if not settings.has_events:
         return None
-    from shared.sending.endpoint_settings import EndpointSettings  # noqa: PLC0415 - who has no events does not load it
+    # Who has no events does not load it.
+    from shared.sending.endpoint_settings import EndpointSettings  # noqa: PLC0415
+    from shared.sending.endpoints import EndpointSecrets  # noqa: PLC0415
 
+    if not shows_secrets:
+        return OfEvents(EndpointSecrets(()), load_event_channels(), loopback=False)
     own = load(EndpointSettings)
     return OfEvents(own.secrets(), load_event_channels(), own.loopback)
 

@@ -27,7 +27,7 @@ _own = load(GatewaySettings)
 _address_hash = load(PeopleSettings).address_hash()
 _channels = load_channels()
 _screens = load_screens(_channels)
-_of_events = load_of_events(_settings)
+_of_events = load_of_events(_settings, shows_secrets=False)
 _worker: Worker | None = None
 _restored: RestoredRecords | None = None
 
