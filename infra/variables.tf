@@ -144,7 +144,7 @@ variable "events_dataset" {
   default     = null
 
   validation {
-    condition     = var.events_dataset == null || (var.events && can(regex("^[A-Za-z0-9_]{1,1024}$", var.events_dataset)))
+    condition     = var.events_dataset == null || (var.events && can(regex("^[A-Za-z0-9_]+$", var.events_dataset)))
     error_message = "events_dataset must be of letters, digits and _, and needs events = true."
   }
 }
