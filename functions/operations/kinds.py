@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from functions.gateway.broadcasts.broadcasting import BROADCAST, Broadcasting
 from functions.gateway.dead_letters.replaying import REPLAY, Replaying
-from functions.gateway.endpoints.sending_again import EVENTS_AGAIN, SendingAgain
 from functions.gateway.services import Gateway
 from shared.sending.clearing_lists import CLEAR_LIST, ClearingLists
 from shared.sending.erasing import ERASURE, Erasing
@@ -14,7 +13,11 @@ from shared.sending.recalling import RECALL, Recalling
 
 def kinds(gateway: Gateway) -> Mapping[str, Kind]:
     """gateway: what it works with; a broadcast's notifications are accepted as the gateway accepts them"""
-    of_events = {} if gateway.endpoints is None else {EVENTS_AGAIN: SendingAgain(gateway)}
+    of_events: Mapping[str, Kind] = {}
+    if gateway.endpoints is not None:  # who has no events does not load it
+        from functions.gateway.endpoints.sending_again import EVENTS_AGAIN, SendingAgain  # noqa: PLC0415
+
+        of_events = {EVENTS_AGAIN: SendingAgain(gateway)}
     return {
         **of_events,
         BROADCAST: Broadcasting(gateway),

@@ -76,6 +76,16 @@ def test_a_channel_reads_no_list_of_channels(channel: str) -> None:
     assert "yaml" not in loaded(f"functions.{channel}.main", **settings)
 
 
+@pytest.mark.parametrize("function", ["gateway", "relay", "operations", "dead_letter", "slack"])
+def test_who_has_no_events_loads_nothing_of_them(function: str) -> None:
+    script = f"""
+import sys
+import functions.{function}.main
+print(sorted(name for name in sys.modules if "endpoint" in name.split(".")[-1] or "tell" in name or "untold" in name))
+"""
+    assert said(script, GOOGLE_CLOUD_PROJECT="test", SLACK_PROVIDER="log") == "[]"
+
+
 def test_the_gateway_starts_without_fastapi() -> None:
     assert "fastapi" not in loaded("functions.gateway.main")
 
@@ -197,7 +207,7 @@ import functions.{function}.main
 gc.collect()
 print(gc.isenabled(), min(frozen) > 10_000)
 """
-    assert said(script, EMAIL_PROVIDER="log", SLACK_PROVIDER="log") == "True True"
+    assert said(script, EMAIL_PROVIDER="log", SLACK_PROVIDER="log", WEBHOOK_PROVIDER="log") == "True True"
 
 
 def test_who_is_no_function_collects_garbage() -> None:
