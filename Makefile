@@ -51,7 +51,7 @@ drill: $(READY) ## what goes wrong under load, what Hark does then, and which al
 	  apt-get install --quiet=2 --yes --no-install-recommends prometheus; }; } >/dev/null 2>&1; } || true
 	@exec $(BIN)/python -m tests.drill $(ONLY) $(DRILL)
 
-planted: $(READY) ## that the fault harness catches twenty-six planted bugs, one at a time in a copy: 45 minutes (ONLY=relay_off)
+planted: $(READY) ## that the fault harness catches twenty-seven planted bugs, one at a time in a copy: 45 minutes (ONLY=relay_off)
 	@exec $(BIN)/python -m tests.faults.planted $(ONLY)
 
 check: $(READY) secrets ## the static checks

@@ -32,6 +32,7 @@ FIXED_PORTS = {
     RELAY: 8102,
 }
 FIRST_CHANNEL_PORT = 8103  # the function `operations` has the one after the last channel's
+EVENTS = "events"  # with EVENTS=on alone, as the channels are that carry them; both have the ports behind the others'
 NGINX = "nginx"  # with MTLS=1 alone
 NGINX_PORT = 8443
 TRACES = "traces"  # with OTEL=console alone
@@ -63,6 +64,8 @@ class Channel:
     """Environment variables of its function, with {lab}, {smtp}, {gateway} and {webhook_key} not yet filled in."""
     receipts: Mapping[str, str] = field(default_factory=dict)
     """The same of the gateway, which reads what this channel's providers report back."""
+    of_events: bool = False
+    """It carries events, and nothing that a request asks for."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,10 @@ class Config:
         return TRACES in self.ports
 
     @property
+    def has_events(self) -> bool:
+        return EVENTS in self.ports
+
+    @property
     def embedded(self) -> bool | None:
         """EMBEDDED: whether it is to be one process, without emulators; None: if there are none. Raises ConfigError."""
         value = self.environ.get("EMBEDDED", "")
@@ -101,7 +108,8 @@ class Config:
 
     @property
     def functions(self) -> tuple[str, ...]:
-        return (GATEWAY, DEAD_LETTER, RELAY, OPERATIONS, *(channel.name for channel in self.channels))
+        of_events = (EVENTS,) if self.has_events else ()
+        return (GATEWAY, DEAD_LETTER, RELAY, OPERATIONS, *(channel.name for channel in self.channels), *of_events)
 
     @property
     def ack_deadline_seconds(self) -> int:
@@ -130,7 +138,8 @@ class Config:
 
 def load(root: Path, environ: Mapping[str, str]) -> Config:
     """Raises ConfigError."""
-    channels = read_channels(root / "infra" / "channels.yaml")
+    has_events = wants_events(environ)
+    channels = tuple(c for c in read_channels(root / "infra" / "channels.yaml") if has_events or not c.of_events)
     offset = port_offset(environ)
     return Config(
         root=root,
@@ -157,11 +166,12 @@ def read_channels(path: Path) -> tuple[Channel, ...]:
 def _channel(path: Path, name: Any, entry: Any) -> Channel:
     if not isinstance(name, str) or not _CHANNEL_NAME.fullmatch(name):
         raise ConfigError(f"{path}: channel name {name!r} must match {_CHANNEL_NAME.pattern}")
-    if name in (*FIXED_PORTS, OPERATIONS, NGINX, TRACES):
+    if name in (*FIXED_PORTS, OPERATIONS, EVENTS, NGINX, TRACES):
         raise ConfigError(f"{path}: a channel cannot be called {name!r}: another process has that name")
     if not isinstance(entry or {}, dict):
         raise ConfigError(f"{path}: {name} must be a mapping")
-    return Channel(name, *(_variables(path, f"{name}.{key}", (entry or {}).get(key)) for key in ("local", "receipts")))
+    local, receipts = (_variables(path, f"{name}.{key}", (entry or {}).get(key)) for key in ("local", "receipts"))
+    return Channel(name, local, receipts, bool((entry or {}).get("of_events")))
 
 
 def _variables(path: Path, where: str, value: Any) -> dict[str, str]:
@@ -186,6 +196,14 @@ def wants_mtls(environ: Mapping[str, str]) -> bool:
     return value == "1"
 
 
+def wants_events(environ: Mapping[str, str]) -> bool:
+    """Raises ConfigError."""
+    value = environ.get("EVENTS") or "off"
+    if value not in ("on", "off"):
+        raise ConfigError(f"EVENTS={value!r}: expected on, for events to endpoints and to a topic, or off")
+    return value == "on"
+
+
 def otel(environ: Mapping[str, str]) -> str:
     """One of OTEL_VALUES. Raises ConfigError."""
     value = environ.get("OTEL") or "none"
@@ -196,7 +214,9 @@ def otel(environ: Mapping[str, str]) -> str:
 
 def plan_ports(channels: tuple[Channel, ...], offset: int, *, mtls: bool, traces: bool) -> dict[str, int]:
     """Raises ConfigError."""
-    names = (*(channel.name for channel in channels), OPERATIONS)
+    of_events = [channel.name for channel in channels if channel.of_events]
+    usual = [channel.name for channel in channels if not channel.of_events]
+    names = (*usual, OPERATIONS, *of_events, *((EVENTS,) if of_events else ()))
     plan = FIXED_PORTS | {name: FIRST_CHANNEL_PORT + n for n, name in enumerate(names)}
     if mtls:
         plan[NGINX] = NGINX_PORT

@@ -14,6 +14,7 @@ def greeting(config: Config, run_dir: RunDir, seconds: float) -> str:
         else ""
     )
     traces = "  traces     here, each as a tree when no more of it comes\n" if config.traces_on_console else ""
+    events = f"  events     to {config.url('lab')}/webhooks/‹name›, say; docs/events.md\n" if config.has_events else ""
     return (
         f"everything is up after {seconds:.1f} s\n"
         f"  gateway    {gateway}\n"
@@ -21,6 +22,7 @@ def greeting(config: Config, run_dir: RunDir, seconds: float) -> str:
         f"  docs       {gateway}/docs\n"
         f"  lab inbox  {config.url('lab')}/\n"
         f"  logs       {run_dir.logs}\n"
+        f"{events}"
         f"{traces}"
         f"{certificates}"
         "  Ctrl-C stops it all."

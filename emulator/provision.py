@@ -12,11 +12,12 @@ from typing import Any
 
 import aiohttp
 
-from emulator.config import DEAD_LETTER, Config
+from emulator.config import DEAD_LETTER, EVENTS, Config
 from emulator.errors import ProvisionError
 from emulator.process import POLL_SECONDS
 
 MAX_DELIVERY_ATTEMPTS = 5
+MOST_EVENT_ATTEMPTS = 100  # of an event, which has no record that would be due; Pub/Sub allows no more
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -52,6 +53,14 @@ def plan(config: Config, push_host: str) -> Plan:
             f"{subscription}-bulk-push": {"topic": f"{topic}-bulk", **pushed},
             f"{subscription}-dead-push": {"topic": dead, **push_to(DEAD_LETTER)},
             f"{subscription}-dead-keep": {"topic": dead},
+        }
+    if config.has_events:
+        topic, subscription = (f"projects/{config.project}/{kind}/{EVENTS}" for kind in ("topics", "subscriptions"))
+        policy = {"deadLetterTopic": f"{topic}-dead", "maxDeliveryAttempts": MOST_EVENT_ATTEMPTS}
+        topics |= {topic: {}, f"{topic}-dead": {}}
+        subscriptions |= {
+            f"{subscription}-push": {"topic": topic, "deadLetterPolicy": policy, **push_to(EVENTS)},
+            f"{subscription}-dead-keep": {"topic": f"{topic}-dead"},
         }
     return Plan(topics, subscriptions)
 

@@ -23,7 +23,11 @@ import yaml
 
 from infra.cloud import Cloud, Unexpected, asked, gcloud
 
-CHANNELS: tuple[str, ...] = tuple(yaml.safe_load((Path(__file__).parent / "channels.yaml").read_text()))
+CHANNELS: tuple[str, ...] = tuple(
+    name
+    for name, entry in yaml.safe_load((Path(__file__).parent / "channels.yaml").read_text()).items()
+    if not entry.get("of_events")
+)
 CHANNEL = CHANNELS[0]
 """Of which a message is nacked, and whose function is rolled back."""
 SCHEDULED = ("relay", "operations")

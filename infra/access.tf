@@ -15,6 +15,15 @@ resource "google_pubsub_topic_iam_member" "publisher" {
   member = google_service_account.function[each.value.function].member
 }
 
+# Whoever changes a delivery; those that carry an event cause none.
+resource "google_pubsub_topic_iam_member" "events_publisher" {
+  for_each = var.events ? setsubtract(local.functions, ["webhook", "events"]) : toset([])
+
+  topic  = google_pubsub_topic.events["events"].id
+  role   = "roles/pubsub.publisher"
+  member = google_service_account.function[each.key].member
+}
+
 # Firestore has no roles on anything smaller than a project: the condition leaves of it the one database. Callers are in
 # another: whoever takes a channel function over makes no API key with it, and reads none's hash.
 resource "google_project_iam_member" "records" {

@@ -1,6 +1,7 @@
 resource "google_project_service" "api" {
   for_each = toset(concat(local.console ? ["iap.googleapis.com"] : [], [
     "artifactregistry.googleapis.com",
+    "bigquery.googleapis.com",
     "billingbudgets.googleapis.com",
     "cloudbilling.googleapis.com",
     "certificatemanager.googleapis.com",

@@ -107,6 +107,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--client-certificates", choices=["true", "false"], required=True, help="whether it verifies them"
     )
+    parser.add_argument("--events", choices=["true", "false"], required=True, help="whether changes are told")
     parser.add_argument("--oidc-audience", default="", help="the aud of callers' tokens; empty: no token is good")
     parser.add_argument("--oidc-issuers", default="", help="whose tokens are good, with commas; empty: Google's")
     parser.add_argument(
@@ -135,7 +136,9 @@ def functions(options: argparse.Namespace) -> list[Function]:
 
 def _functions(options: argparse.Namespace) -> Iterator[Function]:
     """Without what they are all told alike."""
-    channels: Mapping[str, Mapping[str, Any]] = yaml.safe_load((ROOT / "infra" / "channels.yaml").read_text())
+    entries: Mapping[str, Mapping[str, Any]] = yaml.safe_load((ROOT / "infra" / "channels.yaml").read_text())
+    has_events = options.events == "true"
+    channels = {name: entry for name, entry in entries.items() if has_events or not entry.get("of_events")}
     url, trusted = options.public_url, options.client_certificates == "true"
     common = {
         "GOOGLE_CLOUD_PROJECT": options.project,  # Cloud Run does not set it
@@ -144,12 +147,15 @@ def _functions(options: argparse.Namespace) -> Iterator[Function]:
         # Of OpenTelemetry. Google takes no metric without the region:
         # https://docs.cloud.google.com/stackdriver/docs/reference/telemetry/v1.metrics
         "OTEL_RESOURCE_ATTRIBUTES": f"cloud.platform=gcp_cloud_run,cloud.region={options.region}",
+        "EVENTS": "on" if has_events else "",
     }
     most = options.max_instances
     for name, channel in channels.items():
         filled = common | _filled(channel.get("settings", {}), url)
         yield Function(name, filled, tuple(channel.get("secrets", ())), needed=PEOPLE, max_instances=most)
     yield Function("dead_letter", common, max_instances=most)
+    if has_events:
+        yield Function("events", common, needed=PEOPLE, max_instances=most)
     accepting = common | {"CALLERS_DATABASE": options.callers_database}
     for channel in channels.values():
         accepting |= _filled(channel.get("receipt_settings", {}), url)

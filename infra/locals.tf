@@ -1,7 +1,10 @@
 locals {
-  channels  = yamldecode(file("${path.module}/channels.yaml"))
+  channels = {
+    for name, channel in yamldecode(file("${path.module}/channels.yaml")) :
+    name => channel if var.events || !try(channel.of_events, false)
+  }
   settings  = yamldecode(file("${path.module}/settings.yaml"))
-  functions = toset(concat(["gateway", "relay", "operations", "dead_letter"], keys(local.channels)))
+  functions = toset(concat(["gateway", "relay", "operations", "dead_letter"], keys(local.channels), var.events ? ["events"] : []))
   pushed_to = setsubtract(local.functions, ["gateway", "relay", "operations"])
 
   # A function's name, and its Cloud Run service's.

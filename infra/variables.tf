@@ -149,6 +149,23 @@ variable "all_users" {
   default     = false
 }
 
+variable "events" {
+  description = "Whether each change of a delivery is published to the topic `events`, and to the endpoints that want it. Without it there is nothing of this, and it costs nothing."
+  type        = bool
+  default     = false
+}
+
+variable "events_dataset" {
+  description = "A BigQuery dataset to make, into whose table `events` each event is written. Null: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.events_dataset == null || (var.events && can(regex("^[A-Za-z0-9_]+$", var.events_dataset)))
+    error_message = "events_dataset must be of letters, digits and _, and needs events = true."
+  }
+}
+
 variable "alert_emails" {
   description = "Who is told when an alert fires."
   type        = set(string)

@@ -25,6 +25,8 @@ class Mode(StrEnum):
     THROTTLED = "429"  # refused for now: too many requests, try again in a second
     REFUSED = "400"  # refused for good; where the provider can say so, this message alone, and not the address
     UNAUTHORIZED = "401"  # refused: the credentials are wrong
+    FAULT = "500"  # of an endpoint: not accepted, it broke
+    GONE = "410"  # of an endpoint: not accepted, and it wants no more events
     TIMEOUT = "timeout"  # not accepted, and never an answer
     RESET = "reset"  # not accepted, and the connection is reset after the request was read
     ACCEPT_THEN_TIMEOUT = "accept-then-timeout"  # accepted, and never an answer
@@ -34,6 +36,8 @@ class Mode(StrEnum):
     SLOW = "slow"  # accepted, and the answer arrives a byte at a time
 
 
+OF_ENDPOINTS = frozenset({Mode.FAULT, Mode.GONE})
+"""What the providers have no answer for."""
 # A message struck by one of these was taken all the same, so it belongs on the witness.
 ACCEPTING = frozenset({Mode.ACCEPT_THEN_TIMEOUT, Mode.ACCEPT_THEN_RESET, Mode.TRUNCATED, Mode.SLOW})
 
@@ -78,6 +82,8 @@ def parse(document: object) -> Fault:
     provider = document.get("provider") if isinstance(document, dict) else None
     if provider is not None and not (isinstance(provider, str) and CHANNEL_NAME.fullmatch(provider)):
         errors.append(FieldError("provider", "must be a provider's name, as the inbox has it, or null for each"))
+    if not errors and fields["mode"] in OF_ENDPOINTS and fields["channel"] != "webhook":
+        errors.append(FieldError("mode", f'"{fields["mode"]}" is for the channel webhook alone'))
     if errors:
         raise InvalidFault(*errors)
     return Fault(**fields, provider=provider)

@@ -27,6 +27,7 @@ from emulator.lab.messages import Acceptable, Answer, Call, Provider, timestamp
 from emulator.lab.questions import QUESTIONS, Answered, Question
 from emulator.lab.receipts import Receipts
 from emulator.lab.transport import PROXY_PAGE, cut, drip, hold, reset
+from emulator.lab.webhooks import Webhooks
 from shared.http import security_headers
 
 PROVIDERS: tuple[Provider, ...] = (sendgrid, twilio, vonage, slack, slack_update, slack_webhook)
@@ -42,6 +43,9 @@ def application(lab: Lab, receipts: Receipts, slow_seconds: float, gateway: str 
     app.on_response_prepare.append(dress)
     for provider in PROVIDERS:
         app.router.add_post(provider.PATH, provider_handler(lab, receipts, provider, slow_seconds))
+    webhooks = Webhooks()
+    app.router.add_post(webhooks.PATH, provider_handler(lab, receipts, webhooks, slow_seconds, webhooks.took))
+    app.router.add_routes(webhooks.routes())
     for question in QUESTIONS:
         app.router.add_route(question.method, question.path, question_handler(lab, question))
     app.router.add_routes(inbox_routes(lab))
@@ -60,10 +64,19 @@ async def dress(request: web.Request, answer: web.StreamResponse) -> None:
             answer.headers.setdefault(name.decode(), value.decode())
 
 
-def provider_handler(lab: Lab, receipts: Receipts, provider: Provider, slow_seconds: float) -> Handler:
+def provider_handler(
+    lab: Lab,
+    receipts: Receipts,
+    provider: Provider,
+    slow_seconds: float,
+    took: Callable[[Acceptable], None] = lambda _: None,
+) -> Handler:
+    """took: is told of what is accepted"""
+
     async def accept(asked: Acceptable) -> Mode | None:
         mode = await lab.handle(asked.message)
         if mode is None or mode in ACCEPTING:
+            took(asked)
             await receipts.report(asked)
         return mode
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest is imported
 from functions.dead_letter.given_up_messages import DeadLetter
 from shared.entrypoint.push_handler import Deliver, push_handler
-from shared.entrypoint.startup import open_store, start
+from shared.entrypoint.startup import open_rpc, open_store, start
 from shared.google.publisher import open_publisher
 from shared.sending.messages import Answer
 
@@ -15,7 +15,9 @@ _settings = start()
 
 
 def _open() -> Deliver:
-    return DeadLetter(open_store(_settings), open_publisher(_settings), _settings.policy()).take
+    publisher = open_publisher(_settings)
+    store = open_store(_settings, open_rpc(_settings), lambda: publisher)
+    return DeadLetter(store, publisher, _settings.policy()).take
 
 
 _handle = push_handler(_open, malformed=Answer.ACK)

@@ -21,6 +21,8 @@ from functions.gateway.dead_letters.bulk_routes import bulk_replay_router
 from functions.gateway.dead_letters.routes import dead_letters_router
 from functions.gateway.delivery_statistics.routes import statistics_router
 from functions.gateway.duplicates.routes import duplicates_router
+from functions.gateway.endpoints.event_routes import events_router
+from functions.gateway.endpoints.routes import endpoints_router
 from functions.gateway.inbound.routes import inbound_router
 from functions.gateway.lists.member_routes import members_router
 from functions.gateway.lists.routes import lists_router
@@ -60,6 +62,8 @@ ROUTERS = (
     dead_letters_router,
     bulk_replay_router,
     duplicates_router,
+    endpoints_router,
+    events_router,
     callers_router,
     audit_router,
     system_router,

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest is imported
 from functions.gateway.application import application
 from functions.gateway.inbound.reply_readers import load_reply_readers
-from functions.gateway.opening import open_gateway
+from functions.gateway.opening import load_of_events, open_gateway
 from functions.gateway.receipts.receipt_readers import load_readers
 from functions.gateway.services import Deployment, Gateway
 from functions.gateway.settings import GatewaySettings
@@ -28,6 +28,7 @@ _reply_readers = load_reply_readers(_channels)
 _screens = load_screens(_channels)
 _environment = environment()
 _deployment = Deployment(_environment.get("K_REVISION"), _settings.epoch, channel_setups(_channels, _environment))
+_of_events = load_of_events(_settings)
 _app: ASGIApp | None = None
 
 
@@ -41,7 +42,7 @@ async def gateway(_: Request) -> ASGIApp:
 
 
 def _open() -> Gateway:
-    opened = open_gateway(_settings, _own, _address_hash, _channels, _screens)
+    opened = open_gateway(_settings, _own, _address_hash, _channels, _screens, _of_events)
     return replace(
         opened,
         readers=_readers,

@@ -17,6 +17,7 @@ from functions.gateway.callers.schemas import CallerChange, CallerRequest
 from functions.gateway.categories.schemas import CategoryRequest
 from functions.gateway.channels.schemas import PauseRequest
 from functions.gateway.dead_letters.schemas import ReplayRequest
+from functions.gateway.endpoints.schemas import EndpointRequest, EventsReplayRequest, RotationRequest
 from functions.gateway.lists.schemas import ListRequest, MembersRequest
 from functions.gateway.notifications.schemas import NotificationRequest
 from functions.gateway.openapi_examples import add_examples, examples
@@ -43,6 +44,9 @@ _SCHEMAS = (
     TemplateRequest,
     PreviewRequest,
     RecallRequest,
+    EndpointRequest,
+    RotationRequest,
+    EventsReplayRequest,
     CallerRequest,
     CallerChange,
     ProblemDetails,

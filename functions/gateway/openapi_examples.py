@@ -48,10 +48,42 @@ def examples(channels: Mapping[str, Channel], addresses: Mapping[str, str]) -> M
         **_of_templates(channels[next(iter(to))]),
         **_of_callers(next(iter(to))),
         **_of_channels(channels, next(iter(to))),
+        **_of_endpoints(),
         "list_audit_entries": Example(200, {"items": [_audit_entry(next(iter(to)))], "next_cursor": None}),
         "show_system": Example(200, _system(next(iter(to)))),
         "read_statistics": Example(200, _statistics(channels)),
         "healthz": Example(200, "ok"),
+    }
+
+
+def _of_endpoints() -> Mapping[str, Example]:
+    name, event = {"name": "billing"}, "evt_5f0c1d2e3b4a59687786958493a2b1c0"
+    asked = {"url": "https://billing.example.com/hark", "events": ["delivery.delivered", "delivery.dead"]}
+    state = {"state": "active", "reason": None, "disabled_at": None, "secret": None}
+    endpoint = {**name, **asked, **state, "created_at": _AT, "updated_at": _AT}
+    about = {
+        "endpoint": "billing",
+        "id": _CALLER_ID,
+        "from": "2026-11-24T00:00:00+00:00",
+        "to": "2026-11-25T00:00:00+00:00",
+    }
+    ended = {"status": "sent", "attempts": 1, "error": None, "next_try_at": None}
+    delivery = {"id": _ID, "event": event, **ended, "created_at": _AT, "updated_at": _AT}
+    again = {"id": _ID, "kind": "events_again", "state": "running", "about": about, "total": 0, "counts": {}}
+    return {
+        "put_endpoint": Example(201, {**endpoint, "secret": "whsec_…"}, name, asked),
+        "list_endpoints": Example(200, {"items": [endpoint], "next_cursor": None}),
+        "read_endpoint": Example(200, endpoint, name),
+        "delete_endpoint": Example(204, path=name),
+        "rotate_secret": Example(200, {**endpoint, "secret": "whsec_…"}, name, {"old_secret_seconds": 3600}),
+        "test_endpoint": Example(202, {"id": _ID, "event": event}, name),
+        "list_event_deliveries": Example(200, {"items": [delivery], "next_cursor": None}, name),
+        "replay_events": Example(
+            202,
+            {**again, "error": None, "created_at": _AT, "updated_at": _AT},
+            name,
+            {"from": "2026-11-24T00:00:00Z", "to": "2026-11-25T00:00:00Z"},
+        ),
     }
 
 

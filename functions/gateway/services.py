@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from functions.gateway.access.authentication import Identity
 from functions.gateway.access.caller_quotas import CallerQuotas
@@ -28,6 +29,26 @@ from shared.sending.relay_runs import RelayRuns
 from shared.sending.replay_plan import ReplayPlanStore
 from shared.sending.replies import ReplyReader
 
+if TYPE_CHECKING:
+    from shared.sending.endpoints import EndpointSecrets, EndpointStore
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """What the routes of endpoints work with.
+
+    channels: those that carry events; loopback: whether an endpoint may be on this machine
+    """
+
+    store: "EndpointStore"
+    secrets: "EndpointSecrets"
+    channels: Mapping[str, Channel]
+    loopback: bool
+
+    @property
+    def channel(self) -> str:
+        return next(iter(self.channels))
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
@@ -42,6 +63,7 @@ class Deployment:
 class Gateway:
     """What the routes work with.
 
+    channels: those that a request may name; endpoints: None where events are off
     unsubscribe_tokens: None: no link to unsubscribe is good
     lab_url: of the lab's inbox, beside which `make run` has the gateway; None: there is no lab
     """
@@ -75,4 +97,10 @@ class Gateway:
     unsubscribe_tokens: UnsubscribeTokens | None = None
     restored: RestoredRecords | None = None
     lab_url: str | None = None
+    endpoints: Endpoints | None = None
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    @property
+    def every_channel(self) -> Mapping[str, Channel]:
+        """Those that carry events, besides."""
+        return self.channels if self.endpoints is None else {**self.channels, **self.endpoints.channels}

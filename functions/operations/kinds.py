@@ -13,7 +13,13 @@ from shared.sending.recalling import RECALL, Recalling
 
 def kinds(gateway: Gateway) -> Mapping[str, Kind]:
     """gateway: what it works with; a broadcast's notifications are accepted as the gateway accepts them"""
+    of_events: Mapping[str, Kind] = {}
+    if gateway.endpoints is not None:  # who has no events does not load it
+        from functions.gateway.endpoints.sending_again import EVENTS_AGAIN, SendingAgain  # noqa: PLC0415
+
+        of_events = {EVENTS_AGAIN: SendingAgain(gateway)}
     return {
+        **of_events,
         BROADCAST: Broadcasting(gateway),
         CLEAR_LIST: ClearingLists(gateway.list_store),
         ERASURE: Erasing(gateway.store, gateway.list_store, gateway.publisher, gateway.now),

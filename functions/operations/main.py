@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest is imported
-from functions.gateway.opening import open_gateway
+from functions.gateway.opening import load_of_events, open_gateway
 from functions.gateway.settings import GatewaySettings
 from functions.operations.kinds import kinds
 from shared.channels.registry import load_channels, load_screens
@@ -27,6 +27,7 @@ _own = load(GatewaySettings)
 _address_hash = load(PeopleSettings).address_hash()
 _channels = load_channels()
 _screens = load_screens(_channels)
+_of_events = load_of_events(_settings, shows_secrets=False)
 _worker: Worker | None = None
 _restored: RestoredRecords | None = None
 
@@ -62,5 +63,5 @@ _handle = push_requests(_sweep, too_large=lambda: Response(status_code=400))
 
 
 def _open() -> Worker:
-    gateway = open_gateway(_settings, _own, _address_hash, _channels, _screens)
+    gateway = open_gateway(_settings, _own, _address_hash, _channels, _screens, _of_events)
     return Worker(kinds(gateway), gateway.operations, gateway.now)

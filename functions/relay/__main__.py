@@ -16,9 +16,9 @@ from google.auth.exceptions import GoogleAuthError
 from shared.delivery.errors import StoreError
 from shared.delivery.state_machine import cancelled
 from shared.delivery.store import SHARDS, Store
-from shared.entrypoint.startup import open_rpc
+from shared.entrypoint.startup import open_rpc, open_store
 from shared.google.firestore.epoch_record import EpochRecord
-from shared.google.firestore.store import FirestoreStore
+from shared.google.publisher import open_publisher
 from shared.runtime.settings import CoreSettings, load
 
 _ANY_TIME = timedelta(days=10_000)
@@ -64,7 +64,8 @@ async def _adopt(arguments: argparse.Namespace) -> None:
         before = await record.read()
         gone = 0
         if arguments.pending == "cancel":
-            gone = await cancel_pending(FirestoreStore(rpc), datetime.now(UTC))
+            store = open_store(settings, rpc, lambda: open_publisher(settings))
+            gone = await cancel_pending(store, datetime.now(UTC))
         await record.write(settings.epoch)
     except StoreError as error:
         raise SystemExit(f"hark: {error}") from None

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -18,17 +20,22 @@ from shared.delivery.errors import StoreUnavailable
 from shared.delivery.store import SHARDS
 from shared.entrypoint.push_requests import push_requests
 from shared.entrypoint.restored_records import RestoredRecords, restored_records
-from shared.entrypoint.startup import open_rpc, start
+from shared.entrypoint.startup import open_rpc, open_store, start
 from shared.google.firestore.channel_state_store import FirestoreChannelStates
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.receipt_store import FirestoreReceipts
 from shared.google.firestore.relay_runs import FirestoreRelayRuns
+from shared.google.firestore.rpc import Rpc
 from shared.google.firestore.store import FirestoreStore
 from shared.google.publisher import open_publisher
 from shared.runtime import logs
 from shared.runtime.settings import PeopleSettings, load
 from shared.sending.channel_states import ChannelStates
+from shared.sending.event_messages import EventPublisher
 from shared.sending.relay_runs import RelayRuns
+
+if TYPE_CHECKING:
+    from functions.relay.untold_events import UntoldEvents
 
 log = logs.get_logger(__name__)
 
@@ -36,6 +43,7 @@ _settings = start()
 _address_hash = load(PeopleSettings).address_hash()
 _restored: RestoredRecords | None = None
 _sweeps: tuple[WaitingReceipts, Relay, ScheduledDeliveries, RelayRuns] | None = None
+_untold: "UntoldEvents | None" = None
 
 
 @functions_framework.aio.http
@@ -58,6 +66,7 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
             applied = await _applied(receipts)
             swept = await overdue.sweep()
             await _note(runs)
+            told = {} if _untold is None else {"told": await _untold.sweep()}
         finally:
             on_time = await looking_ahead
     except StoreUnavailable as error:
@@ -73,6 +82,7 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
             "receipts": applied,
             "on_time": on_time.published,
             "waited": on_time.waited,
+            **told,
         }
     )
 
@@ -81,17 +91,28 @@ _handle = push_requests(_sweep, too_large=lambda: Response(status_code=400))
 
 
 def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries, RelayRuns]:
+    global _untold  # noqa: PLW0603 - as `_sweep` has it
     rpc = open_rpc(_settings)
-    store, publisher = FirestoreStore(rpc), open_publisher(_settings)
+    publisher = open_publisher(_settings)
+    store = open_store(_settings, rpc, lambda: publisher)
     states = ChannelStates(FirestoreChannelStates(rpc))
     # Firestore serves a shard by its index, all of them at once. Its emulator has no indexes and looks at all that it
     # stores, 16 times for 16 shards: with 40,000 stored no query ended in its time, and accepts were refused (2026-11).
     shards: Sequence[int | None] = [None] if _settings.firestore_emulator_host else range(SHARDS)
+    if _settings.has_events:
+        _untold = _open_untold(rpc, publisher, shards)
     return (
         WaitingReceipts(
             store, FirestoreReceipts(rpc), FirestorePeople(rpc, _address_hash), shards=shards, publisher=publisher
         ),
-        Relay(store, publisher, _settings.policy(), shards=shards, channel_states=states, channels=channel_names),
+        Relay(
+            store,
+            publisher,
+            _settings.policy(),
+            shards=shards,
+            channel_states=states,
+            channels=partial(channel_names, of_events=_settings.has_events),
+        ),
         ScheduledDeliveries(
             store, publisher, timedelta(seconds=_settings.relay_ahead_seconds), shards=shards, channel_states=states
         ),
@@ -105,6 +126,12 @@ async def _note(runs: RelayRuns) -> None:
         await runs.ran(datetime.now(UTC))
     except StoreUnavailable as error:
         log.error("not on record that the relay ran", error=str(error))
+
+
+def _open_untold(rpc: Rpc, publisher: EventPublisher, shards: Sequence[int | None]) -> "UntoldEvents":
+    from functions.relay.untold_events import UntoldEvents  # noqa: PLC0415 - who has no events does not load it
+
+    return UntoldEvents(FirestoreStore(rpc), publisher, shards=shards)
 
 
 async def _applied(receipts: WaitingReceipts) -> int:

@@ -71,6 +71,7 @@ class Channel:
     segments: what a message is cut into, for a channel that is paid by the piece
     screen: the module that knows which addresses the operator lets messages go to (`ScreenModule`)
     unsubscribes: whether a person can unsubscribe over it, without which no marketing goes there
+    of_events: it carries events to endpoints of the deployment's, and nothing that a request asks for
     """
 
     name: str
@@ -88,6 +89,7 @@ class Channel:
     screen: str | None = None
     normaliser: Callable[[], Callable[[str], str]] | None = None
     unsubscribes: bool = False
+    of_events: bool = False
 
     @property
     def limit(self) -> str:

@@ -11,14 +11,14 @@ from shared.channels.declaration import Channel, Screen, ScreenModule
 CHANNELS_FILE = Path(__file__).parents[2] / "infra" / "channels.yaml"
 
 
-def channel_names() -> tuple[str, ...]:
-    """The names in infra/channels.yaml, in its order."""
-    return tuple(_entries())
+def channel_names(*, of_events: bool = False) -> tuple[str, ...]:
+    """The names in infra/channels.yaml, in its order. of_events: with those that carry events, and nothing else"""
+    return tuple(name for name, entry in _entries().items() if of_events or not entry.get("of_events"))
 
 
 def example_addresses() -> Mapping[str, str]:
     """By channel, an address that the deployment's settings allow."""
-    return {name: entry["example"] for name, entry in _entries().items()}
+    return {name: entry["example"] for name, entry in _entries().items() if not entry.get("of_events")}
 
 
 def _entries() -> Mapping[str, Any]:
@@ -34,7 +34,23 @@ def load_channels() -> Mapping[str, Channel]:
 
     SystemExit when a setting of a channel's own is wrong.
     """
-    return {name: _set_up(importlib.import_module(f"functions.{name}.channel").CHANNEL) for name in channel_names()}
+    return {name: _load(name) for name in channel_names()}
+
+
+def event_channel() -> str:
+    """The channel that carries events."""
+    usual = channel_names()
+    return next(name for name in channel_names(of_events=True) if name not in usual)
+
+
+def load_event_channels() -> Mapping[str, Channel]:
+    """Those that carry events, and nothing that a request asks for."""
+    usual = channel_names()
+    return {name: _load(name) for name in channel_names(of_events=True) if name not in usual}
+
+
+def _load(name: str) -> Channel:
+    return _set_up(importlib.import_module(f"functions.{name}.channel").CHANNEL)
 
 
 def _set_up(channel: Channel) -> Channel:

@@ -239,6 +239,25 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """One change of a delivery's state, for whoever wants to know of it (`shared/delivery/events.py`).
+
+    id: made of what has changed, so it is the same however often the change is told
+    status: the new one; at: since when
+    attempts: how many there are on record; error: in words that hold no address
+    """
+
+    id: str
+    status: str
+    at: datetime
+    attempts: int = 0
+    reason: str | None = None
+    error: str | None = None
+    provider: str | None = None
+    provider_message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A notification on its way over one channel.
 
@@ -258,6 +277,8 @@ class Delivery:
     emptied.
     `judged_by` says which records of the person's decided, by kind, and as of when each was.
     `provider_conversation` is where the provider says that the message is, for what goes with it later.
+    `untold` are the events of it that may not have been published yet; `tell_at` is when the relay publishes them,
+    `last_event` the id of the latest. All are None, or none, where events are off.
     """
 
     notification_id: str
@@ -310,6 +331,9 @@ class Delivery:
     judged_by: Mapping[str, str] | None = None
     twice_at: datetime | None = None  # when it first may have arrived a second time (`duplicates.py`)
     held_until: datetime | None = None  # what the person wants has held it back until then
+    untold: tuple[Event, ...] = ()
+    last_event: str | None = None
+    tell_at: datetime | None = None
 
     version: int | None = None
 

@@ -186,6 +186,10 @@ class Store(Protocol):
         """
         ...
 
+    async def untold(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Deliveries of one shard (None: as `overdue`) whose `tell_at` has passed, the longest ago first."""
+        ...
+
     async def notifications(
         self,
         *,

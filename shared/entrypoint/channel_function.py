@@ -4,21 +4,24 @@ import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from shared.entrypoint.push_handler import Deliver, push_handler
 from shared.entrypoint.push_requests import Handler
 from shared.entrypoint.restored_records import RestoredRecords, restored_records
-from shared.entrypoint.startup import open_rpc, start
+from shared.entrypoint.startup import open_rpc, open_store, start
 from shared.google.firestore.channel_state_store import FirestoreChannelStates
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.store import FirestoreStore
 from shared.runtime.settings import SENDS_NOTHING, PeopleSettings, listed, load
 from shared.sending.breakers import Breakers
 from shared.sending.channel_states import ChannelStates
-from shared.sending.messages import Answer, Message, Publisher
+from shared.sending.messages import Answer, Message
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Provider
+
+if TYPE_CHECKING:
+    from shared.google.publisher import PubsubPublisher
 
 
 class ProviderModule(Protocol):
@@ -27,18 +30,20 @@ class ProviderModule(Protocol):
     def provider(self) -> Callable[[], Provider]: ...
 
 
-def channel_function(channel: str, providers: Mapping[str, str], *, unsubscribes: bool = True) -> Handler:
+def channel_function(
+    channel: str, providers: Mapping[str, str], *, unsubscribes: bool = True, of_events: bool = False
+) -> Handler:
     """The whole of a channel's main.py: its pushes go through the pipeline to the providers that are set.
 
     providers: the module of each, by the words that `<CHANNEL>_PROVIDER` may hold; only the chosen ones are imported.
-    unsubscribes: as of the channel's declaration, which has more to import
+    unsubscribes, of_events: as of the channel's declaration, which has more to import
     """
     settings = start()
     address_hash = load(PeopleSettings).address_hash()
     connects = _chosen(f"{channel.upper()}_PROVIDER", providers)
 
     @cache
-    def publisher() -> Publisher:
+    def publisher() -> "PubsubPublisher":
         # Its libraries take a fifth of a second of a cold start: only what others wait for is published here.
         from shared.google.publisher import open_publisher  # noqa: PLC0415
 
@@ -48,15 +53,17 @@ def channel_function(channel: str, providers: Mapping[str, str], *, unsubscribes
         rpc = open_rpc(settings)
         first, *others = [connect() for connect in connects]
         states = ChannelStates(FirestoreChannelStates(rpc))
+        names = [provider.name for provider in (first, *others)]
         deliver = Pipeline(
-            FirestoreStore(rpc),
+            FirestoreStore(rpc) if of_events else open_store(settings, rpc, publisher),
             first,
             settings.policy(),
             publisher=publisher,
-            people=FirestorePeople(rpc, address_hash),
+            # An endpoint is no person, and one that does not answer says nothing about the others.
+            people=None if of_events else FirestorePeople(rpc, address_hash),
             unsubscribes=unsubscribes,
             channel_states=states,
-            breakers=Breakers(channel, [provider.name for provider in (first, *others)], states, settings.policy()),
+            breakers=None if of_events else Breakers(channel, names, states, settings.policy()),
             others=others,
         ).deliver
         restored = restored_records(settings)

@@ -8,6 +8,7 @@ request.
 import gc
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from shared.delivery.store import Store
 from shared.google.firestore import rpc
@@ -15,6 +16,9 @@ from shared.google.firestore.store import FirestoreStore
 from shared.http.server import keep_connections, keep_workers
 from shared.runtime import failpoints, logs, telemetry
 from shared.runtime.settings import CoreSettings, load
+
+if TYPE_CHECKING:
+    from shared.sending.event_messages import EventPublisher
 
 
 def start() -> CoreSettings:
@@ -49,9 +53,14 @@ def _exporter(settings: CoreSettings) -> Callable[[], telemetry.Backend] | None:
     return lambda: Otel(exporting, settings.google_cloud_project, service)
 
 
-def open_store(settings: CoreSettings) -> Store:
-    """The records, on the emulator or on Firestore. Called within the running loop."""
-    return FirestoreStore(open_rpc(settings))
+def open_store(settings: CoreSettings, records: rpc.Rpc, publisher: Callable[[], "EventPublisher"]) -> Store:
+    """The records, and what is told of their changes, if events are on. publisher: opens what these go to"""
+    store = FirestoreStore(records)
+    if not settings.has_events:
+        return store
+    from shared.sending.telling_store import telling  # noqa: PLC0415 - who has no events does not load it
+
+    return telling(store, publisher, settings.policy().grace)
 
 
 def open_rpc(settings: CoreSettings) -> rpc.Rpc:

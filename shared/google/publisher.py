@@ -21,6 +21,7 @@ from shared.google.rpc_batching import Batches, byte_size
 from shared.runtime import telemetry, trace_context
 from shared.runtime.settings import CoreSettings
 from shared.runtime.telemetry import Kind
+from shared.sending.event_messages import EventMessage, rfc3339
 from shared.sending.messages import Message
 
 with bare("google.pubsub_v1"):
@@ -34,6 +35,8 @@ PublishResponse = pubsub.PublishResponse.pb()
 PubsubMessage = pubsub.PubsubMessage.pb()
 
 PUBLISH_TIMEOUT = 5.0  # seconds; the official client's default retries for ten minutes
+EVENTS = "events"
+"""The topic of events, which a deployment has that wants them."""
 _MOST_AT_ONCE = 1000  # Pub/Sub's limit on messages in one publish request
 _MOST_BYTES = 5_000_000  # half of its limit
 
@@ -79,6 +82,20 @@ class PubsubPublisher:
         if failed:
             raise PublishFailed("Pub/Sub did not take all messages: " + ", ".join(failed))
 
+    async def publish_events(self, events: Sequence[EventMessage]) -> None:
+        """See `shared.sending.event_messages.EventPublisher`."""
+        with telemetry.span(f"publish {EVENTS}", Kind.PRODUCER, {"messaging.system": "gcp_pubsub"}) as span:
+            try:
+                for start in range(0, len(events), _MOST_AT_ONCE):
+                    batch = events[start : start + _MOST_AT_ONCE]
+                    await self._topic(EVENTS).send([_cloud_event(event, self._project) for event in batch])
+            except grpc.aio.AioRpcError as error:
+                span.fail(error.code().name)
+                failed = error.code().name
+            else:
+                return
+        raise PublishFailed(f"Pub/Sub did not take all events: {failed}")
+
     async def _publish_batch(self, topic_name: str, batch: Sequence[Message]) -> str | None:
         """What went wrong, if anything did."""
         attributes: dict[str, str | int] = {"messaging.system": "gcp_pubsub"}
@@ -115,4 +132,20 @@ def _pubsub_message(message: Message) -> Any:
         # Without defaults: a function of the version before knows no field that is new.
         data=message.model_dump_json(exclude_defaults=True).encode(),
         attributes={"notification_id": message.notification_id, "channel": message.channel, **traced},
+    )
+
+
+def _cloud_event(event: EventMessage, project: str) -> Any:
+    """In binary mode: https://github.com/google/knative-gcp/blob/main/docs/spec/pubsub-protocol-binding.md."""
+    return PubsubMessage(
+        data=event.data.encode(),
+        attributes={
+            "ce-specversion": "1.0",
+            "ce-id": event.id,
+            "ce-type": event.type,
+            "ce-source": f"//hark/projects/{project}",
+            "ce-subject": event.subject,
+            "ce-time": rfc3339(event.at),
+            "content-type": "application/json",
+        },
     )

@@ -45,13 +45,16 @@ class _BoundedResponse(aiohttp.ClientResponse):
                 return
 
 
-def session(provider: str, largest_answer: int = ANSWER_LIMIT) -> aiohttp.ClientSession:
+def session(
+    provider: str, largest_answer: int = ANSWER_LIMIT, resolver: aiohttp.abc.AbstractResolver | None = None
+) -> aiohttp.ClientSession:
     """A session without a time limit of its own (the pipeline sets one on each call), made in the running loop.
 
     It raises SendError instead of following a redirect: a POST that came back as a GET's 200 would look like
     success, and the message and our token are for nobody else. Some providers' SDKs have no switch for that.
 
     largest_answer: in bytes; what is longer is no answer of the provider's, and raises aiohttp.ClientPayloadError
+    resolver: of a session to many hosts, whose names it judges; None: the provider's own is asked for as usual
     """
 
     async def no_redirect(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -69,6 +72,8 @@ def session(provider: str, largest_answer: int = ANSWER_LIMIT) -> aiohttp.Client
         response_class=Bounded,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
         middlewares=(no_redirect,),
+        connector=None if resolver is None else aiohttp.TCPConnector(resolver=resolver),
+        cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[_when_sent()] if failpoints.armed(Failpoint.REQUEST_SENT) else None,
     )
 

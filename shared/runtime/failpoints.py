@@ -34,6 +34,9 @@ class Failpoint(StrEnum):
     SUPPRESSED = "function.suppressed"  # the address is suppressed, and the outcome that said so is not on record
     ACCEPTED = "function.accepted"  # the provider has answered, nothing is on record
     RECORDED = "function.recorded"  # the outcome is on record, the push not answered
+    NOTED = "events.noted"  # a change and its event are on record, the event is not published
+    TOLD = "events.told"  # it is published, and the record does not say so
+    FANNED_OUT = "events.fanned_out"  # its deliveries to endpoints are on record, and not published
     ACKED = "function.acked"  # the push is answered
     MOVED = "relay.moved"  # due times are moved on, nothing is published
     PUBLISHED_ON_TIME = "relay.published_on_time"  # some of what it has looked ahead at

@@ -110,6 +110,7 @@ class CoreSettings(Settings):
     otel_exporter_otlp_protocol: Literal["http/protobuf"] = "http/protobuf"  # OpenTelemetry's own variable
     hark_fail_at: Annotated[str | None, AfterValidator(failpoints.checked)] = None
     retention_days: int = Field(default=30, ge=3, le=3650)  # longer than any delivery can stay undecided
+    events: Literal["off", "on"] = "off"
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
@@ -128,6 +129,10 @@ class CoreSettings(Settings):
                 f"SEND_DEADLINE_SECONDS ({self.send_deadline_seconds:g})"
             )
         return self
+
+    @property
+    def has_events(self) -> bool:
+        return self.events == "on"
 
     def policy(self) -> Policy:
         return Policy(

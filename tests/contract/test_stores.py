@@ -15,7 +15,17 @@ import pytest
 from shared.delivery.erasure import emptied, renamed, without_texts
 from shared.delivery.errors import AlreadyExists, Conflict, NotFound, StoreUnavailable
 from shared.delivery.gate import Facts
-from shared.delivery.model import Attachment, Attempt, Delivery, DeliveryStatus, Notification, Outcome, Recipient, Step
+from shared.delivery.model import (
+    Attachment,
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    Event,
+    Notification,
+    Outcome,
+    Recipient,
+    Step,
+)
 from shared.delivery.state_machine import Write, decide, discarded, relayed, settle
 from shared.delivery.store import MOST_SENT_AS, Key, Page, Position, Search, Store
 from shared.google.firestore import records, rpc
@@ -815,6 +825,25 @@ async def test_what_is_scheduled_for_a_while_is_found_in_its_order(store: Store)
     assert await found(shard, 3, 11) == [3, 5, 10]
     assert await found(shard + 1, 0, 11) == []
     assert await found(None, 0, 11, 100) == [0, 3, 5, 10]
+
+
+async def test_what_is_untold_is_found_the_longest_ago_first(store: Store) -> None:
+    shard = 12
+    event = Event("evt_1", "sent", START, 1, "order", "an error", "twilio", "SM1")
+    for seconds in (5, 0, 10):
+        (delivery,) = await accepted(store, a_notification(shard=shard))
+        at = LATER + timedelta(seconds=seconds)
+        await store.update(replace(delivery, untold=(event, replace(event, id="evt_2")), last_event="e", tell_at=at))
+    (told,) = await accepted(store, a_notification(shard=shard))
+    version = await store.update(replace(told, untold=(event,), last_event="e", tell_at=LATER))
+    await store.update(replace(told, untold=(), last_event="e", tell_at=None, version=version))
+    found = await store.untold(shard, LATER + timedelta(seconds=6), 10)
+    assert [((d.tell_at or LATER) - LATER).total_seconds() for d in found] == [0, 5]
+    assert found[0].untold == (event, replace(event, id="evt_2"))
+    assert found[0].last_event == "e"
+    assert len(await store.untold(shard, LATER + timedelta(minutes=1), 1)) == 1
+    assert len(await store.untold(None, LATER + timedelta(minutes=1), 100)) >= 3
+    assert await store.untold(shard + 1, LATER + timedelta(minutes=1), 10) == []
 
 
 async def test_many_are_read_with_their_notifications(store: Store) -> None:

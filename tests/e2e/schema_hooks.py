@@ -45,6 +45,13 @@ _JUDGED_BY_CODE: Mapping[str, set[str]] = {
     "put_category": {"max_per_day"},
     "list_lists": {"cursor"},
     "list_members": {"cursor"},
+    # Where a URL leads is code's to judge, and which time is past; a key is for one endpoint.
+    "put_endpoint": {"url", "name"},
+    "list_endpoints": {"cursor"},
+    "list_event_deliveries": {"cursor"},
+    "rotate_secret": {"old_secret_seconds"},
+    "test_endpoint": {"Idempotency-Key"},
+    "replay_events": {"from", "to", "Idempotency-Key"},
     # A recipient must be there.
     "put_member": {"recipient"},
     # Whether a text is Liquid, an object a JSON Schema and a word a locale; and what a channel's parts must be.

@@ -191,6 +191,15 @@ class MemoryStore(OrderedFaults):
             ]
             return [d for *_, d in sorted(due, key=lambda entry: entry[:3])[:limit]]
 
+    async def untold(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
+        async with self._call("untold"):
+            due = [
+                (d.tell_at, d.notification_id, d.channel, d)
+                for d in self._readable(self._deliveries.values())
+                if shard in {None, d.shard} and d.tell_at is not None and d.tell_at < now
+            ]
+            return [d for *_, d in sorted(due, key=lambda entry: entry[:3])[:limit]]
+
     async def notifications(
         self,
         *,

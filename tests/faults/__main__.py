@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from tests.faults.checker import check
+from tests.faults.nemesis import KEEPING_MESSAGES, WEIGHTS
 from tests.faults.report import Tally, render
 from tests.faults.run import Options, run
 from tests.faults.system import FAKETIME
@@ -40,6 +41,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--clock", type=float, default=0.3, help="share of lives that get a wrong clock in --clocks")
     parser.add_argument("--clocks", type=int, default=8, help="wrong clocks in each such round: they drain slowly")
     parser.add_argument("--few", type=int, default=4, help="each such round has two attempts a delivery: many die")
+    parser.add_argument("--events", type=int, default=3, help="each such round has a live endpoint; 1: each does")
     parser.add_argument("--asking", choices=("on", "off"), default="on", help="off: providers answer no question")
     parser.add_argument("--drain", type=float, default=900, help="seconds that what is pending then may take")
     parser.add_argument("--keep", type=Path, help="a folder for the histories of rounds with a breach")
@@ -59,7 +61,7 @@ def main() -> None:
         or tally.counts["notifications accepted (202)"] < given.accepted
     ):
         number = tally.rounds + tally.starved + 1
-        few = number % given.few == 0
+        few, has_events = number % given.few == 0, number % given.events == 0
         options = Options(
             seed=f"{given.seed}/{number}",
             seconds=given.round,
@@ -71,6 +73,8 @@ def main() -> None:
             max_attempts=2 if few else 5,
             drain=given.drain,
             asking=given.asking == "on",
+            events=has_events,
+            acts=KEEPING_MESSAGES if has_events else WEIGHTS,
         )
         verdict = one_round(options, given.keep, tally)
         starved = starved + 1 if verdict is Verdict.STARVED else 0

@@ -495,6 +495,23 @@ def _time(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+def each_terminal_state_is_told(facts: Facts) -> Iterator[str]:
+    """A live endpoint has heard of each that is on record, or was seen there; a repeat has the same id."""
+    if facts.histories.told is None:
+        return
+    ids: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
+    for event in facts.histories.told:
+        data = json.loads(event["text"])["data"]
+        ids[data["notification_id"], data["channel"], data["status"], data["at"]].add(event["message_id"])
+    seen = (each for each in (*facts.histories.observed, *facts.histories.records) if each["status"] in TERMINAL)
+    ended = {(each["id"], each["channel"], each["status"]) for each in seen}
+    for notification_id, channel, status in sorted(ended - {change[:3] for change in ids}):
+        yield f"no endpoint was told that {notification_id}/{channel} is {status}"
+    for change, under in ids.items():
+        if len(under) > 1:
+            yield f"{change} was told under {len(under)} ids"
+
+
 INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
     "1 nothing is lost": nothing_is_lost,
     "2 only what was asked is sent": only_what_was_asked_is_sent,
@@ -517,6 +534,7 @@ INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
     "b a provider that is down is left alone": a_provider_that_is_down_is_left_alone,
     "a who does not know asks first": who_does_not_know_asks_first,
     "e a step is taken when it is needed": a_step_is_taken_when_it_is_needed,
+    "w each terminal state is told": each_terminal_state_is_told,
 }
 
 

@@ -14,6 +14,8 @@ published.jsonl {"id", "channel", "whole": whether it has all that is to be sent
 machine.jsonl   {"took", "worked", "late"}: see machine.py
 duplicates.jsonl {"id", "channel", "reasons", "attempts": the numbers of each pair}: of GET /v1/duplicates, at the end
 records.jsonl   the deliveries at the end, and their notifications' texts
+
+Where there is an endpoint, what went to it is `told`, and in no other history.
 """
 
 import json
@@ -78,6 +80,8 @@ class Histories:
     published: list[Event] = field(default_factory=list)
     duplicates: list[Event] | None = None
     """None: nobody has asked for them."""
+    told: list[Event] | None = None
+    """What a live endpoint was told, as the lab took it; None: events are off."""
 
     @property
     def deaths(self) -> list[Event]:
@@ -85,21 +89,31 @@ class Histories:
         return [json.loads(line) for log in self.logs.values() for line in log if line.startswith(DEATH)]
 
 
-def load(folder: Path, witness: Path, logs: Path, api_key: str) -> Histories:
+OF_EVENTS = "webhook"
+"""The channel that carries them."""
+
+
+def load(folder: Path, witness: Path, logs: Path, api_key: str, *, events: bool = False) -> Histories:
+    """events: whether they were on"""
+
+    def others(path: Path) -> list[Event]:
+        return [event for event in read(path) if event["channel"] != OF_EVENTS]
+
     client = list(read(folder / CLIENT))
     requests = [event for event in client if event["event"] == "request"]
     texts = {text for request in requests for text in (request["message"], *request["to"].values())}
     return Histories(
         client=client,
-        witness=list(read(witness)),
+        witness=others(witness),
         nemesis=list(read(folder / NEMESIS)),
-        observed=list(read(folder / OBSERVED)),
-        records=list(read(folder / RECORDS)),
+        observed=others(folder / OBSERVED),
+        records=others(folder / RECORDS),
         logs={log.stem: log.read_text(errors="replace").splitlines() for log in logs.glob("*.log")},
         texts=sorted(texts),
         api_key=api_key,
         machine=list(read(folder / MACHINE)),
         breakers=list(read(folder / BREAKERS)),
         published=list(read(folder / PUBLISHED)),
-        duplicates=list(read(folder / DUPLICATES)),
+        duplicates=others(folder / DUPLICATES),
+        told=[event for event in read(witness) if event["channel"] == OF_EVENTS] if events else None,
     )

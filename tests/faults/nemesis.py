@@ -6,7 +6,7 @@ import json
 import os
 import random
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ WEIGHTS = {
     "receipts": 6,
     "outage": 3,
 }
+KEEPING_MESSAGES = {act: weight for act, weight in WEIGHTS.items() if act != "kill pubsub"}
+"""Where events are on: what Pub/Sub loses of these is lost."""
 OUTAGE_SECONDS = 20.0  # for which one channel's provider refuses all
 
 _OF_A_SUBSCRIPTION = {"topic", "pushConfig", "ackDeadlineSeconds", "deadLetterPolicy"}
@@ -54,6 +56,7 @@ class Nemesis:
     ports: dict[str, int]
     pause: float
     lease: float
+    functions: Sequence[str] = FUNCTIONS
     recoveries: list[float] = field(default_factory=list)
     kills: int = 0
     _frozen: set[str] = field(default_factory=set)
@@ -91,7 +94,7 @@ class Nemesis:
             self._signal(name, signal.SIGCONT)
         for path in ("faults", "receipts"):
             await self.http.delete(f"{self.lab}/{path}")
-        for name in FUNCTIONS:
+        for name in self.functions:
             with contextlib.suppress(ProcessLookupError):
                 self._signal(name, signal.SIGKILL)
         self.history.append(event="mended")
@@ -99,7 +102,7 @@ class Nemesis:
 
     async def _kill_worker(self) -> None:
         """Only the process that serves: gunicorn's master starts another."""
-        name = self.rng.choice(FUNCTIONS)
+        name = self.rng.choice(self.functions)
         master = self._pid(name)
         workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()  # noqa: ASYNC240 - no disk
         if workers and name not in self._frozen:
@@ -108,14 +111,14 @@ class Nemesis:
 
     async def _kill_group(self) -> None:
         """As when a container dies; the next life has another failpoint."""
-        name = self.rng.choice(FUNCTIONS)
+        name = self.rng.choice(self.functions)
         if name not in self._frozen:
             self._signal(name, signal.SIGKILL)
             self._killed(name, "kill group")
 
     async def _freeze(self) -> None:
         """Past its lease; the others go on meanwhile."""
-        name = self.rng.choice(FUNCTIONS)
+        name = self.rng.choice(self.functions)
         if name in self._frozen:
             return
         seconds = self.lease * self.rng.uniform(0.5, 2)

@@ -62,6 +62,15 @@ class Observer:
         except StoreUnavailable:
             return None
 
+    async def untold(self) -> int | None:
+        """How many deliveries have events that may be told nobody yet; None as above."""
+        ever = datetime.now(UTC) + timedelta(days=9999)
+        query = queries.select("deliveries", filters=[queries.before("tell_at", ever)], limit=_PAGE, group=True)
+        try:
+            return len(await self._rpc.run_query(query))
+        except StoreUnavailable:
+            return None
+
     async def record(self, history: History) -> None:
         """All deliveries as they are, with the text of their notification."""
         texts = {n.id: n.message async for doc in self._all("notifications") for n in [to_notification(doc)]}
@@ -72,7 +81,7 @@ class Observer:
                 message_id=delivery.provider_message_id,
                 error=delivery.error,
                 due_at=delivery.due_at and delivery.due_at.isoformat(),
-                message=texts[delivery.notification_id],
+                message=texts[delivery.notification_id] or "",
                 reason=delivery.reason,
                 follows=delivery.follows,
                 escalates_from=delivery.escalates_from,

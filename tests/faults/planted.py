@@ -1,4 +1,4 @@
-"""Twenty-six planted bugs, one at a time in a copy; the harness must catch each: `make planted [ONLY=relay_off]`."""
+"""Twenty-seven planted bugs, one at a time in a copy; the harness must catch each: `make planted [ONLY=relay_off]`."""
 
 import argparse
 import asyncio
@@ -51,6 +51,7 @@ CAUGHT: dict[str, tuple[Options, set[str]]] = {
     "sent_though_its_provider_has_it": (replace(_QUIET, lab={"accept-then-reset": 0.4}, drain=60), {"a"}),
     # A lab that cannot be asked, and has not taken what it was sent.
     "cannot_tell_is_taken_for_sent": (replace(_QUIET, asking=False, lab={"reset": 0.4}), {"7"}),
+    "event_ids_forget_the_status": (replace(_QUIET, events=True, drain=90), {"w"}),
     "message_of_another_is_taken": (
         replace(_QUIET, seconds=30, rate=20, lab={"accept-then-reset": 0.3, "reset": 0.3}, drain=90),
         {"7"},

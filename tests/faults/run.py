@@ -23,7 +23,7 @@ from tests.faults.checker import Limits
 from tests.faults.client import Client
 from tests.faults.histories import DEATH, Histories, History
 from tests.faults.machine import Machine, seconds_given
-from tests.faults.nemesis import CHANNELS, WEIGHTS, Nemesis
+from tests.faults.nemesis import CHANNELS, FUNCTIONS, WEIGHTS, Nemesis
 from tests.faults.observer import Observer
 from tests.faults.proxy import Proxy
 from tests.faults.pushes import Pushes
@@ -32,6 +32,9 @@ from tests.ports import free_offset
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "hark-faults"
+OF_EVENTS = ("webhook", "events")
+"""The functions that are there with events, in the order of their ports."""
+_QUIET_SECONDS = 20.0  # more than a push that nobody answers is waited for
 _SHARE_OF_WRONG_CLOCKS = 0.2  # what has ended before is checked against the times on record
 
 
@@ -48,6 +51,7 @@ class Options:
     special: share of the requests with a time, a key or steps; keys: how many keys these share
     lab: faults of every channel's provider from the beginning, and their rates; receipts: of what it reports back
     asking: whether the providers say what became of a message, or answer 503 to each such question
+    events: whether a live endpoint wants each
     max_attempts: MAX_ATTEMPTS
     drain: seconds that the rest may take, and on a starved machine twice as many; root: whose code runs
     """
@@ -68,6 +72,7 @@ class Options:
     lab: Mapping[str, float] = field(default_factory=dict)
     receipts: Mapping[str, float] = field(default_factory=dict)
     asking: bool = True
+    events: bool = False
     max_attempts: int = 5
     drain: float = 240
     root: Path = ROOT
@@ -87,6 +92,7 @@ class Options:
             "GRACE_SECONDS": "3",
             "ACK_DEADLINE_SECONDS": "15",
             "ACK_MARGIN_SECONDS": "1",
+            **({"EVENTS": "on"} if self.events else {}),
         }
 
 
@@ -121,7 +127,7 @@ class _System:
 
     @property
     def ports(self) -> dict[str, int]:
-        after = (*CHANNELS, OPERATIONS)
+        after = (*CHANNELS, OPERATIONS, *OF_EVENTS)
         named = FIXED_PORTS | {name: FIRST_CHANNEL_PORT + n for n, name in enumerate(after)}
         return {name: port + self.offset for name, port in named.items()}
 
@@ -142,7 +148,10 @@ async def _run(
         system.ports,
         options.pause,
         options.limits.lease,
+        (*FUNCTIONS, *OF_EVENTS) if options.events else FUNCTIONS,
     )
+    if options.events:
+        await _make_endpoint(system, http)
     client = Client(
         http,
         system.url(FIXED_PORTS["gateway"]),
@@ -191,6 +200,8 @@ async def _run(
         await asyncio.sleep(0.5)
         pending = await observer.pending()
     drained = clock()
+    if options.events:
+        await _all_told(system, observer, clock() + options.drain)
     given = seconds_given(machine.looks, draining)
     await asyncio.sleep(3)  # receipts, which the lab sends two seconds after an accept
     for task in watching:
@@ -199,9 +210,41 @@ async def _run(
     (folder / histories.DUPLICATES).touch()
     await client.list_duplicates(History(folder / histories.DUPLICATES))
     found = histories.load(
-        folder, system.folder / histories.WITNESS, system.folder / "logs", system.env["HARK_API_KEY"]
+        folder,
+        system.folder / histories.WITNESS,
+        system.folder / "logs",
+        system.env["HARK_API_KEY"],
+        events=options.events,
     )
     return Outcome(found, nemesis.recoveries, loaded - began, drained - loaded, given)
+
+
+async def _make_endpoint(system: _System, http: aiohttp.ClientSession) -> None:
+    """A system that takes all events, at the lab."""
+    url, lab = (system.url(FIXED_PORTS[name]) for name in ("gateway", "lab"))
+    asked = {"url": f"{lab}/webhooks/live", "events": ["*"]}
+    headers = {"Authorization": f"Bearer {system.env['HARK_API_KEY']}"}
+    while True:
+        with contextlib.suppress(aiohttp.ClientError):
+            async with http.put(f"{url}/v1/endpoints/live", json=asked, headers=headers) as answer:
+                if answer.status in {200, 201}:
+                    return
+        await asyncio.sleep(0.5)
+
+
+async def _all_told(system: _System, observer: Observer, give_up_at: float) -> None:
+    """Until no event is left anywhere: on record, at Pub/Sub, on its way to the endpoint. Nobody can ask Pub/Sub, so
+    the endpoint must have been told nothing for some seconds.
+    """
+    heard, since = -1, time.monotonic()
+    while time.monotonic() < give_up_at:
+        lines = sum(1 for _ in histories.read(system.folder / histories.WITNESS))
+        left = await observer.untold() != 0 or await observer.pending() != 0
+        if left or lines != heard:
+            heard, since = lines, time.monotonic()
+        elif time.monotonic() - since > _QUIET_SECONDS:
+            return
+        await asyncio.sleep(1)
 
 
 def _deaths(logs: Path) -> int:

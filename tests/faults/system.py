@@ -50,6 +50,7 @@ _ALWAYS = {"dead_letter": f",{Failpoint.DEAD_LETTERED}:1"}  # seldom reached: an
 _GATEWAYS = 3  # times as many hits: without it nothing is accepted that the others could be killed with
 CALM, WRONG_CLOCKS = "calm", "wrong-clocks"
 ASKING = "FAULTS_ASKING"
+_OF_EVENTS = (Failpoint.NOTED, Failpoint.TOLD)
 _LAB, _MUTE_LAB = "emulator.lab", "tests.faults.mute_lab"
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")  # Debian's package faketime
 
@@ -86,7 +87,10 @@ class Drawing:
             return {}
         life = self._lives[name] = self._lives.get(name, 0) + 1
         rng = random.Random(f"{self._seed} {name} {life}")
-        point = rng.choice(_OWN.get(name, _OTHERS))
+        own = _OWN.get(name, _OTHERS)
+        if os.environ.get("EVENTS") == "on":
+            own = (Failpoint.FANNED_OUT,) if name == "events" else (*own, *(_OF_EVENTS if name != "webhook" else ()))
+        point = rng.choice(own)
         mean = self._hits * (_GATEWAYS if name == "gateway" else 1)
         # Never at the first: a worker that dies with each push gets nowhere, and its deaths would be most of the kills.
         hits = rng.randint(2, 4) if name in _SELDOM else rng.randint(mean // 2, 2 * mean)

@@ -1,5 +1,6 @@
 """The checker finds each breach, and passes what may happen."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -251,6 +252,7 @@ def sent_twice(*listed: Event) -> Histories:
 
 
 BREACHES: dict[str, tuple[str, Callable[[], Histories]]] = {
+    "one of which no endpoint was told": ("w", lambda: replace(GOOD, told=[])),
     "one sent again without a question": (
         "a",
         lambda: with_records(record("sms", "sent", {**UNKNOWN, "asked": None}, attempt(2, second=9))),
@@ -409,3 +411,18 @@ def test_a_breach_is_told_without_the_secret() -> None:
 
 def test_a_duplicate_that_is_listed_is_no_breach() -> None:
     assert breached(sent_twice(LISTED)) == set()
+
+
+def told(channel: str = "sms", status: str = "sent", event_id: str = "evt_1") -> Event:
+    data = {"notification_id": "a", "channel": channel, "status": status, "at": "2026-01-01T00:00:01Z"}
+    return {"channel": "webhook", "message_id": event_id, "text": json.dumps({"type": "t", "data": data})}
+
+
+def test_each_terminal_state_is_told_at_least_once_each_time_under_the_same_id() -> None:
+    good = [told(), told(), told("email", event_id="evt_2")]
+    assert breached(replace(GOOD, told=good)) == set()
+    assert breached(replace(GOOD, told=good[:1])) == {"w"}
+    assert breached(replace(GOOD, told=[*good, told(event_id="evt_3")])) == {"w"}
+    seen = {"id": "a", "channel": "sms", "version": 4, "status": "failed", "attempts": 1}
+    missed = replace(GOOD, told=good, observed=[*GOOD.observed, seen])
+    assert "w" in breached(missed)

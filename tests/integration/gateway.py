@@ -29,16 +29,17 @@ from functions.gateway.audit_trail.trail import Trail
 from functions.gateway.notifications.schemas import NotificationJson
 from functions.gateway.rendering.firestore_templates import FirestoreTemplates
 from functions.gateway.rendering.templated_content import Templates
-from functions.gateway.services import Gateway
+from functions.gateway.services import Endpoints, Gateway
 from functions.gateway.web.problem_details import MEDIA_TYPE, ProblemDetails
 from shared.channels.declaration import topic
-from shared.channels.registry import channel_names, load_channels
+from shared.channels.registry import channel_names, load_channels, load_event_channels
 from shared.delivery.errors import PublishFailed
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Outcome
 from shared.delivery.retries import Policy
 from shared.delivery.store import Store
 from shared.google.firestore import rpc
 from shared.google.firestore.channel_state_store import FirestoreChannelStates
+from shared.google.firestore.endpoint_store import FirestoreEndpoints
 from shared.google.firestore.list_store import FirestoreLists
 from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.people_store import FirestorePeople
@@ -49,10 +50,12 @@ from shared.google.publisher import PubsubPublisher, connect
 from shared.people.suppression import AddressHash
 from shared.runtime.settings import CoreSettings
 from shared.sending.channel_states import ChannelStates
+from shared.sending.endpoints import EndpointSecrets, EndpointStore
 from shared.sending.messages import Message, Publisher
 from shared.sending.receipts import ReceiptStore
 from tests.fakes.audit import MemoryAudit
 from tests.fakes.channel_states import MemoryChannelStates
+from tests.fakes.endpoints import MemoryEndpoints
 from tests.fakes.lists import MemoryLists
 from tests.fakes.operations import MemoryOperations
 from tests.fakes.people import MemoryPeople
@@ -278,8 +281,14 @@ def gateway_over(
         audit=changes.pop("audit", None) or Audit(Trail(MemoryAudit()), Naming(channels, ADDRESS_HASH)),
         receipts=receipts,
         relay_runs=changes.pop("relay_runs", None) or MemoryRelayRuns(),
+        endpoints=changes.pop("endpoints", None) or endpoints_over(MemoryEndpoints()),
         **changes,
     )
+
+
+def endpoints_over(store: EndpointStore) -> Endpoints:
+    """As beside the emulators, where events are on."""
+    return Endpoints(store, EndpointSecrets(["a key of at least thirty-two characters"]), load_event_channels(), True)
 
 
 async def _provide(emulators: httpx.AsyncClient, host: str, project: str, name: str) -> None:
@@ -303,7 +312,9 @@ async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
     ):
 
         async def provide() -> None:
-            await asyncio.gather(*(_provide(emulators, pubsub_host, project, topic(name)) for name in channel_names()))
+            await asyncio.gather(
+                *(_provide(emulators, pubsub_host, project, topic(name)) for name in channel_names(of_events=True))
+            )
 
         database = f"projects/{project}/databases/(default)"
         counted = rpc.Rpc(records, database, emulated=True)
@@ -321,6 +332,7 @@ async def hark_on(firestore: str, pubsub_host: str) -> AsyncIterator[Hark]:
             list_store=FirestoreLists(counted),
             channel_states=FirestoreChannelStates(counted),
             statistics=FirestoreStatistics(counted),
+            endpoints=endpoints_over(FirestoreEndpoints(counted)),
             audit=Audit(Trail(FirestoreAudit(counted, timedelta(days=365))), Naming(load_channels(), ADDRESS_HASH)),
         )
         _, key = await new_caller_in(callers, name="tests")

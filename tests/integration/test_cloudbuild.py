@@ -148,7 +148,8 @@ def test_client_certificates_are_not_trusted_without_the_load_balancers_secret(r
 
 
 def test_secrets_come_from_secret_manager_to_the_functions_they_are_for_and_never_as_settings(root: Path) -> None:
-    channels = yaml.safe_load((ROOT / "infra" / "channels.yaml").read_text())
+    entries = yaml.safe_load((ROOT / "infra" / "channels.yaml").read_text())
+    channels = {name: entry for name, entry in entries.items() if not entry.get("of_events")}
     functions = deployed(root, secrets="3")
     for name, function in functions.items():
         lists = [("secrets", name)] if name in channels else [("receipt_secrets", c) for c in channels]
@@ -161,6 +162,14 @@ def test_secrets_come_from_secret_manager_to_the_functions_they_are_for_and_neve
     secret.add("ADDRESS_HASH_KEY")
     for function in deployments(root):
         assert not secret & set(function.variables("--set-env-vars"))
+
+
+def test_with_events_there_are_two_functions_more_and_all_are_told(root: Path) -> None:
+    functions = deployed(root, {"_EVENTS": "true"}, secrets="3")
+    assert set(functions) == FUNCTIONS | {"events", "webhook"}
+    assert all(function.variables("--set-env-vars")["EVENTS"] == "on" for function in functions.values())
+    having = {name for name, f in functions.items() if "ENDPOINT_KEYS" in f.variables("--set-secrets")}
+    assert having == {"gateway", "webhook"}
 
 
 def test_a_deployment_without_the_value_of_any_providers_secret_sets_none(root: Path) -> None:

@@ -49,6 +49,8 @@ FOUND: Mapping[str, str] = {
     "list_lists": "read_list",
     "list_members": "delete_member",
     "add_members": "put_member",
+    "list_endpoints": "read_endpoint",
+    "list_event_deliveries": "read_endpoint",
 }
 """Where there must be one to list, it is that of another example."""
 
@@ -114,6 +116,13 @@ async def parameters(hark: Hark, operation: str) -> dict[str, str]:  # noqa: PLR
             notification_id = await hark.dead(to=TO, **MESSAGE)
             await hark.set(notification_id, "email", DeliveryStatus.DEAD, error="attempts used up; the last one: 503")
             return {}
+        case "read_endpoint" | "delete_endpoint" | "rotate_secret" | "test_endpoint" | "replay_events":
+            await example_of(hark, "put_endpoint")
+            if operation == "list_event_deliveries":
+                tested = (await hark.client.post("/v1/endpoints/billing/test")).json()
+                accepted = (Attempt(1, datetime.now(UTC), Outcome.ACCEPTED, None, 120, provider="webhook"),)
+                await hark.set(tested["id"], "webhook", DeliveryStatus.SENT, attempts=accepted)
+            return {"name": "billing"}
         case "list_audit_entries":
             await hark.client.post("/v1/channels/email/resume")
             return {}
@@ -138,6 +147,7 @@ async def example_of(hark: Hark, operation: str) -> Any:
         "put_list": ("PUT", "/v1/lists/newsletter"),
         "publish_template": ("PUT", "/v1/templates/order-shipped"),
         "create_caller": ("POST", "/v1/callers"),
+        "put_endpoint": ("PUT", "/v1/endpoints/billing"),
     }[operation]
     answer = await hark.client.request(method, path, json=example.body)
     assert answer.status_code == 201, answer.text
@@ -280,6 +290,7 @@ def same(got: Any, said: Any) -> bool:
     times |= {"now", "relay_ran_at"}
     new = {"id", "notification_id", "updated_by", "created_by", "by", "key", "plan"} | times
     new |= {"address_hash", "pseudonym", "evidence"}  # which names the caller
+    new |= {"secret", "event", "about"}  # of endpoints
     new |= {"chain", "hash", "actor", "network"}  # of the audit log
     match said:
         case dict():

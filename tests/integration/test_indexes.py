@@ -31,6 +31,7 @@ from shared.channels.registry import load_channels
 from shared.delivery.model import Attachment, Delivery, DeliveryStatus, Notification, Receipt, Recipient
 from shared.delivery.store import Key, Position
 from shared.google.firestore.channel_state_store import FirestoreChannelStates
+from shared.google.firestore.endpoint_store import FirestoreEndpoints
 from shared.google.firestore.list_store import FirestoreLists
 from shared.google.firestore.operation_store import FirestoreOperations
 from shared.google.firestore.people_store import FirestorePeople
@@ -45,6 +46,7 @@ from shared.people.frequency import DaysNotifications
 from shared.people.lists import Member, RecipientList
 from shared.people.suppression import AddressHash, Suppression
 from shared.sending.channel_states import ChannelState
+from shared.sending.endpoints import Endpoint
 from shared.sending.operations import Operation
 from shared.sending.receipts import Waiting
 from shared.sending.replay_plan import ReplayPlan
@@ -63,6 +65,7 @@ OWNERS = (
     FirestoreChannelStates,
     FirestoreAudit,
     FirestoreStatistics,
+    FirestoreEndpoints,
 )
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EQUAL, CONTAINS, IN, DESCENDING = 5, 7, 8, 2
@@ -91,6 +94,8 @@ GIVEN: Mapping[str, tuple[Any, ...]] = {
 
 ASKED: Mapping[Callable[..., Any], tuple[Mapping[str, tuple[Any, ...]], Mapping[str, Any]]] = {
     FirestoreStore.overdue: ({"channels": (None, ["email"])}, {"shard": 0, "now": NOW, "limit": 9}),
+    FirestoreStore.untold: ({}, {"shard": 0, "now": NOW, "limit": 9}),
+    FirestoreEndpoints.endpoints: ({"after": (None, "billing")}, {"limit": 9}),
     FirestoreChannelStates.states: ({}, {}),
     FirestoreStore.notifications: ({"search": (), "after": GIVEN["after"]}, {"limit": 9}),  # see `searches`
     FirestoreStore.in_status: (
@@ -273,6 +278,7 @@ def test_nobody_else_queries() -> None:
         "channel_state_store.py",
         "audit_store.py",
         "statistics_store.py",
+        "endpoint_store.py",
     }
     assert {path.name for path in files if "run_query" in path.read_text()} == {
         "rpc.py",
@@ -331,6 +337,7 @@ def _written() -> Iterator[tuple[str, str]]:
         ("receipts", Receipt, set[str]()),
         ("receipts", Waiting, {"id", "receipt"}),
         ("callers", Caller, {"id", "version"}),
+        ("endpoints", Endpoint, {"name", "version"}),
     ):
         yield from ((collection, f.name) for f in fields(model) if f.name not in left_out)
     head = Head("c", 1, NOW, "h")

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from shared.entrypoint.startup import open_store
 from shared.google.firestore import rpc
 from shared.google.firestore.people_store import FirestorePeople
 from shared.google.firestore.store import FirestoreStore
+from shared.runtime.settings import CoreSettings
 from shared.sending.messages import Answer, Message
 from shared.sending.pipeline import Pipeline
 from shared.sending.provider import Outgoing
+from tests.fakes.publisher import MemoryEvents
 from tests.integration.gateway import ADDRESS_HASH, POLICY, Calls, Hark
 
 TO = {"email": "a@example.com", "sms": "+14155552671", "slack": "#ops"}
@@ -91,3 +94,21 @@ async def test_the_channel_function_writes_twice_and_asks_about_the_person_besid
     assert (read["status"], delivery["status"], delivery["provider"]) == ("sent", "sent", "accepting")
     assert delivery["provider_message_id"] == "m-1"
     assert [(a["number"], a["outcome"]) for a in delivery["attempts"]] == [(1, "accepted")]
+
+
+async def test_events_cost_a_publish_and_a_write_and_without_them_nothing(hark: Hark) -> None:
+    """Off, the store is the one that knows nothing of them: the counts above are its."""
+    off = CoreSettings(google_cloud_project=hark.project, firestore_emulator_host=hark.firestore)
+    on = off.model_copy(update={"events": "on"})
+    events = MemoryEvents()
+    calls = Calls()
+    async with rpc.connect(hark.firestore, calls.interceptors) as channel:
+        records = rpc.Rpc(channel, f"projects/{hark.project}/databases/(default)", emulated=True)
+        assert type(open_store(off, records, lambda: events)) is FirestoreStore
+        await hark.sent()
+        (message,) = await hark.published("email")
+        pipeline = Pipeline(open_store(on, records, lambda: events), Accepting(), POLICY)
+        assert await pipeline.deliver(message) is Answer.ACK
+    assert calls.taken() == {"BatchWrite": 3}
+    assert events.calls == 1
+    assert [event.type for event in events.events] == ["delivery.sent"]

@@ -19,6 +19,7 @@ from functions.gateway.rendering.templated_content import Templates
 from functions.gateway.services import Gateway
 from functions.relay.overdue_deliveries import Relay
 from functions.relay.scheduled_deliveries import ScheduledDeliveries
+from functions.relay.untold_events import UntoldEvents
 from functions.relay.waiting_receipts import WaitingReceipts
 from shared.channels.declaration import Channel
 from shared.delivery.errors import PublishFailed, StoreUnavailable
@@ -30,6 +31,7 @@ from shared.sending.channel_states import ChannelState, ChannelStates
 from shared.sending.messages import Answer, Message, Publisher
 from shared.sending.operations import Worker
 from shared.sending.pipeline import Pipeline
+from shared.sending.telling_store import telling
 from tests.fakes.audit import MemoryAudit
 from tests.fakes.callers import MemoryCallers
 from tests.fakes.channel_states import MemoryChannelStates
@@ -105,7 +107,11 @@ class Functions:
         self.lists = MemoryLists(self.records)
 
     def store(self, process: Process) -> Any:
-        return Store(process, self.records)
+        store: Any = Store(process, self.records)
+        events = self.records.events
+        if events is None:
+            return store
+        return telling(store, lambda: Remote(process, events, PublishFailed), self.policy.grace, process.now)  # type: ignore[arg-type, return-value]
 
     def receipts(self, process: Process) -> Any:
         return self._remote(process, self.waiting_receipts)
@@ -208,6 +214,12 @@ class Functions:
     def worker(self, process: Process) -> Worker:
         gateway = self.gateway(process)
         return Worker({BROADCAST: Broadcasting(gateway)}, gateway.operations, process.now, process.sleep)
+
+    def untold(self, process: Process) -> UntoldEvents | None:
+        if self.records.events is None:
+            return None
+        store, publisher = Store(process, self.records), Remote(process, self.records.events, PublishFailed)
+        return UntoldEvents(store, publisher, process.now, range(SHARDS))  # type: ignore[arg-type]
 
     def relay(self, process: Process) -> Relay:
         return Relay(

@@ -82,6 +82,8 @@ def _violations(world: World) -> Iterator[Violation]:
     yield from _of_verdicts(world)
     yield from _of_twins(world)
     yield from _of_broadcasts(world)
+    if world.records.events is not None:
+        yield from world.records.events.violations()
     for address, reason in world.people.answered:
         there = world.people.suppressed.get(address)
         if there is None or reason not in there.entries:

@@ -33,6 +33,7 @@ class Invariant(StrEnum):
     )
     AUDIENCE = "a broadcast goes to each of its audience once, and to nobody else"
     TOLD = "what a person has said and was answered is on record"
+    EVENTS = "each change of a delivery is told, each time it is under the same id, and nothing else is"
     LEASE = "no call may take longer than its lease"
     FAULTLESS = "nothing is raised that nobody expects"
 
@@ -72,7 +73,7 @@ def check_write(old: Delivery, new: Delivery, policy: Policy) -> None:
         raise Violation(Invariant.TRIES, f"{_of(old)} was changed to {_of(new)}")
     if new.pending != (new.due_at is not None):
         raise Violation(Invariant.QUIET, f"{new.status} with the due time {new.due_at}")
-    if touched(old, new) and new.pending:
+    if touched(old, new) and (new.pending or (old.untold and not new.untold)):  # which has been told
         return
     unsure = any(attempt.outcome is Outcome.UNKNOWN for attempt in new.attempts)
     arrived = new.status is S.DELIVERED and old.status in ARRIVED_AFTER_ALL and unsure

@@ -13,6 +13,7 @@ from shared.delivery.retries import Policy
 from shared.sending.receipts import Waiting
 from tests.fakes.receipts import MemoryReceipts
 from tests.fakes.store import MemoryStore
+from tests.simulation.events import Events
 from tests.simulation.invariants import ACCEPTED, Invariant, Violation, check_write, touched
 from tests.simulation.virtual import SHARDS
 
@@ -38,7 +39,7 @@ class Records(MemoryStore):
     `ended`, `failed`: those that were terminal at some time, and without success. `newest`: by collapse key, the
     notifications and when each was committed. `cancelled`: when the cancel of a notification was answered.
     `claims`: by token, when the writing of the claim last began. `pauses`, `may_be_down`: of channels, whose messages
-    are acked unclaimed.
+    are acked unclaimed. `events`: None: in this history they are off.
     """
 
     def __init__(self, policy: Policy, broken: Callable[[Violation], None], tell: Callable[..., None]) -> None:
@@ -52,6 +53,7 @@ class Records(MemoryStore):
         self.cancelled: dict[str, float] = {}
         self.claims: dict[str, float] = {}
         self.pauses: list[Pause] = []
+        self.events: Events | None = None
         self.may_be_down: Callable[[str], bool] = lambda _: False
         self._persons: dict[str, list[tuple[float, Recipient]]] = {}
         self._followed: set[tuple[str, str]] = set()
@@ -118,6 +120,8 @@ class Records(MemoryStore):
         assert old is not None
         if not touched(old, new):
             self.moves[key] += 1
+            if self.events is not None:
+                self.events.changed(new)
         if not new.pending:
             self.ended.add(key)
             if new.status not in SUCCESS:

@@ -20,18 +20,21 @@ from functions.gateway.notifications import idempotency
 from functions.gateway.services import Gateway
 from functions.gateway.web.problem_details import Problem
 from functions.relay.overdue_deliveries import Relay, Swept
+from functions.relay.untold_events import UntoldEvents
 from shared.delivery import gate, retries, state_machine
 from shared.delivery.errors import HarkError, Permanent, Retryable, StoreError, StoreUnavailable, Unknown
+from shared.delivery.events import noted
 from shared.delivery.gate import Facts
 from shared.delivery.model import Attempt, Delivery, DeliveryStatus, Notification, Outcome, Receipt, Rule
 from shared.people.frequency import DaysNotifications
 from shared.people.lists import Member
 from shared.people.permission import NOBODY, Person, permission
 from shared.people.suppression import Suppression
-from shared.sending import asking_people, breaker, breakers, pipeline, receipts, withdrawal
+from shared.sending import asking_people, breaker, breakers, pipeline, receipts, telling_store, withdrawal
 from shared.sending.asking_people import Asking
 from shared.sending.breakers import Breakers, Turn
 from shared.sending.channel_states import Activity, ChannelState, ChannelStates, paused_of
+from shared.sending.event_messages import event_message
 from shared.sending.messages import Answer, Message
 from shared.sending.operations import Operation, OperationState
 from shared.sending.pipeline import Pipeline
@@ -50,15 +53,15 @@ pytestmark = pytest.mark.no_cover
 SEEDS = 300
 # Where they are looked for first: to go through all histories before takes minutes, so these are to be kept new.
 FIRST = {
-    "what_one_provider_may_have_goes_to_another_unsaid": 20,
+    "what_one_provider_may_have_goes_to_another_unsaid": 36,
     "what_one_provider_may_have_waits_whichever_is_there": 36,
     "the_person_is_as_they_were_when_the_process_first_asked": 300,
-    "a_batch_is_answered_whether_it_is_on_record_or_not": 157,
+    "a_batch_is_answered_whether_it_is_on_record_or_not": 297,
     "the_gate_ignores_that_it_is_cancelled": 94,
     "a_pause_is_looked_for_once": 92,
     "the_gate_ignores_deliver_by": 80,
     "preferences_are_ignored": 56,
-    "claim_without_precondition": 53,
+    "claim_without_precondition": 92,
     "send_at_is_ignored": 52,
     "cancelled_under_a_live_lease": 49,
     "two_follow_the_same_one": 45,
@@ -77,6 +80,11 @@ FIRST = {
     "a_batch_forgets_its_keys": 11,
     "the_relay_forgets_what_was_paused": 9,
     "relay_off": 0,
+    "an_event_is_on_no_record": 14,
+    "a_claim_forgets_what_is_untold": 26,
+    "lost_attempt_not_counted": 10,
+    "the_person_is_not_asked": 29,
+    "a_days_notifications_are_counted_without_precondition": 130,
 }
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -516,7 +524,57 @@ def a_message_is_taken_that_another_has_on_record(patch: pytest.MonkeyPatch) -> 
     patch.setattr(MemoryStore, "sent_as", nobodys)
 
 
+def nobody_tells_what_a_dead_process_has_not(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(_: UntoldEvents) -> int:
+        return 0
+
+    patch.setattr(UntoldEvents, "sweep", nothing)
+
+
+def an_event_is_on_no_record(patch: pytest.MonkeyPatch) -> None:
+    """It is published after the write, as ever; who dies in between, or is not heard, has lost it."""
+
+    async def update(self: Any, delivery: Delivery) -> int:
+        written = noted(delivery, self._now(), self._grace)
+        version: int = await self._store.update(replace(written, untold=(), tell_at=None))
+        with contextlib.suppress(HarkError):
+            messages = [event_message(written, event) for event in written.untold]
+            await self._publisher().publish_events(messages)
+        return version
+
+    patch.setattr(telling_store._TellingStore, "update", update)
+
+
+def a_claim_forgets_what_is_untold(patch: pytest.MonkeyPatch) -> None:
+    def forgetting(delivery: Delivery, now: datetime, grace: timedelta) -> Delivery:
+        written = noted(delivery, now, grace)
+        return replace(written, untold=(), tell_at=None) if written.status is DeliveryStatus.SENDING else written
+
+    patch.setattr(telling_store, "noted", forgetting)
+
+
+def what_pubsub_did_not_take_counts_as_told(patch: pytest.MonkeyPatch) -> None:
+    tell = telling_store.tell
+
+    class Taking:
+        def __init__(self, inner: Any) -> None:
+            self._inner = inner
+
+        async def publish_events(self, events: Any) -> None:
+            with contextlib.suppress(HarkError):
+                await self._inner.publish_events(events)
+
+    async def told(store: Any, publisher: Any, deliveries: Any) -> Any:
+        return await tell(store, Taking(publisher), deliveries)
+
+    patch.setattr(telling_store, "tell", told)
+
+
 BUGS: dict[Plant, Invariant] = {
+    nobody_tells_what_a_dead_process_has_not: Invariant.EVENTS,
+    an_event_is_on_no_record: Invariant.EVENTS,
+    a_claim_forgets_what_is_untold: Invariant.EVENTS,
+    what_pubsub_did_not_take_counts_as_told: Invariant.EVENTS,
     what_one_provider_may_have_waits_whichever_is_there: Invariant.QUIET,
     what_one_provider_may_have_goes_to_another_unsaid: Invariant.FAILOVER,
     a_message_is_taken_that_another_has_on_record: Invariant.TRUTH,

@@ -16,7 +16,7 @@ from functions.gateway.callers import revocation
 from functions.gateway.channels import pausing
 from functions.gateway.notifications import acceptance, cancellation, idempotency, superseding
 from functions.gateway.web import error_handlers
-from functions.relay import overdue_deliveries, scheduled_deliveries
+from functions.relay import overdue_deliveries, scheduled_deliveries, untold_events
 from functions.relay import waiting_receipts as waiting
 from shared.sending import (
     asking_people,
@@ -26,6 +26,7 @@ from shared.sending import (
     operations,
     pipeline,
     receipts,
+    telling_store,
     waiting_deliveries,
 )
 
@@ -85,6 +86,7 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             waiting,
             operations,
             pausing,
+            untold_events,
         )
         put("time", SimpleNamespace(monotonic=loop.time), *of_time)
         put(
@@ -97,6 +99,7 @@ def virtual(loop: VirtualLoop, random: Random, log: Log) -> Iterator[None]:
             broadcasting,
             error_handlers,
             receipts,
+            telling_store,
             given_up_messages,
             cancellation,
             superseding,

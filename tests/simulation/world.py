@@ -29,6 +29,7 @@ from shared.sending.receipts import take
 from shared.sending.suppressing import change, suppress
 from tests.fakes.clock import START
 from tests.fakes.records import POLICY
+from tests.simulation.events import Events
 from tests.simulation.fate import Fate, Fault
 from tests.simulation.functions import CALLERS, CHANNELS, Functions
 from tests.simulation.invariants import Invariant, Violation
@@ -79,6 +80,8 @@ class World:
         self.verdicts: list[tuple[Key, Verdict]] = []
         # By dice of their own: the histories without them are what they were.
         self.pause_dice, self.outage_dice = (Random(sum(random.getstate()[1][n : n + 4])) for n in (1, 5))
+        if Random(sum(random.getstate()[1][9:13])).random() < 0.25:
+            self.records.events = Events()
         self.pauses, outages = self.pause_dice.random() < 0.2, self.outage_dice.random() < 0.3
         outages = outages and Fault.STRANGE in possible
         if self.pauses or outages:
@@ -173,7 +176,11 @@ class World:
                 )
                 break
             now = START + timedelta(seconds=loop.time())
-            due = [d.due_at for d in pending if d.due_at] + [w.due_at for w in self.waiting.waiting.values()]
+            tell_at = [d.tell_at for d in self.records.all() if d.tell_at]
+            if tell_at and loop.time() > since + _DAY / 4 and min(tell_at) < now - timedelta(hours=1):
+                self.broken(Violation(Invariant.EVENTS, "an event is on record, and told nobody"))
+                break
+            due = tell_at + [d.due_at for d in pending if d.due_at] + [w.due_at for w in self.waiting.waiting.values()]
             until = (min(due) - now).total_seconds() if due else 30.0
             await asyncio.sleep(min(max(5.0, until), 600.0 if pending or not due else _DAY))
             await self._sweep()
@@ -183,7 +190,8 @@ class World:
             return False
         at_work = any((process.alive and process.tasks) or process.late for process in self.processes)
         at_work = at_work or bool(self.queue.lives or self._outside or self.providers.late)
-        return not at_work and not self.waiting.waiting and not any(d.pending for d in self.records.all())
+        left = any(d.pending or d.untold for d in self.records.all())
+        return not at_work and not self.waiting.waiting and not left
 
     async def end(self) -> None:
         """No task outlives its history; what is cancelled here has no effect any more."""
@@ -203,6 +211,9 @@ class World:
         await process.ask(self.functions.waiting(process).sweep(), 600)
         if process.alive:
             await process.ask(self.functions.relay(process).sweep(), 600)
+        untold = self.functions.untold(process)
+        if untold is not None and process.alive:
+            await process.ask(untold.sweep(), 600)
 
     def _draw_asks(self) -> list[Ask]:
         random = self.random

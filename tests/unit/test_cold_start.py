@@ -29,6 +29,7 @@ CHANNEL_SETTINGS = {
         "VONAGE_API_SECRET": "x",
         "VONAGE_FROM": "+15005550006",
     },
+    "webhook": {"FIRESTORE_EMULATOR_HOST": "127.0.0.1:1"},
     "slack": {
         "SLACK_BOT_TOKEN": "xoxb-x",
         "SLACK_WEBHOOK_URL": "http://127.0.0.1:1/services/T0/B0/x",
@@ -64,7 +65,7 @@ def loaded(module: str, **settings: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("function", ["gateway", "relay", "operations", "dead_letter"])
+@pytest.mark.parametrize("function", ["gateway", "relay", "operations", "dead_letter", "events"])
 def test_a_function_that_sends_nothing_loads_no_providers_sdk(function: str) -> None:
     assert not loaded(f"functions.{function}.main") & SDKS
 
@@ -73,6 +74,16 @@ def test_a_function_that_sends_nothing_loads_no_providers_sdk(function: str) -> 
 def test_a_channel_reads_no_list_of_channels(channel: str) -> None:
     settings = {**CHANNEL_SETTINGS[channel], f"{channel.upper()}_PROVIDER": "log"}
     assert "yaml" not in loaded(f"functions.{channel}.main", **settings)
+
+
+@pytest.mark.parametrize("function", ["gateway", "relay", "operations", "dead_letter", "slack"])
+def test_who_has_no_events_loads_nothing_of_them(function: str) -> None:
+    script = f"""
+import sys
+import functions.{function}.main
+print(sorted(name for name in sys.modules if "endpoint" in name.split(".")[-1] or "tell" in name or "untold" in name))
+"""
+    assert said(script, GOOGLE_CLOUD_PROJECT="test", SLACK_PROVIDER="log") == "[]"
 
 
 def test_the_gateway_starts_without_fastapi() -> None:
@@ -196,7 +207,7 @@ import functions.{function}.main
 gc.collect()
 print(gc.isenabled(), min(frozen) > 10_000)
 """
-    assert said(script, EMAIL_PROVIDER="log", SLACK_PROVIDER="log") == "True True"
+    assert said(script, EMAIL_PROVIDER="log", SLACK_PROVIDER="log", WEBHOOK_PROVIDER="log") == "True True"
 
 
 def test_who_is_no_function_collects_garbage() -> None:

@@ -18,8 +18,8 @@ SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 
 
 def test_every_channel_has_its_folder_and_every_folder_its_channel() -> None:
-    core = {"gateway", "dead_letter", "relay", "operations"}
-    assert {path.name for path in FUNCTIONS} - core == set(channel_names())
+    core = {"gateway", "dead_letter", "relay", "operations", "events"}
+    assert {path.name for path in FUNCTIONS} - core == set(channel_names(of_events=True))
     assert {name: channel.name for name, channel in load_channels().items()} == {n: n for n in channel_names()}
 
 

@@ -9,6 +9,7 @@ from typing_extensions import Self
 
 from hark_client.errors import NotConfigured
 from hark_client.operations import S
+from hark_client.resources.endpoints import Endpoints
 from hark_client.resources.lists import Broadcasts, Lists, Operations
 from hark_client.resources.notifications import Batches, Notifications
 from hark_client.resources.operating import Audit, Callers, Channels, DeadLetters, Duplicates, Statistics, Systems
@@ -43,6 +44,7 @@ class Parts(Generic[S]):
         self.duplicates: Duplicates[S] = Duplicates(gateway, sender)
         self.channels: Channels[S] = Channels(gateway, sender)
         self.callers: Callers[S] = Callers(gateway, sender)
+        self.endpoints: Endpoints[S] = Endpoints(gateway, sender)
         self.audit: Audit[S] = Audit(gateway, sender)
         self.system: Systems[S] = Systems(gateway, sender)
 

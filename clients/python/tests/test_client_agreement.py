@@ -64,6 +64,7 @@ WORDS = (
     "ChannelName",
     "DeliveryStatus",
     "DuplicateReason",
+    "EndpointState",
     "NotificationStatus",
     "OperationState",
     "Outcome",
@@ -210,6 +211,9 @@ def test_a_channels_content_has_its_parts(document: Document) -> None:
     [
         ("BroadcastRequest", "broadcasts.plan", {"list": "list_name", "dry_run": None, "plan": None}),
         ("CategoryRequest", "categories.put", {"class": "class_"}),
+        ("EndpointRequest", "endpoints.put", {}),
+        ("EventsReplayRequest", "endpoints.replay", {"from": "from_"}),
+        ("RotationRequest", "endpoints.rotate", {}),
         ("ListRequest", "lists.put", {}),
         ("MembersRequest", "lists.add_members", {}),
         ("PauseRequest", "channels.pause", {}),
@@ -228,7 +232,7 @@ def test_a_body_of_parameters_has_the_fields_of_its_schema(
     theirs = {sent_as.get(name, name) for name in fields} - {None}
     call = OPERATIONS[method]
     path = {part.strip("{}") for part in call.endpoint.path.split("/") if part.startswith("{")}
-    ours = set(inspect.signature(call.flow).parameters) - {"self"} - path
+    ours = set(inspect.signature(call.flow).parameters) - {"self", "idempotency_key"} - path
     if "notification" in ours:
         ours = ours - {"notification"} | set(typed_dict_hints(requests.BroadcastFields))
     assert ours == theirs
@@ -250,13 +254,14 @@ def test_each_repeated_operation_is_one_that_the_readme_names() -> None:
     once = {name for name, o in OPERATIONS.items() if not o.endpoint.is_repeatable}
     assert once == {"dead_letters.replay", "callers.create", "callers.add_key"}
     keyed = {name for name, o in OPERATIONS.items() if o.endpoint.takes_key}
-    assert keyed == {"notifications.send", "templates.recall"}
+    assert keyed == {"notifications.send", "templates.recall", "endpoints.test", "endpoints.replay"}
     others = {name for name, o in OPERATIONS.items() if o.endpoint.method == "POST"} - once - keyed
     assert others == {
         *("notifications.cancel", "notifications.forecast", "batches.send", "broadcasts.plan", "broadcasts.begin"),
         *("recipients.erase", "suppressions.import_csv", "lists.add_members", "templates.preview"),
         *("templates.plan_recall", "operations.pause", "operations.resume", "operations.cancel"),
         *("dead_letters.plan_replay", "dead_letters.begin_replay", "channels.pause", "channels.resume"),
+        "endpoints.rotate",
     }
 
 

@@ -30,6 +30,7 @@ class Scope(StrEnum):
     CHANNELS_WRITE = "channels:write"
     DEAD_LETTERS_MANAGE = "dead-letters:manage"
     CALLERS_MANAGE = "callers:manage"
+    ENDPOINTS_MANAGE = "endpoints:manage"  # and so be told of everybody's deliveries
     AUDIT_READ = "audit:read"  # what everybody did
 
 

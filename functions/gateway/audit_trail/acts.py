@@ -39,6 +39,10 @@ AUDITED: Mapping[str, frozenset[int]] = {
     "replay": SUCCESSES,
     "replay_by_plan": BEGUN,
     "discard": SUCCESSES,
+    "put_endpoint": SUCCESSES,
+    "delete_endpoint": SUCCESSES,
+    "rotate_secret": SUCCESSES,
+    "replay_events": BEGUN,
     "pause_operation": SUCCESSES,
     "resume_operation": SUCCESSES,
     "cancel_operation": SUCCESSES,
@@ -51,7 +55,7 @@ _IDS: Mapping[str, re.Pattern[str]] = {
     "caller_id": re.compile("[0-9a-f]{16}"),
     "key_id": re.compile("[0-9a-f]{8}"),
 }
-_OF_NO_PERSON = re.compile(r"/v1/(templates|categories|channels)/\{name\}")
+_OF_NO_PERSON = re.compile(r"/v1/(templates|categories|channels|endpoints)/\{name\}")
 _LOCATION = re.compile(r"/v1/((?:callers|operations)/[0-9a-f-]+)")
 _PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
 

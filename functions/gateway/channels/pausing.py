@@ -31,7 +31,7 @@ async def set_activity(
 
     Problem 403, 404, 503. Raises StoreUnavailable.
     """
-    if channel not in gateway.channels:
+    if channel not in gateway.every_channel:
         raise Problem(404, "there is no such channel")
     _check_use(caller, channel)
     now, give_up_at = gateway.now(), time.monotonic() + _SECONDS
@@ -52,7 +52,7 @@ async def set_activity(
 
 async def would_hold(gateway: Gateway, channel: str, caller: Caller) -> tuple[int, bool]:
     """How many deliveries would wait, and whether there are more. Problem 403, 404. Raises StoreUnavailable."""
-    if channel not in gateway.channels:
+    if channel not in gateway.every_channel:
         raise Problem(404, "there is no such channel")
     _check_use(caller, channel)
     ever = gateway.now() + timedelta(days=3650)

@@ -30,7 +30,9 @@ def channels_router(gateway: Gateway) -> APIRouter:
     async def list_channels(_: Annotated[Caller, requires(Scope.NOTIFICATIONS_SEND)]) -> Response:
         """What each channel takes, who sends it, and whether it is paused."""
         await gateway.channel_states.states()
-        items = [channel_json(channel, gateway.channel_states.of(name)) for name, channel in gateway.channels.items()]
+        items = [
+            channel_json(channel, gateway.channel_states.of(name)) for name, channel in gateway.every_channel.items()
+        ]
         return json_answer(ChannelsJson(items=items))
 
     @routes.post(
@@ -49,16 +51,16 @@ def channels_router(gateway: Gateway) -> APIRouter:
             changes_nothing(request)
             waiting, estimated = await would_hold(gateway, name, caller)
             await gateway.channel_states.states()
-            shown = channel_json(gateway.channels[name], gateway.channel_states.of(name))
+            shown = channel_json(gateway.every_channel[name], gateway.channel_states.of(name))
             return json_answer(ChannelJson(**shown, would_hold=WouldHoldJson(waiting=waiting, estimated=estimated)))
         state = await set_activity(gateway, name, Activity.PAUSED, caller, body.reason)
-        return json_answer(channel_json(gateway.channels[name], state))
+        return json_answer(channel_json(gateway.every_channel[name], state))
 
     @routes.post("/{name}/resume", responses=answers(ChannelJson, 200, 404, 503, links=_of("pause_channel")))
     async def resume_channel(name: Name, caller: Annotated[Caller, requires(Scope.CHANNELS_WRITE)]) -> Response:
         """What has waited goes, the oldest first, from the relay's next sweep on."""
         state = await set_activity(gateway, name, Activity.ACTIVE, caller, None)
-        return json_answer(channel_json(gateway.channels[name], state))
+        return json_answer(channel_json(gateway.every_channel[name], state))
 
     return routes
 

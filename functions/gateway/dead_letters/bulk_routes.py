@@ -42,8 +42,8 @@ def bulk_replay_router(gateway: Gateway) -> APIRouter:
         asked.check()
         if asked.plan is not None:
             return await _begin(caller, asked.plan)
-        if asked.filter.channel is not None and asked.filter.channel not in gateway.channels:
-            raise invalid(field_error("filter.channel", f"there are {', '.join(gateway.channels)}"))
+        if asked.filter.channel is not None and asked.filter.channel not in gateway.every_channel:
+            raise invalid(field_error("filter.channel", f"there are {', '.join(gateway.every_channel)}"))
         async with gateway.batches.making(caller.id):
             plan, shown = await plan_replay(gateway, caller, asked.filter.asked(), asked.per_second)
             await gateway.replay_plans.create(plan)

@@ -57,8 +57,8 @@ def dead_letters_router(gateway: Gateway) -> APIRouter:
         query: Annotated[DeadLettersQuery, Query()], caller: Annotated[Caller, requires.turn(Scope.DEAD_LETTERS_MANAGE)]
     ) -> Response:
         """Deliveries that wait for an operator, the latest first."""
-        if query.channel is not None and query.channel not in gateway.channels:
-            raise invalid(field_error("channel", f"there are {', '.join(gateway.channels)}"))
+        if query.channel is not None and query.channel not in gateway.every_channel:
+            raise invalid(field_error("channel", f"there are {', '.join(gateway.every_channel)}"))
         async with gateway.listings.making(caller.id):
             page = await store.dead(
                 caller=whose(caller),

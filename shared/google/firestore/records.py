@@ -27,6 +27,7 @@ from shared.delivery.model import (
     CategoryClass,
     Delivery,
     DeliveryStatus,
+    Event,
     Notification,
     Outcome,
     QuietHours,
@@ -76,6 +77,7 @@ _FIXED = (
 )
 _NOTIFICATION_FIELDS = tuple(f.name for f in fields(Notification) if f.name != "id")
 _ATTEMPT_FIELDS = tuple(f.name for f in fields(Attempt))
+_EVENT_FIELDS = tuple(f.name for f in fields(Event))
 STATE_FIELDS = tuple(f.name for f in fields(Delivery) if f.name not in {*_FIXED, "version"})
 """What an update writes. A field that is None is removed, which is what takes a delivery out of the due index."""
 _notification_values, _fixed_values, _state_values = (
@@ -152,6 +154,7 @@ def state_values(d: Delivery) -> dict[str, Any]:
     values = dict(zip(STATE_FIELDS, _state_values(d), strict=True))
     values["status"] = str(d.status)
     values["attempts"] = [_attempt_values(attempt) for attempt in d.attempts]
+    values["untold"] = [_event_values(event) for event in d.untold] or None
     return values
 
 
@@ -191,6 +194,8 @@ def to_delivery(doc: Any) -> Delivery:
         values["unless"] = DeliveryStatus(values["unless"])
     if "category_class" in values:
         values["category_class"] = CategoryClass(values["category_class"])
+    if "untold" in values:
+        values["untold"] = tuple(_to_event(event) for event in values["untold"])
     return Delivery(**values, version=to_version(doc.update_time))
 
 
@@ -220,6 +225,14 @@ def _to_attempt(values: Mapping[str, Any]) -> Attempt:
     known = {key: value for key, value in values.items() if key in _known(Attempt)}
     asked = None if values.get("asked") is None else Told(values["asked"])
     return Attempt(**known | {"outcome": Outcome(values["outcome"]), "asked": asked})
+
+
+def _event_values(e: Event) -> dict[str, Any]:
+    return {name: value for name in _EVENT_FIELDS if (value := getattr(e, name)) is not None}
+
+
+def _to_event(values: Mapping[str, Any]) -> Event:
+    return Event(**{key: value for key, value in values.items() if key in _known(Event)})
 
 
 def known_values(doc: Any, model: type) -> dict[str, Any]:

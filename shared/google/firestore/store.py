@@ -211,6 +211,16 @@ class FirestoreStore:
         )
         return await pages.first_readable(self._rpc, query, limit, records.to_delivery)
 
+    async def untold(self, shard: int | None, now: datetime, limit: int) -> Sequence[Delivery]:
+        query = queries.select(
+            "deliveries",
+            group=True,
+            filters=[*queries.given(shard=shard), queries.before("tell_at", now)],
+            order="tell_at",
+            fields=records.WITHOUT_CONTENT,
+        )
+        return await pages.first_readable(self._rpc, query, limit, records.to_delivery)
+
     async def notifications(
         self,
         *,

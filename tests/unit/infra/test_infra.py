@@ -11,7 +11,7 @@ import yaml
 from pydantic import SecretStr
 
 from emulator.config import load
-from emulator.provision import MAX_DELIVERY_ATTEMPTS, plan
+from emulator.provision import MAX_DELIVERY_ATTEMPTS, MOST_EVENT_ATTEMPTS, plan
 from functions.gateway.access.authentication import CERTIFICATE_HEADERS, SECRET_HEADER
 from functions.gateway.settings import GatewaySettings
 from infra.deploy import PEOPLE
@@ -148,7 +148,10 @@ def test_attempts_outlast_an_outage_of_an_hour() -> None:
 
 def test_pubsub_is_told_what_the_functions_are() -> None:
     assert f"ack_deadline_seconds = {in_the_cloud().ack_deadline_seconds:g}\n" in CONFIGURATION
-    assert re.findall(r"max_delivery_attempts += (\d+)", CONFIGURATION) == [str(MAX_DELIVERY_ATTEMPTS)]
+    assert re.findall(r"max_delivery_attempts += (\d+)", CONFIGURATION) == [
+        str(MOST_EVENT_ATTEMPTS),
+        str(MAX_DELIVERY_ATTEMPTS),
+    ]
 
 
 def test_the_load_balancer_sets_each_header_that_the_gateway_reads() -> None:

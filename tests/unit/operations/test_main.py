@@ -16,6 +16,7 @@ from functions.gateway import opening
 from functions.operations.kinds import kinds
 from shared.delivery.errors import StoreUnavailable
 from shared.delivery.model import DeliveryStatus, TemplateUsed
+from shared.entrypoint import startup
 from shared.entrypoint.push_requests import push_requests
 from shared.entrypoint.restored_records import RestoredRecords
 from shared.runtime import logs
@@ -156,7 +157,7 @@ def test_what_it_opens_is_over_one_connection(main: ModuleType, monkeypatch: pyt
     rpc = open_rpc.return_value
     monkeypatch.setattr(opening, "open_rpc", open_rpc)
     monkeypatch.setattr(opening, "open_publisher", lambda _: "publisher")
-    monkeypatch.setattr(opening, "FirestoreStore", lambda connected: ("store", connected))
+    monkeypatch.setattr(startup, "FirestoreStore", lambda connected: ("store", connected))
     monkeypatch.setattr(opening, "FirestoreLists", lambda connected: ("lists", connected))
     monkeypatch.setattr(opening, "FirestoreOperations", lambda connected: ("operations", connected))
     worker = main._open()

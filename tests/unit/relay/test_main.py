@@ -17,6 +17,7 @@ from functions.relay.scheduled_deliveries import ScheduledDeliveries
 from functions.relay.waiting_receipts import WaitingReceipts
 from shared.delivery.errors import StoreUnavailable
 from shared.delivery.store import SHARDS
+from shared.entrypoint import startup
 from shared.entrypoint.push_requests import PUSH_LIMIT, push_requests
 from shared.runtime import logs
 from tests.fakes.clock import START, Clock
@@ -206,7 +207,7 @@ def test_what_it_opens_is_over_one_connection(
     monkeypatch.setattr(main, "_settings", settings)
     monkeypatch.setattr(main, "open_rpc", lambda _: rpc)
     monkeypatch.setattr(main, "open_publisher", lambda _: publisher)
-    monkeypatch.setattr(main, "FirestoreStore", lambda connected: ("store", connected))
+    monkeypatch.setattr(startup, "FirestoreStore", lambda connected: ("store", connected))
     monkeypatch.setattr(main, "FirestoreRelayRuns", lambda connected: ("runs", connected))
     monkeypatch.setattr(main, "FirestoreReceipts", lambda connected: ("receipts", connected))
     receipts, relay, scheduled, runs = main._open()

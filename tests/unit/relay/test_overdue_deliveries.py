@@ -108,7 +108,8 @@ def test_only_on_the_emulator_it_asks_for_all_shards_at_once(
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test")
     main = importlib.import_module("functions.relay.main")
     monkeypatch.setattr(main, "_settings", CoreSettings(google_cloud_project="test", firestore_emulator_host=emulator))
-    for name in ("open_rpc", "FirestoreStore", "FirestoreReceipts", "FirestoreRelayRuns", "open_publisher"):
+    monkeypatch.setattr("shared.entrypoint.startup.FirestoreStore", lambda *_: None)
+    for name in ("open_rpc", "FirestoreReceipts", "FirestoreRelayRuns", "open_publisher"):
         monkeypatch.setattr(main, name, lambda *_: None)
     *sweeps, _ = main._open()  # what is on record of its runs has no shards
     for sweep in sweeps:

@@ -5,6 +5,7 @@ from hark_client.models.base import Answer, Page
 from hark_client.models.callers import ApiKey, Caller, NewApiKey, NewCaller, Revoked, WouldRevoke
 from hark_client.models.channels import Channel, Provider, WouldHold
 from hark_client.models.dead_letters import DeadLetter, Duplicate, DuplicatePair, ReplayedChannel, ReplayPlan
+from hark_client.models.endpoints import Endpoint, EventDelivery, SentTest
 from hark_client.models.lists import AddedMembers, BroadcastPlan, BroadcastSample, Member, PlannedChannel, RecipientList
 from hark_client.models.notifications import (
     Attempt,
@@ -65,6 +66,8 @@ __all__ = [
     "Delivery",
     "Duplicate",
     "DuplicatePair",
+    "Endpoint",
+    "EventDelivery",
     "Explanation",
     "FieldError",
     "Forecast",
@@ -91,6 +94,7 @@ __all__ = [
     "Revoked",
     "RowProblem",
     "ScheduledWithIt",
+    "SentTest",
     "SettingProblem",
     "Statistics",
     "Step",

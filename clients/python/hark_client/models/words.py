@@ -28,6 +28,7 @@ DuplicateReason = Literal[
 NotificationStatus = Literal[
     "scheduled", "queued", "sending", "sent", "failed", "partial", "expired", "cancelled", "superseded", "suppressed"
 ]
+EndpointState = Literal["active", "disabled"]
 OperationState = Literal["running", "paused", "cancelled", "done", "failed"]
 Outcome = Literal["accepted", "retryable", "throttled", "permanent", "refused", "unknown"]
 SettingState = Literal["missing", "wrong", "suspicious"]
@@ -48,6 +49,7 @@ Scope = Literal[
     "channels:write",
     "dead-letters:manage",
     "callers:manage",
+    "endpoints:manage",
     "audit:read",
 ]
 SuppressionClass = Literal["all", "marketing", "category"]
