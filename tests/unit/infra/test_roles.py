@@ -40,6 +40,7 @@ ROLES = {
     "roles/telemetry.metricsWriter": {"telemetry.metrics.write"},
 }
 
+QUEUES = "notifications[each.value.queue].id\n  role   = "
 RECORDS = 'for_each = local.functions\n\n  project = var.project\n  role    = "roles/datastore.user"'
 
 # Of Rpc's methods, which RPC each makes; and the one module that asks the callers' database, and not the records'.
@@ -184,7 +185,7 @@ def test_each_role_of_a_function_is_granted_where_this_looks() -> None:
         ('["gateway", "operations"]', '["relay", "operations"]', {"gateway", "relay"}),
         (RECORDS, RECORDS.replace("user", "owner"), set(FUNCTIONS)),
         (RECORDS, RECORDS.replace("user", "viewer"), set(FUNCTIONS)),
-        ('"roles/pubsub.publisher"', '"roles/pubsub.editor"', set(FUNCTIONS)),
+        (f'{QUEUES}"roles/pubsub.publisher"', f'{QUEUES}"roles/pubsub.editor"', set(FUNCTIONS)),
     ],
 )
 def test_a_role_that_is_missing_and_one_too_many_are_seen(change: str, into: str, who: set[str]) -> None:

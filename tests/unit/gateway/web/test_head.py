@@ -45,6 +45,8 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         assert (await client.put("/v1/categories/alice", json={"class": "service"})).status_code == 201
         assert (await client.put("/v1/suppressions/email/a@example.com", json={})).status_code == 201
         assert (await client.put("/v1/templates/alice", json=texts)).status_code == 201
+        endpoint = {"url": "https://example.com/", "events": ["*"]}
+        assert (await client.put("/v1/endpoints/alice", json=endpoint)).status_code == 201
         yield client
 
 
