@@ -84,6 +84,14 @@ SCOPED = {
     ("post", "/v1/operations/{operation_id}/resume"): {"200", "404", "409"},
     ("post", "/v1/operations/{operation_id}/cancel"): {"200", "404", "409"},
     ("post", "/v1/templates/{name}/preview"): {"200", "400", "404", "408", "413", "422"},
+    ("put", "/v1/endpoints/{name}"): {"200", "201", "400", "408", "409", "413", "422"},
+    ("get", "/v1/endpoints"): {"200", "409", "422"},
+    ("get", "/v1/endpoints/{name}"): {"200", "404", "409", "422"},
+    ("delete", "/v1/endpoints/{name}"): {"204", "404", "409", "422"},
+    ("post", "/v1/endpoints/{name}/rotate"): {"200", "400", "404", "408", "409", "413", "422"},
+    ("post", "/v1/endpoints/{name}/test"): {"202", "404", "409", "422"},
+    ("get", "/v1/endpoints/{name}/deliveries"): {"200", "409", "422"},
+    ("post", "/v1/endpoints/{name}/replay"): {"202", "400", "404", "408", "409", "413", "422"},
 }
 ROUTES = OPEN | {("get", "/v1/callers/self"): {"200", "401", "429", "503"}}
 ROUTES |= {
@@ -108,6 +116,8 @@ QUERIES = {
     ("get", "/v1/operations"): {"limit", "cursor"},
     ("get", "/v1/callers"): {"limit", "cursor"},
     ("get", "/v1/statistics"): {"hours"},
+    ("get", "/v1/endpoints"): {"limit", "cursor"},
+    ("get", "/v1/endpoints/{name}/deliveries"): {"limit", "cursor"},
     ("delete", "/v1/callers/{caller_id}"): {"cascade", "stop", "dry_run"},
 }
 
@@ -131,9 +141,9 @@ async def test_the_channels_are_listed_with_what_they_take(hark: Hark) -> None:
     answer = await hark.client.get("/v1/channels")
     assert answer.status_code == 200
     items = declared(ChannelsJson, answer)["items"]
-    assert [item["name"] for item in items] == ["email", "sms", "slack"]
-    assert {item["name"]: item["max_length"] for item in items} == {"email": 100_000, "sms": 1600, "slack": 40_000}
-    measures = {channel.name: channel.measure.name for channel in hark.gateway.channels.values()}
+    longest = {"email": 100_000, "sms": 1600, "slack": 40_000, "webhook": 20_000}
+    assert [(item["name"], item["max_length"]) for item in items] == [*longest.items()]
+    measures = {channel.name: channel.measure.name for channel in hark.gateway.every_channel.values()}
     assert {item["name"]: item["measure"] for item in items} == measures
     assert [measures[name] for name in ("email", "sms", "slack")] == [
         *("bytes of UTF-8", "UTF-16 units", "characters after escaping"),

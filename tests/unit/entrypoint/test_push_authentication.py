@@ -26,6 +26,7 @@ from tests.environment import NEEDED
 from tests.fakes.issuer import AUDIENCE, DISCOVERY, EMAIL, Issuer, guarding
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.records import POLICY
+from tests.fakes.relay_runs import MemoryRelayRuns
 from tests.fakes.store import MemoryStore
 from tests.unit.entrypoint.test_push_handler import MESSAGE, push_of
 
@@ -75,7 +76,9 @@ def sweeps(store: MemoryStore, publisher: MemoryPublisher, monkeypatch: pytest.M
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "test")
     main = importlib.import_module("functions.relay.main")
     scheduled = ScheduledDeliveries(store, publisher, timedelta(seconds=1))
-    monkeypatch.setattr(main, "_sweeps", (NothingWaits(), Relay(store, publisher, POLICY), scheduled))
+    monkeypatch.setattr(
+        main, "_sweeps", (NothingWaits(), Relay(store, publisher, POLICY), scheduled, MemoryRelayRuns())
+    )
     return client(main.relay)
 
 
