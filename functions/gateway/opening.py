@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 class OfEvents:
     """What is read for events when the process starts."""
 
-    secrets: "EndpointSecrets"
+    secrets: "EndpointSecrets"  # pragma: allowlist secret
     channels: Mapping[str, Channel]
     loopback: bool
 

@@ -41,7 +41,7 @@ class Endpoints:
     """
 
     store: "EndpointStore"
-    secrets: "EndpointSecrets"
+    secrets: "EndpointSecrets"  # pragma: allowlist secret
     channels: Mapping[str, Channel]
     loopback: bool
 

@@ -18,7 +18,7 @@ from tests.fakes.api import Api
 from tests.fakes.issuer import KEYS, Issuer, ec_key, rsa_key, serving
 from tests.integration.gateway import client_of, problem
 
-AUDIENCE = "/projects/123456789012/global/backendServices/42"
+AUDIENCE = "/projects/123456789012/global/backendServices/42"  # pragma: allowlist secret
 SUBJECT, EMAIL = "accounts.google.com:1137", "boss@example.com"
 OURS = {"Sec-Fetch-Site": "same-origin"}
 MESSAGE = {"to": {"email": "a@example.com"}, "message": "Build 42 is live"}
