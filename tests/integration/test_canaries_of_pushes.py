@@ -26,6 +26,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.provider import HANG, Result, ScriptedProvider
 from tests.fakes.publisher import MemoryPublisher
 from tests.fakes.records import POLICY, a_notification, accepted, first_message, later_message
+from tests.fakes.relay_runs import MemoryRelayRuns
 from tests.fakes.store import MemoryStore
 from tests.integration.canaries import ADDRESS, ALL, MESSAGE, REQUEST, SECRET, SUBJECT, Faulty, Output
 
@@ -153,7 +154,7 @@ async def test_a_sweep_that_fails_gives_nothing_away(
     clock.advance(POLICY.grace * 2)
     store = cast(Store, Faulty(records, operation))
     relay = Relay(store, cast(Any, Faulty(MemoryPublisher(), operation)), POLICY, clock.now)
-    monkeypatch.setattr(main, "_sweeps", (Nothing(), relay, NothingScheduled()))
+    monkeypatch.setattr(main, "_sweeps", (Nothing(), relay, NothingScheduled(), MemoryRelayRuns()))
     assert await called(main.relay) == 500
     assert output.lines()[-1]["error"].startswith("ValueError at canaries.py:")
 
