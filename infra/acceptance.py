@@ -49,7 +49,7 @@ VALUES = {
 }
 STATISTICS = "/v1/statistics?hours=1"  # which counts the entries of indexes
 UNINDEXED = {"limit", "cursor", "to", "version"}  # `to` is `from`'s index, and a version is its template's
-NOT_SERVED = {403, 422}  # filters that do not go together, or are not for a key that sees only its own
+NOT_SERVED = {403, 409, 422}  # filters that do not go together or are not for this key; events, where they are off
 LOG_SECONDS = 3 * 60.0  # until a request's log line can be read
 DEAD_SECONDS = 15 * 60.0  # five pushes, whose pauses begin with 10 s and double
 ALERT_SECONDS = 10 * 60.0  # until Cloud Monitoring has the metric

@@ -31,6 +31,7 @@ export const SCOPES = [
   "channels:write",
   "dead-letters:manage",
   "callers:manage",
+  "endpoints:manage",
   "audit:read",
 ];
 export const SUPPRESSION_REASONS = ["manual", "hard_bounce", "invalid", "complaint", "stop", "unsubscribed"];
