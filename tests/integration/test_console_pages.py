@@ -228,7 +228,7 @@ async def test_the_figures_have_a_table(console: Console) -> None:
     await console.tab.until("location.hash === '#/overview?hours=6'")
     await console.settled()
     async with asyncio.timeout(20):
-        while not any(query.endswith("hours=6") for _, query, _ in console.answers.asked):
+        while not any(query.endswith("hours=6") for _, query, _ in console.answers.asked):  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.05)
 
 
