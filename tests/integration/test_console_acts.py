@@ -374,6 +374,7 @@ async def test_what_is_searched_for_is_found_and_no_address_is_kept(console: Con
     await console.choose("by", "tag")
     await console.write("tag", "team:infra")
     await console.press("Search")
+    await console.until_text("hark search --tag team:infra", ".results")  # and not what the page showed before
     await console.until_text("Build 42", ".results")
     await console.choose("by", "address")
     await console.choose("channel", "email")

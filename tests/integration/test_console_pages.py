@@ -1,6 +1,5 @@
 """Each page of the console: what it shows, that axe finds nothing wrong with it, on a phone and in dark, too."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
@@ -13,6 +12,7 @@ import pytest_asyncio
 from functions.gateway.console.console_files import FOLDER
 from hark_client.testing.hark import Hark
 from tests.chromium import Tab, chromium
+from tests.e2e.stack import until
 from tests.integration.console import PHONE, STATISTICS, WIDE, Console, console_of, is_command
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -227,9 +227,12 @@ async def test_the_figures_have_a_table(console: Console) -> None:
     await console.press("6 h")
     await console.tab.until("location.hash === '#/overview?hours=6'")
     await console.settled()
-    async with asyncio.timeout(20):
-        while not any(query.endswith("hours=6") for _, query, _ in console.answers.asked):  # noqa: ASYNC110 - no event
-            await asyncio.sleep(0.05)
+
+    async def the_last_look_is_of_six_hours() -> bool:
+        looks = [query for _, query, _ in console.answers.asked if query.startswith("/v1/statistics")]
+        return looks[-1].endswith("hours=6")
+
+    await until(the_last_look_is_of_six_hours)
 
 
 async def test_without_figures_the_overview_shows_the_rest(console: Console) -> None:
