@@ -42,8 +42,7 @@ log = logs.get_logger(__name__)
 _settings = start()
 _address_hash = load(PeopleSettings).address_hash()
 _restored: RestoredRecords | None = None
-_sweeps: tuple[WaitingReceipts, Relay, ScheduledDeliveries, RelayRuns] | None = None
-_untold: "UntoldEvents | None" = None
+_sweeps: "tuple[WaitingReceipts, Relay, ScheduledDeliveries, UntoldEvents | None, RelayRuns] | None" = None
 
 
 @functions_framework.aio.http
@@ -57,7 +56,7 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
     try:
         if _sweeps is None:
             _sweeps, _restored = _open(), restored_records(_settings)
-        receipts, overdue, scheduled, runs = _sweeps
+        receipts, overdue, scheduled, untold, runs = _sweeps
         if _restored is not None and (held := await _restored.why_held()) is not None:
             return JSONResponse({"held": held})
         looking_ahead = asyncio.create_task(scheduled.sweep())
@@ -66,7 +65,7 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
             applied = await _applied(receipts)
             swept = await overdue.sweep()
             await _note(runs)
-            told = {} if _untold is None else {"told": await _untold.sweep()}
+            told = {} if untold is None else {"told": await untold.sweep()}
         finally:
             on_time = await looking_ahead
     except StoreUnavailable as error:
@@ -90,8 +89,7 @@ async def _sweep(_request: Request, _body: bytes) -> Response:
 _handle = push_requests(_sweep, too_large=lambda: Response(status_code=400))
 
 
-def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries, RelayRuns]:
-    global _untold  # noqa: PLW0603 - as `_sweep` has it
+def _open() -> "tuple[WaitingReceipts, Relay, ScheduledDeliveries, UntoldEvents | None, RelayRuns]":
     rpc = open_rpc(_settings)
     publisher = open_publisher(_settings)
     store = open_store(_settings, rpc, lambda: publisher)
@@ -99,8 +97,6 @@ def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries, RelayRuns]:
     # Firestore serves a shard by its index, all of them at once. Its emulator has no indexes and looks at all that it
     # stores, 16 times for 16 shards: with 40,000 stored no query ended in its time, and accepts were refused (2026-11).
     shards: Sequence[int | None] = [None] if _settings.firestore_emulator_host else range(SHARDS)
-    if _settings.has_events:
-        _untold = _open_untold(rpc, publisher, shards)
     return (
         WaitingReceipts(
             store, FirestoreReceipts(rpc), FirestorePeople(rpc, _address_hash), shards=shards, publisher=publisher
@@ -116,6 +112,7 @@ def _open() -> tuple[WaitingReceipts, Relay, ScheduledDeliveries, RelayRuns]:
         ScheduledDeliveries(
             store, publisher, timedelta(seconds=_settings.relay_ahead_seconds), shards=shards, channel_states=states
         ),
+        _open_untold(rpc, publisher, shards) if _settings.has_events else None,
         FirestoreRelayRuns(rpc),
     )
 

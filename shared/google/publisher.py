@@ -15,13 +15,14 @@ from google.api_core.gapic_v1 import routing_header
 
 from shared.channels.declaration import topic
 from shared.delivery.errors import PublishFailed
+from shared.delivery.instants import rfc3339
 from shared.google import grpc_channel
 from shared.google.bare_packages import bare
 from shared.google.rpc_batching import Batches, byte_size
 from shared.runtime import telemetry, trace_context
 from shared.runtime.settings import CoreSettings
 from shared.runtime.telemetry import Kind
-from shared.sending.event_messages import EventMessage, rfc3339
+from shared.sending.event_messages import EventMessage
 from shared.sending.messages import Message
 
 with bare("google.pubsub_v1"):

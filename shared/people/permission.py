@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from shared.delivery.gate import Go, Later, No, Permission
+from shared.delivery.instants import rfc3339
 from shared.delivery.model import CategoryClass, Delivery, DeliveryStatus, Recipient, Rule
 from shared.people.category import Category
 from shared.people.frequency import DaysNotifications, day_of
@@ -42,11 +43,11 @@ class Person:
         at: dict[str, str] = {}
         if self.suppression is not None and self.suppression.entries:
             version = self.suppression.version or 0
-            at["suppression"] = _exactly(datetime.fromtimestamp(version / 1e9, UTC))
+            at["suppression"] = rfc3339(datetime.fromtimestamp(version / 1e9, UTC))
         if self.recipient is not None:
-            at["recipient"] = _exactly(self.recipient.updated_at)
+            at["recipient"] = rfc3339(self.recipient.updated_at)
         if self.category is not None:
-            at["category"] = _exactly(self.category.updated_at)
+            at["category"] = rfc3339(self.category.updated_at)
         return at or None
 
 
@@ -117,10 +118,5 @@ def _later(delivery: Delivery, until: datetime, rule: Rule, when: str) -> Permis
     return Later(until, rule)
 
 
-def _exactly(at: datetime) -> str:
-    """As the API says it."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
 def _said(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return rfc3339(at.replace(microsecond=0))

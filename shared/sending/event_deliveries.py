@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 
 from shared.delivery.errors import AlreadyExists, PublishFailed
 from shared.delivery.events import OF_EVENTS
+from shared.delivery.instants import rfc3339
 from shared.delivery.model import Delivery, Notification, replace
 from shared.delivery.retries import Policy
 from shared.delivery.state_machine import queued
 from shared.delivery.store import SHARDS, Store
 from shared.runtime.logs import get_logger
 from shared.sending.endpoints import Endpoint
-from shared.sending.event_messages import EventMessage, compact, rfc3339
+from shared.sending.event_messages import EventMessage, compact
 from shared.sending.messages import Message, Publisher, message_of
 
 log = get_logger(__name__)

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
+from shared.delivery.instants import rfc3339
 from shared.delivery.model import Delivery, Event
 
 TYPES = "delivery."
@@ -52,7 +53,3 @@ def event_message(delivery: Delivery, event: Event) -> EventMessage:
 
 def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def rfc3339(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

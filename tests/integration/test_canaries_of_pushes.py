@@ -154,7 +154,7 @@ async def test_a_sweep_that_fails_gives_nothing_away(
     clock.advance(POLICY.grace * 2)
     store = cast(Store, Faulty(records, operation))
     relay = Relay(store, cast(Any, Faulty(MemoryPublisher(), operation)), POLICY, clock.now)
-    monkeypatch.setattr(main, "_sweeps", (Nothing(), relay, NothingScheduled(), MemoryRelayRuns()))
+    monkeypatch.setattr(main, "_sweeps", (Nothing(), relay, NothingScheduled(), None, MemoryRelayRuns()))
     assert await called(main.relay) == 500
     assert output.lines()[-1]["error"].startswith("ValueError at canaries.py:")
 

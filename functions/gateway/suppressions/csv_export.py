@@ -3,8 +3,9 @@
 import csv
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from shared.delivery.instants import rfc3339
 from shared.people.people_store import PeopleStore
 from shared.people.suppression import Entry, Suppression
 
@@ -57,7 +58,7 @@ def _row(suppression: Suppression, entry: Entry) -> tuple[str, ...]:
         suppression.id,
         entry.reason,
         entry.class_,
-        entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        rfc3339(entry.at),
         _guarded(entry.evidence),
         " ".join(entry.categories),
         " ".join(entry.except_for),

@@ -77,7 +77,7 @@ def sweeps(store: MemoryStore, publisher: MemoryPublisher, monkeypatch: pytest.M
     main = importlib.import_module("functions.relay.main")
     scheduled = ScheduledDeliveries(store, publisher, timedelta(seconds=1))
     monkeypatch.setattr(
-        main, "_sweeps", (NothingWaits(), Relay(store, publisher, POLICY), scheduled, MemoryRelayRuns())
+        main, "_sweeps", (NothingWaits(), Relay(store, publisher, POLICY), scheduled, None, MemoryRelayRuns())
     )
     return client(main.relay)
 

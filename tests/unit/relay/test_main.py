@@ -44,7 +44,9 @@ def main(
     clock = Clock(START + 2 * POLICY.grace)
     receipts = WaitingReceipts(store, MemoryReceipts(), MemoryPeople(store), clock.now)
     scheduled = ScheduledDeliveries(store, publisher, timedelta(seconds=1), clock.now)
-    monkeypatch.setattr(module, "_sweeps", (receipts, Relay(store, publisher, POLICY, clock.now), scheduled, runs))
+    monkeypatch.setattr(
+        module, "_sweeps", (receipts, Relay(store, publisher, POLICY, clock.now), scheduled, None, runs)
+    )
     logs.configure()
     return module
 
@@ -210,7 +212,7 @@ def test_what_it_opens_is_over_one_connection(
     monkeypatch.setattr(startup, "FirestoreStore", lambda connected: ("store", connected))
     monkeypatch.setattr(main, "FirestoreRelayRuns", lambda connected: ("runs", connected))
     monkeypatch.setattr(main, "FirestoreReceipts", lambda connected: ("receipts", connected))
-    receipts, relay, scheduled, runs = main._open()
+    receipts, relay, scheduled, _, runs = main._open()
     assert runs == ("runs", rpc)
     assert (scheduled.store, scheduled.publisher, list(scheduled.shards)) == (("store", rpc), publisher, shards)
     assert (receipts.store, receipts.receipts) == (("store", rpc), ("receipts", rpc))

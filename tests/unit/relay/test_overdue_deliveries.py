@@ -111,7 +111,7 @@ def test_only_on_the_emulator_it_asks_for_all_shards_at_once(
     monkeypatch.setattr("shared.entrypoint.startup.FirestoreStore", lambda *_: None)
     for name in ("open_rpc", "FirestoreReceipts", "FirestoreRelayRuns", "open_publisher"):
         monkeypatch.setattr(main, name, lambda *_: None)
-    *sweeps, _ = main._open()  # what is on record of its runs has no shards
+    *sweeps, _, _ = main._open()  # what is on record of its runs has no shards
     for sweep in sweeps:
         assert len(sweep.shards) == queries
 
