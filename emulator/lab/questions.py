@@ -16,9 +16,9 @@ from email.utils import format_datetime
 from typing import Any
 from uuid import uuid4
 
-from emulator.lab import slack, twilio, vonage
 from emulator.lab.core import Lab
 from emulator.lab.messages import Answer
+from emulator.lab.providers import slack, twilio, vonage
 
 _MOST = 1000
 _QUERY = re.compile(r"""\(unique_args\['notification_id'\]="([^"]*)"\)""")

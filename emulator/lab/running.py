@@ -8,15 +8,15 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from emulator.lab import sendgrid_receipts
 from emulator.lab.callbacks import Reporter
 from emulator.lab.core import Lab
+from emulator.lab.providers import sendgrid_receipts
+from emulator.lab.providers.sendgrid_receipts import SendGridReporter
+from emulator.lab.providers.smtp import SmtpServer
+from emulator.lab.providers.twilio_receipts import TwilioReporter
+from emulator.lab.providers.vonage_receipts import VonageReporter
 from emulator.lab.receipts import Receipts
-from emulator.lab.sendgrid_receipts import SendGridReporter
 from emulator.lab.server import application
-from emulator.lab.smtp import SmtpServer
-from emulator.lab.twilio_receipts import TwilioReporter
-from emulator.lab.vonage_receipts import VonageReporter
 from emulator.lab.witness import Witness
 
 # Held connections never end by themselves, so nothing is gained by waiting for them.

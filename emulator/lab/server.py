@@ -9,28 +9,17 @@ from typing import Any
 
 from aiohttp import web
 
-from emulator.lab import (
-    faults,
-    page,
-    receipt_faults,
-    sendgrid,
-    slack,
-    slack_update,
-    slack_webhook,
-    twilio,
-    twilio_inbound,
-    vonage,
-)
+from emulator.lab import faults, page, receipt_faults
 from emulator.lab.core import Lab
 from emulator.lab.faults import ACCEPTING, AnyFault, F, FieldError, InvalidFault, Mode, Plan
 from emulator.lab.messages import Acceptable, Answer, Call, Provider, timestamp
+from emulator.lab.providers import fakes, twilio_inbound
 from emulator.lab.questions import QUESTIONS, Answered, Question
 from emulator.lab.receipts import Receipts
 from emulator.lab.transport import PROXY_PAGE, cut, drip, hold, reset
 from emulator.lab.webhooks import Webhooks
 from shared.http import security_headers
 
-PROVIDERS: tuple[Provider, ...] = (sendgrid, twilio, vonage, slack, slack_update, slack_webhook)
 # SendGrid's own limit for a whole mail; the other providers' are lower.
 MAX_BODY = 30 * 1024 * 1024
 LIMIT = re.compile(r"[1-9][0-9]{0,4}")
@@ -41,7 +30,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def application(lab: Lab, receipts: Receipts, slow_seconds: float, gateway: str | None = None) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
     app.on_response_prepare.append(dress)
-    for provider in PROVIDERS:
+    for provider in fakes():
         app.router.add_post(provider.PATH, provider_handler(lab, receipts, provider, slow_seconds))
     webhooks = Webhooks()
     app.router.add_post(webhooks.PATH, provider_handler(lab, receipts, webhooks, slow_seconds, webhooks.took))

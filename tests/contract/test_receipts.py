@@ -28,7 +28,7 @@ from twilio.rest.api.v2010.account.message import MessageInstance
 from vonage_jwt import verify_signature
 
 from emulator.lab.callbacks import Callback
-from emulator.lab.vonage_receipts import VonageReporter
+from emulator.lab.providers.vonage_receipts import VonageReporter
 from functions.email.sendgrid_receipts import CLASSES, COMPLAINTS, DROPS, EVENTS, LISTED, SendGridReceipts
 from functions.sms import vonage_codes, vonage_receipts
 from functions.sms.twilio_reasons import REASONS, SUPPRESSES

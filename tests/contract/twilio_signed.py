@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from emulator.lab.callbacks import Callback
-from emulator.lab.twilio_receipts import TwilioReporter
+from emulator.lab.providers.twilio_receipts import TwilioReporter
 from shared.sending.receipts import ReceiptRequest
 from tests.contract.receipts import AT, Forgeries, SignedContract, headers_of
 

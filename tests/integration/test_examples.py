@@ -17,7 +17,7 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from emulator.lab.callbacks import Callback
-from emulator.lab.vonage_receipts import VonageReporter
+from emulator.lab.providers.vonage_receipts import VonageReporter
 from functions.email.sendgrid_receipts import SendGridReceipts
 from functions.gateway.openapi_examples import Example, examples
 from functions.gateway.services import Deployment

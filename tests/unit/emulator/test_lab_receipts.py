@@ -25,13 +25,14 @@ from twilio.request_validator import RequestValidator
 from emulator import stack, webhook_key
 from emulator.config import function_environment, load, read_channels
 from emulator.errors import ConfigError
-from emulator.lab import receipts, sendgrid_receipts, twilio_receipts
+from emulator.lab import receipts
 from emulator.lab.__main__ import parse_arguments
 from emulator.lab.callbacks import Callback, Lost
 from emulator.lab.faults import InvalidFault
+from emulator.lab.providers import sendgrid_receipts, twilio_receipts
+from emulator.lab.providers.vonage_receipts import VonageReporter
 from emulator.lab.receipt_faults import ReceiptFault, ReceiptMode, parse
 from emulator.lab.running import Settings, running
-from emulator.lab.vonage_receipts import VonageReporter
 from emulator.rundir import RunDir
 from functions.email.sendgrid_provider import SendGridProvider, SendGridSettings
 from functions.email.sendgrid_receipts import SendGridReceipts

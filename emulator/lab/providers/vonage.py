@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import jwt
 
-from emulator.lab import twilio
 from emulator.lab.faults import Mode
 from emulator.lab.fixed import behaviour_of
 from emulator.lab.messages import Acceptable, Answer, Call, Message, json_object, timestamp
+from emulator.lab.providers import twilio
 from emulator.lab.segments import segments
 
 PATH = "/v1/messages"

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from emulator.lab.callbacks import Callback
 from emulator.lab.faults import FieldError
-from emulator.lab.twilio_receipts import CONTENT_TYPE, POOL_NUMBER
+from emulator.lab.providers.twilio_receipts import CONTENT_TYPE, POOL_NUMBER
 
 PATH = "/v1/inbound/twilio"
 FIELDS = ("from", "text", "to", "opt_out_type")

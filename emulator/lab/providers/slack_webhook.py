@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from emulator.lab.faults import Mode
 from emulator.lab.messages import Acceptable, Answer, Call, Message, json_object, timestamp
-from emulator.lab.slack import blocks_of, kept, notification_id, shown
+from emulator.lab.providers.slack import blocks_of, kept, notification_id, shown
 
 PATH = "/services/{team}/{bot}/{token}"
 

@@ -4,7 +4,7 @@ The inbox keeps both: the item of the update has the message's id, and the page 
 """
 
 from emulator.lab.messages import Acceptable, Answer, Call, Message, timestamp
-from emulator.lab.slack import (
+from emulator.lab.providers.slack import (
     CONVERSATION_ID,
     asked,
     blocks_of,
