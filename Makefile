@@ -21,11 +21,11 @@ $(READY): requirements.txt requirements-dev.txt .ci/axe.txt
 	$(BIN)/python -m $(INSTALL) --no-deps -r .ci/axe.txt
 	@touch $@
 
-run: $(READY) ## the whole system on this machine, until Ctrl-C (MTLS=1: with client certificates)
-	@exec $(BIN)/python -m emulator
+run: $(READY) ## the whole system on this machine, until Ctrl-C (CHANNELS=email,sms: fewer; MTLS=1: with client certificates)
+	@CHANNELS="$${CHANNELS-*}" exec $(BIN)/python -m emulator
 
 demo: $(READY) ## one notification to every channel, with its timeline
-	@exec $(BIN)/python -m emulator.demo
+	@CHANNELS="$${CHANNELS-*}" exec $(BIN)/python -m emulator.demo
 
 test: $(READY) ## all tests, on the real emulators (COVERAGE=1: with coverage, which takes a fifth longer)
 	$(BIN)/python -m pytest -n $(WORKERS) -rs $(if $(COVERAGE),--cov --cov-report=term:skip-covered)

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from emulator.errors import ConfigError, PortTaken
+from shared.channels.registry import chosen
 
 HOST = "127.0.0.1"
 
@@ -139,7 +140,8 @@ class Config:
 def load(root: Path, environ: Mapping[str, str]) -> Config:
     """Raises ConfigError."""
     has_events = wants_events(environ)
-    channels = tuple(c for c in read_channels(root / "infra" / "channels.yaml") if has_events or not c.of_events)
+    read = read_channels(root / "infra" / "channels.yaml", environ.get("CHANNELS", ""))
+    channels = tuple(c for c in read if has_events or not c.of_events)
     offset = port_offset(environ)
     return Config(
         root=root,
@@ -152,15 +154,20 @@ def load(root: Path, environ: Mapping[str, str]) -> Config:
     )
 
 
-def read_channels(path: Path) -> tuple[Channel, ...]:
-    """Raises ConfigError."""
+def read_channels(path: Path, asked: str = "") -> tuple[Channel, ...]:
+    """Those that CHANNELS asks for, and those that carry events. Raises ConfigError."""
     try:
         entries = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: {error}") from error
     if not isinstance(entries, dict) or not entries:
         raise ConfigError(f"{path}: expected a mapping of channel names to their settings")
-    return tuple(_channel(path, name, entry) for name, entry in entries.items())
+    checked = {name: _channel(path, name, entry) for name, entry in entries.items()}
+    try:
+        wanted = chosen(entries, asked)
+    except ValueError as wrong:
+        raise ConfigError(f"CHANNELS {wrong}") from None
+    return tuple(channel for name, channel in checked.items() if name in wanted)
 
 
 def _channel(path: Path, name: Any, entry: Any) -> Channel:

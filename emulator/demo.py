@@ -55,13 +55,15 @@ async def _run() -> int:
 async def _demo(http: aiohttp.ClientSession, env: Mapping[str, str]) -> int:
     """Send, wait, show. `env`: what the stack wrote into its env file."""
     url, lab = env["HARK_URL"], env["HARK_LAB_URL"]
-    channels = yaml.safe_load((ROOT / "infra/channels.yaml").read_text(encoding="utf-8"))
+    entries = yaml.safe_load((ROOT / "infra/channels.yaml").read_text(encoding="utf-8"))
+    key = {"Authorization": f"Bearer {env['HARK_API_KEY']}"}
+    async with http.get(f"{url}/v1/channels", headers=key) as answer:
+        channels = [channel["name"] for channel in (await answer.json())["items"]]
     request = {
-        "to": {name: entry["example"] for name, entry in channels.items() if "example" in entry},
+        "to": {name: entries[name]["example"] for name in channels},
         "subject": "Hark's demo",
         "message": "This notification went to every channel.",
     }
-    key = {"Authorization": f"Bearer {env['HARK_API_KEY']}"}
     async with http.post(f"{url}/v1/notifications", json=request, headers=key) as answer:
         notification = await answer.json()
         print(f"POST {url}/v1/notifications → {answer.status}")

@@ -3,8 +3,9 @@ r"""The half hour on a real cloud, after a deployment: what is as expected there
     HARK_API_KEY=… python -m infra.acceptance --project=my-project --region=europe-west1 --name=hark \
         --url=https://hark.example.com
 
-HARK_API_KEY has all scopes; the test key comes from Secret Manager, by gcloud, whose account may do all that Terraform
-may. Each step says first what it does besides reading. Exit status 0 only when all is as expected.
+HARK_API_KEY has all scopes; CHANNELS is what Terraform's `channels` is, with commas. The test key comes from Secret
+Manager, by gcloud, whose account may do all that Terraform may. Each step says first what it does besides reading. Exit
+status 0 only when all is as expected.
 """
 
 import argparse
@@ -16,18 +17,12 @@ import sys
 import urllib.parse
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from infra.cloud import Cloud, Unexpected, asked, gcloud
+from shared.channels.registry import channel_names
 
-CHANNELS: tuple[str, ...] = tuple(
-    name
-    for name, entry in yaml.safe_load((Path(__file__).parent / "channels.yaml").read_text()).items()
-    if not entry.get("of_events")
-)
+CHANNELS = channel_names()
 CHANNEL = CHANNELS[0]
 """Of which a message is nacked, and whose function is rolled back."""
 SCHEDULED = ("relay", "operations")

@@ -107,6 +107,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--client-certificates", choices=["true", "false"], required=True, help="whether it verifies them"
     )
+    parser.add_argument(
+        "--channels", default="", help="those that are there, with + between; empty: those that are not optional"
+    )
     parser.add_argument("--events", choices=["true", "false"], required=True, help="whether changes are told")
     parser.add_argument("--oidc-audience", default="", help="the aud of callers' tokens; empty: no token is good")
     parser.add_argument("--oidc-issuers", default="", help="whose tokens are good, with commas; empty: Google's")
@@ -138,7 +141,12 @@ def _functions(options: argparse.Namespace) -> Iterator[Function]:
     """Without what they are all told alike."""
     entries: Mapping[str, Mapping[str, Any]] = yaml.safe_load((ROOT / "infra" / "channels.yaml").read_text())
     has_events = options.events == "true"
-    channels = {name: entry for name, entry in entries.items() if has_events or not entry.get("of_events")}
+    wanted = set(filter(None, options.channels.split("+")))
+    channels = {
+        name: entry
+        for name, entry in entries.items()
+        if (has_events if entry.get("of_events") else name in wanted if wanted else not entry.get("optional"))
+    }
     url, trusted = options.public_url, options.client_certificates == "true"
     common = {
         "GOOGLE_CLOUD_PROJECT": options.project,  # Cloud Run does not set it
@@ -147,6 +155,7 @@ def _functions(options: argparse.Namespace) -> Iterator[Function]:
         # Of OpenTelemetry. Google takes no metric without the region:
         # https://docs.cloud.google.com/stackdriver/docs/reference/telemetry/v1.metrics
         "OTEL_RESOURCE_ATTRIBUTES": f"cloud.platform=gcp_cloud_run,cloud.region={options.region}",
+        "CHANNELS": ",".join(name for name in channels if name in wanted),
         "EVENTS": "on" if has_events else "",
     }
     most = options.max_instances

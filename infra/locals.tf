@@ -1,7 +1,11 @@
 locals {
   channels = {
     for name, channel in yamldecode(file("${path.module}/channels.yaml")) :
-    name => channel if var.events || !try(channel.of_events, false)
+    name => channel if(
+      try(channel.of_events, false) ? var.events
+      : var.channels == null ? !try(channel.optional, false)
+      : contains(coalesce(var.channels, []), name)
+    )
   }
   settings  = yamldecode(file("${path.module}/settings.yaml"))
   functions = toset(concat(["gateway", "relay", "operations", "dead_letter"], keys(local.channels), var.events ? ["events"] : []))

@@ -29,6 +29,7 @@ output "substitutions" {
     _PUBLIC_URL          = "https://${var.domain}"
     _CLIENT_CERTIFICATES = local.mtls
     _IAP_AUDIENCE        = local.iap_audience
+    _CHANNELS            = join("+", coalesce(var.channels, []))
     _EVENTS              = var.events
     _ALL_USERS           = var.all_users
     _MIN_INSTANCES       = var.min_instances

@@ -149,6 +149,19 @@ variable "all_users" {
   default     = false
 }
 
+variable "channels" {
+  description = "The channels that are there, of those in channels.yaml. Null: those that are not optional there."
+  type        = set(string)
+  default     = null
+
+  validation {
+    condition = var.channels == null || (length(coalesce(var.channels, [])) > 0 && alltrue([
+      for name in coalesce(var.channels, []) : contains([for name, entry in yamldecode(file("${path.module}/channels.yaml")) : name if !try(entry.of_events, false)], name)
+    ]))
+    error_message = "channels must name entries of channels.yaml, and none that carries events: that is for events = true."
+  }
+}
+
 variable "events" {
   description = "Whether each change of a delivery is published to the topic `events`, and to the endpoints that want it. Without it there is nothing of this, and it costs nothing."
   type        = bool

@@ -6,7 +6,7 @@ mock_provider "google" {
 
 run "each_function_is_somebody" {
   assert {
-    condition     = { for function, account in google_service_account.function : function => account.account_id } == { for function in concat(["gateway", "relay", "operations", "dead_letter"], [for name, channel in yamldecode(file("channels.yaml")) : name if !try(channel.of_events, false)]) : function => "hark-${replace(function, "_", "-")}" }
+    condition     = { for function, account in google_service_account.function : function => account.account_id } == { for function in concat(["gateway", "relay", "operations", "dead_letter"], [for name, channel in yamldecode(file("channels.yaml")) : name if !try(channel.of_events, channel.optional, false)]) : function => "hark-${replace(function, "_", "-")}" }
     error_message = "A service account a function, named as it is deployed."
   }
 }
@@ -94,7 +94,7 @@ run "each_secret_is_read_by_who_uses_it" {
         ["ADDRESS_HASH_KEY ${channel}"],
         [for setting in try(entry.secrets, []) : "${setting} ${channel}"],
         [for setting in try(entry.receipt_secrets, []) : "${setting} gateway"],
-      ) if !try(entry.of_events, false)],
+      ) if !try(entry.of_events, entry.optional, false)],
     ]))
     error_message = "A channel's secrets are its function's; those that receipts are checked with the gateway's, too. Who knows addresses has the key to their hashes."
   }

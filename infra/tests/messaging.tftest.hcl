@@ -6,7 +6,7 @@ mock_provider "google" {
 
 run "every_topic_has_a_subscription_that_pushes" {
   assert {
-    condition     = toset(values(google_pubsub_topic.notifications)[*].name) == toset(flatten([for channel in [for name, channel in yamldecode(file("channels.yaml")) : name if !try(channel.of_events, false)] : ["notifications-${channel}", "notifications-${channel}-bulk"]]))
+    condition     = toset(values(google_pubsub_topic.notifications)[*].name) == toset(flatten([for channel in [for name, channel in yamldecode(file("channels.yaml")) : name if !try(channel.of_events, channel.optional, false)] : ["notifications-${channel}", "notifications-${channel}-bulk"]]))
     error_message = "Each channel of channels.yaml has its two topics, named as shared/channels/declaration.py names them."
   }
 

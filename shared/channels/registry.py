@@ -1,4 +1,8 @@
-"""Which channels there are: the entries of infra/channels.yaml, and what each declares."""
+"""Which channels there are: entries of infra/channels.yaml, and what each declares.
+
+CHANNELS names them, or is `*` for all; without it there are those that are not optional. Those that carry events are
+there where events are, whatever CHANNELS says.
+"""
 
 import importlib
 from collections.abc import Mapping
@@ -7,12 +11,36 @@ from pathlib import Path
 from typing import Any
 
 from shared.channels.declaration import Channel, Screen, ScreenModule
+from shared.runtime.settings import Settings, listed, load
 
 CHANNELS_FILE = Path(__file__).parents[2] / "infra" / "channels.yaml"
+ALL = "*"
+
+
+class ChannelsSettings(Settings):
+    channels: str = ""
+
+    def chosen(self, entries: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of all entries, in their order. SystemExit when one that is named is none."""
+        try:
+            return chosen(entries, self.channels)
+        except ValueError as wrong:
+            raise SystemExit(f"hark: CHANNELS {wrong}") from None
+
+
+def chosen(entries: Mapping[str, Any], asked: str) -> Mapping[str, Any]:
+    """The entries that CHANNELS asks for, with those that carry events. Raises ValueError."""
+    usual = [name for name, entry in entries.items() if not (entry or {}).get("of_events")]
+    wanted = set(listed(asked)) or {name for name in usual if not (entries[name] or {}).get("optional")}
+    if wanted == {ALL}:
+        wanted = {*usual}
+    if unknown := wanted - {*usual}:
+        raise ValueError(f"names no channel with {', '.join(sorted(unknown))}: there are {', '.join(usual)}")
+    return {name: entry for name, entry in entries.items() if name in wanted or name not in usual}
 
 
 def channel_names(*, of_events: bool = False) -> tuple[str, ...]:
-    """The names in infra/channels.yaml, in its order. of_events: with those that carry events, and nothing else"""
+    """In the order of infra/channels.yaml. of_events: with those that carry events, and nothing else"""
     return tuple(name for name, entry in _entries().items() if of_events or not entry.get("of_events"))
 
 
@@ -26,7 +54,7 @@ def _entries() -> Mapping[str, Any]:
     import yaml  # noqa: PLC0415
 
     entries: Mapping[str, Any] = yaml.safe_load(CHANNELS_FILE.read_text(encoding="utf-8"))
-    return entries
+    return load(ChannelsSettings).chosen(entries)
 
 
 def load_channels() -> Mapping[str, Channel]:

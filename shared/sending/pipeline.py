@@ -450,6 +450,8 @@ class Pipeline:
                         category_class=None if claimed.category is None else class_of(claimed, person),
                         recipient=claimed.recipient,
                         locale=None if person.recipient is None else person.recipient.locale,
+                        deliver_by=claimed.deliver_by,
+                        collapse=claimed.collapse,
                     )
                     is_called = outgoing.timeout > 0
                     sent = await call(provider, outgoing)

@@ -48,6 +48,8 @@ class Outgoing:
     earlier: by the part that names it
     category, category_class: as it is now; None: it has none
     recipient: the person's name, locale: whose texts they want, as far as known
+    deliver_by: after it nobody wants it any more; None: it has no end
+    collapse: names its collapse key, the same for all that have it; None: it has none
     """
 
     notification_id: str
@@ -62,6 +64,8 @@ class Outgoing:
     category_class: CategoryClass | None = None
     recipient: str | None = None
     locale: str | None = None
+    deliver_by: datetime | None = None
+    collapse: str | None = None
 
 
 class Provider(Protocol):

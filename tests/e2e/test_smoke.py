@@ -94,6 +94,6 @@ async def test_a_gateway_that_does_not_answer_fails_it(impatient: Path) -> None:
     url = f"http://{CLOSED_PORT}"
     status, _, err = await smoke(url, "hark_test_" + "0" * 16, impatient)
     assert status == 1
-    assert err.startswith(f"hark: smoke test failed: POST {url}/v1/notifications: ")
+    assert err.startswith(f"hark: smoke test failed: GET {url}/v1/channels: ")
     assert err.endswith("Connection refused>, for 2 s\n")
     assert err.count("\n") == 1

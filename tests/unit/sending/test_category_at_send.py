@@ -1,6 +1,9 @@
-"""What a provider is told of whom a message is for, and of its category, as both are when it is sent."""
+"""What a provider is told besides the message: of whom it is for and of its category as both are when it is sent, and
+how long it is wanted.
+"""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -45,6 +48,18 @@ async def test_when_it_is_gone_the_class_is_that_of_the_202(store: MemoryStore, 
     await store.create_recipient(Recipient("alice", {"email": "a@example.com"}, START, START))
     outgoing = await sent(store, people, first=first, category="orders", category_class=CategoryClass.SERVICE)
     assert (outgoing.category_class, outgoing.recipient, outgoing.locale) == (CategoryClass.SERVICE, "alice", None)
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_its_end_is_told(store: MemoryStore, first: bool) -> None:
+    ends = START + timedelta(minutes=5)
+    assert (await sent(store, None, first=first, deliver_by=ends)).deliver_by == ends
+    assert (await sent(MemoryStore(), None, first=first)).deliver_by is None
+
+
+async def test_its_collapse_key_is_told(store: MemoryStore) -> None:
+    assert (await sent(store, None, first=False, collapse="a-hash")).collapse == "a-hash"
+    assert (await sent(MemoryStore(), None, first=False)).collapse is None
 
 
 @pytest.mark.parametrize("first", [True, False])
