@@ -40,6 +40,7 @@ class Message:
     segments: of a provider that counts them. headers, html, attachments: of an e-mail, decoded
     blocks, thread, update: of Slack; the id of the message that this replies to, and whether it replaces the text of
     the one that has its id
+    shown: what else its app shows, by name
     """
 
     at: str
@@ -57,6 +58,7 @@ class Message:
     blocks: Sequence[Any] | None = None
     thread: str | None = None
     update: bool | None = None
+    shown: Mapping[str, Any] | None = None
 
 
 OPTIONAL = frozenset(f.name for f in fields(Message) if f.default is None)

@@ -20,13 +20,6 @@ ALL = "*"
 class ChannelsSettings(Settings):
     channels: str = ""
 
-    def chosen(self, entries: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Of all entries, in their order. SystemExit when one that is named is none."""
-        try:
-            return chosen(entries, self.channels)
-        except ValueError as wrong:
-            raise SystemExit(f"hark: CHANNELS {wrong}") from None
-
 
 def chosen(entries: Mapping[str, Any], asked: str) -> Mapping[str, Any]:
     """The entries that CHANNELS asks for, with those that carry events. Raises ValueError."""
@@ -39,30 +32,37 @@ def chosen(entries: Mapping[str, Any], asked: str) -> Mapping[str, Any]:
     return {name: entry for name, entry in entries.items() if name in wanted or name not in usual}
 
 
-def channel_names(*, of_events: bool = False) -> tuple[str, ...]:
-    """In the order of infra/channels.yaml. of_events: with those that carry events, and nothing else"""
-    return tuple(name for name, entry in _entries().items() if of_events or not entry.get("of_events"))
+def channel_names(asked: str | None = None, *, of_events: bool = False) -> tuple[str, ...]:
+    """In the order of infra/channels.yaml.
+
+    asked: as CHANNELS has it; None: what that says. SystemExit when one that it names is none
+    of_events: with those that carry events, and nothing else
+    """
+    return tuple(name for name, entry in _entries(asked).items() if of_events or not entry.get("of_events"))
 
 
-def example_addresses() -> Mapping[str, str]:
-    """By channel, an address that the deployment's settings allow."""
-    return {name: entry["example"] for name, entry in _entries().items() if not entry.get("of_events")}
+def example_addresses(asked: str | None = None) -> Mapping[str, str]:
+    """By channel, an address that the deployment's settings allow. asked: as of `channel_names`"""
+    return {name: entry["example"] for name, entry in _entries(asked).items() if not entry.get("of_events")}
 
 
-def _entries() -> Mapping[str, Any]:
+def _entries(asked: str | None) -> Mapping[str, Any]:
     # Only whoever asks for all channels pays for it: a channel's own function does not.
     import yaml  # noqa: PLC0415
 
     entries: Mapping[str, Any] = yaml.safe_load(CHANNELS_FILE.read_text(encoding="utf-8"))
-    return load(ChannelsSettings).chosen(entries)
+    try:
+        return chosen(entries, load(ChannelsSettings).channels if asked is None else asked)
+    except ValueError as wrong:
+        raise SystemExit(f"hark: CHANNELS {wrong}") from None
 
 
-def load_channels() -> Mapping[str, Channel]:
+def load_channels(asked: str | None = None) -> Mapping[str, Channel]:
     """Every channel by name. Imports each folder's channel.py, and through it no provider's SDK.
 
-    SystemExit when a setting of a channel's own is wrong.
+    asked: as of `channel_names`. SystemExit when a setting of a channel's own is wrong.
     """
-    return {name: _load(name) for name in channel_names()}
+    return {name: _load(name) for name in channel_names(asked)}
 
 
 def event_channel() -> str:

@@ -1,8 +1,10 @@
 """What the providers that are called over HTTP share: a session with bounded answers, and the meaning of a status."""
 
 import asyncio
+import json
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import aiohttp
 
@@ -87,6 +89,44 @@ def _when_sent() -> aiohttp.TraceConfig:
     config = aiohttp.TraceConfig()
     config.on_request_chunk_sent.append(leaving)
     return config
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """body: what it was, when it is JSON; None when it is not, or there is none"""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def retry_after(self) -> str | None:
+        return header(self.headers, "Retry-After")
+
+
+async def post_json(
+    session: aiohttp.ClientSession,
+    provider: str,
+    url: str,
+    document: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+) -> HttpAnswer:
+    """What the provider answers to a POST, whatever its status. Raises SendError where no whole answer came."""
+    try:
+        async with session.post(url, json=document, headers=headers, allow_redirects=False) as answer:
+            body = await answer.read()
+            return HttpAnswer(answer.status, answer.headers, _json(body))
+    except aiohttp.ClientError as error:
+        raise of_client_error(provider, error) from None
+    except (OSError, *UNREADABLE) as error:
+        raise Unknown(f"no readable answer from {provider} ({type(error).__name__})") from None
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def of_status(provider: str, status: int, code: str | int | None = None, retry_after: str | None = None) -> SendError:

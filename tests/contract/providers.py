@@ -436,6 +436,19 @@ class HttpContract(Contract):
         assert timedelta(seconds=error.retry_after or 0) <= timedelta(days=1)
 
 
+class SessionContract(HttpContract):
+    """What holds for every provider that is called by `shared.http.client.post_json`, or by its session with no SDK
+    besides. What aiohttp makes of hostile bytes is tried at length with the providers that have an SDK; here once.
+    """
+
+    beginnings: ClassVar = {"body": HttpContract.beginnings["body"]}
+    floods: ClassVar = {"body": HttpContract.floods["body"]}
+
+    @pytest.mark.parametrize("data", [GARBAGE["words"], GARBAGE["gzip of far too much"]], ids=["words", "gzip"])
+    async def test_garbage_is_unknown(self, data: bytes) -> None:
+        await super().test_garbage_is_unknown(data)
+
+
 def assert_gives_nothing_away(error: SendError, outgoing: Outgoing) -> None:
     said = f"{error} {error!r}"
     for secret in (outgoing.address, outgoing.text, "canary", TOKEN):

@@ -34,7 +34,7 @@ from functions.sms import vonage_codes, vonage_receipts
 from functions.sms.twilio_reasons import REASONS, SUPPRESSES
 from functions.sms.twilio_receipts import STATUSES, TwilioReceipts
 from functions.sms.vonage_receipts import VonageReceipts
-from shared.channels.registry import load_channels
+from shared.channels.registry import ALL, load_channels
 from shared.delivery.errors import ForgedReceipt, MalformedReceipt
 from shared.delivery.model import DeliveryStatus, Receipt, SuppressionReason
 from shared.sending.receipts import ReceiptRequest
@@ -700,7 +700,7 @@ SETTINGS = {
     "vonage": {"VONAGE_SIGNATURE_SECRET": SECRET},
     "sendgrid": {"SENDGRID_WEBHOOK_PUBLIC_KEY": public(KEY)},
 }
-MODULES = {name: module for channel in load_channels().values() for name, module in channel.receipts.items()}
+MODULES = {name: module for channel in load_channels(ALL).values() for name, module in channel.receipts.items()}
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from functions.sms.stop_words import START, STOP
 from functions.sms.twilio_replies import TwilioReplies
-from shared.channels.registry import load_channels
+from shared.channels.registry import ALL, load_channels
 from shared.delivery.errors import MalformedReceipt
 from shared.sending.receipts import ReceiptRequest
 from shared.sending.replies import Reply, Wish
@@ -171,7 +171,7 @@ class TestTwilio(TwilioSigned):
 
 
 SETTINGS = {"twilio": {"TWILIO_AUTH_TOKEN": "token", "PUBLIC_URL": URL}}
-MODULES = {name: module for channel in load_channels().values() for name, module in channel.replies.items()}
+MODULES = {name: module for channel in load_channels(ALL).values() for name, module in channel.replies.items()}
 
 
 @pytest.mark.parametrize("provider", MODULES)

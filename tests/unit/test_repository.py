@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.channels.registry import channel_names, load_channels
+from shared.channels.registry import ALL, channel_names, load_channels
 from shared.runtime.settings import Settings
 from tests.e2e.stack import ROOT
 
@@ -19,8 +19,8 @@ SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 
 def test_every_channel_has_its_folder_and_every_folder_its_channel() -> None:
     core = {"gateway", "dead_letter", "relay", "operations", "events"}
-    assert {path.name for path in FUNCTIONS} - core == set(channel_names(of_events=True))
-    assert {name: channel.name for name, channel in load_channels().items()} == {n: n for n in channel_names()}
+    assert {path.name for path in FUNCTIONS} - core == set(channel_names(ALL, of_events=True))
+    assert {name: channel.name for name, channel in load_channels(ALL).items()} == {n: n for n in channel_names(ALL)}
 
 
 @pytest.mark.parametrize("folder", FUNCTIONS, ids=lambda path: path.name)
@@ -29,9 +29,9 @@ def test_the_entry_point_is_named_like_the_folder(folder: Path) -> None:
     assert folder.name in {node.name for node in tree.body if isinstance(node, ast.AsyncFunctionDef)}
 
 
-@pytest.mark.parametrize("channel", channel_names())
+@pytest.mark.parametrize("channel", channel_names(ALL))
 def test_every_provider_of_a_channel_can_be_imported_and_log_is_one(channel: str) -> None:
-    declared = load_channels()[channel]
+    declared = load_channels(ALL)[channel]
     assert "log" in declared.providers
     for module in declared.providers.values():
         assert callable(importlib.import_module(module).provider)
@@ -42,7 +42,7 @@ def test_every_setting_is_in_the_table() -> None:
         importlib.import_module(f"functions.{path.parent.name}.{path.stem}")
     table = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", SETTINGS))
     names = {name.upper() for cls in _subclasses(Settings) for name in cls.model_fields}
-    names |= {f"{channel.upper()}_PROVIDER" for channel in channel_names()}
+    names |= {f"{channel.upper()}_PROVIDER" for channel in channel_names(ALL)}
     assert names <= table
 
 

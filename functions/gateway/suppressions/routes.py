@@ -33,7 +33,7 @@ from shared.people.suppression import CLASS_BY_REASON, Entry, Suppression, Suppr
 _CHANNEL: dict[str, Any] = {"$ref": "#/components/schemas/ChannelName"}
 ChannelInPath = Annotated[str, Path(json_schema_extra={**_CHANNEL, "pattern": "^[a-z][a-z0-9_]{0,63}$"})]
 AddressInPath = Annotated[
-    str, Path(description="Percent-encoded.", json_schema_extra={"pattern": "^[^\\x00-\\x1f\\x7f]{1,320}$"})
+    str, Path(description="Percent-encoded.", json_schema_extra={"pattern": "^[^\\x00-\\x1f\\x7f]{1,2048}$"})
 ]
 _NO_UTF_8 = "\ufffd"  # what the server reads in the place of such bytes
 _CSV = "text/csv; charset=utf-8"

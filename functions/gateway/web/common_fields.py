@@ -15,7 +15,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$"
 PLAIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"  # of what is no person: a template, a category
 LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$"
 NOTIFICATION_ID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-LONGEST_ADDRESS = 320
+LONGEST_ADDRESS = 2048  # of a browser that takes push messages, the longest there is; each channel judges its own
 S = TypeVar("S", bound=str)
 
 

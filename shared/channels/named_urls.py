@@ -1,0 +1,66 @@
+"""Addresses that are names of URLs: whoever has such a URL can post there, so it is a secret, and on no record.
+
+A channel's function has the URLs, in a secret of "name=url" with blanks or line ends between. The gateway has the names
+alone, where the operator says them: then one that is none of them is refused at once.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+
+from pydantic import SecretStr
+
+from shared.channels.declaration import Screen
+from shared.channels.text_checks import one_line
+from shared.delivery.errors import Refused
+from shared.runtime.settings import http_url, is_private
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+def normalise(address: str) -> str:
+    """In lower case. Raises ValueError."""
+    name = one_line(address).strip().lower()
+    if not NAME.fullmatch(name):
+        raise ValueError("must be a name: 1 to 63 of a-z 0-9 . _ - that begin with a letter or digit")
+    return name
+
+
+def urls(text: SecretStr) -> Mapping[str, SecretStr]:
+    """By name. Raises ValueError, without the URLs."""
+    found: dict[str, SecretStr] = {}
+    for number, pair in enumerate(text.get_secret_value().split(), 1):
+        name, there, url = pair.partition("=")
+        if not there or not NAME.fullmatch(name):
+            raise ValueError(f"must be name=url with blanks between: entry {number} has no name (a-z 0-9 . _ -)")
+        if name in found:
+            raise ValueError(f"names {name} twice")
+        if not is_private(_url(name, url)):
+            raise ValueError(f"{name} must be https: whoever is on the way could post there, too")
+        found[name] = SecretStr(url)
+    return found
+
+
+def _url(name: str, url: str) -> str:
+    try:
+        return http_url(url)
+    except ValueError as wrong:
+        raise ValueError(f"{name} {wrong}") from None
+
+
+def url_of(known: Mapping[str, SecretStr], name: str, setting: str) -> str:
+    """Raises Refused: an operator has to name it. setting: where they are"""
+    if name not in known:
+        raise Refused(f"{setting} has no URL by that name: add it, deploy, then replay")
+    return known[name].get_secret_value()
+
+
+def screen(names: Collection[str], setting: str) -> Screen:
+    """names: those that there are; empty: whoever asks is not told before it is sent. setting: where they are"""
+    return Screen(refusal=_refusal(names, setting), most_per_hour=None, setting="")
+
+
+def _refusal(names: Collection[str], setting: str) -> Callable[[str], str | None]:
+    def refusal(address: str) -> str | None:
+        return None if not names or address in names else f"{setting} does not name it"
+
+    return refusal
