@@ -16,6 +16,7 @@ FILES = {
     "/static/lab.js": ("lab.js", "text/javascript"),
     "/static/lab.css": ("lab.css", "text/css"),
     "/static/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/static/speaks.svg": ("speaks.svg", "image/svg+xml"),
 }
 HEADERS = {
     "Content-Security-Policy": (

@@ -44,6 +44,16 @@ function size(bytes) {
   return bytes < 1024 ? `${bytes} B` : `${(bytes / 1024).toFixed(1)} KiB`;
 }
 
+// What else its app shows: an image, data, a template, a card, whose words are enough.
+function more(shown) {
+  const list = element("dl", "more", "");
+  for (const [name, value] of Object.entries(shown)) {
+    const said = typeof value === "object" && value !== null ? words(value).join(" ") || JSON.stringify(value) : String(value);
+    list.append(element("dt", "", name), element("dd", "", said));
+  }
+  return list;
+}
+
 function parts(item) {
   const nodes = [];
   if (item.html) nodes.push(frame(item), details("Text part", element("p", "text", item.text)));
@@ -53,6 +63,7 @@ function parts(item) {
     list.append(...item.blocks.map((block) => element("li", "text", [`[${block.type}]`, ...words(block)].join(" "))));
     nodes.push(list);
   }
+  if (item.shown) nodes.push(more(item.shown));
   if (item.attachments) {
     const list = element("ul", "attachments", "");
     list.append(...item.attachments.map((file) => element("li", "", `${file.name} · ${file.type} · ${size(file.size)}`)));
@@ -78,8 +89,10 @@ function messageElement(item, earlier) {
   time.title = item.at;
   line.append(element("span", "badge", item.channel), element("span", "to", item.to), element("span", "", `via ${item.provider}`), time);
   node.append(line);
-  if (item.subject) node.append(element("h3", "", item.subject));
-  node.append(...parts(item));
+  const app = element("div", "app", "");
+  if (item.subject) app.append(element("h3", "", item.subject));
+  app.append(...parts(item));
+  node.append(app);
   if (earlier.length) node.append(details(`Changed, ${earlier.length} earlier`, ...earlier.map((each) => element("p", "text old", each.text))));
   const reply = item.thread ? ` · reply to ${item.thread}` : "";
   const ids = element("p", "ids", "notification ");
