@@ -24,6 +24,7 @@ environment.neutralise(os.environ)
 os.environ |= environment.NEEDED
 
 STACKS = ("tests/e2e/", "tests/faults/test_faults", "tests/drill/test_drill", "tests/integration/test_mtls")
+IN_ONE_PROCESS = "tests/e2e/test_embedded"
 TOGETHER = tuple(f"tests/integration/test_{name}.py" for name in ("deployed", "lock", "slow_and_endless", "supervisor"))
 """Each makes something dear for all of its tests."""
 
@@ -50,7 +51,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneStackAtATime(LoadScopeScheduling):  # type: ignore[misc] # it has no types
         def _split_scope(self, nodeid: str) -> str:
-            if nodeid.startswith(STACKS):
+            if nodeid.startswith(STACKS) and not nodeid.startswith(IN_ONE_PROCESS):
                 return "stacks"
             return nodeid.partition("::")[0] if nodeid.startswith(TOGETHER) else nodeid
 
@@ -80,7 +81,8 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A whole stack is for tests of processes and emulators; without them it would be the one in one process."""
-    if item.nodeid.startswith((*STACKS, "tests/integration/test_supervisor")) and "test_embedded" not in item.nodeid:
+    of_processes = not item.nodeid.startswith(IN_ONE_PROCESS)
+    if of_processes and item.nodeid.startswith((*STACKS, "tests/integration/test_supervisor")):
         missing = without_emulators()
         if missing:
             _leave_out(missing)

@@ -130,7 +130,8 @@ async def beside(stack: Stack, old: Path, packages: Path) -> AsyncIterator[Revis
             yield revisions
     finally:
         for process in processes:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):  # `end_old` has ended it
+                os.killpg(process.pid, signal.SIGKILL)  # with its worker, which outlives gunicorn's master for a while
             process.wait()
 
 

@@ -78,8 +78,8 @@ async def test_what_becomes_of_each_delivery_is_told_and_our_client_verifies_it(
 
 async def test_a_deaf_one_is_told_later_a_new_secret_signs_and_a_410_ends_it(telling_system: System) -> None:
     async with with_endpoint(telling_system, "delivery.sent") as (stack, hark, endpoint):
-        for mode in ("429", "503", "500", "reset", "timeout"):
-            await stack.fault("webhook", mode, count=1, rate=0.2)
+        for mode in ("429", "503", "500", "reset"):  # one less than it has attempts
+            await stack.fault("webhook", mode, count=1, rate=0.25)
         new = await hark.endpoints.rotate("billing")
         assert new.secret is not None
         assert endpoint.secret is not None

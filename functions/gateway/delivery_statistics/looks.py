@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 KEPT_SECONDS = 10.0  # for each hour that is looked back
 FAILED_SECONDS = 5.0
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 10.0  # with the time that it waits for another one; clients and load balancers wait for 20 at least
 
 
 class Hours(IntEnum):
@@ -45,7 +45,7 @@ class Looks(Generic[T]):
     async def _make(self, hours: Hours) -> T:
         kept = FAILED_SECONDS
         try:
-            async with self._one_at_a_time, asyncio.timeout(DEADLINE_SECONDS):
+            async with asyncio.timeout(DEADLINE_SECONDS), self._one_at_a_time:
                 look = await self._look(hours)
             kept = KEPT_SECONDS * hours
         except TimeoutError:

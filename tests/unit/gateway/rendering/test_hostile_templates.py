@@ -1,14 +1,16 @@
 """Whatever a template's author or its data's sender writes costs at most 50 ms and 20 MB."""
 
+import gc
 import time
 import tracemalloc
 from functools import partial
 
 import pytest
 
+from functions.gateway.rendering import template_limits
 from functions.gateway.rendering.liquid_filters import person, person_of
 from functions.gateway.rendering.liquid_rendering import Text, noting_what_is_missing
-from functions.gateway.rendering.template_limits import begin
+from functions.gateway.rendering.template_limits import OverLimit, begin, check_time
 from functions.gateway.web.template_data import bounded
 from tests.unit.gateway.rendering.costs import BYTES, CPU_SECONDS, best
 from tests.unit.gateway.rendering.hostile_templates import DATA, DIGITS, digits, templates
@@ -80,3 +82,28 @@ def test_no_error_repeats_what_the_data_holds() -> None:
     for source in TEMPLATES:
         cost(source, escaped=False)
     assert not [said for said in SAID if "ababab" in said or len(said) > 2000]
+
+
+def busy(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+def test_what_goes_into_collecting_garbage_is_not_the_templates() -> None:
+    """A large process takes longer to look through than a rendering may."""
+
+    def slowly(phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            busy(2 * template_limits.CPU_SECONDS)
+
+    gc.callbacks.append(slowly)
+    try:
+        begin()
+        gc.collect()
+        check_time()
+    finally:
+        gc.callbacks.remove(slowly)
+    busy(2 * template_limits.CPU_SECONDS)
+    with pytest.raises(OverLimit):
+        check_time()
