@@ -21,6 +21,7 @@ class Call:
     path: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    query: Mapping[str, str] = field(default_factory=dict)
     posted: Callable[[str], Mapping[str, Any] | None] = lambda _: None
 
 

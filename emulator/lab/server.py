@@ -71,7 +71,9 @@ def provider_handler(
 
     async def receive(request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        outcome = provider.read(Call(lab.now(), request.match_info, request.headers, body, lab.witness.posted))
+        outcome = provider.read(
+            Call(lab.now(), request.match_info, request.headers, body, request.query, lab.witness.posted)
+        )
         if isinstance(outcome, Answer):
             return response(outcome)
         # Shielded: what a sender that leaves meanwhile has sent is accepted all the same, and reported.

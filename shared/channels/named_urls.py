@@ -6,8 +6,9 @@ alone, where the operator says them: then one that is none of them is refused at
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from typing import Annotated
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 
 from shared.channels.declaration import Screen
 from shared.channels.text_checks import one_line
@@ -23,6 +24,9 @@ def normalise(address: str) -> str:
     if not NAME.fullmatch(name):
         raise ValueError("must be a name: 1 to 63 of a-z 0-9 . _ - that begin with a letter or digit")
     return name
+
+
+Name = Annotated[str, AfterValidator(normalise)]
 
 
 def urls(text: SecretStr) -> Mapping[str, SecretStr]:

@@ -109,11 +109,16 @@ async def post_json(
     provider: str,
     url: str,
     document: Mapping[str, Any],
+    notification_id: str,
     headers: Mapping[str, str] | None = None,
 ) -> HttpAnswer:
-    """What the provider answers to a POST, whatever its status. Raises SendError where no whole answer came."""
+    """What the provider answers to a POST, whatever its status. Raises SendError where no whole answer came.
+
+    notification_id: goes along in a header, by which the lab and whoever looks at the traffic know what it is for
+    """
+    all_headers = {"X-Hark-Notification-Id": notification_id, **(headers or {})}
     try:
-        async with session.post(url, json=document, headers=headers, allow_redirects=False) as answer:
+        async with session.post(url, json=document, headers=all_headers, allow_redirects=False) as answer:
             body = await answer.read()
             return HttpAnswer(answer.status, answer.headers, _json(body))
     except aiohttp.ClientError as error:

@@ -441,6 +441,15 @@ class SessionContract(HttpContract):
     besides. What aiohttp makes of hostile bytes is tried at length with the providers that have an SDK; here once.
     """
 
+    def outgoing_with(self, parts: Mapping[str, Any], **fields: Any) -> Outgoing:
+        return replace(self.outgoing(), parts=parts, **fields)
+
+    async def refused_with(
+        self, document: Any, status: int = 400, headers: Mapping[str, str] | None = None
+    ) -> SendError:
+        """The error that such an answer means."""
+        return await self.refused_by(say(answer(status, json.dumps(document).encode(), headers=headers)))
+
     beginnings: ClassVar = {"body": HttpContract.beginnings["body"]}
     floods: ClassVar = {"body": HttpContract.floods["body"]}
 

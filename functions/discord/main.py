@@ -1,0 +1,16 @@
+"""The function that posts to Discord."""
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest is imported
+from functions.discord.providers import PROVIDERS
+from shared.entrypoint.channel_function import channel_function
+
+_handle = channel_function("discord", PROVIDERS, unsubscribes=False)
+
+
+@functions_framework.aio.http
+async def discord(request: Request) -> Response:
+    return await _handle(request)

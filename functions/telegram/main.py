@@ -1,0 +1,16 @@
+"""The function that sends Telegram messages."""
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest is imported
+from functions.telegram.providers import PROVIDERS
+from shared.entrypoint.channel_function import channel_function
+
+_handle = channel_function("telegram", PROVIDERS, unsubscribes=False)
+
+
+@functions_framework.aio.http
+async def telegram(request: Request) -> Response:
+    return await _handle(request)
