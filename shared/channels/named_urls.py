@@ -7,6 +7,7 @@ alone, where the operator says them: then one that is none of them is refused at
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Annotated
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import AfterValidator, SecretStr
 
@@ -56,6 +57,13 @@ def url_of(known: Mapping[str, SecretStr], name: str, setting: str) -> str:
     if name not in known:
         raise Refused(f"{setting} has no URL by that name: add it, deploy, then replay")
     return known[name].get_secret_value()
+
+
+def with_query(url: str, **more: str) -> str:
+    """The URL with these parameters in the place of its own by these names."""
+    parts = urlsplit(url)
+    kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in more]
+    return urlunsplit(parts._replace(query=urlencode([*kept, *more.items()])))
 
 
 def screen(names: Collection[str], setting: str) -> Screen:

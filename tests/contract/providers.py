@@ -444,6 +444,14 @@ class SessionContract(HttpContract):
     def outgoing_with(self, parts: Mapping[str, Any], **fields: Any) -> Outgoing:
         return replace(self.outgoing(), parts=parts, **fields)
 
+    def outgoing_to(self, address: str) -> Outgoing:
+        return replace(self.outgoing(), address=address)
+
+    @staticmethod
+    def origin(where: Where) -> str:
+        """Of a URL that is a secret, and so only good over TLS, or on this machine."""
+        return f"http{'' if where.host == '127.0.0.1' else 's'}://{where.host}:{where.port}"
+
     async def refused_with(
         self, document: Any, status: int = 400, headers: Mapping[str, str] | None = None
     ) -> SendError:
