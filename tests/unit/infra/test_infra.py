@@ -28,7 +28,7 @@ EVERYWHERE = yaml.safe_load((INFRA / "settings.yaml").read_text())
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 OPENED_BY_THE_GATEWAY = {"UNSUBSCRIBE_KEYS"}
 """What a channel's function makes, and the gateway opens with the same."""
-SECRET_WORD = re.compile(r"(TOKEN|SECRET|PASSWORD|_KEYS?|SMTP_URL|WEBHOOK_URL)$")
+SECRET_WORD = re.compile(r"(TOKEN|SECRET|PASSWORD|_KEYS?|SMTP_URL|WEBHOOK_URL|_URLS)$")
 
 
 def _secrets(*modules: str) -> set[str]:
