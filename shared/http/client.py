@@ -112,15 +112,28 @@ async def post_json(
     notification_id: str,
     headers: Mapping[str, str] | None = None,
 ) -> HttpAnswer:
-    """What the provider answers to a POST, whatever its status. Raises SendError where no whole answer came.
+    """As `post`."""
+    all_headers = {"Content-Type": "application/json", **(headers or {})}
+    return await post(session, provider, url, json.dumps(document).encode(), notification_id, all_headers)
+
+
+async def post(
+    session: aiohttp.ClientSession,
+    provider: str,
+    url: str,
+    body: bytes,
+    notification_id: str,
+    headers: Mapping[str, str],
+) -> HttpAnswer:
+    """What the provider answers, whatever its status. Raises SendError where no whole answer came.
 
     notification_id: goes along in a header, by which the lab and whoever looks at the traffic know what it is for
     """
-    all_headers = {"X-Hark-Notification-Id": notification_id, **(headers or {})}
+    all_headers = {"X-Hark-Notification-Id": notification_id, **headers}
     try:
-        async with session.post(url, json=document, headers=all_headers, allow_redirects=False) as answer:
-            body = await answer.read()
-            return HttpAnswer(answer.status, answer.headers, _json(body))
+        async with session.post(url, data=body, headers=all_headers, allow_redirects=False) as answer:
+            read = await answer.read()
+            return HttpAnswer(answer.status, answer.headers, _json(read))
     except aiohttp.ClientError as error:
         raise of_client_error(provider, error) from None
     except (OSError, *UNREADABLE) as error:
