@@ -55,6 +55,18 @@ resource "google_project_iam_member" "callers" {
   }
 }
 
+# What a channel's function calls besides, in the project: channels.yaml says it.
+resource "google_project_iam_member" "channel" {
+  for_each = {
+    for use in flatten([for name, channel in local.channels : [for role in try(channel.roles, []) : { function = name, role = role }]]) :
+    "${use.function} ${use.role}" => use
+  }
+
+  project = var.project
+  role    = each.value.role
+  member  = google_service_account.function[each.value.function].member
+}
+
 # For OTEL=google. The roles write and cannot read: https://docs.cloud.google.com/iam/docs/roles-permissions/telemetry
 resource "google_project_iam_member" "telemetry" {
   for_each = {

@@ -1,5 +1,5 @@
 resource "google_project_service" "api" {
-  for_each = toset(concat(local.console ? ["iap.googleapis.com"] : [], [
+  for_each = toset(concat(local.console ? ["iap.googleapis.com"] : [], flatten([for channel in local.channels : try(channel.apis, [])]), [
     "artifactregistry.googleapis.com",
     "bigquery.googleapis.com",
     "billingbudgets.googleapis.com",

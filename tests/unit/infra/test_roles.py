@@ -127,6 +127,7 @@ def granted(access: str) -> dict[str, Called]:
     )
     blocks.pop("pubsub_pushes_as_pusher")  # Pub/Sub's own account, on the pusher's
     blocks.pop("events_publisher")  # one topic more where events are on: infra/tests/events.tftest.hcl
+    blocks.pop("channel")  # what channels.yaml says of an optional one: infra/tests/channels.tftest.hcl
     roles: dict[str, Called] = {function: set() for function in FUNCTIONS}
 
     def give(functions: Iterator[str] | tuple[str, ...], role: str, about: str) -> None:
