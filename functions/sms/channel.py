@@ -1,9 +1,9 @@
 """What a text message must be."""
 
-from functions.sms.phone_numbers import in_e164
 from functions.sms.providers import PROVIDERS
 from functions.sms.segments import segments
 from shared.channels.declaration import UTF_16_UNITS, Channel
+from shared.channels.phone_numbers import in_e164
 
 # https://www.twilio.com/docs/errors/21617: an emoji is more than one of its characters.
 MAX_LENGTH = 1600

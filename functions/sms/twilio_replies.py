@@ -5,9 +5,9 @@ from datetime import datetime
 
 from starlette.datastructures import Headers
 
-from functions.sms.phone_numbers import in_e164
 from functions.sms.stop_words import wish_of
-from functions.sms.twilio_signature import Form, SignedForms, credentials
+from shared.channels.phone_numbers import in_e164
+from shared.providers.twilio.signature import Form, SignedForms, credentials
 from shared.sending.receipts import ReceiptRequest
 from shared.sending.replies import Reply, ReplyReader, Wish
 

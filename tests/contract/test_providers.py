@@ -27,12 +27,12 @@ from functions.slack.message import ERRORS, LARGEST_ANSWER, Means
 from functions.slack.web_api_provider import SlackProvider, SlackSettings
 from functions.slack.webhook_provider import WebhookProvider, WebhookSettings
 from functions.sms import vonage_codes
-from functions.sms.twilio_codes import CODES
 from functions.sms.twilio_provider import TwilioProvider, TwilioSettings
 from functions.sms.vonage_provider import VonageProvider, VonageSettings
 from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
 from shared.delivery.model import Attachment, SuppressionReason
 from shared.http.client import ANSWER_LIMIT, _BoundedResponse
+from shared.providers.twilio.codes import CODES
 from shared.sending.log_provider import LogProvider
 from shared.sending.pipeline import call
 from shared.sending.provider import Earlier, Outgoing, Provider, Sent

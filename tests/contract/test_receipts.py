@@ -31,12 +31,13 @@ from emulator.lab.callbacks import Callback
 from emulator.lab.providers.vonage_receipts import VonageReporter
 from functions.email.sendgrid_receipts import CLASSES, COMPLAINTS, DROPS, EVENTS, LISTED, SendGridReceipts
 from functions.sms import vonage_codes, vonage_receipts
-from functions.sms.twilio_reasons import REASONS, SUPPRESSES
-from functions.sms.twilio_receipts import STATUSES, TwilioReceipts
+from functions.sms.twilio_receipts import TwilioReceipts
 from functions.sms.vonage_receipts import VonageReceipts
 from shared.channels.registry import ALL, load_channels
 from shared.delivery.errors import ForgedReceipt, MalformedReceipt
 from shared.delivery.model import DeliveryStatus, Receipt, SuppressionReason
+from shared.providers.twilio.reasons import REASONS, SUPPRESSES
+from shared.providers.twilio.status_callbacks import OF_MESSAGES
 from shared.sending.receipts import ReceiptRequest
 from tests.contract.receipts import (
     AT,
@@ -91,14 +92,14 @@ class TestTwilio(TwilioSigned, ReceiptContract):
     def read_fields(self, **changes: str | None) -> list[Receipt]:
         return list(self.read(self.signed(self.fields(**changes))))
 
-    @pytest.mark.parametrize(("word", "status"), STATUSES.items())
+    @pytest.mark.parametrize(("word", "status"), OF_MESSAGES.items())
     def test_a_status_means_what_the_table_says(self, word: str, status: DeliveryStatus | None) -> None:
         assert [receipt.status for receipt in self.read_fields(MessageStatus=word)] == ([status] if status else [])
 
     def test_every_status_of_the_sdk_is_in_the_table(self) -> None:
         documented = {value for name, value in vars(MessageInstance.Status).items() if name.isupper()}
         assert len(documented) >= 13
-        assert documented <= {*STATUSES}
+        assert documented <= {*OF_MESSAGES}
 
     @pytest.mark.parametrize("word", ["teleported", "Delivered", CANARY + "@example.com", ""])
     def test_an_unknown_status_says_nothing_and_is_logged(self, word: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,7 +212,7 @@ class TestTwilio(TwilioSigned, ReceiptContract):
     def test_arbitrary_bytes_are_refused(self, body: bytes, signature: str, target: str) -> None:
         self.refuses(body, signature, target)
 
-    @given(st.dictionaries(st.text(max_size=9), st.text(max_size=20), max_size=9), st.sampled_from([*STATUSES, "x"]))
+    @given(st.dictionaries(st.text(max_size=9), st.text(max_size=20), max_size=9), st.sampled_from([*OF_MESSAGES, "x"]))
     def test_any_form_that_twilio_signed_is_read_or_malformed(self, more: dict[str, str], word: str) -> None:
         read_or_malformed(self, self.signed(urlencode({"MessageSid": MESSAGE_ID, "SmsStatus": word, **more}).encode()))
 

@@ -10,7 +10,10 @@ import pytest
 from shared.channels.registry import ALL, load_channels
 
 ROOT = Path(__file__).parents[3]
+OF_PROVIDERS = ROOT / "shared" / "providers"
+"""A room for each that several channels are sent by: it knows its own name, and no channel's."""
 CORE = sorted(path for folder in ("shared", "functions/gateway") for path in (ROOT / folder).rglob("*.py"))
+CORE = [path for path in CORE if OF_PROVIDERS not in path.parents]
 CHANNELS = load_channels(ALL).values()
 NAMES = {channel.name for channel in CHANNELS} | {name for channel in CHANNELS for name in channel.providers}
 NAMES -= {"log", "push"}  # every channel's, and in shared/; and what Pub/Sub does
@@ -61,6 +64,14 @@ def breaches(source: str, claims: set[str]) -> list[tuple[int, str]]:
 def test_the_core_knows_no_channel_by_name(path: Path) -> None:
     claims = CLAIMS if str(path.relative_to(ROOT)) in WITH_CLAIMS else set()
     assert breaches(path.read_text(encoding="utf-8"), claims) == []
+
+
+@pytest.mark.parametrize("path", sorted(OF_PROVIDERS.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_channels_share_of_a_provider_knows_no_channel_by_name(path: Path) -> None:
+    channels = {channel.name for channel in CHANNELS} - {"push"}
+    named_in = [text for _, text in named(path.read_text(encoding="utf-8")) if words(text) & channels]
+    # Words of the provider's own: its fields, and what its codes are about.
+    assert [text for text in named_in if not re.search(r"Sms(Sid|Status)|SMS|WhatsApp|webhooks/", text)] == []
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from functions.gateway.settings import GOOGLE, GatewaySettings
-from functions.sms.twilio_signature import WebhookSettings
+from shared.providers.twilio.signature import WebhookSettings
 from shared.runtime.settings import Settings, load
 
 CANARY = "canary-5e3f"

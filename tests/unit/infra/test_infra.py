@@ -87,9 +87,9 @@ def test_the_deployments_test_may_send_to_each_example(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("channel", channel_names(ALL))
 def test_the_gateway_gets_the_secrets_that_receipts_are_checked_with(channel: str) -> None:
     declared = load_channels(ALL)[channel]
-    signatures = [path.stem for path in (ROOT / "functions" / channel).glob("*_signature.py")]
     modules = [*declared.receipts.values(), *declared.replies.values()]
-    modules += [f"functions.{channel}.{name}" for name in signatures]
+    shared = {provider.partition("_")[0] for provider in declared.receipts}
+    modules += [f"shared.providers.{name}.signature" for name in shared if (ROOT / "shared/providers" / name).is_dir()]
     assert set(CHANNELS[channel].get("receipt_secrets", [])) - OPENED_BY_THE_GATEWAY == _secrets(*modules)
 
 

@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import ValidationError
 
 from functions.sms.destinations import DestinationSettings, Kind, refusals, screen
-from functions.sms.phone_numbers import in_e164
 from functions.sms.twilio_provider import TwilioSettings, provider
 from functions.sms.vonage_provider import VonageSettings
 from functions.sms.vonage_provider import provider as vonage_provider
+from shared.channels.phone_numbers import in_e164
 
 ACCOUNT = {"twilio_account_sid": "AC" + "0" * 32, "twilio_from": "+15005550006"}
 SERVICE = "MG" + "a1" * 16

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from functions.sms.twilio_codes import CODES, CREDENTIALS, of_code
 from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
 from shared.delivery.model import Outcome, SuppressionReason
+from shared.providers.twilio.codes import CODES, CREDENTIALS, of_code
 
 PUBLISHED = {
     int(code): title
@@ -90,13 +90,14 @@ def test_only_the_whole_account_rings_the_alert_of_the_credentials(code: int) ->
 def test_an_error_has_words_and_the_code(code: int) -> None:
     kind, words = CODES[code]
     error = of_code(400, code)
-    assert str(error) == f"Twilio answered 400: {words} ({code})"
+    assert str(error) == f"Twilio answered 400: {words.format(sender='TWILIO_FROM')} ({code})"
     assert getattr(error, "credentials", False) == (kind == CREDENTIALS)
 
 
 def test_a_refusal_says_what_to_do() -> None:
     assert "Geo permissions" in str(of_code(400, 21408))
     assert "TWILIO_FROM" in str(of_code(400, 21659))
+    assert "WHATSAPP_FROM" in str(of_code(400, 21659, "WHATSAPP_FROM"))
     assert "the person has opted out (21610)" in str(of_code(400, 21610))
 
 

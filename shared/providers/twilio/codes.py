@@ -1,7 +1,7 @@
 """What Twilio's error codes say of a message that was not accepted: https://www.twilio.com/docs/api/errors
 
 Every published code that can answer a POST of a message is here; the others are of calls, numbers, registrations, other
-channels (tests/unit/sms/test_twilio_codes.py). An operator's fault is not the recipient's:
+channels (tests/unit/providers/test_twilio_codes.py). An operator's fault is not the recipient's:
 
 Permanent    this message to this number never goes, whatever an operator changes
 Refused      it goes once an operator has changed something, and the words say what
@@ -14,18 +14,23 @@ fault.
 from collections.abc import Mapping
 from typing import Final
 
-from functions.sms.twilio_reasons import SUPPRESSES
 from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Throttled, Unknown
 from shared.http.client import of_status
+from shared.providers.twilio.reasons import SUPPRESSES
 
 CREDENTIALS: Final = "credentials"
 
-_SENDER = "set TWILIO_FROM to a sender of this account that can send SMS there"
-_SERVICE = "set TWILIO_FROM to a messaging service of this account that has senders"
+_SENDER = "set {sender} to a sender of this account that can send there"
+_SERVICE = "set {sender} to a messaging service of this account that has senders"
 _REGISTER = "register the sender with the carriers, at Twilio"
-_OURS = "the request is not as Twilio wants it: see TWILIO_FROM, PUBLIC_URL and TWILIO_BASE_URL"
+_OURS = "the request is not as Twilio wants it: see {sender}, PUBLIC_URL and TWILIO_BASE_URL"
 
-CODES: Mapping[int, tuple[type[SendError] | str, str]] = {
+Meanings = Mapping[int, tuple[type[SendError] | str, str]]
+"""What a code means, and its words; `{sender}` in them is the setting with the sender."""
+
+NO_OTHERS: Final[Meanings] = {}
+
+CODES: Meanings = {
     # The account, and the key that opens it.
     20003: (CREDENTIALS, "authentication failed"),
     20005: (CREDENTIALS, "the account is not active"),
@@ -179,14 +184,18 @@ CODES: Mapping[int, tuple[type[SendError] | str, str]] = {
 }
 
 
-def of_code(status: int, code: object) -> SendError:
-    """The error that Twilio's answer means; `code` is whatever its body has in that place."""
+def of_code(status: int, code: object, sender: str = "TWILIO_FROM", others: Meanings = NO_OTHERS) -> SendError:
+    """The error that Twilio's answer means; `code` is whatever its body has in that place.
+
+    sender: the setting with the sender; others: what codes mean that only one channel meets
+    """
     if not isinstance(code, int) or isinstance(code, bool):
         return _of_status(status, None)
-    if code not in CODES:
+    meaning = others.get(code, CODES.get(code))
+    if meaning is None:
         return _of_status(status, code)
-    kind, words = CODES[code]
-    text = f"Twilio answered {status}: {words} ({code})"
+    kind, words = meaning
+    text = f"Twilio answered {status}: {words.format(sender=sender)} ({code})"
     if isinstance(kind, str):
         return Retryable(text, credentials=True)
     return Permanent(text, suppresses=SUPPRESSES.get(code)) if kind is Permanent else kind(text)

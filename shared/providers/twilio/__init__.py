@@ -1,0 +1,1 @@
+"""Twilio, whatever the channel: https://www.twilio.com/docs"""
