@@ -49,7 +49,9 @@ class Answered:
 def twilio_messages(question: Question, lab: Lab) -> Answer:
     if twilio.user(question.headers) is None:
         return twilio.unauthorized()
-    taken = lab.witness.taken("twilio", question.asked.get("To", ""))
+    to = question.asked.get("To", "")
+    by = "twilio_whatsapp" if to.startswith(twilio.WHATSAPP) else "twilio"
+    taken = lab.witness.taken(by, to.removeprefix(twilio.WHATSAPP))
     limit = min(int(question.asked.get("PageSize", 50)), _MOST)
     sid = question.path["sid"]
     found = [_twilio_message(sid, message, question.asked.get("From")) for message in reversed(taken)][:limit]

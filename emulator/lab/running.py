@@ -104,8 +104,9 @@ async def running(settings: Settings) -> AsyncIterator[Addresses]:
 
 def read_keys(settings: Settings) -> Mapping[str, Reporter]:
     """Who reports what became of a message, by provider."""
+    twilio = TwilioReporter(settings.twilio_auth_token)
     reporters: dict[str, Reporter] = {
-        "twilio": TwilioReporter(settings.twilio_auth_token),
+        **dict.fromkeys(("twilio", "twilio_whatsapp", "twilio_voice"), twilio),
         "vonage": VonageReporter(settings.vonage_signature_secret),
     }
     if settings.receipts_url is not None:

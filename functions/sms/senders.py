@@ -22,11 +22,6 @@ def is_service(sender: str) -> bool:
     return _SERVICE.fullmatch(sender) is not None
 
 
-def is_number(sender: str) -> bool:
-    """Whether it is a whole phone number, which has a country."""
-    return _NUMBER.fullmatch(sender) is not None
-
-
 def _sender(text: str) -> str:
     if not any(form.fullmatch(text) for form in (_SERVICE, _NUMBER, _SHORT_CODE, _NAME)):
         raise ValueError(

@@ -701,6 +701,7 @@ SETTINGS = {
     "vonage": {"VONAGE_SIGNATURE_SECRET": SECRET},
     "sendgrid": {"SENDGRID_WEBHOOK_PUBLIC_KEY": public(KEY)},
 }
+SETTINGS |= dict.fromkeys(("twilio_whatsapp", "twilio_voice"), SETTINGS["twilio"])
 MODULES = {name: module for channel in load_channels(ALL).values() for name, module in channel.receipts.items()}
 
 

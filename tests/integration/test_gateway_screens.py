@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from functions.gateway.access.caller import CallerKind
-from functions.sms.destinations import Kind, refusals
 from shared.channels.declaration import Screen
+from shared.channels.phone_destinations import refusals
 from tests.integration.gateway import Hark, client_of, nothing_done, problem
 
 NUMBER = "+14155552671"
@@ -21,7 +21,7 @@ KEY = {"Idempotency-Key": "text-42"}
 @pytest.fixture
 async def screened(hark: Hark) -> AsyncIterator[Hark]:
     """A gateway as the settings make it by default, for a sender of the US."""
-    screen = Screen(refusals(frozenset(["US"]), frozenset[Kind]()), 30, "SMS_PER_NUMBER_PER_HOUR")
+    screen = Screen(refusals("SMS", frozenset(["US"]), ()), 30, "SMS_PER_NUMBER_PER_HOUR")
     hark.gateway = replace(hark.gateway, screens={"sms": screen})
     async with client_of(hark.gateway, hark.key) as client:
         hark.client = client

@@ -1,4 +1,6 @@
-"""Twilio's Messages resource. Shape: https://www.twilio.com/docs/messaging/api/message-resource"""
+"""Twilio's Messages resource, for text messages and WhatsApp.
+Shape: https://www.twilio.com/docs/messaging/api/message-resource
+"""
 
 import base64
 import binascii
@@ -10,11 +12,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from emulator.lab.faults import Mode
 from emulator.lab.fixed import behaviour_of
-from emulator.lab.messages import Acceptable, Answer, Call, Message, timestamp
+from emulator.lab.messages import Acceptable, Answer, Call, Message, json_object, timestamp
 from emulator.lab.segments import segments
 
 PATH = "/2010-04-01/Accounts/{sid}/Messages.json"
-ECHOED = ("StatusCallback", "From", "MessagingServiceSid")
+ECHOED = ("StatusCallback", "From", "MessagingServiceSid", "To")
+WHATSAPP = "whatsapp:"
+TEMPLATE = re.compile("HX[0-9a-fA-F]{32}")
 NUMBER = re.compile(r"\+[1-9]\d{6,14}")
 API_KEY = re.compile("SK[0-9a-fA-F]{32}")
 SERVICE = re.compile("MG[0-9a-fA-F]{32}")
@@ -43,7 +47,8 @@ def read(call: Call) -> Acceptable | Answer:
     if name is None or (name != sid and not API_KEY.fullmatch(name)):
         return unauthorized()
     form = dict(parse_qsl(call.body.decode(errors="replace")))
-    to, text = form.get("To", ""), form.get("Body", "")
+    whatsapp = form.get("To", "").startswith(WHATSAPP)
+    to, text = form.get("To", "").removeprefix(WHATSAPP), form.get("Body", "")
     if not to:
         return error(400, 21604, "A 'To' phone number is required.")
     if not NUMBER.fullmatch(to):
@@ -52,9 +57,16 @@ def read(call: Call) -> Acceptable | Answer:
         return error(400, 21603, "A 'From' phone number is required.")
     if "MessagingServiceSid" in form and not SERVICE.fullmatch(form["MessagingServiceSid"]):
         return error(400, 21705, "The Messaging Service Sid is invalid.")
-    if "From" in form and not SENDER.fullmatch(form["From"]):
+    if whatsapp and "From" in form and not form["From"].startswith(WHATSAPP):
+        return error(400, 63007, "Twilio could not find a Channel with the specified From address")
+    if "From" in form and not SENDER.fullmatch(form["From"].removeprefix(WHATSAPP)):
         return error(400, 21212, "The 'From' number is not a valid phone number, shortcode, or alphanumeric sender ID.")
-    if not text:
+    template, variables = form.get("ContentSid"), json_object(form.get("ContentVariables", "{}").encode())
+    if template is not None and not TEMPLATE.fullmatch(template):
+        return error(400, 21655, "The ContentSid is Invalid")
+    if variables is None:
+        return error(400, 21656, "The ContentVariables Parameter is invalid")
+    if not text and template is None:
         return error(400, 21602, "Message body is required.")
     if len(text.encode("utf-16-le", "surrogatepass")) // 2 > MAX_LENGTH:
         return error(400, 21617, "The concatenated message body exceeds the 1600 character limit")
@@ -63,14 +75,15 @@ def read(call: Call) -> Acceptable | Answer:
         return error(400, 21609, "The 'StatusCallback' URL is not a valid URL.")
     message = Message(
         at=timestamp(call.at),
-        channel="sms",
-        provider="twilio",
+        channel="whatsapp" if whatsapp else "sms",
+        provider="twilio_whatsapp" if whatsapp else "twilio",
         to=to,
         subject=None,
         text=text,
         message_id="SM" + secrets.token_hex(16),
         notification_id=call.headers.get("X-Hark-Notification-Id"),
-        segments=segments(text),
+        segments=None if whatsapp else segments(text),
+        shown=None if template is None else {"template": template, "variables": variables},
     )
     echoed = {name: form[name] for name in ECHOED if name in form}
     return Acceptable(
@@ -114,13 +127,13 @@ def resource(call: Call, form: dict[str, str], message: Message) -> dict[str, ob
         "messaging_service_sid": service,
         "num_media": "0",
         # A messaging service picks the sender later, and only then are the segments known.
-        "num_segments": "0" if service else str(message.segments),
+        "num_segments": "0" if service else str(message.segments or 1),
         "price": None,
         "price_unit": "USD",
         "sid": message.message_id,
         "status": "accepted" if service else "queued",
         "subresource_uris": {"media": f"{uri}/Media.json"},
-        "to": message.to,
+        "to": form["To"],
         "uri": f"{uri}.json",
     }
 

@@ -24,6 +24,7 @@ WORDS = {
     State.GONE: "undelivered",
 }
 ERROR_CODES = {State.UNDELIVERED: "30003", State.GONE: "30005"}  # unreachable handset, unknown handset
+OF_CALLS = {State.DELIVERED: "completed", State.UNDELIVERED: "no-answer", State.GONE: "failed"}
 CONTENT_TYPE = "application/x-www-form-urlencoded; charset=UTF-8"
 POOL_NUMBER = "+15005550006"  # the number that a messaging service picks to send from
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
@@ -39,8 +40,9 @@ class TwilioReporter:
         url = accepted.echoed.get("StatusCallback")
         if not url:
             return ()
-        said = [state for state in states if state in WORDS]
-        return [Callback(url, CONTENT_TYPE, form(accepted, state), (WORDS[state],)) for state in said]
+        words = OF_CALLS if accepted.message.message_id.startswith("CA") else WORDS
+        said = [state for state in states if state in words]
+        return [Callback(url, CONTENT_TYPE, form(accepted, state), (words[state],)) for state in said]
 
     def sign(self, callback: Callback, at: datetime, genuine: bool) -> Mapping[str, str]:
         fields = sorted(set(parse_qsl(callback.body.decode(), keep_blank_values=True)))
@@ -64,6 +66,9 @@ class TwilioReporter:
 
 def form(accepted: Acceptable, state: State) -> bytes:
     message, echoed = accepted.message, accepted.echoed
+    if message.message_id.startswith("CA"):
+        about = {"CallSid": message.message_id, "CallStatus": OF_CALLS[state], "AccountSid": echoed["AccountSid"]}
+        return urlencode({**about, "From": echoed["From"], "To": message.to, "ApiVersion": "2010-04-01"}).encode()
     fields = {
         "AccountSid": echoed["AccountSid"],
         "ApiVersion": "2010-04-01",
@@ -74,6 +79,6 @@ def form(accepted: Acceptable, state: State) -> bytes:
         "MessageStatus": WORDS[state],
         "SmsSid": message.message_id,
         "SmsStatus": WORDS[state],
-        "To": message.to,
+        "To": echoed["To"],
     }
     return urlencode(fields).encode()

@@ -8,10 +8,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from pydantic import ValidationError
 
-from functions.sms.destinations import DestinationSettings, Kind, refusals, screen
+from functions.sms.destinations import DestinationSettings, screen
 from functions.sms.twilio_provider import TwilioSettings, provider
 from functions.sms.vonage_provider import VonageSettings
 from functions.sms.vonage_provider import provider as vonage_provider
+from shared.channels.phone_destinations import Kind, refusals
 from shared.channels.phone_numbers import in_e164
 
 ACCOUNT = {"twilio_account_sid": "AC" + "0" * 32, "twilio_from": "+15005550006"}
@@ -48,7 +49,7 @@ def why(address: str, **settings: str) -> str:
     countries = chosen.countries()
     assert countries is not None
     # As the gateway asks: of an address in its one spelling.
-    return refusals(countries, frozenset(chosen.sms_kinds))(in_e164(address)) or ""
+    return refusals("SMS", countries, chosen.sms_kinds)(in_e164(address)) or ""
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ def test_a_long_list_of_countries_is_not_repeated() -> None:
 
 
 def test_what_is_no_number_is_refused() -> None:
-    assert "SMS_COUNTRIES" in (refusals(frozenset("*"), frozenset())("+") or "")
+    assert "SMS_COUNTRIES" in (refusals("SMS", frozenset("*"), frozenset())("+") or "")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""Twilio, for calls that read a message out: https://www.twilio.com/docs/voice/api/call-resource
+
+Nobody can ask it what became of an answer that is lost: a call is found by its numbers and its time, but not which
+message it read.
+"""
+
+from collections.abc import Callable
+from xml.sax.saxutils import escape
+
+from pydantic import Field
+
+from functions.voice.destinations import screen
+from functions.voice.spoken_languages import DEFAULT, spoken
+from functions.voice.voice_codes import MEANINGS
+from shared.delivery.errors import Refused
+from shared.providers.twilio.client import Account, AccountSettings
+from shared.runtime.settings import load
+from shared.sending.provider import Outgoing, Provider
+
+_RINGS_SECONDS = 60  # Twilio's own default; some networks cut it shorter
+
+
+class VoiceSettings(AccountSettings):
+    voice_from: str = Field(pattern=r"^\+[1-9][0-9]{6,14}$")
+    voice_language: str = DEFAULT
+
+
+class VoiceProvider:
+    """refusal: why a number is not called (`destinations.py`)"""
+
+    name = "twilio_voice"
+
+    def __init__(self, settings: VoiceSettings, refusal: Callable[[str], str | None] = lambda _: None) -> None:
+        self._account = Account(settings, "VOICE_FROM", MEANINGS)
+        self._from = settings.voice_from
+        self._language = settings.voice_language
+        self._refusal = refusal
+
+    async def send(self, outgoing: Outgoing) -> str | None:
+        refusal = self._refusal(outgoing.address)
+        if refusal is not None:
+            raise Refused(refusal)
+        language = spoken(outgoing.parts.get("language"), outgoing.locale, self._language)
+        callback = self._account.callback(self.name, outgoing.notification_id)
+        made = self._account.client.calls.create_async(
+            to=outgoing.address,
+            from_=self._from,
+            twiml=f'<Response><Say language="{language}">{escape(outgoing.text)}</Say></Response>',
+            timeout=_RINGS_SECONDS,
+            # By default its end alone is reported, with the status that it had then.
+            **({} if callback is None else {"status_callback": callback, "status_callback_event": ["completed"]}),
+        )
+        return await self._account.made(made, outgoing.notification_id)
+
+    async def aclose(self) -> None:
+        await self._account.aclose()
+
+
+def provider() -> Callable[[], Provider]:
+    settings, refusal = load(VoiceSettings), screen().refusal
+    return lambda: VoiceProvider(settings, refusal)
