@@ -301,6 +301,7 @@ def function_environment(
 def _fill(value: str, config: Config, webhook_key: str) -> str:
     known = {
         "{lab}": config.url("lab"),
+        "{lab_host}": f"{HOST}:{config.ports['lab']}",
         "{smtp}": f"{HOST}:{config.ports['smtp']}",
         "{gateway}": config.url(GATEWAY),
         "{webhook_key}": webhook_key,

@@ -30,8 +30,15 @@ def normalise(address: str) -> str:
 Name = Annotated[str, AfterValidator(normalise)]
 
 
-def urls(text: SecretStr) -> Mapping[str, SecretStr]:
-    """By name. Raises ValueError, without the URLs."""
+def private(url: str) -> str:
+    """An http URL to where nobody on the way can read it. Raises ValueError."""
+    if not is_private(http_url(url)):
+        raise ValueError("must be https: whoever is on the way could post there, too")
+    return url
+
+
+def urls(text: SecretStr, checked: Callable[[str], str] = private) -> Mapping[str, SecretStr]:
+    """By name. checked: raises ValueError without the URL, as this does"""
     found: dict[str, SecretStr] = {}
     for number, pair in enumerate(text.get_secret_value().split(), 1):
         name, there, url = pair.partition("=")
@@ -39,17 +46,11 @@ def urls(text: SecretStr) -> Mapping[str, SecretStr]:
             raise ValueError(f"must be name=url with blanks between: entry {number} has no name (a-z 0-9 . _ -)")
         if name in found:
             raise ValueError(f"names {name} twice")
-        if not is_private(_url(name, url)):
-            raise ValueError(f"{name} must be https: whoever is on the way could post there, too")
-        found[name] = SecretStr(url)
+        try:
+            found[name] = SecretStr(checked(url))
+        except ValueError as wrong:
+            raise ValueError(f"{name} {wrong}") from None
     return found
-
-
-def _url(name: str, url: str) -> str:
-    try:
-        return http_url(url)
-    except ValueError as wrong:
-        raise ValueError(f"{name} {wrong}") from None
 
 
 def url_of(known: Mapping[str, SecretStr], name: str, setting: str) -> str:
