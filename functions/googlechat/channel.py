@@ -2,7 +2,7 @@
 
 from functions.googlechat.providers import PROVIDERS
 from shared.channels import named_urls
-from shared.channels.declaration import UTF_8_BYTES, Channel
+from shared.channels.declaration import JSON_BYTES, Channel
 
 LARGEST = 32_000
 """Bytes of the whole message: https://developers.google.com/workspace/chat/api/reference/rest/v1/spaces.messages"""
@@ -14,7 +14,7 @@ CHANNEL = Channel(
     address="name in GOOGLECHAT_URLS",
     content="functions.googlechat.content",
     max_length=MAX_LENGTH,
-    measure=UTF_8_BYTES,
+    measure=JSON_BYTES,
     normalise=named_urls.normalise,
     providers=PROVIDERS,
     screen="functions.googlechat.known_names",

@@ -1,18 +1,15 @@
 """What an address of Firebase Cloud Messaging and a push message must be."""
 
-import json
 import re
 
 from functions.push.providers import PROVIDERS
-from shared.channels.declaration import Channel, Measure
+from shared.channels.declaration import JSON_BYTES, Channel
 from shared.channels.text_checks import one_line
 
 LARGEST = 4096
 """Bytes of what the app gets: https://firebase.google.com/docs/cloud-messaging/customize-messages/set-message-type"""
 MAX_LENGTH = 3800
 """Of the text alone: title, image and data share the rest."""
-
-JSON_BYTES = Measure("bytes in JSON", lambda text: len(json.dumps(text, ensure_ascii=False).encode()) - 2)
 
 _TOKEN = re.compile(r"[A-Za-z0-9_:.-]{20,2048}")
 TOPIC = "topic:"

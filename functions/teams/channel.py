@@ -1,17 +1,13 @@
 """What a message to Microsoft Teams must be. Its address is a name of a workflow's URL."""
 
-import json
-
 from functions.teams.providers import PROVIDERS
 from shared.channels import named_urls
-from shared.channels.declaration import Channel, Measure
+from shared.channels.declaration import JSON_BYTES, Channel
 
 LARGEST = 28 * 1024
 """Bytes of the whole JSON that is posted: https://learn.microsoft.com/en-us/microsoftteams/limits-specifications-teams"""
 MAX_LENGTH = 24_000
 """Of the text alone: what is around it has room in the rest, unless the text has very many lines."""
-
-JSON_BYTES = Measure("bytes in JSON", lambda text: len(json.dumps(text, ensure_ascii=False).encode()) - 2)
 
 CHANNEL = Channel(
     name="teams",

@@ -32,7 +32,7 @@ class Content(content.Content):
 
     @model_validator(mode="after")
     def _it_fits(self) -> Self:
-        size = len(json.dumps(posted(self.subject, self.message, self.card)).encode())
+        size = len(json.dumps(posted(self.subject, self.message, self.card), ensure_ascii=False).encode())
         if size > LARGEST:
             raise ValueError(f"is {size} bytes as it is posted to Teams, which takes {LARGEST} at most")
         return self

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 from functions.webpush.providers import PROVIDERS
-from shared.channels.declaration import Channel, Measure
+from shared.channels.declaration import JSON_BYTES, Channel
 from shared.channels.text_checks import one_line
 from shared.http.public_addresses import public_url
 
@@ -13,8 +13,6 @@ LARGEST = 3993
 """Bytes before they are encrypted: RFC 8291, 4 (a push service need take no more than 4,096 encrypted ones)."""
 MAX_LENGTH = 3600
 """Of the text alone: the title and the other parts share the rest."""
-
-JSON_BYTES = Measure("bytes in JSON", lambda text: len(json.dumps(text, ensure_ascii=False).encode()) - 2)
 
 _MUST = "must be a browser's PushSubscription as JSON, with its endpoint and the keys p256dh and auth"
 _KEYS = {"p256dh": 65, "auth": 16}  # bytes: RFC 8291, 2 and 3.2

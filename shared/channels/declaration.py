@@ -5,6 +5,7 @@ A channel is a folder functions/<name>/ whose channel.py holds `CHANNEL`. The co
 What not everybody needs is named by its module: the gateway loads no provider, and who sends loads one.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -30,6 +31,8 @@ CHARACTERS = Measure("characters", len)
 UTF_16_UNITS = Measure("UTF-16 units", lambda text: len(text.encode("utf-16-le")) // 2)
 """A character beyond the basic plane, such as an emoji, is two of them."""
 UTF_8_BYTES = Measure("bytes of UTF-8", lambda text: len(text.encode()))
+JSON_BYTES = Measure("bytes in JSON", lambda text: len(json.dumps(text, ensure_ascii=False).encode()) - 2)
+"""As it stands between its quotation marks: a line end is two of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,9 @@ async def post_json(
 ) -> HttpAnswer:
     """As `post`."""
     all_headers = {"Content-Type": "application/json", **(headers or {})}
-    return await post(session, provider, url, json.dumps(document).encode(), notification_id, all_headers)
+    return await post(
+        session, provider, url, json.dumps(document, ensure_ascii=False).encode(), notification_id, all_headers
+    )
 
 
 async def post(

@@ -13,7 +13,8 @@ import pytest
 from tests.environment import NEEDED
 
 ROOT = Path(__file__).parents[2]
-SDKS = {"sendgrid", "twilio", "vonage_http_client", "slack_sdk", "aiosmtplib"}
+SDKS = {"sendgrid", "twilio", "vonage_http_client", "slack_sdk", "aiosmtplib", "apprise", "pywebpush", "py_vapid"}
+TWILIO = {"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "x"}
 FOR_TEMPLATES = {"liquid", "babel", "jsonschema_rs", "pytz"}
 CHANNEL_SETTINGS = {
     "email": {
@@ -22,20 +23,35 @@ CHANNEL_SETTINGS = {
         "SMTP_URL": "smtp://127.0.0.1:1",
     },
     "sms": {
-        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
-        "TWILIO_AUTH_TOKEN": "x",
+        **TWILIO,
         "TWILIO_FROM": "+15005550006",
         "VONAGE_API_KEY": "lab00000",  # pragma: allowlist secret
         "VONAGE_API_SECRET": "x",
         "VONAGE_FROM": "+15005550006",
     },
     "webhook": {"FIRESTORE_EMULATOR_HOST": "127.0.0.1:1"},
+    "whatsapp": {**TWILIO, "WHATSAPP_FROM": "+15005550006"},
+    "voice": {**TWILIO, "VOICE_FROM": "+15005550006"},
+    "push": {},
+    "webpush": {
+        "VAPID_PRIVATE_KEY": "YSBwcml2YXRlIGtleSBvZiBub2JvZHkgYnV0IHRoaXM",  # pragma: allowlist secret
+        "VAPID_SUBJECT": "mailto:hark@example.com",
+    },
+    "telegram": {"TELEGRAM_BOT_TOKEN": "1:x"},  # pragma: allowlist secret
+    "teams": {"TEAMS_URLS": "ops=https://a.test/x"},
+    "discord": {"DISCORD_URLS": "ops=https://a.test/x"},
+    "googlechat": {"GOOGLECHAT_URLS": "ops=https://a.test/x"},
+    "apprise": {"APPRISE_URLS": "ops=json://a.test/x"},
     "slack": {
         "SLACK_BOT_TOKEN": "xoxb-x",
         "SLACK_WEBHOOK_URL": "http://127.0.0.1:1/services/T0/B0/x",
         "SLACK_WEBHOOK_CHANNEL": "#x",
     },
 }
+OF_PLAIN_HTTP = {"push": "fcm", "telegram": "telegram", "teams": "workflows", "discord": "discord"} | {
+    "googlechat": "googlechat"
+}
+LOGS = {f"{name.upper()}_PROVIDER": "log" for name in CHANNEL_SETTINGS}
 REPORT = """
 import importlib, json, sys
 importlib.import_module(sys.argv[1])
@@ -47,7 +63,8 @@ def start(module: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Import the module in a process that has only these settings."""
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", REPORT, module],
+        # Apprise imports what it knows to be deprecated.
+        [sys.executable, "-W", "error", "-W", "ignore:'imghdr':DeprecationWarning", "-c", REPORT, module],
         cwd=ROOT,
         env={**environ, **NEEDED, "PYTHONPATH": str(ROOT), **settings},
         capture_output=True,
@@ -68,6 +85,18 @@ def loaded(module: str, **settings: str) -> set[str]:
 @pytest.mark.parametrize("function", ["gateway", "relay", "operations", "dead_letter", "events"])
 def test_a_function_that_sends_nothing_loads_no_providers_sdk(function: str) -> None:
     assert not loaded(f"functions.{function}.main") & SDKS
+
+
+def test_a_gateway_of_all_channels_loads_no_providers_sdk_either() -> None:
+    assert not loaded("functions.gateway.main", CHANNELS="*") & SDKS
+
+
+def test_a_gateway_loads_nothing_of_the_channels_that_it_does_not_have() -> None:
+    script = """
+import functions.gateway.main, sys
+print(sorted({name.split(".")[1] for name in sys.modules if name.startswith("functions.")}))
+"""
+    assert said(script, CHANNELS="email,telegram") == "['email', 'gateway', 'telegram']"
 
 
 @pytest.mark.parametrize("channel", sorted(CHANNEL_SETTINGS))
@@ -114,6 +143,11 @@ def test_nothing_but_a_template_loads_what_only_templates_need() -> None:
         ("slack", "slack", {"slack_sdk"}),
         ("slack", "webhook", {"slack_sdk"}),
         ("slack", "log", set()),
+        ("whatsapp", "twilio_whatsapp", {"twilio"}),
+        ("voice", "twilio_voice", {"twilio"}),
+        ("webpush", "vapid", {"pywebpush", "py_vapid"}),
+        ("apprise", "apprise", {"apprise"}),
+        *[(name, word, set()) for name, word in OF_PLAIN_HTTP.items()],
     ],
 )
 def test_a_channel_function_loads_the_chosen_providers_sdk_alone(channel: str, provider: str, sdks: set[str]) -> None:
@@ -207,7 +241,7 @@ import functions.{function}.main
 gc.collect()
 print(gc.isenabled(), min(frozen) > 10_000)
 """
-    assert said(script, EMAIL_PROVIDER="log", SLACK_PROVIDER="log", WEBHOOK_PROVIDER="log") == "True True"
+    assert said(script, **LOGS) == "True True"
 
 
 def test_who_is_no_function_collects_garbage() -> None:
