@@ -18,13 +18,13 @@ NOTHING: type[None] = type(None)
 S = TypeVar("S", Sender, AsyncSender)
 
 LEFT_OUT: Mapping[tuple[str, str], str] = {
-    ("POST", "/v1/receipts/sendgrid"): "SendGrid calls it, and signs it",
-    ("POST", "/v1/receipts/twilio"): "Twilio calls it, and signs it",
-    ("POST", "/v1/receipts/vonage"): "Vonage calls it, and signs it",
-    ("POST", "/v1/inbound/twilio"): "Twilio calls it, and signs it",
     ("GET", "/healthz"): "for whoever watches the process",
 }
 """What /openapi.json has and this client has not. The pages for people (/u/…, /docs, /console) are not in it."""
+
+
+OF_PROVIDERS = ("/v1/receipts/", "/v1/inbound/")
+"""Where paths begin that providers call, and sign: this client has none of them."""
 
 
 class Resource(Generic[S]):

@@ -20,6 +20,15 @@ class Addresses(TypedDict, total=False):
     email: str
     sms: str
     slack: str
+    whatsapp: str
+    voice: str
+    push: str
+    webpush: str
+    telegram: str
+    teams: str
+    discord: str
+    googlechat: str
+    apprise: str
 
 
 class AttachedFile(TypedDict):
@@ -59,12 +68,86 @@ class SlackContent(TypedDict, total=False):
     unfurl_media: bool
 
 
+class WhatsAppContent(TypedDict, total=False):
+    """template: a name of the deployment's WHATSAPP_TEMPLATES"""
+
+    message: str
+    template: str
+    variables: Mapping[str, str]
+
+
+class VoiceContent(TypedDict, total=False):
+    message: str
+    language: str
+
+
+class PushContent(TypedDict, total=False):
+    subject: str
+    message: str
+    image: str
+    data: Mapping[str, str]
+
+
+class WebPushContent(TypedDict, total=False):
+    subject: str
+    message: str
+    icon: str
+    image: str
+    data: Mapping[str, Any]
+    urgency: Literal["very-low", "low", "normal", "high"]
+
+
+class TelegramContent(TypedDict, total=False):
+    """topic: a forum's message_thread_id"""
+
+    message: str
+    silent: bool
+    link_preview: bool
+    topic: int
+
+
+class TeamsContent(TypedDict, total=False):
+    """card: an Adaptive Card"""
+
+    subject: str
+    message: str
+    card: Mapping[str, Any]
+
+
+class DiscordContent(TypedDict, total=False):
+    message: str
+    embeds: Sequence[Mapping[str, Any]]
+    username: str
+
+
+class GoogleChatContent(TypedDict, total=False):
+    """cards: cardsV2; thread: a key of yours"""
+
+    message: str
+    cards: Sequence[Mapping[str, Any]]
+    thread: str
+
+
+class AppriseContent(TypedDict, total=False):
+    subject: str
+    message: str
+
+
 class Content(TypedDict, total=False):
     """What one channel gets instead, and what only it can have."""
 
     email: EmailContent
     sms: SmsContent
     slack: SlackContent
+    whatsapp: WhatsAppContent
+    voice: VoiceContent
+    push: PushContent
+    webpush: WebPushContent
+    telegram: TelegramContent
+    teams: TeamsContent
+    discord: DiscordContent
+    googlechat: GoogleChatContent
+    apprise: AppriseContent
 
 
 class TemplateChoice(TypedDict, total=False):
@@ -89,7 +172,7 @@ class MessageFields(TypedDict, total=False):
     channels: Sequence[ChannelName]
     subject: str
     message: str
-    content: Content
+    content: Union[Content, Mapping[str, Mapping[str, Any]]]
     category: str
     template: TemplateChoice
     data: Mapping[str, Any]

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Optional, get_args
 
 import typer
 
-from hark_client.models.words import ChannelName, DeliveryStatus
+from hark_client.models.words import KNOWN_CHANNELS, DeliveryStatus
 
 
 def channel_names() -> list[str]:
-    return list(get_args(ChannelName))
+    return list(KNOWN_CHANNELS)
 
 
 def delivery_statuses() -> list[str]:

@@ -56,7 +56,13 @@ SuppressionClass = Literal["all", "marketing", "category"]
 SuppressionReason = Literal["hard_bounce", "invalid", "complaint", "stop", "unsubscribed", "manual"]
 Told = Literal["reconciled", "not_there", "cannot_tell"]
 Verdict = Literal["cancelled", "already_cancelled", "too_late", "stopped_retrying"]
-ChannelName = Literal["email", "sms", "slack"]
+ChannelName = str
+"""One of a deployment's channels: which there are, `channels.list` says."""
+KNOWN_CHANNELS = (
+    *("email", "sms", "slack", "whatsapp", "voice", "push", "webpush", "telegram", "teams", "discord", "googlechat"),
+    "apprise",
+)
+"""Those that Hark comes with."""
 
 PENDING = frozenset({"scheduled", "queued", "sending", "retrying", "deferred"})
 """The statuses of a delivery that has not ended. Any other, one that this client does not know included, has."""

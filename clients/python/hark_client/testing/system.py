@@ -24,7 +24,7 @@ from functions.relay.overdue_deliveries import Relay
 from functions.relay.waiting_receipts import WaitingReceipts
 from hark_client.testing.provider import MemoryProvider, Outbox
 from hark_client.testing.virtual_time import VirtualTime
-from shared.channels.registry import load_channels
+from shared.channels.registry import ALL, load_channels
 from shared.channels.setup import ChannelSetup
 from shared.delivery.errors import HarkError
 from shared.delivery.model import Delivery, DeliveryStatus, Receipt
@@ -86,7 +86,7 @@ class System:
         self._relay_runs.at = self.time.now()
         callers, now = MemoryCallers(), self.time.now
         states = ChannelStates(MemoryChannelStates(), self.time.monotonic)
-        self.channels = channels = load_channels()
+        self.channels = channels = load_channels(ALL)
         self._gateway = Gateway(
             store=self.store,
             publisher=self,
