@@ -47,9 +47,9 @@ _OTHERS = (*_EMAIL, Failpoint.REQUEST_SENT)  # SendGrid's SDK does not tell when
 # They come to their points a few times a minute, if at all; the others many times a second.
 _SELDOM = {"relay", "operations", "dead_letter"}
 _ALWAYS = {"dead_letter": f",{Failpoint.DEAD_LETTERED}:1"}  # seldom reached: an outcome lost in the last attempt
-# Times as many hits. Without the gateway nothing is accepted that the others could be killed with. An event that meets a
-# dead function a hundred times is put aside for an operator: in half a minute here, where the emulator makes no pause
-# between two pushes, and in fifteen hours in the cloud.
+# Times as many hits. Without the gateway nothing is accepted that the others could be killed with. An event that a dead
+# function has not taken a hundred times is put aside for an operator: in half a minute here, where the emulator makes no
+# pause between two pushes, and in fifteen hours in the cloud.
 _MORE_HITS = {"gateway": 3, "events": 15}
 CALM, WRONG_CLOCKS = "calm", "wrong-clocks"
 ASKING = "FAULTS_ASKING"
