@@ -48,8 +48,8 @@ _OTHERS = (*_EMAIL, Failpoint.REQUEST_SENT)  # SendGrid's SDK does not tell when
 _SELDOM = {"relay", "operations", "dead_letter"}
 _ALWAYS = {"dead_letter": f",{Failpoint.DEAD_LETTERED}:1"}  # seldom reached: an outcome lost in the last attempt
 # Times as many hits. Without the gateway nothing is accepted that the others could be killed with. An event that a dead
-# function has not taken a hundred times is put aside for an operator: in half a minute here, where the emulator makes no
-# pause between two pushes, and in fifteen hours in the cloud.
+# function has not taken a hundred times is put aside for an operator: in half a minute here, where the emulator pauses
+# between no two pushes, and in fifteen hours in the cloud.
 _MORE_HITS = {"gateway": 3, "events": 15}
 CALM, WRONG_CLOCKS = "calm", "wrong-clocks"
 ASKING = "FAULTS_ASKING"
