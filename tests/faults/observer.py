@@ -65,7 +65,9 @@ class Observer:
     async def untold(self) -> int | None:
         """How many deliveries have events that may be told nobody yet; None as above."""
         ever = datetime.now(UTC) + timedelta(days=9999)
-        query = queries.select("deliveries", filters=[queries.before("tell_at", ever)], limit=_PAGE, group=True)
+        query = queries.select(
+            "deliveries", filters=[queries.before("tell_at", ever)], order="tell_at", limit=_PAGE, group=True
+        )
         try:
             return len(await self._rpc.run_query(query))
         except StoreUnavailable:
