@@ -138,17 +138,20 @@ def nothing_is_lost(facts: Facts) -> Iterator[str]:
                 yield f"{at} ended {record['status']} without a reason"
 
 
+WITH_SUBJECT = {"email", "push"}
+
+
 def only_what_was_asked_is_sent(facts: Facts) -> Iterator[str]:
-    """To the address, with the subject (of e-mail) and the text of a request."""
+    """To the address, with the subject, where the channel has one, and the text of a request."""
     asked: dict[tuple[str, str], set[tuple[str | None, str]]] = defaultdict(set)
     for requests in facts.requests.values():
         for request in requests:
             for channel, address in request["to"].items():
-                subject = request["subject"] if channel == "email" else None
+                subject = request["subject"] if channel in WITH_SUBJECT else None
                 asked[channel, address].add((subject, request["message"]))
     for (notification_id, channel), lines in facts.accepts.items():
         for line in lines:
-            subject = line["subject"] if channel == "email" else None
+            subject = line["subject"] if channel in WITH_SUBJECT else None
             if (subject, line["text"]) not in asked[channel, line["to"]]:
                 yield f"({notification_id}, {channel}) was sent, and nobody asked for it so"
             if (notification_id, channel) not in facts.records:

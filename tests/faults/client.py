@@ -27,7 +27,17 @@ _SUPPRESSED = 0.02
 _AUDIENCE = 40  # of the one broadcast
 _TWINS = 0.05  # of what is asked: a text message like the last one, to the same number
 _SHARED = "5ead0fa11c0ffee"  # the mark of addresses that several are sent to
-CHANNELS = (("email",), ("sms",), ("slack",), ("email", "sms"), ("email", "sms", "slack"))
+_USUAL = (("email",), ("sms",), ("slack",), ("email", "sms"), ("email", "sms", "slack"))
+CHANNELS = (
+    *_USUAL,
+    *_USUAL,
+    ("whatsapp",),
+    ("voice",),
+    ("push",),
+    ("telegram",),
+    ("discord",),
+    ("push", "telegram", "voice"),
+)
 
 
 @dataclass
@@ -124,10 +134,16 @@ class Client:
         if self._twin is not None and self.rng.random() < _TWINS:
             mark, channels = self._twin, ("sms",)
         numbers = random.Random(mark)
+        number = f"+1415{2_000_000 + numbers.randrange(7_999_999)}"
         address = {
             "email": f"canary-{mark}@example.com",
-            "sms": f"+1415{2_000_000 + numbers.randrange(7_999_999)}",
+            "sms": number,
             "slack": f"#canary-{mark}",
+            "whatsapp": number,
+            "voice": number,
+            "push": f"topic:canary-{mark}",
+            "telegram": f"@canary_{mark}",
+            "discord": "ops",  # whose URL the function has
         }
         if self.rng.random() < _OF_GONE:
             address["email"] = self._gone()
@@ -177,7 +193,7 @@ class Client:
             await asyncio.sleep(self.rng.uniform(wait, 3 * wait))
             if stop.is_set():
                 return
-            channel = self.rng.choice(("email", "sms", "slack"))
+            channel = self.rng.choice(("email", "sms", "slack", "telegram"))
             path = f"/v1/channels/{channel}"
             if await self._until("POST", f"{path}/pause", {"reason": "a run with faults"}) is not None:
                 self.history.append(event="paused", channel=channel)

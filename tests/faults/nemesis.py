@@ -19,8 +19,9 @@ from shared.channels.declaration import topic
 from tests.faults.histories import History
 from tests.faults.proxy import Mode, Proxy
 
-CHANNELS = ("email", "sms", "slack")
+CHANNELS = ("email", "sms", "slack", "whatsapp", "voice", "push", "telegram", "discord")
 FUNCTIONS = ("gateway", "dead_letter", "relay", "operations", *CHANNELS)
+REPORTING = ("email", "sms", "whatsapp", "voice")
 WEIGHTS = {
     "kill worker": 30,
     "kill group": 40,
@@ -202,7 +203,7 @@ class Nemesis:
         self._watch(end())
 
     async def _receipts(self) -> None:
-        channel, mode = self.rng.choice(("email", "sms")), self.rng.choice(list(ReceiptMode))
+        channel, mode = self.rng.choice(REPORTING), self.rng.choice(list(ReceiptMode))
         await self.set_lab("receipts", channel, mode, self.rng.uniform(0.1, 0.9))
 
     async def set_lab(self, what: str, channel: str, mode: str, rate: float) -> None:

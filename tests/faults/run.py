@@ -264,7 +264,9 @@ async def _system(options: Options, folder: Path, firestore: str) -> AsyncIterat
     stack = folder / "run" / str(offset)
     environ = {
         **environment.neutral(os.environ),
+        "CHANNELS": ",".join(CHANNELS),
         "SMS_PER_NUMBER_PER_HOUR": "0",  # a 429 would be a fault of none
+        "VOICE_PER_NUMBER_PER_HOUR": "0",
         **options.settings,
         "PYTHONPATH": os.pathsep.join([str(options.root), str(ROOT)]),
         "GOOGLE_CLOUD_PROJECT": PROJECT,

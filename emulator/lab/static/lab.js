@@ -35,7 +35,7 @@ function frame(item) {
 function words(block) {
   if (Array.isArray(block)) return block.flatMap(words);
   if (block === null || typeof block !== "object") return [];
-  const shown = ["text", "title", "alt_text", "fields", "elements", "accessory", "label", "placeholder", "options", "rows"];
+  const shown = ["text", "title", "description", "value", "alt_text", "fields", "elements", "accessory", "label", "placeholder", "options", "rows"];
   const found = shown.flatMap((name) => (typeof block[name] === "string" ? [block[name]] : words(block[name])));
   return [...found, ...["url", "image_url"].filter((name) => typeof block[name] === "string").map((name) => `→ ${block[name]}`)];
 }
