@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import SecretStr, field_validator
-
 from functions.discord.discord_codes import CODES
 from shared.channels import named_urls
 from shared.delivery.errors import SendError, Throttled, Unknown
@@ -14,13 +12,7 @@ from shared.sending.provider import Outgoing, Provider, Sent
 
 
 class DiscordSettings(Settings):
-    discord_urls: SecretStr
-
-    @field_validator("discord_urls")
-    @classmethod
-    def _are_named(cls, text: SecretStr) -> SecretStr:
-        named_urls.urls(text)
-        return text
+    discord_urls: named_urls.Urls
 
 
 class DiscordProvider:

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-from pydantic import SecretStr, field_validator
-
 from functions.googlechat.message import posted
 from shared.channels import named_urls
 from shared.delivery.errors import Permanent, Refused, SendError, Unknown
@@ -16,13 +14,7 @@ _IN_ITS_THREAD = "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
 
 
 class GoogleChatSettings(Settings):
-    googlechat_urls: SecretStr
-
-    @field_validator("googlechat_urls")
-    @classmethod
-    def _are_named(cls, text: SecretStr) -> SecretStr:
-        named_urls.urls(text)
-        return text
+    googlechat_urls: named_urls.Urls
 
 
 class GoogleChatProvider:

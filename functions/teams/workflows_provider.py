@@ -6,8 +6,6 @@ A workflow answers 202 once it is begun: whether it posts the message nobody rep
 
 from collections.abc import Callable
 
-from pydantic import SecretStr, field_validator
-
 from functions.teams.message import posted
 from shared.channels import named_urls
 from shared.delivery.errors import Refused, SendError, Unknown
@@ -19,13 +17,7 @@ _ACCEPTED = 202
 
 
 class WorkflowsSettings(Settings):
-    teams_urls: SecretStr
-
-    @field_validator("teams_urls")
-    @classmethod
-    def _are_named(cls, text: SecretStr) -> SecretStr:
-        named_urls.urls(text)
-        return text
+    teams_urls: named_urls.Urls
 
 
 class WorkflowsProvider:

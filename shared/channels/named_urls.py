@@ -53,6 +53,15 @@ def urls(text: SecretStr, checked: Callable[[str], str] = private) -> Mapping[st
     return found
 
 
+def _checked(text: SecretStr) -> SecretStr:
+    urls(text)
+    return text
+
+
+Urls = Annotated[SecretStr, AfterValidator(_checked)]
+"""Of a setting: what `urls` can read."""
+
+
 def url_of(known: Mapping[str, SecretStr], name: str, setting: str) -> str:
     """Raises Refused: an operator has to name it. setting: where they are"""
     if name not in known:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 KEPT_SECONDS = 10.0  # for each hour that is looked back
 FAILED_SECONDS = 5.0
-DEADLINE_SECONDS = 10.0  # with the time that it waits for another one; clients and load balancers wait for 20 at least
+DEADLINE_SECONDS = 15.0  # with the time that it waits for another one; clients and load balancers wait for 20 at least
 
 
 class Hours(IntEnum):

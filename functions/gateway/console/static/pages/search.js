@@ -108,7 +108,11 @@ function found(page, query, by, asked) {
         );
   if (!page.items.length) {
     return [
-      empty("Nothing is found.", el("p", {}, "Values are compared exactly, and texts are not searched.")),
+      empty(
+        "Nothing is found.",
+        el("p", {}, "Values are compared exactly, and texts are not searched."),
+        el("p", {}, "What waits for a channel that is paused or down is shown as deferred, and found as queued."),
+      ),
       commandLine(command),
     ];
   }
