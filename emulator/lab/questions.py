@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from emulator.lab.core import Lab
 from emulator.lab.messages import Answer
-from emulator.lab.providers import slack, twilio, vonage
+from emulator.lab.providers import slack, twilio, twilio_calls, vonage
 
 _MOST = 1000
 _QUERY = re.compile(r"""\(unique_args\['notification_id'\]="([^"]*)"\)""")
@@ -77,6 +77,18 @@ def _twilio_message(sid: str, message: Mapping[str, Any], sender: str | None) ->
         "to": message["to"],
         "uri": f"/2010-04-01/Accounts/{sid}/Messages/{message['message_id']}.json",
     }
+
+
+def twilio_calls_to(question: Question, lab: Lab) -> Answer:
+    if twilio.user(question.headers) is None:
+        return twilio.unauthorized()
+    sid, sender = question.path["sid"], question.asked.get("From")
+    taken = lab.witness.taken("twilio_voice", question.asked.get("To", ""))
+    found = [
+        twilio_calls.resource(sid, message["message_id"], message["to"], sender, _time(message)) for message in taken
+    ]
+    page = {"first_page_uri": "", "next_page_uri": None, "page": 0, "page_size": _MOST, "start": 0, "uri": ""}
+    return Answer.json(200, {"calls": found[::-1], "end": len(found) - 1, "previous_page_uri": None, **page})
 
 
 def slack_history(question: Question, lab: Lab) -> Answer:
@@ -179,6 +191,7 @@ _SLACK_ANSWERS = (slack.error("service_unavailable", 503), slack.error("invalid_
 
 QUESTIONS: Sequence[Answered] = (
     Answered("GET", twilio.PATH, "sms", "twilio", twilio_messages, _TWILIO_DOWN, twilio.unauthorized()),
+    Answered("GET", twilio_calls.PATH, "voice", "twilio_voice", twilio_calls_to, _TWILIO_DOWN, twilio.unauthorized()),
     Answered("GET", "/v2/reports/records", "sms", "vonage", vonage_records, _VONAGE_DOWN, vonage.unauthorized()),
     Answered("GET", "/v3/messages", "email", "sendgrid", sendgrid_activity, _SENDGRID_DOWN, _SENDGRID_401),
     Answered("GET", "/api/conversations.history", *_SLACK, slack_history, *_SLACK_ANSWERS),

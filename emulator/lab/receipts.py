@@ -67,7 +67,7 @@ class Receipts:
     async def report(self, accepted: Acceptable) -> None:
         """Has the message's receipts sent. Returns at once, unless they are to be early."""
         reporter = self._reporters.get(accepted.message.provider)
-        if reporter is None or not reporter.callbacks(accepted, [State.PASSED_ON], self._now()):
+        if reporter is None or not reporter.callbacks(accepted, [*State], self._now()):
             return
         fault = self.faults.strike(accepted.message.channel, accepted.message.provider, random.random())
         if fault is not None and fault.mode is ReceiptMode.OFF:

@@ -1,10 +1,7 @@
-"""Twilio, for calls that read a message out: https://www.twilio.com/docs/voice/api/call-resource
+"""Twilio, for calls that read a message out: https://www.twilio.com/docs/voice/api/call-resource"""
 
-Nobody can ask it what became of an answer that is lost: a call is found by its numbers and its time, but not which
-message it read.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from xml.sax.saxutils import escape
 
 from pydantic import Field
@@ -13,10 +10,11 @@ from functions.voice.destinations import screen
 from functions.voice.spoken_languages import DEFAULT, spoken
 from functions.voice.voice_codes import MEANINGS
 from shared.delivery.errors import Refused
-from shared.providers.twilio.client import Account, AccountSettings
+from shared.providers.twilio.client import Account, AccountSettings, mark
 from shared.runtime.settings import load
-from shared.sending.provider import Outgoing, Provider
+from shared.sending.provider import Found, Outgoing, Provider
 
+_NEWEST = 50  # of the calls to a number, when one is looked for
 _RINGS_SECONDS = 60  # Twilio's own default; some networks cut it shorter
 
 
@@ -51,6 +49,17 @@ class VoiceProvider:
             **({} if callback is None else {"status_callback": callback, "status_callback_event": ["completed"]}),
         )
         return await self._account.made(made, outgoing.notification_id)
+
+    async def find(self, outgoing: Outgoing, since: datetime) -> Sequence[Found] | None:
+        """That there is no call to the number is known. Of one that is there nobody knows what it read: it may be
+        another notification's, which would then be lost.
+        """
+        mark(outgoing.notification_id)
+        calls = await self._account.client.calls.list_async(
+            to=outgoing.address, from_=self._from, limit=_NEWEST, page_size=_NEWEST
+        )
+        perhaps = [call for call in calls if call.date_created is None or call.date_created >= since]
+        return None if perhaps else []
 
     async def aclose(self) -> None:
         await self._account.aclose()

@@ -48,8 +48,11 @@ class WhatsAppProvider(Messages):
         return {"content_sid": self._templates[name], **said}
 
     async def find(self, outgoing: Outgoing, since: datetime) -> Sequence[Found] | None:
-        """Not of a template, whose text is made at Twilio."""
-        return None if "template" in outgoing.parts else await super().find(outgoing, since)
+        """Of a template, whose text is made at Twilio, it is known only that nothing has gone to the number."""
+        if "template" not in outgoing.parts:
+            return await super().find(outgoing, since)
+        messages = await self.newest(outgoing, since)
+        return None if messages is None or messages else []
 
 
 def provider() -> Callable[[], Provider]:

@@ -2,6 +2,7 @@
 
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -63,6 +64,15 @@ class TestVoice(SessionContract):
             with pytest.raises(Refused, match="VOICE_KINDS does not"):
                 await provider.send(self.outgoing())
         assert await lab.inbox() == []
+
+    async def test_it_can_be_asked_whether_there_is_no_call(self, lab: Lab) -> None:
+        since = datetime.now(UTC) - timedelta(seconds=5)
+        async with aclosing(self.provider(lab.where)) as provider:
+            assert await provider.find(self.outgoing(), since) == []
+            await provider.send(self.outgoing())
+            assert await provider.find(self.outgoing(), since) is None
+            assert await provider.find(self.outgoing(), datetime.now(UTC) + timedelta(seconds=5)) == []
+            assert await provider.find(self.outgoing_to("+15551230001"), since) == []
 
     @pytest.mark.parametrize("code", MEANINGS)
     async def test_a_code_means_what_the_table_says(self, code: int) -> None:

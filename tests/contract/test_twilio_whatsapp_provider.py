@@ -79,10 +79,11 @@ class TestWhatsApp(SessionContract):
         assert isinstance(error, Permanent)
         assert error.suppresses is SuppressionReason.STOP
 
-    async def test_it_can_be_asked_of_a_text_and_not_of_a_template(self, lab: Lab) -> None:
+    async def test_it_can_be_asked_of_a_text_and_whether_there_may_be_a_template(self, lab: Lab) -> None:
         since = datetime.now(UTC) - timedelta(seconds=5)
         text, template = self.outgoing(), self.outgoing_with({"template": "order_shipped"})
         async with aclosing(self.provider(lab.where)) as provider:
+            assert await provider.find(template, since) == []
             sent = await call(provider, text)
             await provider.send(template)
             found = await provider.find(text, since)

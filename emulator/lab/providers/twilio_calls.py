@@ -1,6 +1,7 @@
 """Twilio's Calls resource. Shape: https://www.twilio.com/docs/voice/api/call-resource"""
 
 import secrets
+from datetime import datetime
 from email.utils import format_datetime
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree
@@ -41,22 +42,25 @@ def read(call: Call) -> Acceptable | Answer:
         notification_id=call.headers.get("X-Hark-Notification-Id"),
         shown={"language": said.get("language", "en-US")},
     )
-    made: dict[str, object] = {
-        "sid": message.message_id,
+    made = resource(sid, message.message_id, to, form["From"], call.at)
+    echoed = {name: form[name] for name in _ECHOED if name in form}
+    return Acceptable(message, Answer.json(201, made, twilio.request_id()), {**echoed, "AccountSid": sid})
+
+
+def resource(sid: str, call_id: str, to: str, sender: str | None, at: datetime) -> dict[str, object]:
+    return {
+        "sid": call_id,
         "account_sid": sid,
         "api_version": "2010-04-01",
-        "date_created": None,
-        "date_updated": None,
+        "date_created": format_datetime(at),
+        "date_updated": format_datetime(at),
         "direction": "outbound-api",
-        "from": form["From"],
-        "start_time": format_datetime(call.at),
+        "from": sender,
         "status": "queued",
         "subresource_uris": {},
         "to": to,
-        "uri": f"/2010-04-01/Accounts/{sid}/Calls/{message.message_id}.json",
+        "uri": f"/2010-04-01/Accounts/{sid}/Calls/{call_id}.json",
     }
-    echoed = {name: form[name] for name in _ECHOED if name in form}
-    return Acceptable(message, Answer.json(201, made, twilio.request_id()), {**echoed, "AccountSid": sid})
 
 
 def failures(message: Message) -> dict[Mode, Answer]:

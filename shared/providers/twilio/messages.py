@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from shared.delivery.errors import Refused
 from shared.providers.twilio.client import Account, mark
@@ -53,7 +54,14 @@ class Messages:
         return await self._account.made(made, outgoing.notification_id)
 
     async def find(self, outgoing: Outgoing, since: datetime) -> Sequence[Found] | None:
-        """The newest messages to the number. The key needs the right to read them.
+        """Of the newest messages to the number, those with this text. The key needs the right to read them."""
+        messages = await self.newest(outgoing, since)
+        if messages is None:
+            return None
+        return [Found(Sent(m.sid), m.date_created) for m in messages if m.body == outgoing.text]
+
+    async def newest(self, outgoing: Outgoing, since: datetime) -> Sequence[Any] | None:
+        """The messages to the number since then. None: too many to see them all.
 
         Not filtered by DateSent, which a message has only once Twilio has handed it on.
         """
@@ -63,9 +71,7 @@ class Messages:
             to=self._prefix + outgoing.address, limit=_NEWEST, page_size=_NEWEST, **from_
         )
         found = [message for message in messages if message.date_created and message.date_created >= since]
-        if len(found) == _NEWEST:
-            return None  # it may be among those before
-        return [Found(Sent(m.sid), m.date_created) for m in found if m.body == outgoing.text]
+        return None if len(found) == _NEWEST else found
 
     async def aclose(self) -> None:
         await self._account.aclose()
