@@ -48,7 +48,7 @@ async def test_it_passes_and_sends_nothing(stack: Stack) -> None:
 async def test_a_key_that_is_not_good_fails_it_with_one_line(stack: Stack) -> None:
     status, out, err = await smoke(stack.url, "hark_test_" + "0" * 16 + "_" + "x" * 43)
     assert (status, out) == (1, "")
-    assert err.startswith(f"hark: smoke test failed: POST {stack.url}/v1/notifications answered 401")
+    assert err.startswith(f"hark: smoke test failed: GET {stack.url}/v1/channels answered 401")
     assert err.count("\n") == 1
 
 

@@ -132,7 +132,7 @@ async def test_an_update_takes_the_place_of_its_message_and_the_old_text_can_be_
     await slack(http, text="ok", thread_ts=first["ts"])
     await slack(http, "chat.update", channel=first["channel"], ts=first["ts"], text="Built")
     await tab.until("document.querySelector('.message .old')?.textContent === 'Building'")
-    assert await tab.run("[...document.querySelectorAll('.message > .text')].map(p => p.textContent)") == [
+    assert await tab.run("[...document.querySelectorAll('.message .app > .text')].map(p => p.textContent)") == [
         "Built",
         "ok",
     ]

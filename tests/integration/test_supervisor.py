@@ -137,6 +137,7 @@ class Supervisor:
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = tmp_path_factory.mktemp("tree")
     shutil.copytree(ROOT / "emulator", tree / "emulator", ignore=shutil.ignore_patterns("lab", "__pycache__"))
+    shutil.copytree(ROOT / "shared", tree / "shared", ignore=shutil.ignore_patterns("__pycache__"))
     (tree / "emulator" / "lab").mkdir()
     (tree / "emulator" / "lab" / "__main__.py").write_text(LAB)
     (tree / "infra").mkdir()

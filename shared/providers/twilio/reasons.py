@@ -150,7 +150,7 @@ REASONS: Mapping[int, str] = {
     63013: "against the channel's policy",
     63014: "blocked by the person",
     63015: "the sandbox sends only to those who have joined it",
-    63016: "they have not written within 24 hours, so only a template may go",
+    63016: "nothing from them within 24 hours: only a template may go",
     63017: "rate limit",
     63018: "channel's rate limit",
     63019: "media could not be fetched",
