@@ -7,6 +7,7 @@ says of a call is a bare yes or no, so what its plugin logs is read for the reas
 import json
 import logging
 import re
+import signal
 import sys
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,6 +18,7 @@ _STATUS = re.compile(r"error=([1-5][0-9]{2})\b")
 _UNREACHED = re.compile(
     r"Connection refused|NewConnectionError|NameResolutionError|ConnectTimeout|Failed to establish a new connection"
 )
+_LONGEST_SECONDS = 120  # more than any deadline of a send
 _WITH_HEADERS = re.compile("(json|xml|form)s?://")
 
 
@@ -81,4 +83,5 @@ def notify(url: str, title: str, body: str, notification_id: str) -> Said:
 
 
 if __name__ == "__main__":
+    signal.alarm(_LONGEST_SECONDS)  # also where whoever began it has died
     json.dump(asdict(notify(**json.load(sys.stdin))), sys.stdout)
