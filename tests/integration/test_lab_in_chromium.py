@@ -158,3 +158,16 @@ async def test_it_shows_those_of_one_notification_where_it_is_asked_to(tab: Tab,
 async def test_html_that_is_not_there_is_a_404(http: httpx.AsyncClient) -> None:
     for at in ("", "x", "2026-01-01T00:00:00.000000Z"):
         assert (await http.get("/mail.html", params={"at": at})).status_code == 404
+
+
+async def test_what_an_app_shows_besides_is_shown_and_runs_nothing(tab: Tab, http: httpx.AsyncClient) -> None:
+    said = {"chat_id": "@ops_room", "text": "Build 42", "disable_notification": True}
+    assert (await http.post("/bot1:lab/sendMessage", json=said)).json()["ok"]
+    hostile = {"content": "x", "username": "<img src=x onerror=\"document.title = 'taken'\">"}
+    assert (await http.post("/api/webhooks/ops/lab?wait=true", json=hostile)).status_code == 200
+    await tab.until("document.querySelectorAll('.message').length === 2")
+    shown = "[...document.querySelectorAll('.message[data-channel={}] .more > *')].map((each) => each.textContent)"
+    assert await tab.run(shown.format("telegram")) == ["without a sound", "true"]
+    assert await tab.run(shown.format("discord")) == ["username", hostile["username"]]
+    bubble = "getComputedStyle(document.querySelector('.message[data-channel=telegram] .app')).borderTopLeftRadius"
+    assert float((await tab.run(bubble)).removesuffix("px")) > 10
