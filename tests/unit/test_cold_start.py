@@ -232,7 +232,9 @@ print(firestore.Client.__name__, google.pubsub_v1.PublisherClient.__name__, fire
 @pytest.mark.parametrize("main", sorted(ROOT.glob("functions/*/main.py")), ids=lambda path: path.parent.name)
 def test_each_function_pauses_the_collection_of_garbage_before_it_imports_ours(main: Path) -> None:
     ours = [
-        line for line in main.read_text().splitlines() if line.startswith(("import shared", "from shared", "from fun"))
+        line
+        for line in main.read_text().splitlines()
+        if line.startswith(("import shared", "from shared", "from functions"))
     ]
     assert ours[0].startswith("import shared.entrypoint.pause_garbage_collection")
 
