@@ -80,9 +80,12 @@ class AppriseProvider:
         asked = json.dumps({**about, "notification_id": outgoing.notification_id}).encode()
         pipe = asyncio.subprocess.PIPE
         # In a session of its own: whoever stops the function lets what is under way end.
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", notify.__module__), stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", notify.__module__), stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+            )
+        except OSError as error:
+            raise Retryable(f"no process could be started ({type(error).__name__})") from None
         try:
             answer, _ = await process.communicate(asked)  # what it says on stderr may hold anything
         finally:

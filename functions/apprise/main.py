@@ -8,7 +8,7 @@ import shared.entrypoint.pause_garbage_collection  # noqa: F401 - while the rest
 from functions.apprise.providers import PROVIDERS
 from shared.entrypoint.channel_function import channel_function
 
-_handle = channel_function("apprise", PROVIDERS, unsubscribes=False)
+_handle = channel_function("apprise", PROVIDERS, unsubscribes=False, many_hosts=True)
 
 
 @functions_framework.aio.http

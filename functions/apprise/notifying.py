@@ -14,9 +14,10 @@ from typing import Any
 
 import apprise
 
-_STATUS = re.compile(r"error=([1-5][0-9]{2})\b")
+_STATUS = re.compile(r"error=([1-5][0-9]{2})\.$")
+# As requests has them: the host, the kind of error, and what the system said.
 _UNREACHED = re.compile(
-    r"Connection refused|NewConnectionError|NameResolutionError|ConnectTimeout|Failed to establish a new connection"
+    r"Socket Exception: HTTPS?Connection(Pool)?\(.*(NewConnectionError|NameResolutionError|ConnectTimeoutError)\("
 )
 _LONGEST_SECONDS = 120  # more than any deadline of a send
 _WITH_HEADERS = re.compile("(json|xml|form)s?://")
@@ -32,7 +33,9 @@ class Said:
 
 
 class _Reason(logging.Handler):
-    """Reads the status, and whether there was a connection. Nothing else of it, which has addresses, is kept."""
+    """Reads the status, and whether there was a connection, of what the plugin says itself: the message's text and the
+    service's answer are logged, too, and may say anything.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -40,11 +43,12 @@ class _Reason(logging.Handler):
         self.unreached = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        found = _STATUS.search(text)
-        if found is not None:
-            self.status = int(found[1])
-        self.unreached = self.unreached or _UNREACHED.search(text) is not None
+        said = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            found = _STATUS.search(said)
+            self.status = int(found[1]) if found is not None else self.status
+        elif said.startswith("Socket Exception: "):
+            self.unreached = self.unreached or _UNREACHED.match(said) is not None
 
 
 def target(url: str) -> Any:

@@ -1,6 +1,5 @@
 """Which parts a message to Google Chat may have."""
 
-import json
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -8,7 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from functions.googlechat.channel import LARGEST
 from functions.googlechat.message import posted
 from shared.channels import content
-from shared.channels.text_checks import one_line
+from shared.channels.text_checks import json_bytes, one_line
 
 
 def _card(card: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +28,7 @@ class Content(content.Content):
 
     @model_validator(mode="after")
     def _it_fits(self) -> Self:
-        size = len(json.dumps(posted(self.message, self.parts()), ensure_ascii=False).encode())
+        size = json_bytes(posted(self.message, self.parts()))
         if size > LARGEST:
             raise ValueError(f"is {size} bytes as it is posted to Chat, which takes {LARGEST} at most")
         return self

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from functions.googlechat.message import posted
 from shared.channels import named_urls
-from shared.delivery.errors import Permanent, Refused, SendError, Unknown
+from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Unknown
 from shared.http.client import HttpAnswer, of_status, post_json, session
 from shared.runtime.settings import Settings, load
 from shared.sending.provider import Outgoing, Provider, Sent
@@ -47,6 +47,10 @@ def _of_answer(answer: HttpAnswer, error: object) -> SendError:
     """Errors are google.rpc.Status: https://cloud.google.com/apis/design/errors"""
     status = error.get("status") if isinstance(error, dict) else None
     text = f"Chat answered {answer.status}"
+    details = error.get("details") if isinstance(error, dict) else None
+    for detail in details if isinstance(details, list) else []:
+        if isinstance(detail, dict) and str(detail.get("reason")).startswith("API_KEY_"):
+            return Retryable(f"{text}: the key in GOOGLECHAT_URLS is not valid", credentials=True)
     match answer.status, status:
         case 400, "INVALID_ARGUMENT":
             return Permanent(f"{text}: a part of the message is not as Chat wants it")

@@ -1,6 +1,5 @@
 """Which parts a push message may have."""
 
-import json
 import re
 from typing import Annotated, Self
 
@@ -10,7 +9,7 @@ from functions.push.channel import LARGEST
 from functions.push.message import payload
 from shared.channels import content
 from shared.channels.content import Subject
-from shared.channels.text_checks import printable
+from shared.channels.text_checks import json_bytes, printable
 
 # https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages#Message (data)
 _RESERVED = re.compile(r"from|message_type|google.*|gcm\..*", re.DOTALL)
@@ -46,7 +45,7 @@ class Content(content.Content):
 
     @model_validator(mode="after")
     def _it_fits(self) -> Self:
-        size = len(json.dumps(payload(self.subject, self.message, self.parts()), ensure_ascii=False).encode())
+        size = json_bytes(payload(self.subject, self.message, self.parts()))
         if size > LARGEST:
             raise ValueError(f"is {size} bytes with its title, image and data, and Firebase takes {LARGEST} at most")
         return self

@@ -42,11 +42,12 @@ class FcmProvider:
         self._session = session("Firebase")
 
     async def send(self, outgoing: Outgoing) -> str:
-        headers = {"Authorization": f"Bearer {await self._token.get()}"}
+        token = await self._token.get(outgoing.timeout / 2)
+        headers = {"Authorization": f"Bearer {token}"}
         said = request_of(outgoing, self._now())
         answer = await post_json(self._session, "Firebase", self._url, said, outgoing.notification_id, headers)
         if answer.status == 401:
-            self._token.drop()
+            self._token.drop(token)
         if answer.status != 200:
             raise of_answer(answer)
         name = answer.body.get("name") if isinstance(answer.body, dict) else None

@@ -3,10 +3,11 @@
 A block of a kind that is not here passes: Slack adds kinds, and says itself what it does not take.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from shared.channels.text_checks import json_bytes
 
 MOST = 50  # in a message
 MOST_BYTES = 100_000  # as JSON in UTF-8: so that it fits a record and a request beside the longest text
@@ -168,11 +169,7 @@ def checked_block(block: dict[str, Any]) -> dict[str, Any]:
 
 def checked_together(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Blocks of one message. Raises ValueError."""
-    try:
-        size = len(json.dumps(blocks, ensure_ascii=False, allow_nan=False).encode())
-    except ValueError:
-        raise ValueError("must be what JSON can hold: finite numbers, and no lone surrogates") from None
-    if size > MOST_BYTES:
+    if json_bytes(blocks) > MOST_BYTES:
         raise ValueError(f"must have at most {MOST_BYTES} bytes of JSON")
     ids = [block["block_id"] for block in blocks if "block_id" in block]
     if len({*ids}) < len(ids):

@@ -1,6 +1,5 @@
 """Which parts a message to Teams may have."""
 
-import json
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -9,6 +8,7 @@ from functions.teams.channel import LARGEST
 from functions.teams.message import posted
 from shared.channels import content
 from shared.channels.content import Subject
+from shared.channels.text_checks import json_bytes
 
 
 def _card(card: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +32,7 @@ class Content(content.Content):
 
     @model_validator(mode="after")
     def _it_fits(self) -> Self:
-        size = len(json.dumps(posted(self.subject, self.message, self.card), ensure_ascii=False).encode())
+        size = json_bytes(posted(self.subject, self.message, self.card))
         if size > LARGEST:
             raise ValueError(f"is {size} bytes as it is posted to Teams, which takes {LARGEST} at most")
         return self

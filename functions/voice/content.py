@@ -14,8 +14,16 @@ def _language(name: str) -> str:
     return name
 
 
+def _in_xml(text: str) -> str:
+    if "\ufffe" in text or "\uffff" in text:
+        raise ValueError("must not contain U+FFFE or U+FFFF, which no XML can have")
+    return text
+
+
 class Content(content.Content):
     """The parts of a call. The message is read out once."""
+
+    message: Annotated[content.Message, AfterValidator(_in_xml)]
 
     language: Annotated[str, StringConstraints(max_length=16), AfterValidator(_language)] | None = Field(
         default=None, description="That it is read in; by default the recipient's, else the setting VOICE_LANGUAGE."

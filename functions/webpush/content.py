@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from functions.webpush.channel import LARGEST
-from functions.webpush.message import payload
+from functions.webpush.message import shown
 from shared.channels import content
 from shared.channels.content import Subject
+from shared.channels.text_checks import json_bytes
 
 
 def _https(url: str) -> str:
@@ -33,7 +34,7 @@ class Content(content.Content):
 
     @model_validator(mode="after")
     def _it_fits(self) -> Self:
-        size = len(payload(self.subject, self.message, self.parts()))
+        size = json_bytes(shown(self.subject, self.message, self.parts()))
         if size > LARGEST:
             raise ValueError(f"is {size} bytes with all its parts, and push services take {LARGEST} at most")
         return self

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def payload(subject: str | None, text: str, parts: Mapping[str, Any]) -> bytes:
-    shown = {name: parts[name] for name in ("icon", "image", "data") if name in parts}
+def shown(subject: str | None, text: str, parts: Mapping[str, Any]) -> dict[str, Any]:
     title = {"title": subject} if subject else {}
-    return json.dumps({**title, "body": text, **shown}, ensure_ascii=False).encode()
+    return {**title, "body": text, **{name: parts[name] for name in ("icon", "image", "data") if name in parts}}
+
+
+def payload(subject: str | None, text: str, parts: Mapping[str, Any]) -> bytes:
+    return json.dumps(shown(subject, text, parts), ensure_ascii=False).encode()

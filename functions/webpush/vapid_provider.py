@@ -4,9 +4,9 @@ pywebpush sends, too, but follows redirects and reads answers of any length; and
 subscribed, so it may lead to public addresses alone.
 """
 
-import asyncio
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pywebpush import WebPusher
 
 from functions.webpush.message import payload
-from shared.delivery.errors import Permanent, SendError, Unknown
+from shared.delivery.errors import Permanent, Refused, SendError, Unknown
 from shared.delivery.model import SuppressionReason
 from shared.http.client import HttpAnswer, of_status, post, session
 from shared.http.public_addresses import AddressRefused, PublicResolver
@@ -27,6 +27,7 @@ from shared.sending.provider import Outgoing, Provider
 
 LONGEST_TTL = timedelta(days=28)  # some push services take no more
 _CREATED = 201
+_LOCATION = re.compile("[!-~]{1,1024}")  # what is longer or not ASCII is no name of a message
 _TOKEN_SECONDS = 12 * 3600  # RFC 8292, 2: at most 24 hours
 _GONE = {404: "the subscription is no more", 410: "the browser has unsubscribed"}  # RFC 8030, 7.3
 
@@ -68,7 +69,8 @@ class VapidProvider:
         subscription = json.loads(outgoing.address)
         endpoint = subscription["endpoint"]
         said = payload(outgoing.subject, outgoing.text, outgoing.parts)
-        body = await asyncio.to_thread(lambda: WebPusher(subscription).encode(said)["body"])
+        # A millisecond: in a thread it would wait behind names that nobody resolves.
+        body = WebPusher(subscription).encode(said)["body"]
         url = endpoint if self._base_url is None else self._base_url.rstrip("/") + urlsplit(endpoint).path
         try:
             answer = await post(
@@ -81,7 +83,8 @@ class VapidProvider:
             raise
         if answer.status != _CREATED:
             raise _of_answer(answer)
-        return answer.headers.get("Location") or None
+        location = answer.headers.get("Location", "")
+        return location if _LOCATION.fullmatch(location) else None
 
     async def aclose(self) -> None:
         await self._session.close()
@@ -120,8 +123,7 @@ def _of_answer(answer: HttpAnswer) -> SendError:
     if 200 <= answer.status < 300:
         return Unknown(f"{text}, and one that has taken it answers {_CREATED}")
     if answer.status in {401, 403}:
-        who = "the push service refuses VAPID_PRIVATE_KEY: the browser subscribed with another one's public key; it"
-        return of_status(who, answer.status)
+        return Refused(f"{text}: the browser has subscribed with the public key of another VAPID_PRIVATE_KEY")
     return of_status("the push service", answer.status, retry_after=answer.retry_after)
 
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, m
 
 from functions.whatsapp.channel import TemplateSettings
 from shared.channels import content
-from shared.channels.text_checks import printable
+from shared.channels.text_checks import one_line
 
 _NO_SETTINGS = TemplateSettings()
 MOST_VARIABLES = 100
@@ -21,9 +21,16 @@ def _template(name: str, info: ValidationInfo) -> str:
     return name
 
 
+def _value(text: str) -> str:
+    """As https://www.twilio.com/docs/api/errors/21656 wants it."""
+    if "\t" in one_line(text) or " " * 5 in text or not text.strip():
+        raise ValueError("must not be blank, nor contain a tab or more than four blanks in a row")
+    return text
+
+
 # https://www.twilio.com/docs/content/using-variables-with-content-api: {{1}}, {{first_name}}
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_]+$")]
-Value = Annotated[str, StringConstraints(max_length=1024), AfterValidator(printable)]
+Value = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_value)]
 
 
 class Content(content.Content):

@@ -1,6 +1,8 @@
 """Checks that any text from outside passes before it is stored or sent."""
 
+import json
 import re
+from typing import Any
 
 # Of C1, too, where \x9b begins a terminal's commands; \x85 is a line end.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
@@ -32,3 +34,11 @@ def one_line(text: str) -> str:
 def bare(text: str) -> str:
     """Text without the blanks and the invisible marks around it. Line ends are none of these: they stay, as errors."""
     return text.strip(_AROUND)
+
+
+def json_bytes(value: Any) -> int:
+    """How many bytes it has as JSON. Raises ValueError of what JSON cannot hold."""
+    try:
+        return len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
+    except ValueError:
+        raise ValueError("must be what JSON can hold: finite numbers, and no lone surrogates") from None

@@ -31,12 +31,18 @@ class ProviderModule(Protocol):
 
 
 def channel_function(
-    channel: str, providers: Mapping[str, str], *, unsubscribes: bool = True, of_events: bool = False
+    channel: str,
+    providers: Mapping[str, str],
+    *,
+    unsubscribes: bool = True,
+    of_events: bool = False,
+    many_hosts: bool = False,
 ) -> Handler:
     """The whole of a channel's main.py: its pushes go through the pipeline to the providers that are set.
 
     providers: the module of each, by the words that `<CHANNEL>_PROVIDER` may hold; only the chosen ones are imported.
     unsubscribes, of_events: as of the channel's declaration, which has more to import
+    many_hosts: each address is at a host of its own, so that one which is down says nothing about the others
     """
     settings = start()
     address_hash = load(PeopleSettings).address_hash()
@@ -63,7 +69,7 @@ def channel_function(
             people=None if of_events else FirestorePeople(rpc, address_hash),
             unsubscribes=unsubscribes,
             channel_states=states,
-            breakers=None if of_events else Breakers(channel, names, states, settings.policy()),
+            breakers=None if of_events or many_hosts else Breakers(channel, names, states, settings.policy()),
             others=others,
         ).deliver
         restored = restored_records(settings)

@@ -24,36 +24,44 @@ class GoogleAccessToken:
         self._scopes = scopes
         self._emulated = emulated
         self._credentials: Any = None
-        self._refreshing: asyncio.Task[None] | None = None
+        self._refreshing: asyncio.Task[Any] | None = None
 
-    async def get(self) -> str:
-        """Raises Retryable."""
+    async def get(self, seconds: float) -> str:
+        """Raises Retryable, also where there is none within so many seconds."""
         if self._emulated:
             return _OF_EMULATORS
-        if self._credentials is None or not self._credentials.valid:  # which ends some minutes before Google's end
+        credentials = self._credentials
+        if credentials is None or not credentials.valid:  # which ends some minutes before Google's end
             if self._refreshing is None or self._refreshing.done():
-                self._refreshing = asyncio.create_task(asyncio.to_thread(self._refresh))
+                self._refreshing = asyncio.create_task(asyncio.to_thread(self._refreshed))
                 self._refreshing.add_done_callback(_heard)
-            await asyncio.shield(self._refreshing)  # whoever waits may go away meanwhile
-        return str(self._credentials.token)
+            try:
+                async with asyncio.timeout(seconds):
+                    credentials = await asyncio.shield(self._refreshing)  # whoever waits may go away meanwhile
+            except TimeoutError:
+                raise Retryable("Google's token server gave no answer in time") from None
+            self._credentials = credentials
+        return str(credentials.token)
 
-    def drop(self) -> None:
-        """Forget it: Google refuses it."""
-        self._credentials = None
+    def drop(self, token: str) -> None:
+        """Forget it: Google refuses it. Another one stays."""
+        if self._credentials is not None and self._credentials.token == token:
+            self._credentials = None
 
-    def _refresh(self) -> None:
+    def _refreshed(self) -> Any:
+        """Credentials. Raises Retryable."""
         try:
             credentials, _ = google.auth.default(scopes=self._scopes)
             credentials.refresh(Request())  # type: ignore[no-untyped-call]
         except google.auth.exceptions.TransportError:
             raise Retryable("Google's token server could not be reached") from None
-        except google.auth.exceptions.GoogleAuthError as error:
+        except Exception as error:
             text = f"Google gives this account no token ({type(error).__name__})"
             raise Retryable(text, credentials=True) from None
-        self._credentials = credentials
+        return credentials
 
 
-def _heard(refreshing: "asyncio.Task[None]") -> None:
+def _heard(refreshing: "asyncio.Task[Any]") -> None:
     """Of a failure, also where nobody waits any more."""
     if not refreshing.cancelled():
         refreshing.exception()

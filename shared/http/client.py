@@ -174,6 +174,8 @@ def of_status(provider: str, status: int, code: str | int | None = None, retry_a
 
 def of_client_error(provider: str, error: Exception) -> SendError:
     """The error that a failure of the connection means: known not to have left, or not known."""
+    if isinstance(error, aiohttp.InvalidURL):
+        return Refused(f"the URL of {provider} cannot be called")
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return Retryable(f"{provider} could not be reached ({type(error).__name__})")
     return Unknown(f"no readable answer from {provider} ({type(error).__name__})")

@@ -4,6 +4,7 @@ What counts is the address that is connected to. So a name is judged by what it 
 connection goes to just that address: another answer a moment later (DNS rebinding) changes nothing.
 """
 
+import asyncio
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from socket import AddressFamily
 from urllib.parse import urlsplit
@@ -13,6 +14,9 @@ from aiohttp.resolver import ThreadedResolver
 
 _PROTOCOLS = IPv4Network("192.0.0.0/24")  # RFC 6890; Python 3.11 had some of it as global until 3.11.10
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in its last 32 bits
+
+
+_RESOLVED_SECONDS = 5.0  # whoever chooses a name may choose one whose server never answers
 
 
 class AddressRefused(OSError):
@@ -80,7 +84,11 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
+        try:
+            async with asyncio.timeout(_RESOLVED_SECONDS):
+                found = await self._resolver.resolve(host, port, family)
+        except TimeoutError:
+            raise OSError("the name was not resolved in time") from None
         for each in found:
             if not is_public(each["host"]) and not (self._loopback and is_loopback(each["host"])):
                 raise AddressRefused("the name leads to an address that is not public")

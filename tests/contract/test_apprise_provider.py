@@ -85,6 +85,38 @@ class TestApprise:
         assert type(raised.value) is expected
         assert getattr(raised.value, "credentials", False) == (mode == "401")
 
+    @pytest.mark.parametrize(
+        ("text", "status", "body", "expected"),
+        [
+            ("db: Connection refused", 500, b"", Unknown),
+            ("Socket Exception: NewConnectionError(", 404, b"", Refused),
+            ("plain", 502, b"upstream: Connection refused, error=404.", Unknown),
+            ("error=404.", 503, b"error=401.", Retryable),
+        ],
+    )
+    async def test_only_apprises_own_words_count(
+        self, text: str, status: int, body: bytes, expected: type[SendError]
+    ) -> None:
+        async with serving(http(say(answer(status, body)))) as server:
+            with pytest.raises(SendError) as raised:
+                await self.sent(Where("127.0.0.1", server.port, 0), text=text)
+        assert type(raised.value) is expected
+
+    async def test_what_the_text_says_of_a_connection_that_broke_is_no_status(self) -> None:
+        async with serving(http(hang_up)) as server:
+            with pytest.raises(Unknown):
+                await self.sent(Where("127.0.0.1", server.port, 0), text="error=404. Connection refused")
+
+    async def test_a_process_that_cannot_be_started_has_sent_nothing(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def none(*_: Any, **__: Any) -> Any:
+            raise BlockingIOError("canary")
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", none)
+        with pytest.raises(Retryable, match="no process could be started"):
+            await self.sent(lab.where)
+
     async def test_nobody_there_is_retryable(self) -> None:
         with pytest.raises(Retryable, match="could not be reached"):
             await self.sent(Where("127.0.0.1", closed_port(), 0))

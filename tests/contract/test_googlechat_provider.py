@@ -49,6 +49,13 @@ class TestGoogleChat(SessionContract):
         assert type(error) is expected
         assert getattr(error, "credentials", False) == (code == 403)
 
+    async def test_a_key_that_is_not_valid_is_an_operators(self) -> None:
+        details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
+        error = await self.refused_with({"error": {"code": 400, "status": "INVALID_ARGUMENT", "details": details}})
+        assert isinstance(error, Retryable)
+        assert error.credentials
+        assert "GOOGLECHAT_URLS" in str(error)
+
     async def test_a_success_that_names_no_message_is_unknown(self) -> None:
         for document in ({}, {"name": 5}, {"name": ""}):
             assert type(await self.refused_with(document, 200)) is Unknown

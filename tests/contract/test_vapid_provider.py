@@ -1,5 +1,6 @@
 """Browsers' push services, held to the contract of all."""
 
+import asyncio
 import json
 from base64 import urlsafe_b64encode
 from dataclasses import replace
@@ -16,10 +17,11 @@ from functions.webpush.channel import LARGEST, normalise
 from functions.webpush.content import Content
 from functions.webpush.message import payload
 from functions.webpush.vapid_provider import VapidProvider, VapidSettings
-from shared.delivery.errors import Permanent, Retryable, Unknown
+from shared.delivery.errors import Permanent, Refused, Retryable, SendError, Unknown
 from shared.delivery.model import SuppressionReason
+from shared.http import public_addresses
 from shared.sending.provider import Outgoing, Provider
-from tests.contract.providers import BODIES, TEXT, Lab, SessionContract, Where
+from tests.contract.providers import BODIES, MODES, STATUSES, TEXT, Lab, SessionContract, Where
 from tests.contract.scripted import answer, say, serving
 
 KEY = "YSBwcml2YXRlIGtleSBvZiBub2JvZHkgYnV0IHRoaXM"  # pragma: allowlist secret
@@ -43,7 +45,7 @@ class TestVapid(SessionContract):
     inbox_address = "canary"
     has_subject = True
     good_status = 201
-    statuses = {404: Permanent, 410: Permanent, 413: Permanent}  # noqa: RUF012 - as in the contract
+    statuses = {401: Refused, 403: Refused, 404: Permanent, 410: Permanent, 413: Permanent}  # noqa: RUF012 - as in the contract
 
     def provider(self, where: Where) -> Provider:
         settings = self.settings(webpush_base_url=f"http://{where.host}:{where.port}")
@@ -96,10 +98,39 @@ class TestVapid(SessionContract):
         assert isinstance(error, Permanent)
         assert error.suppresses is SuppressionReason.INVALID
 
-    async def test_a_key_that_is_refused_is_named(self) -> None:
-        error = await self.refused_by(say(answer(403)))
-        assert isinstance(error, Retryable)
+    @pytest.mark.parametrize("status", [401, 403])
+    async def test_another_key_is_that_subscriptions_alone(self, status: int) -> None:
+        """The provider is not down by it, and no alert rings for what a subscriber chooses."""
+        error = await self.refused_by(say(answer(status)))
+        assert type(error) is Refused
         assert "VAPID_PRIVATE_KEY" in str(error)
+
+    @pytest.mark.parametrize(("status", "expected"), STATUSES.items())
+    @pytest.mark.parametrize("body", [b"", b"{}"], ids=["empty", "object"])
+    async def test_a_status_means_what_it_says(self, status: int, expected: type[SendError], body: bytes) -> None:
+        assert type(await self.refused_by(say(answer(status, body)))) is self.statuses.get(status, expected)
+
+    @pytest.mark.parametrize(("mode", "expected"), {**MODES, "401": Refused}.items())
+    async def test_a_fault_raises_what_it_means(self, lab: Lab, mode: str, expected: type[SendError]) -> None:
+        await lab.set_fault(self.channel, mode)
+        assert type(await self.refused(lab.where)) is expected
+
+    @pytest.mark.parametrize("location", ["x" * 1025, "a b"])
+    async def test_a_place_that_cannot_be_kept_is_not_kept(self, location: str) -> None:
+        async with serving(self.script(say(answer(201, headers={"Location": location})))) as server:
+            assert await self.sent(Where("127.0.0.1", server.port, 0), self.outgoing()) is None
+
+    async def test_a_name_that_nobody_resolves_in_time_is_retryable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def resolve(*_: Any, **__: Any) -> list[Any]:
+            await asyncio.Event().wait()
+            return []
+
+        monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
+        monkeypatch.setattr(public_addresses, "_RESOLVED_SECONDS", 0.05)
+        provider = VapidProvider(self.settings())
+        with pytest.raises(Retryable):
+            await provider.send(self.outgoing())
+        await provider.aclose()
 
     async def test_a_name_that_leads_to_us_is_called_by_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async def resolve(_: Any, host: str, port: int = 0, family: int = 0) -> list[Any]:

@@ -27,6 +27,27 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("apprise", {"subject": "Deploy"}),
 ]
 BAD: list[tuple[str, dict[str, Any], str]] = [
+    ("voice", {"message": "a\ufffeb"}, "no XML can have"),
+    ("teams", {"card": {**CARD, "x": float("nan")}}, "finite numbers"),
+    ("googlechat", {"cards": [{"card": {"x": float("inf")}}]}, "finite numbers"),
+    ("webpush", {"data": {"a": float("nan")}}, "finite numbers"),
+    ("discord", {"embeds": [{"title": "x", "color": float("nan")}]}, "finite numbers"),
+    ("discord", {"embeds": [{"title": " "}]}, "title must be a text of at most 256"),
+    (
+        "discord",
+        {"embeds": [{"title": "x", "footer": {"text": "x" * 2049}}]},
+        "footer.text must be a text of at most 2048",
+    ),
+    (
+        "discord",
+        {"embeds": [{"title": "x", "author": {"name": "x" * 257}}]},
+        "author.name must be a text of at most 256",
+    ),
+    ("discord", {"embeds": [{"title": "x", "author": "x"}]}, "author.name must be a text"),
+    ("discord", {"embeds": [{"image": "x"}]}, "image must have an https"),
+    ("discord", {"embeds": [{"title": "x", "url": "javascript:1"}]}, "url must have an https"),
+    ("discord", {"embeds": [{"title": "x", "color": "red"}]}, "color must be a whole number"),
+    ("discord", {"username": " "}, "must not be blank"),
     ("telegram", {"topic": 0}, "greater than or equal to 1"),
     ("telegram", {"silent": "yes"}, "valid boolean"),
     ("teams", {"card": {}}, "must be an Adaptive Card"),
@@ -40,7 +61,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("discord", {"embeds": [{"title": "x" * 257}]}, "title must be a text of at most 256"),
     ("discord", {"embeds": [{"fields": [{"name": "", "value": "x"}]}]}, "fields must be at most 25"),
     ("discord", {"embeds": [{"description": "x" * 4000}] * 2}, f"at most {LONGEST_EMBEDS} characters together"),
-    ("discord", {"username": "DISCORD"}, "must not contain clyde or discord"),
+    ("discord", {"username": "DISCORD"}, "nor contain clyde or discord"),
     ("googlechat", {"thread": "a\nb"}, "must not contain line breaks"),
     ("googlechat", {"cards": [{"header": {}}]}, "must have a card"),
     ("googlechat", {"cards": [{"card": {"x": "x" * LARGEST_OF_CHAT}}]}, "which takes 32000 at most"),
@@ -134,12 +155,53 @@ def test_a_subscription_is_spelt_without_what_else_a_browser_says() -> None:
 
 
 @pytest.mark.parametrize(
+    "endpoint",
+    [
+        *("https://PUSH.example.com/X", "HTTPS://push.example.com:443/X", "https://push.example.com./X"),
+        " https://push.example.com/X",
+    ],
+)
+def test_an_endpoint_has_one_spelling(endpoint: str) -> None:
+    spelt = load_channels(ALL)["webpush"].normalise(json.dumps({"endpoint": endpoint, "keys": KEYS}))
+    assert json.loads(spelt)["endpoint"] == "https://push.example.com/X"
+
+
+@pytest.mark.parametrize("value", ["", " ", "a\tb", "a\nb", "a     b"])
+def test_a_variable_that_twilio_refuses_is_refused(value: str) -> None:
+    model = importlib.import_module("functions.whatsapp.content").Content
+    with pytest.raises(ValidationError, match=r"at least 1 character|must not"):
+        model.model_validate({"message": "m", "template": "t", "variables": {"1": value}})
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         [],
         {"endpoint": ENDPOINT},
         {"endpoint": 5, "keys": KEYS},
         {"endpoint": "http://push.example.com/canary", "keys": KEYS},
+        *[
+            {"endpoint": f"https://{each}", "keys": KEYS}
+            for each in (
+                *(
+                    "",
+                    "/canary",
+                    "h.test:99999/canary",
+                    "h.test:abc/canary",
+                    "127.1/canary",
+                    "a..b/canary",
+                    ".com/canary",
+                ),
+                *(
+                    "h.test/can ary",
+                    "h.test/\x01canary",
+                    "localhost/canary",
+                    "canary/x",
+                    "h.test/canary#x",
+                    "1.2.3.4.5/",
+                ),
+            )
+        ],
         {"endpoint": "https://127.0.0.1/canary", "keys": KEYS},
         {"endpoint": f"https://user:{'canary'}@push.example.com/", "keys": KEYS},
         {"endpoint": ENDPOINT, "keys": {**KEYS, "auth": "canary"}},
