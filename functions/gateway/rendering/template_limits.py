@@ -42,40 +42,46 @@ _TO_THE_END = re.compile(r"\{%-?\s*(?:raw|comment|doc)\b")
 _MOST_TO_THE_END = 10
 _MOST_PARENTHESES = 300  # the parser takes the square of those that are open
 
-_ends_at: ContextVar[float] = ContextVar("ends_at")
-
-
-class _Garbage:
-    """The time that went into collecting garbage, which is nobody's template's: of a large process it is longer than a
-    whole rendering may take.
-    """
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._began = 0.0
-
-    def __call__(self, phase: str, _: dict[str, int]) -> None:
-        if phase == "start":
-            self._began = time.thread_time()
-        else:
-            self.seconds += time.thread_time() - self._began
-
-
-_garbage = _Garbage()
-gc.callbacks.append(_garbage)
+_time: ContextVar["_Time"] = ContextVar("time")
 
 
 class OverLimit(ResourceLimitError):
     """A template that costs more than one may."""
 
 
+class _Time:
+    """Of one rendering. When all garbage was collected meanwhile, it has its time once more: of a large process that takes
+    longer than a rendering may, and is nobody's template's.
+    """
+
+    def __init__(self) -> None:
+        self.ends_at = time.thread_time() + CPU_SECONDS
+        self.collections: int | None = _collections()
+
+    def is_over(self) -> bool:
+        if time.thread_time() <= self.ends_at:
+            return False
+        if self.collections in {None, _collections()}:
+            return True
+        self.collections, self.ends_at = None, time.thread_time() + CPU_SECONDS
+        return False
+
+
+def _collections() -> int:
+    """How many there have been of all garbage. (A callback of `gc` would be called anywhere, also where no Python function
+    can be: at the end of a stack.)
+    """
+    oldest: int = gc.get_stats()[-1]["collections"]
+    return oldest
+
+
 def begin() -> None:
     """From now on the time runs, of this context's rendering."""
-    _ends_at.set(time.thread_time() - _garbage.seconds + CPU_SECONDS)
+    _time.set(_Time())
 
 
 def check_time() -> None:
-    if time.thread_time() - _garbage.seconds > _ends_at.get():
+    if _time.get().is_over():
         raise OverLimit(f"takes more than {CPU_SECONDS * 1000:g} ms", token=None)
 
 
