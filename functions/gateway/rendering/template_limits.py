@@ -50,8 +50,8 @@ class OverLimit(ResourceLimitError):
 
 
 class _Time:
-    """Of one rendering. When all garbage was collected meanwhile, it has its time once more: of a large process that takes
-    longer than a rendering may, and is nobody's template's.
+    """Of one rendering. When all garbage was collected meanwhile, it has its time once more: of a large process that
+    takes longer than a rendering may, and is nobody's template's.
     """
 
     def __init__(self) -> None:
@@ -68,8 +68,8 @@ class _Time:
 
 
 def _collections() -> int:
-    """How many there have been of all garbage. (A callback of `gc` would be called anywhere, also where no Python function
-    can be: at the end of a stack.)
+    """How many there have been of all garbage. (A callback of `gc` would be called anywhere, also at the end of a stack,
+    where no function of Python's can be.)
     """
     oldest: int = gc.get_stats()[-1]["collections"]
     return oldest

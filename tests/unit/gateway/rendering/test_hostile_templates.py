@@ -91,7 +91,7 @@ def busy(seconds: float) -> None:
 
 
 def test_what_goes_into_collecting_garbage_is_not_the_templates() -> None:
-    """A large process takes longer to look through than a rendering may. It is given its time once more, and no more."""
+    """A large process takes longer to look through than a rendering may. It has its time once more, and no more."""
     begin()
     busy(2 * template_limits.CPU_SECONDS)
     gc.collect()
