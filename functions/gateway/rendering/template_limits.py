@@ -68,7 +68,7 @@ class _Time:
 
 
 def _collections() -> int:
-    """How many there have been of all garbage. (A callback of `gc` would be called anywhere, also at the end of a stack,
+    """How many there have been of all garbage. (A callback of `gc` would be called anywhere, also at a stack's end,
     where no function of Python's can be.)
     """
     oldest: int = gc.get_stats()[-1]["collections"]
